@@ -1,0 +1,86 @@
+# The everyday commands. `make demo` and `make test` are all that a newcomer needs; each installs
+# what is missing (tools/packages.txt), configures, builds and runs, and does nothing twice.
+# The build itself is CMake's: the presets of CMakePresets.json, in build/PRESET. All but `release`
+# build the tests too, and so need the packages for them.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+prefix ?= /usr/local
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+# Everything that a configured build tree depends on.
+cmake_files := $(wildcard CMakeLists.txt CMakePresets.json cmake/* */CMakeLists.txt \
+  */*/CMakeLists.txt */*/*/CMakeLists.txt)
+
+.PHONY: help
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: packages-build build/release/build.ninja  ## show what heapspy tells of ls and of the experiments
+	@cmake --build build/release --parallel $(JOBS) --target heapspy lab
+	@tools/demo build/release
+
+.PHONY: test
+test: packages-build packages-test build-dev  ## build everything and run the tests
+	@ctest --preset dev --parallel $(JOBS)
+
+.PHONY: install
+install: packages-build build-release  ## install to $(DESTDIR)$(prefix)
+	cmake --install build/release --prefix "$(prefix)"
+
+.PHONY: bench
+bench: packages-build packages-bench build-release  ## measure, and print the table of docs/benchmarks.md
+	bench/run build/release
+
+.PHONY: asan
+asan: packages-build packages-test build-asan  ## run the tests under AddressSanitizer and UBSan
+	@ctest --preset asan --parallel $(JOBS)
+
+.PHONY: ubsan tsan
+ubsan tsan: %: packages-build packages-test build-%
+	@ctest --preset $@ --parallel $(JOBS)
+
+.PHONY: fuzz
+fuzz: packages-build packages-test packages-check build-fuzz  ## fuzz each parser for $(FUZZ_SECONDS) seconds
+	tools/run_fuzzers build/fuzz $(FUZZ_SECONDS) $(JOBS)
+
+.PHONY: coverage
+coverage: packages-build packages-test packages-coverage build-coverage  ## print how much of each file the tests reach
+	@find build/coverage -name '*.gcda' -delete
+	@ctest --preset coverage --parallel $(JOBS) --quiet
+	@gcovr --root . --filter src/ build/coverage
+
+.PHONY: check-format
+check-format: packages-check  ## is the code laid out as .clang-format says?
+	tools/check_format
+
+.PHONY: format
+format: packages-check  ## lay the code out as .clang-format says
+	tools/check_format --fix
+
+.PHONY: tidy
+tidy: packages-build packages-test packages-check build/dev/build.ninja  ## static analysis of all files
+	tools/run_clang_tidy build/dev $(JOBS)
+
+.PHONY: clean
+clean:  ## remove what was built
+	rm -rf build
+
+package_goals := $(addprefix packages-,build test programs check bench coverage)
+.PHONY: $(package_goals)
+$(package_goals): packages-%:
+	@tools/install_packages $*
+
+# Of the fuzz preset only the fuzzers are built: its tests are those of `asan`.
+build_goals := $(addprefix build-,dev release asan ubsan tsan fuzz coverage)
+.PHONY: $(build_goals)
+$(build_goals): build-%: build/%/build.ninja
+	@cmake --build build/$* --parallel $(JOBS) $(if $(filter fuzz,$*),--target fuzzers)
+
+build/%/build.ninja: $(cmake_files)
+	@cmake --preset $* --log-level=WARNING && touch $@

@@ -1,0 +1,178 @@
+// The allocator: what malloc, free and their family do, but for their names.
+//
+// One exists in a process. The paths that nearly every call takes are here, inline; all else is a
+// call away, in allocator.cc.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "alloc/backing.h"
+#include "alloc/heap.h"
+#include "alloc/heap_table.h"
+#include "alloc/pool.h"
+#include "alloc/thread_cache.h"
+
+namespace mini::alloc {
+
+/// What a thread has of its own. Initial-exec: a library that is loaded at start has its place in
+/// the thread's static block, and an access is one instruction.
+struct ThreadState {
+  ThreadCache* cache;  // null: none yet, or none any more
+  bool ended;          // its cache was handed on; what it still does goes to the bins directly
+  bool inside;         // it holds a lock or is about to: a signal handler must not wait for it
+};
+extern constinit thread_local ThreadState t_thread __attribute__((tls_model("initial-exec")));
+
+/// A block's size and where it belongs, by its address.
+struct BlockInfo {
+  enum class Kind : std::uint8_t { kNone, kSmall, kLarge, kPool };
+  Kind kind = Kind::kNone;
+  HeapId heap = 0;
+  ClassIndex size_class = 0;
+  Span* span = nullptr;
+  std::size_t usable_bytes = 0;
+};
+
+/// Thread-safe. No function changes errno.
+class Allocator {
+ public:
+  /// `emergency`: for a signal handler that interrupts the allocator itself. malloc may not be
+  /// called there, and programs do: waiting for a lock would be waiting for oneself.
+  constexpr explicit Allocator(Pool& emergency, FirstBlocks* first_blocks = nullptr)
+      : emergency_(emergency), first_blocks_(first_blocks) {}
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
+
+  /// A block of at least `bytes`, aligned to 16; null where there is no memory.
+  void* allocate(std::size_t bytes) {
+    if (bytes <= kLargestSmall) [[likely]] {
+      const ClassIndex size_class = class_of(bytes);
+      ThreadCache* const cache = t_thread.cache;
+      if (cache != nullptr) [[likely]] {
+        if (void* const block = cache->pop(size_class); block != nullptr) [[likely]]
+          return block;
+      }
+      return allocate_small(bytes);
+    }
+    return allocate_large(bytes);
+  }
+
+  /// Frees a block, or null. Aborts with a message where it is no block in use.
+  void free(void* p) {
+    if (!free_quickly(p, [](ClassIndex) { return true; })) free_slowly(p);
+  }
+  /// The same, for a block that the caller says to have asked for by this size (and a power of
+  /// two). Aborts where that cannot be.
+  void free_sized(void* p, std::size_t bytes) {
+    const bool small = bytes <= kLargestSmall;
+    const auto fits = [=](ClassIndex of_block) { return small && class_of(bytes) == of_block; };
+    if (!free_quickly(p, fits)) free_sized(p, bytes, kGranule);
+  }
+  void free_sized(void* p, std::size_t bytes, std::size_t alignment);
+
+  /// Zero-filled. `bytes`: of all of it.
+  void* allocate_zeroed(std::size_t bytes);
+  /// `alignment`: a power of two.
+  void* allocate_aligned(std::size_t alignment, std::size_t bytes);
+  /// REQUIRES: p is a block in use, bytes != 0. Null: no memory, and the block is as it was.
+  void* resize(void* p, std::size_t bytes);
+  /// Asks the system what may not be asked later: to be called as early as can be.
+  void learn_system() { backing_.pages.learn_system(); }
+  /// Bytes that the program may use of a block. REQUIRES: p is a block in use.
+  std::size_t usable_size(const void* p);
+
+  /// What an address is. kNone where no block begins there. The block may be free.
+  BlockInfo find(const void* p);
+
+  /// A heap of the program's own, by a name of at most 31 bytes; null where there is no memory.
+  Heap* create_heap(const char* name);
+  /// The one of that name with the lowest number; null for none.
+  Heap* find_heap(const char* name);
+  /// Frees all that is in it. REQUIRES: nobody uses the heap or a block of it.
+  void destroy_heap(Heap& heap);
+  struct InHeap {
+    std::size_t bytes = 0;
+    std::size_t alignment = kGranule;  // a power of two
+    bool zeroed = false;
+  };
+  /// Null where there is no memory.
+  void* allocate_in(Heap& heap, const InHeap& wanted);
+
+  /// Gives back all memory that can be: this thread's cache, depots, free pages. Returns whether
+  /// any was.
+  bool trim();
+  /// To be called when a thread ends, by that thread.
+  void end_thread();
+
+  /// Around fork: all locks are taken before, released after in the parent, made anew in the child,
+  /// where the caches of the threads that are gone are emptied.
+  void before_fork();
+  void after_fork_in_parent();
+  void after_fork_in_child();
+
+  /// To be called, if not null, by each thread that begins to use the allocator, with its cache
+  /// ready. REQUIRES: set before there is a second thread.
+  void set_watch_thread(void (*watch)()) { watch_thread_ = watch; }
+
+  Backing& backing() { return backing_; }
+  Heap& heap() { return heap_; }
+  HeapTable& heaps() { return heaps_; }
+  Heap& heap_of(HeapId id) { return id == 0 ? heap_ : heaps_.at(id); }
+
+ private:
+  friend struct Inspector;
+  friend struct Checker;
+
+  // To this thread's cache, where nothing speaks against it: a block of a class of malloc's that
+  // fits, not freed just now. False: not done, whatever the reason.
+  template <typename Fits>
+  [[gnu::always_inline]] bool free_quickly(void* p, Fits&& fits) {
+    const std::size_t offset = backing_.window.offset(p);
+    ThreadCache* const cache = t_thread.cache;
+    if (!backing_.window.contains(offset) || cache == nullptr) [[unlikely]]
+      return false;
+    const PageEntry entry = backing_.window.entry(offset);
+    const auto in_slab = static_cast<std::uint32_t>(
+        (std::uint32_t{entry.page_of_slab} << kPageShift) + (offset & (kPageBytes - 1)));
+    return kDivisors[entry.code].starts_block(in_slab) && fits(entry.code) &&
+           !cache->freed_recently(p) && cache->push(entry.code, p);
+  }
+
+  void* allocate_small(std::size_t bytes);
+  void* allocate_in_slab(ClassIndex size_class);
+  void* allocate_large(std::size_t bytes);
+  void* allocate_pages(const Heap::LargeRequest& request, bool* zeroed);
+  void free_slowly(void* p);
+  Pool* pool_of(const void* p);
+  void free_in_pool(Pool& pool, void* p);
+  void free_small(void* p, const BlockInfo& block);
+  bool is_free(const void* p, const BlockInfo& block);
+  void* move(void* p, const BlockInfo& block, std::size_t bytes);
+  void* allocate_like(const BlockInfo& block, std::size_t bytes);
+  void lose();
+  ThreadCache* make_cache();
+  void remove(ThreadCache& cache);
+  bool shared() const { return threads_.load(std::memory_order_relaxed) > 1; }
+  template <typename Apply>
+  void for_each_lock(Apply&& apply);
+
+  Backing backing_;
+  Heap heap_;
+  HeapTable heaps_;
+  Pool& emergency_;
+  FirstBlocks* first_blocks_;                // null: none
+  Lock registry_lock_{LockRank::kRegistry};  // of caches_
+  ThreadCache* caches_ = nullptr;
+  void (*watch_thread_)() = nullptr;
+  std::atomic<std::uint32_t> threads_{0};      // that have a cache
+  std::atomic<std::uint64_t> lost_blocks_{0};  // freed by signal handlers at a bad moment
+};
+
+/// The process's own, and its pools.
+extern constinit Allocator g_allocator;
+extern constinit Pool g_emergency;
+extern constinit Pool g_first_pool;
+
+}  // namespace mini::alloc

@@ -1,0 +1,87 @@
+// A bin: the slabs of one size class in one heap, shared by all threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "alloc/backing.h"
+#include "alloc/lock.h"
+#include "alloc/size_class.h"
+#include "alloc/span.h"
+
+namespace mini::alloc {
+
+/// Thread-safe. A thread that holds a bin's lock may take the locks of pages, spans and records.
+///
+///  B1  each slab of the class is in exactly one list: the one of its fullness
+///  B2  blocks_out == sum over slabs of Span::used_count(): in use, cached by threads, or in the
+///      depot
+///  B3  depot_count <= depot_capacity
+///
+/// The depot holds blocks that one thread's cache had too many of, for the next thread whose cache
+/// has too few: in a program whose threads hand blocks on, they never see their slab in between.
+class alignas(64) Bin {
+ public:
+  constexpr Bin() = default;
+
+  struct Place {
+    Backing& backing;
+    HeapId heap = 0;
+    ClassIndex size_class = 0;
+    bool shared = false;  // several threads are at work: a depot pays
+  };
+
+  /// Takes up to `most` blocks into out[0..]; those of one slab in ascending order of address.
+  /// Fewer than `most` only where a slab ends or there is no memory; 0: no memory.
+  std::uint32_t take(void** out, std::uint32_t most, const Place& place);
+  /// Takes blocks back. Aborts where one of them is free already.
+  void put(void* const* blocks, std::uint32_t count, const Place& place);
+
+  /// Whether a block of the slab is free: in the slab or in the depot.
+  bool holds(const void* block, const Span& slab, Backing& backing);
+  /// Empties the depot, so that empty slabs become free pages.
+  void drain_depot(const Place& place);
+  /// Gives back the memory of whole free pages inside slabs that have none in use.
+  PageCount release_free_pages(const Place& place);
+  /// Frees all slabs, whatever is in use. REQUIRES: no other thread uses the bin.
+  void release_all(const Place& place);
+
+  struct Figures {
+    std::uint32_t slabs = 0;
+    PageCount pages;
+    std::uint64_t blocks = 0;
+    std::uint64_t blocks_out = 0;
+    std::uint32_t blocks_in_depot = 0;
+  };
+  Figures figures();
+
+  Lock& lock() { return lock_; }
+
+ private:
+  friend struct Inspector;
+  friend struct Checker;
+
+  static constexpr std::uint32_t kFullnesses = 5;  // 0: full, 1: fullest … 4: emptiest
+
+  static std::uint32_t fullness(const Span& slab);
+  void move_to_list(Span& slab, std::uint32_t from);
+  Span* slab_with_room(const Place& place);
+  Span* new_slab(const Place& place);
+  void release_slab(Span& slab, std::uint32_t list, const Place& place);
+  [[noreturn]] static void die_of_wrong_block(const void* block, const Place& place);
+  bool put_in_depot(void* const* blocks, std::uint32_t count, const Place& place);
+  std::uint32_t put_in_slabs(void* const* blocks, std::uint32_t count, const Place& place);
+  void check(Backing& backing) const;  // now and then, in a checked build
+
+  Lock lock_{LockRank::kBin};
+  std::uint32_t depot_count_ = 0;
+  std::uint32_t depot_capacity_ = 0;
+  std::uint32_t slabs_ = 0;
+  void** depot_ = nullptr;
+  std::array<SpanList, kFullnesses> slabs_by_fullness_{};
+  PageCount pages_;
+  std::uint64_t blocks_ = 0;
+  std::uint64_t blocks_out_ = 0;
+};
+
+}  // namespace mini::alloc

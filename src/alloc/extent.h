@@ -1,0 +1,48 @@
+// What is known of the pages of one extent, 2 MiB of the window that one huge page can back.
+#pragma once
+
+#include <cstdint>
+
+#include "alloc/bits.h"
+#include "alloc/pages.h"
+
+namespace mini::alloc {
+
+/// Guarded by the page heap's lock.
+///
+///  E1  dirty is a subset of resident
+///  E2  resident_free == |resident and not used|
+///  E3  first_free, longest_free, last_free are the lengths of the run of unused pages at the
+///      extent's begin, of the longest anywhere, and at its end
+struct Extent {
+  Bits<kExtentPages> used;      // handed out, or not the allocator's (yet)
+  Bits<kExtentPages> resident;  // may have memory; without the bit it certainly has none
+  Bits<kExtentPages> dirty;     // may hold other bytes than zeros
+
+  std::uint16_t first_free = 0;
+  std::uint16_t longest_free = 0;
+  std::uint16_t last_free = 0;
+  std::uint16_t resident_free = 0;
+  bool huge = false;           // a fault may bring a huge page
+  bool shed = false;           // some of its pages had memory once and were given back
+  std::uint32_t last_use = 0;  // when pages of it were last taken or put, in ticks of Residency
+
+  bool all_free() const { return longest_free == kExtentPages; }
+
+  void summarize() {
+    const BitRun first = used.next_clear_run(0);
+    first_free = static_cast<std::uint16_t>(first.begin == 0 ? first.length : 0);
+    std::uint32_t longest = 0;
+    BitRun run = first;
+    last_free = 0;
+    while (run.length != 0) {
+      longest = run.length > longest ? run.length : longest;
+      const std::uint32_t end = run.begin + run.length;
+      if (end == kExtentPages) last_free = static_cast<std::uint16_t>(run.length);
+      run = used.next_clear_run(end);
+    }
+    longest_free = static_cast<std::uint16_t>(longest);
+  }
+};
+
+}  // namespace mini::alloc

@@ -1,0 +1,149 @@
+// Puts together where pages are free, which of them have memory, and the window's growth.
+#include "alloc/page_heap.h"
+
+#include <algorithm>
+
+#include "alloc/check.h"
+
+namespace mini::alloc {
+namespace {
+
+constexpr PageCount pages(std::size_t bytes) {
+  return {static_cast<std::uint32_t>(bytes / kPageBytes)};
+}
+
+// Address space is made usable in steps, so that a system call serves many requests: an eighth of
+// what there is. The first step is less than an extent, so that nothing can make it a huge page.
+constexpr PageCount kFirstStep = pages(std::size_t{1} << 20);
+constexpr PageCount kMostStep = pages(std::size_t{64} << 20);
+
+constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t step) {
+  return (n + step - 1) / step * step;
+}
+
+}  // namespace
+
+// `count` pages in a row, the heap grown where it has none.
+bool PageHeap::take_run(PageCount count, PageIndex* first) {
+  return free_.take(count, first) || (grow(count) && free_.take(count, first));
+}
+
+bool PageHeap::take(const Request& request, Grant* grant) {
+  // With so many pages, an aligned run of the wanted length is among them wherever they begin.
+  const std::uint64_t needed = std::uint64_t{request.count.count} + request.alignment.count - 1;
+  if (request.count.count == 0 || needed > kWindowPages) return false;
+  const Locked locked(lock_);
+  PageRun run{{}, {static_cast<std::uint32_t>(needed)}};
+  if (!take_run(run.count, &run.first)) return false;
+  const PageRun wanted{window_.align(run.first, request.alignment), request.count};
+  if (run.first < wanted.first) free_.put({run.first, wanted.first - run.first});
+  if (wanted.end() < run.end()) free_.put({wanted.end(), run.end() - wanted.end()});
+  set_in_use(in_use_ + wanted.count);
+  *grant = {.first = wanted.first, .zeroed = memory_.on_take(wanted, request.touch, in_use_)};
+  check();
+  return true;
+}
+
+void PageHeap::set_in_use(PageCount pages) {
+  in_use_ = pages;
+  crowded_in_use_ = std::max(crowded_in_use_, pages);
+  in_use_now_.store(pages.count, std::memory_order_relaxed);
+}
+
+bool PageHeap::take_after(PageRun run, PageCount more, bool* zeroed) {
+  if (more.count > kWindowPages - run.end().value) return false;
+  const Locked locked(lock_);
+  const PageRun wanted{run.end(), more};
+  if (!free_.take_at(wanted)) {
+    // At the end of the heap, it can grow.
+    const PageCount tail = free_.tail();
+    if (run.end() + tail != PageIndex{window_.end().count} || !grow(more) ||
+        !free_.take_at(wanted)) {
+      return false;
+    }
+  }
+  set_in_use(in_use_ + more);
+  *zeroed = memory_.on_take(wanted, Touch::kLazily, in_use_);
+  check();
+  return true;
+}
+
+void PageHeap::put(PageRun run, bool emptied) {
+  const Locked locked(lock_);
+  if (emptied) memory_.on_emptied(run);
+  free_.put(run);
+  memory_.on_put(run);
+  set_in_use(in_use_ - run.count);
+  // Blocks in caches may be what keeps extents: worth a look when an eighth less is in use.
+  if (!memory_.settle(in_use_) &&
+      in_use_.count <= crowded_in_use_.count - crowded_in_use_.count / 8) {
+    crowded_in_use_ = in_use_;
+    crowded_count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  check();
+}
+
+void PageHeap::learn_system() {
+  const Locked locked(lock_);
+  memory_.learn_huge_pages();
+}
+
+void PageHeap::settle() {
+  const Locked locked(lock_);
+  memory_.settle(in_use_);
+  check();
+}
+
+bool PageHeap::prepare() {
+  if (window_.placed()) return true;
+  const Locked locked(lock_);
+  return window_.placed() || grow(PageCount{1});
+}
+
+bool PageHeap::place(PageCount count, PageRun* fresh) {
+  const PageCount first_step = std::max(kFirstStep, count);
+  if (!window_.place(first_step) && (first_step == count || !window_.place(count))) return false;
+  *fresh = {PageIndex{0}, window_.end()};
+  return true;
+}
+
+// Sees to it that at least `count` pages in a row are free at the end of the heap.
+bool PageHeap::grow(PageCount count) {
+  PageRun fresh;
+  if (window_.placed()) {
+    const std::uint32_t end = window_.end().count;
+    const std::uint32_t step = std::clamp(end / 8, kExtentPages, kMostStep.count);
+    const std::uint64_t generous =
+        round_up(std::uint64_t{end} + std::max(step, count.count), kExtentPages) - end;
+    const PageCount missing = count - std::min(count, free_.tail());
+    if (!window_.grow({static_cast<std::uint32_t>(generous)}, &fresh) &&
+        !window_.grow(missing, &fresh)) {
+      return false;
+    }
+  } else if (!place(count, &fresh)) {
+    return false;
+  }
+  memory_.on_growth(fresh);
+  free_.put(fresh);
+  return true;
+}
+
+PageCount PageHeap::release_all() {
+  const Locked locked(lock_);
+  const PageCount released = memory_.release_all();
+  check();
+  return released;
+}
+
+PageHeap::Figures PageHeap::figures() {
+  const Locked locked(lock_);
+  return {.in_use = in_use_, .free = free_.free_count(), .resident_free = memory_.resident_free()};
+}
+
+void PageHeap::check() const {
+  if constexpr (kChecked) {
+    if (Checker::is_due()) Checker::pages(*this);
+  }
+}
+
+}  // namespace mini::alloc

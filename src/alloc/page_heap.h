@@ -1,0 +1,83 @@
+// The provider of pages: one for all threads, all sizes, all heaps.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include "alloc/free_pages.h"
+#include "alloc/lock.h"
+#include "alloc/pages.h"
+#include "alloc/residency.h"
+#include "alloc/window.h"
+
+namespace mini::alloc {
+
+/// Thread-safe. A thread that holds its lock takes no other.
+///
+///  P1  in_use + free == pages ever committed
+class PageHeap {
+ public:
+  explicit constexpr PageHeap(Window& window) : window_(window), free_(window), memory_(window) {}
+
+  /// Finds the window's place, if it has none yet; nothing else of a Backing works before. False
+  /// where the kernel has none for us now.
+  bool prepare();
+
+  struct Request {
+    PageCount count;
+    PageCount alignment = {1};  // of the first page's address, a power of two
+    Touch touch = Touch::kLazily;
+  };
+  struct Grant {
+    PageIndex first;
+    bool zeroed = false;  // every byte is 0
+  };
+  /// False where there is no memory; nothing has changed then.
+  bool take(const Request& request, Grant* grant);
+  /// Takes the pages right after a run, where they are free: then `zeroed` is of them.
+  bool take_after(PageRun run, PageCount more, bool* zeroed);
+  /// `emptied`: the pages' memory has gone elsewhere, and they read as zeros.
+  void put(PageRun run, bool emptied = false);
+
+  /// Gives all free pages' memory back to the kernel. Returns how many pages had any.
+  PageCount release_all();
+
+  struct Figures {
+    PageCount in_use;
+    PageCount free;
+    PageCount resident_free;
+  };
+  Figures figures();
+  /// Asks the system what may not be asked later: see Residency.
+  void learn_system();
+  /// Gives back what has not been used for a while, as put() does.
+  void settle();
+  /// How often there was more free memory than shall be kept, in extents that could not go: each
+  /// time, every thread's cache is to be emptied once. Takes no lock.
+  std::uint32_t crowded_count() const { return crowded_count_.load(std::memory_order_relaxed); }
+  /// Pages in use a moment ago. Takes no lock.
+  PageCount in_use() const { return {in_use_now_.load(std::memory_order_relaxed)}; }
+
+  Lock& lock() { return lock_; }
+
+ private:
+  friend struct Inspector;
+  friend struct Checker;
+
+  bool take_run(PageCount count, PageIndex* first);
+  void set_in_use(PageCount pages);
+  bool place(PageCount count, PageRun* fresh);
+  bool grow(PageCount count);
+  void check() const;  // now and then, in a checked build
+
+  Lock lock_{LockRank::kPages};
+  Window& window_;
+  FreePages free_;
+  Residency memory_;
+  PageCount in_use_;
+  PageCount crowded_in_use_;  // in_use_ when crowded_count_ rose last, or the most since
+  std::atomic<std::uint32_t> crowded_count_{0};
+  std::atomic<std::uint32_t> in_use_now_{0};  // the same, for in_use()
+};
+
+}  // namespace mini::alloc

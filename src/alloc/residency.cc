@@ -1,0 +1,321 @@
+// The numbers of this policy were chosen by bench/alloc; docs/decisions/0005 says why it is like
+// this.
+#include "alloc/residency.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "alloc/free_pages.h"
+#include "alloc/options.h"
+#include "kernel/vm/vm.h"
+
+namespace mini::alloc {
+namespace {
+
+namespace vm = kernel::vm;
+
+constexpr PageCount pages(std::size_t bytes) {
+  return {static_cast<std::uint32_t>(bytes / kPageBytes)};
+}
+
+constexpr PageCount kHugeFrom = pages(std::size_t{6} << 20);     // in use: a step is 1/3
+constexpr PageCount kLeastBatch = pages(std::size_t{16} << 10);  // populated together
+constexpr PageCount kMostBatch = pages(std::size_t{512} << 10);
+constexpr std::uint32_t kBatchShare = 20;  // of what is in use
+constexpr PageCount kLeastLimit = pages(std::size_t{1} << 20);
+constexpr std::uint32_t kLimitShare = 24;
+constexpr PageCount kMostAllowance = pages(std::size_t{32} << 20);
+constexpr std::uint64_t kRegretNs = 1'000'000'000;  // "soon"
+constexpr std::uint32_t kCallsAtOnce = 32;          // bounds one settle()
+constexpr std::uint32_t kWorthACall = 16;           // pages in a row
+constexpr std::uint32_t kColdTicks = 4;             // about a second
+// Pages in use of an extent whose free pages go although it is not cold. Most such extents are
+// about to be used again, or to be free as a whole; not so where a fifth of the heap is all that is
+// in use.
+constexpr std::uint32_t kHardlyUsed = kExtentPages / 64;
+constexpr std::uint32_t kHardlyUsedWhenEmptying = kExtentPages / 4;
+// 40%, in 256ths. What doubles when it is full is filled by half at least.
+constexpr std::uint32_t kFilledShare = 102;
+constexpr std::uint32_t kLazyRunsPerProbe = 16;
+
+std::uint32_t now_tick() {
+  return static_cast<std::uint32_t>(vm::coarse_now_ns() >> 28);
+}
+
+}  // namespace
+
+bool Residency::huge_pays(PageCount used) const {
+  const HugePageUse use = g_options.huge_page_use();
+  const bool dense = used >= kHugeFrom || use == HugePageUse::kAlways;
+  return dense && use != HugePageUse::kNever && system_ != vm::HugePages::kNever;
+}
+
+PageCount Residency::limit(PageCount used) const {
+  const std::size_t retained = g_options.retained_bytes.load(std::memory_order_relaxed);
+  if (retained != Options::kByDefault) return pages(std::min(retained, kWindowBytes / 2));
+  PageCount share{used.count / kLimitShare};
+  // A fresh extent is resident at once, and not to be given back before it is used.
+  if (huge_pays(used)) share = std::max(share, PageCount{kExtentPages});
+  return kLeastLimit + share + allowance_;
+}
+
+void Residency::learn_huge_pages() {
+  if (system_known_) return;
+  system_ = vm::huge_pages();
+  system_known_ = true;
+}
+
+bool Residency::call(std::uint32_t index, BitRun bits,
+                     bool (*operation)(void*, std::size_t)) const {
+  const PageIndex first{index * kExtentPages + bits.begin};
+  return operation(window_.address(first), PageCount{bits.length}.bytes());
+}
+
+void Residency::add_resident_free(Extent& extent, std::uint32_t count) {
+  extent.resident_free = static_cast<std::uint16_t>(extent.resident_free + count);
+  resident_free_ += PageCount{count};
+}
+
+void Residency::remove_resident_free(Extent& extent, std::uint32_t count) {
+  extent.resident_free = static_cast<std::uint16_t>(extent.resident_free - count);
+  resident_free_ -= PageCount{count};
+  least_free_ = std::min(least_free_, resident_free_);
+}
+
+void Residency::on_growth(PageRun fresh) {
+  if (fresh.count.count < kExtentPages && fresh.end().in_extent() != 0) {
+    return;  // no extent is complete: nothing can be huge yet
+  }
+  learn_huge_pages();
+  if (system_ != vm::HugePages::kAlways) return;
+  const PageIndex first{fresh.first.extent() * kExtentPages};
+  vm::allow_huge_pages(window_.address(first), (fresh.end() - first).bytes(), false);
+}
+
+bool Residency::on_take(PageRun run, Touch touch, PageCount used) {
+  bool zeroed = true;
+  const std::uint32_t tick = now_tick();
+  std::optional<bool> huge;
+  for_each_extent(run, [&](std::uint32_t i, BitRun bits) {
+    Extent& extent = window_.extent(i);
+    extent.last_use = tick;
+    const std::uint32_t resident = extent.resident.count_in(bits);
+    remove_resident_free(extent, resident);
+    if (resident < bits.length) {
+      if (!huge) huge = wants_huge(run, touch, used);
+      const std::uint32_t before = extent.resident.count();
+      back(i, bits, touch, *huge, used);
+      if (extent.shed) note_regret(extent.resident.count() - before, used);
+    }
+    zeroed = zeroed && extent.dirty.count_in(bits) == 0;
+    extent.dirty.set_run(bits);
+  });
+  return zeroed;
+}
+
+bool Residency::wants_huge(PageRun run, Touch touch, PageCount used) {
+  return huge_pays(used) && (touch == Touch::kSoon || lazy_runs_are_filled(run));
+}
+
+// Whether a run that its program will touch as it likes may be taken for one that it will fill. Now
+// and then the answer is no whatever was seen: of what huge pages back, nothing can be seen.
+bool Residency::lazy_runs_are_filled(PageRun run) {
+  look_at_probe();
+  if (filled_share_ >= kFilledShare && until_probe_-- != 0) return true;
+  until_probe_ = kLazyRunsPerProbe;
+  probe_ = {run.first, std::min(run.count, PageCount{kExtentPages})};
+  return false;
+}
+
+void Residency::look_at_probe() {
+  if (probe_.count.count == 0) return;
+  filled_share_ =
+      (filled_share_ + vm::resident_share(window_.address(probe_.first), probe_.count.bytes())) / 2;
+  probe_ = {};
+}
+
+// Gives pages that are in use, some of them without memory, what they will need.
+void Residency::back(std::uint32_t index, BitRun bits, Touch touch, bool huge, PageCount used) {
+  Extent& extent = window_.extent(index);
+  const bool empty = extent.resident.next_set(0) == kExtentPages;
+  if (empty && extent.huge != huge) {
+    std::byte* const begin = window_.address(PageIndex{index * kExtentPages});
+    if (vm::allow_huge_pages(begin, kExtentBytes, huge)) extent.huge = huge;
+  }
+  if (empty && extent.huge) {
+    // Whichever page is touched first brings all of them.
+    constexpr BitRun kAll{0, kExtentPages};
+    if (touch == Touch::kSoon && can_populate_) can_populate_ = call(index, kAll, vm::populate);
+    extent.resident.set_run(kAll);
+    add_resident_free(extent, kExtentPages - extent.used.count());
+    return;
+  }
+  if (can_populate_ && (huge || touch == Touch::kSoon)) {
+    // Where a huge page would have been right, so are all the pages up to the next in use.
+    const std::uint32_t batch =
+        huge ? kExtentPages
+             : std::clamp(used.count / kBatchShare, kLeastBatch.count, kMostBatch.count);
+    populate(index, bits, batch);
+  }
+  extent.resident.set_run(bits);
+}
+
+// Populates the part of a run that has no memory, and the free pages after it that the next runs
+// will get, up to `batch` in all.
+void Residency::populate(std::uint32_t index, BitRun bits, std::uint32_t batch) {
+  Extent& extent = window_.extent(index);
+  const std::uint32_t begin = extent.resident.next_clear(bits.begin);
+  std::uint32_t end = bits.begin + bits.length;
+  const std::uint32_t free_end = std::min(extent.used.next_set(end), extent.resident.next_set(end));
+  end = std::max(end, std::min(begin + batch, free_end));
+  can_populate_ = call(index, {begin, end - begin}, vm::populate);
+  if (!can_populate_) return;
+  const std::uint32_t run_end = bits.begin + bits.length;
+  if (end > run_end) {
+    extent.resident.set_run({run_end, end - run_end});
+    add_resident_free(extent, end - run_end);
+  }
+}
+
+void Residency::on_emptied(PageRun run) {
+  for_each_extent(run, [this](std::uint32_t i, BitRun bits) {
+    Extent& extent = window_.extent(i);
+    extent.resident.clear_run(bits);
+    extent.dirty.clear_run(bits);
+  });
+}
+
+void Residency::on_put(PageRun run) {
+  const std::uint32_t tick = now_tick();
+  if (run.first <= probe_.first && probe_.first < run.end()) look_at_probe();
+  for_each_extent(run, [&](std::uint32_t i, BitRun bits) {
+    Extent& extent = window_.extent(i);
+    extent.last_use = tick;
+    add_resident_free(extent, extent.resident.count_in(bits));
+  });
+}
+
+// Pages that were given back are wanted again: had they been kept, faults would have been saved.
+void Residency::note_regret(std::uint32_t count, PageCount used) {
+  const std::uint64_t now = vm::coarse_now_ns();
+  if (now - regret_since_ns_ > kRegretNs) {
+    regretted_ = released_ = {};
+    regret_since_ns_ = now;
+  }
+  regretted_ += PageCount{count};
+  if (regretted_ > limit(used) && regretted_.count > released_.count / 2) {
+    allowance_ = std::min(kMostAllowance, allowance_ + regretted_);
+    regretted_ = released_ = {};
+    least_free_ = resident_free_;
+    least_free_since_ = now_tick();
+  }
+}
+
+// What was free all the while need not have been kept: it is allowed no more.
+void Residency::review_allowance(PageCount used) {
+  if (allowance_.count == 0) return;
+  const std::uint32_t tick = now_tick();
+  if (tick - least_free_since_ < kColdTicks) return;
+  const PageCount most = limit(used);
+  const PageCount usual = most - std::min(most, allowance_);
+  allowance_ -= std::min(allowance_, least_free_ - std::min(least_free_, usual));
+  least_free_ = resident_free_;
+  least_free_since_ = tick;
+}
+
+bool Residency::settle(PageCount used) {
+  review_allowance(used);
+  const PageCount most = limit(used);
+  if (resident_free_ <= most) return true;
+  const std::uint32_t tick = now_tick();
+  if (resident_free_ <= settle_above_ && tick == settled_tick_) return false;
+  const PageCount keep{most.count - most.count / 4};
+  const PageCount before = resident_free_;
+  std::uint32_t calls = release_whole_extents(keep, kCallsAtOnce);
+  if (resident_free_ > most) {
+    calls = release_parts({.keep = keep,
+                           .calls = calls,
+                           .cold_since = tick - kColdTicks,
+                           .hardly_used = resident_free_.count / 4 > used.count
+                                              ? kHardlyUsedWhenEmptying
+                                              : kHardlyUsed,
+                           .least_run = kWorthACall});
+  }
+  // Where there was more to do than may be done at once, the next call goes on.
+  const bool all_done = calls != 0 || resident_free_ == before;
+  settle_above_ = all_done ? resident_free_ + PageCount{most.count / 8} : most;
+  settled_tick_ = tick;
+  return resident_free_ <= most;
+}
+
+PageCount Residency::release_all() {
+  const PageCount before = resident_free_;
+  constexpr std::uint32_t kNoBound = ~std::uint32_t{0};
+  release_whole_extents({}, kNoBound);
+  release_parts({.keep = {}, .calls = kNoBound, .hardly_used = kExtentPages});
+  allowance_ = {};
+  return before - resident_free_;
+}
+
+// From the top, since allocation is from the bottom; neighbours by one call. Returns how many calls
+// are left.
+std::uint32_t Residency::release_whole_extents(PageCount keep, std::uint32_t calls) {
+  std::uint32_t end = window_.extent_count();
+  while (end > 0 && calls > 0 && resident_free_ > keep) {
+    std::uint32_t begin = end;
+    PageCount resident;
+    while (begin > 0 && resident_free_ > keep + resident) {
+      const Extent& extent = window_.extent(begin - 1);
+      if (extent.resident_free == 0 || !extent.all_free()) break;
+      resident += PageCount{extent.resident_free};
+      --begin;
+    }
+    if (begin == end) {
+      --end;
+      continue;
+    }
+    release({PageIndex{begin * kExtentPages}, PageCount{(end - begin) * kExtentPages}});
+    --calls;
+    end = begin;
+  }
+  return calls;
+}
+
+// Runs of free pages in extents that are partly in use. Returns how many calls are left.
+std::uint32_t Residency::release_parts(const Parts& parts) {
+  std::uint32_t calls = parts.calls;
+  for (std::uint32_t i = window_.extent_count();
+       i-- > 0 && calls > 0 && resident_free_ > parts.keep;) {
+    const Extent& extent = window_.extent(i);
+    if (extent.resident_free == 0) continue;
+    const bool cold = static_cast<std::int32_t>(parts.cold_since - extent.last_use) >= 0;
+    if (!cold && extent.used.count() > parts.hardly_used) continue;
+    const std::uint32_t least_run = cold ? 1 : parts.least_run;
+    BitRun run = extent.used.next_clear_run(0);
+    while (run.length != 0 && calls > 0) {
+      if (extent.resident.count_in(run) >= least_run) {
+        release({PageIndex{i * kExtentPages + run.begin}, PageCount{run.length}});
+        --calls;
+      }
+      run = extent.used.next_clear_run(run.begin + run.length);
+    }
+  }
+  return calls;
+}
+
+// REQUIRES: all pages of the run are free.
+bool Residency::release(PageRun run) {
+  if (!vm::discard(window_.address(run.first), run.count.bytes())) return false;
+  for_each_extent(run, [this](std::uint32_t i, BitRun bits) {
+    Extent& extent = window_.extent(i);
+    const std::uint32_t count = extent.resident.count_in(bits);
+    extent.resident.clear_run(bits);
+    extent.dirty.clear_run(bits);
+    extent.shed = true;
+    remove_resident_free(extent, count);
+    released_ += PageCount{count};
+  });
+  return true;
+}
+
+}  // namespace mini::alloc

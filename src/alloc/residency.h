@@ -1,0 +1,106 @@
+// Which pages have memory, how they get it, and when they give it back.
+//
+// A page's first touch is what memory really costs: on a virtual machine a fault takes as long as
+// thousands of malloc/free pairs, pages populated together a third of it each, a huge page a
+// fiftieth. So
+//   - while the heap is small, pages that are about to be written are populated in batches that
+//     follow its size, at most a twentieth of it;
+//   - once it is large enough that one step of 2 MiB is a third of it, fresh extents are huge;
+//   - a program may never touch most of a large block: those get huge pages only while the last
+//     ones that were looked at had been filled, by and large;
+//   - free pages that have memory are kept for reuse up to a limit that follows what is in use, and
+//     given back beyond it, from the top: whole extents at once, since a huge page brings them
+//     back, parts of extents where hardly anything is in use, or once nothing has happened in
+//     theirs for a second. Where extents are soon wanted again, the limit rises by what would have
+//     been enough, and falls again by what was free for a second.
+#pragma once
+
+#include <cstdint>
+
+#include "alloc/pages.h"
+#include "alloc/window.h"
+
+namespace mini::alloc {
+
+/// How soon the pages of a run will be written.
+enum class Touch : std::uint8_t {
+  kSoon,    // all of them, presently: a slab of small blocks
+  kLazily,  // as the program likes: a large block
+};
+
+/// Not thread-safe: guarded by the page heap's lock. Keeps Extent::resident and Extent::dirty.
+///
+///  R1  resident_free() == sum over extents of Extent::resident_free
+///  R2  after settle(), resident_free() is at most limit(), but for extents that are in use and not
+///      cold, and for runs that are not worth a system call
+class Residency {
+ public:
+  explicit constexpr Residency(Window& window) : window_(window) {}
+
+  /// Asks what the system does with huge pages, if that is not known: in time, since a program that
+  /// has locked itself in may not be able to.
+  void learn_huge_pages();
+  /// Sees to it that fresh pages are not huge before it is decided that they shall be.
+  void on_growth(PageRun fresh);
+  /// To be called for a run that was just taken: sees to it that it has memory soon enough. True
+  /// where all of it reads as zeros.
+  bool on_take(PageRun run, Touch touch, PageCount used);
+  /// To be called for a run in use whose memory was moved away.
+  void on_emptied(PageRun run);
+  /// To be called for a run that was just put back.
+  void on_put(PageRun run);
+
+  /// Gives back what is beyond the limit, by a bounded number of system calls. False where more is
+  /// left: a few blocks in use may keep extents that could go.
+  bool settle(PageCount used);
+  /// Gives back everything that is free. Returns how many pages it was.
+  PageCount release_all();
+
+  PageCount resident_free() const { return resident_free_; }
+
+ private:
+  friend struct Inspector;
+  friend struct Checker;
+
+  PageCount limit(PageCount used) const;
+  bool huge_pays(PageCount used) const;
+  bool wants_huge(PageRun run, Touch touch, PageCount used);
+  void back(std::uint32_t index, BitRun bits, Touch touch, bool huge, PageCount used);
+  void populate(std::uint32_t index, BitRun bits, std::uint32_t batch);
+  void add_resident_free(Extent& extent, std::uint32_t count);
+  void remove_resident_free(Extent& extent, std::uint32_t count);
+  void note_regret(std::uint32_t count, PageCount used);
+  void review_allowance(PageCount used);
+  bool lazy_runs_are_filled(PageRun run);
+  void look_at_probe();
+  std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
+  struct Parts {
+    PageCount keep;                 // resident free pages that may stay
+    std::uint32_t calls = 0;        // at the most
+    std::uint32_t cold_since = 0;   // of extents last used at this tick or before, every free page
+    std::uint32_t hardly_used = 0;  // of those with at most so many pages in use,
+    std::uint32_t least_run = 1;    // runs of at least so many
+  };
+  std::uint32_t release_parts(const Parts& parts);
+  bool release(PageRun run);
+  bool call(std::uint32_t index, BitRun bits, bool (*operation)(void*, std::size_t)) const;
+
+  Window& window_;
+  PageCount resident_free_;
+  PageCount allowance_;  // what regret adds to the limit
+  PageCount released_;   // since regret_since_ns_
+  PageCount regretted_;  // since then: released and wanted again
+  std::uint64_t regret_since_ns_ = 0;
+  PageCount least_free_;  // the least resident_free_ since that tick
+  std::uint32_t least_free_since_ = 0;
+  PageRun probe_;  // of a lazily touched run, backed page by page: looked at later
+  std::uint32_t filled_share_ = 128;  // of the probes, in 256ths; later ones weigh more
+  std::uint32_t until_probe_ = 0;  // lazily touched runs to be backed by huge pages before the next
+  PageCount settle_above_;         // settle() looks again at more than that, or at the next tick
+  std::uint32_t settled_tick_ = 0;
+  kernel::vm::HugePages system_ = kernel::vm::HugePages::kAlways;
+  bool system_known_ = false;
+  bool can_populate_ = true;
+};
+
+}  // namespace mini::alloc

@@ -1,0 +1,127 @@
+// Bins count their slabs and blocks as they go; the rest is added up here.
+#include "alloc/statistics.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "alloc/inside.h"
+#include "alloc/inspector.h"
+
+namespace mini::alloc {
+namespace {
+
+// What threads keep of a class. REQUIRES: the registry's lock is held.
+std::uint64_t cached_blocks(Allocator& allocator, ClassIndex size_class) {
+  std::uint64_t blocks = 0;
+  for (const ThreadCache* cache = Inspector::caches(allocator); cache != nullptr;
+       cache = cache->next) {
+    blocks += cache->count(size_class);
+  }
+  return blocks;
+}
+
+ClassFigures figures_of(const Bin::Figures& bin, std::uint64_t cached) {
+  ClassFigures figures{.slabs = bin.slabs,
+                       .pages = bin.pages.count,
+                       .blocks = bin.blocks,
+                       .in_depots = bin.blocks_in_depot,
+                       .free = bin.blocks - bin.blocks_out};
+  const std::uint64_t elsewhere = bin.blocks_out - bin.blocks_in_depot;
+  // A thread that is between its cache and the bin just now may have blocks in both.
+  figures.cached = std::min(cached, elsewhere);
+  figures.in_use = elsewhere - figures.cached;
+  return figures;
+}
+
+PoolFigures figures_of(Allocator& allocator, std::size_t number) {
+  PoolFigures figures;
+  const Pool* const pool = Inspector::pool(allocator, number);
+  if (pool == nullptr) return figures;
+  Inspector::for_each_pool_block(*pool, [&](const void*, std::size_t usable, bool in_use) {
+    if (in_use) {
+      figures.live_bytes += usable;
+      ++figures.live_blocks;
+    }
+    return true;
+  });
+  figures.bytes = Inspector::pool_bytes(*pool);
+  figures.rest_bytes = figures.bytes - figures.live_bytes;
+  return figures;
+}
+
+}  // namespace
+
+void ClassFigures::operator+=(const ClassFigures& other) {
+  slabs += other.slabs;
+  pages += other.pages;
+  blocks += other.blocks;
+  in_use += other.in_use;
+  cached += other.cached;
+  in_depots += other.in_depots;
+  free += other.free;
+}
+
+bool read_heap_figures(Allocator& allocator, HeapId heap, HeapFigures* out) {
+  const Inside inside;
+  const Locked registry(Inspector::registry_lock(allocator));
+  const Locked heaps(allocator.heaps().lock());
+  Heap* const found = Inspector::heap_of(allocator, heap);
+  if (found == nullptr) return false;
+  std::memcpy(out->name.data(), found->name(), Heap::kMostName + 1);
+  for (std::uint32_t i = 1; i < kClassCount; ++i) {
+    const auto size_class = static_cast<ClassIndex>(i);
+    const std::uint64_t cached = heap == 0 ? cached_blocks(allocator, size_class) : 0;
+    out->classes[i] = figures_of(found->bin(size_class).figures(), cached);
+  }
+  const Heap::LargeFigures large = found->large_figures();
+  out->large = {.blocks = large.blocks, .pages = large.pages.count};
+  return true;
+}
+
+std::uint32_t heap_end(Allocator& allocator) {
+  return Inspector::heap_end(allocator);
+}
+
+void read_figures(Allocator& allocator, Figures* out) {
+  *out = Figures{};
+  for (std::uint32_t id = 0; id < heap_end(allocator); ++id) {
+    HeapFigures heap;
+    if (!read_heap_figures(allocator, static_cast<HeapId>(id), &heap)) continue;
+    for (std::uint32_t i = 1; i < kClassCount; ++i) out->classes[i] += heap.classes[i];
+    out->large.blocks += heap.large.blocks;
+    out->large.pages += heap.large.pages;
+    ++out->heaps;
+  }
+  for (std::size_t i = 0; Inspector::pool(allocator, i) != nullptr; ++i) {
+    const PoolFigures pool = figures_of(allocator, i);
+    out->pools.bytes += pool.bytes;
+    out->pools.live_bytes += pool.live_bytes;
+    out->pools.live_blocks += pool.live_blocks;
+    out->pools.rest_bytes += pool.rest_bytes;
+  }
+  const Inside inside;
+  const PageHeap::Figures pages = allocator.backing().pages.figures();
+  out->used_pages = pages.in_use.count;
+  out->free_pages = pages.free.count;
+  out->resident_free_pages = pages.resident_free.count;
+  out->tables_bytes = allocator.backing().window.metadata_bytes();
+  out->threads = Inspector::thread_count(allocator).load(std::memory_order_relaxed);
+  out->lost_blocks = Inspector::lost_count(allocator).load(std::memory_order_relaxed);
+}
+
+ClassSums sum(const ClassTable& table) {
+  ClassSums sums;
+  for (std::uint32_t i = 1; i < kClassCount; ++i) {
+    const ClassFigures& figures = table[i];
+    const std::uint64_t size = kSizeClasses[i].block_bytes;
+    sums.counts += figures;
+    sums.in_use_bytes += figures.in_use * size;
+    sums.cached_bytes += figures.cached * size;
+    sums.depot_bytes += figures.in_depots * size;
+    sums.free_bytes += figures.free * size;
+    sums.rest_bytes += figures.pages * kPageBytes - figures.blocks * size;
+  }
+  return sums;
+}
+
+}  // namespace mini::alloc

@@ -1,0 +1,121 @@
+// The malloc family: the names that C, POSIX and glibc give to what the allocator does.
+//
+// Semantics where the standards leave a choice are glibc's: malloc(0) is a block of its own,
+// realloc(p, 0) frees, what is too large fails with ENOMEM, free leaves errno alone.
+#include <bit>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <malloc.h>
+
+#include "alloc/allocator.h"
+#include "api/export.h"
+
+namespace {
+
+using mini::alloc::g_allocator;
+
+constexpr std::size_t kPage = mini::alloc::kPageBytes;
+
+void* or_no_memory(void* block) {
+  if (block == nullptr) [[unlikely]]
+    errno = ENOMEM;
+  return block;
+}
+
+bool multiply(std::size_t a, std::size_t b, std::size_t* product) {
+  return !__builtin_mul_overflow(a, b, product);
+}
+
+void* invalid() {
+  errno = EINVAL;
+  return nullptr;
+}
+
+}  // namespace
+
+extern "C" {
+
+// Newer, or older, than the headers of some C libraries.
+void free_sized(void* ptr, std::size_t size) noexcept;
+void free_aligned_sized(void* ptr, std::size_t alignment, std::size_t size) noexcept;
+void cfree(void* ptr) noexcept;
+
+MINIMALLOC_EXPORT void* malloc(std::size_t size) noexcept {
+  return or_no_memory(g_allocator.allocate(size));
+}
+
+MINIMALLOC_EXPORT void free(void* ptr) noexcept {
+  g_allocator.free(ptr);
+}
+
+MINIMALLOC_EXPORT void* calloc(std::size_t nmemb, std::size_t size) noexcept {
+  std::size_t bytes = 0;
+  if (!multiply(nmemb, size, &bytes)) return or_no_memory(nullptr);
+  return or_no_memory(g_allocator.allocate_zeroed(bytes));
+}
+
+MINIMALLOC_EXPORT void* realloc(void* ptr, std::size_t size) noexcept {
+  if (ptr == nullptr) return malloc(size);
+  if (size == 0) {
+    g_allocator.free(ptr);
+    return nullptr;
+  }
+  return or_no_memory(g_allocator.resize(ptr, size));
+}
+
+MINIMALLOC_EXPORT void* reallocarray(void* ptr, std::size_t nmemb, std::size_t size) noexcept {
+  std::size_t bytes = 0;
+  if (!multiply(nmemb, size, &bytes)) return or_no_memory(nullptr);
+  return realloc(ptr, bytes);
+}
+
+MINIMALLOC_EXPORT void free_sized(void* ptr, std::size_t size) noexcept {
+  g_allocator.free_sized(ptr, size);
+}
+
+MINIMALLOC_EXPORT void free_aligned_sized(void* ptr, std::size_t alignment,
+                                          std::size_t size) noexcept {
+  g_allocator.free_sized(ptr, size, alignment);
+}
+
+// glibc rounds an alignment that is no power of two up to the next; C says it is invalid.
+MINIMALLOC_EXPORT void* memalign(std::size_t alignment, std::size_t size) noexcept {
+  if (alignment > PTRDIFF_MAX) return invalid();
+  return or_no_memory(g_allocator.allocate_aligned(std::bit_ceil(alignment), size));
+}
+
+MINIMALLOC_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+  if (!std::has_single_bit(alignment)) return invalid();
+  return memalign(alignment, size);
+}
+
+MINIMALLOC_EXPORT int posix_memalign(void** memptr, std::size_t alignment,
+                                     std::size_t size) noexcept {
+  if (!std::has_single_bit(alignment) || alignment < sizeof(void*)) return EINVAL;
+  void* const block = g_allocator.allocate_aligned(alignment, size);
+  if (block == nullptr) return ENOMEM;
+  *memptr = block;
+  return 0;
+}
+
+MINIMALLOC_EXPORT void* valloc(std::size_t size) noexcept {
+  return memalign(kPage, size);
+}
+
+MINIMALLOC_EXPORT void* pvalloc(std::size_t size) noexcept {
+  if (size > PTRDIFF_MAX) return or_no_memory(nullptr);
+  return memalign(kPage, (size + kPage - 1) / kPage * kPage);
+}
+
+MINIMALLOC_EXPORT std::size_t malloc_usable_size(void* ptr) noexcept {
+  return ptr == nullptr ? 0 : g_allocator.usable_size(ptr);
+}
+
+// Taken out of glibc's headers long ago; old programs still ask for it.
+MINIMALLOC_EXPORT void cfree(void* ptr) noexcept {
+  g_allocator.free(ptr);
+}
+
+}  // extern "C"

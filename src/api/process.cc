@@ -1,0 +1,85 @@
+// What the library does once in a process: options, forks, the ends of threads, the report at exit.
+#include <cerrno>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "alloc/allocator.h"
+#include "api/options.h"
+#include "api/report.h"
+
+// The C++ ABI's, which every C library has; without a shared object to go with, the function is
+// called after those of all libraries.
+extern "C" int minimalloc_at_exit(void (*function)(void*), void* argument,
+                                  void* shared_object) asm("__cxa_atexit");
+
+namespace mini::api {
+namespace {
+
+using alloc::g_allocator;
+
+pthread_key_t g_key;
+pid_t g_first_process;
+
+/// Where the report goes. Many programs close standard error as the last thing that they do, so it
+/// is kept open, far from the numbers that they use; one that closes everything may have something
+/// else there by then.
+struct ReportFile {
+  int fd = STDERR_FILENO;
+  dev_t device = 0;
+  ino_t inode = 0;
+
+  bool is(int other) const {
+    struct stat status{};
+    return ::fstat(other, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+  }
+  void keep() {
+    struct stat status{};
+    if (::fstat(STDERR_FILENO, &status) != 0) return;
+    device = status.st_dev;
+    inode = status.st_ino;
+    constexpr int kFar = 700;  // of the 1024 that a process usually may have
+    const int kept = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, kFar);
+    if (kept >= 0) fd = kept;
+  }
+};
+constinit ReportFile g_report_file;
+
+void end_thread(void*) {
+  g_allocator.end_thread();
+}
+
+// Any value but null has the key's destructor called.
+void watch_thread() {
+  pthread_setspecific(g_key, &g_key);
+}
+
+void report_at_exit(void*) {
+  const StatsAtExit wanted = stats_at_exit();
+  if (wanted == StatsAtExit::kNo) return;
+  const bool child = ::getpid() != g_first_process;
+  if (child && wanted != StatsAtExit::kForChildrenToo) return;
+  write_report(g_report_file.is(g_report_file.fd) ? g_report_file.fd : STDERR_FILENO, "at exit");
+}
+
+// As early as a library's code runs, so that fork handlers of others come before ours in prepare.
+__attribute__((constructor(101))) void start() {
+  const int saved = errno;
+  read_environment(environ);
+  describe_options();
+  g_allocator.learn_system();
+  g_first_process = ::getpid();
+  if (stats_at_exit() != StatsAtExit::kNo) g_report_file.keep();
+  minimalloc_at_exit(report_at_exit, nullptr, nullptr);
+  if (pthread_key_create(&g_key, end_thread) == 0) {
+    g_allocator.set_watch_thread(watch_thread);
+    if (alloc::t_thread.cache != nullptr) watch_thread();
+  }
+  pthread_atfork([] { g_allocator.before_fork(); }, [] { g_allocator.after_fork_in_parent(); },
+                 [] { g_allocator.after_fork_in_child(); });
+  errno = saved;
+}
+
+}  // namespace
+}  // namespace mini::api

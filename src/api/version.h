@@ -1,0 +1,7 @@
+#pragma once
+
+namespace mini::api {
+
+inline constexpr char kVersion[] = MINI_VERSION;
+
+}  // namespace mini::api

@@ -1,0 +1,44 @@
+// Text to a file descriptor without stdio, locale or heap.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace mini::api {
+
+/// Collects text and writes it when it is full, and at the end. Errors are ignored: there is nobody
+/// to tell. Leaves errno alone.
+class Writer {
+ public:
+  explicit Writer(int fd) : fd_(fd) {}
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() { flush(); }
+
+  Writer& operator<<(const char* text);
+  Writer& operator<<(char c);
+  /// "1,234,567"
+  Writer& operator<<(std::uint64_t number);
+
+  /// Right-aligned in a column.
+  Writer& number(std::uint64_t number, std::size_t width);
+  /// Left-aligned in a column, cut where it is longer.
+  Writer& text(const char* text, std::size_t width);
+  /// What somebody else wrote: at most `most` bytes of it, control characters shown as '?'.
+  Writer& foreign(const char* text, std::size_t most);
+
+  void flush();
+
+ private:
+  int fd_;
+  std::size_t size_ = 0;
+  std::array<char, 1024> buffer_;
+};
+
+/// The digits of a number with a comma before each three; returns their begin in `out`, which they
+/// end with a null byte.
+using Digits = std::array<char, 28>;
+const char* write_digits(std::uint64_t number, Digits* out, bool commas = true);
+
+}  // namespace mini::api

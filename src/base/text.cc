@@ -1,0 +1,47 @@
+#include "base/text.h"
+
+#include <array>
+#include <fmt/format.h>
+
+namespace mini {
+
+std::string format_bytes(Bytes n) {
+  if (n < kKiB) return fmt::format("{} B", n.count);
+  static constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  std::size_t unit = 0;
+  std::uint64_t scale = kKiB.count;
+  while (unit + 1 < kUnits.size() && n.count / scale >= 1024) {
+    scale *= 1024;
+    ++unit;
+  }
+  const double value = static_cast<double>(n.count) / static_cast<double>(scale);
+  const std::string text = fmt::format("{:.1f}", value);
+  const bool whole = text.ends_with(".0");
+  return fmt::format("{} {}", whole ? text.substr(0, text.size() - 2) : text, kUnits[unit]);
+}
+
+std::string format_bytes_exact(Bytes n) {
+  if (n < kKiB) return fmt::format("{} byte{}", n.count, n.count == 1 ? "" : "s");
+  return fmt::format("{} ({} bytes)", format_bytes(n), n.count);
+}
+
+std::string format_address(Address a) {
+  return fmt::format("{:#x}", a.value);
+}
+
+std::string format_range(AddressRange r) {
+  return fmt::format("{:#x}-{:#x}", r.begin.value, r.end.value);
+}
+
+std::string format_count(std::uint64_t n) {
+  std::string digits = fmt::format("{}", n);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+
+std::string_view path_basename(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+}  // namespace mini

@@ -1,0 +1,77 @@
+#include "cli/app.h"
+
+#include <cstdio>
+#include <fmt/format.h>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/cmd_run.h"
+#include "cli/cmd_trace.h"
+#include "cli/help.h"
+#include "cli/run_arguments.h"
+#include "cli/terminal.h"
+#include "cli/trace_arguments.h"
+
+namespace mini::cli {
+namespace {
+
+struct Command {
+  std::string_view name;
+  int (*run)(std::span<const std::string> words);
+  std::string (*help)();
+};
+
+constexpr Command kCommands[] = {{"trace", run_trace_command, trace_help},
+                                 {"run", run_run_command, run_help}};
+
+const Command* find_command(std::string_view name) {
+  for (const Command& command : kCommands) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+int unknown_command(std::string_view name) {
+  print_error(fmt::format(
+      "heapspy: no command '{}': type 'heapspy trace {}' to trace it, or 'heapspy help'\n", name,
+      name));
+  return kExitUsage;
+}
+
+int show(const std::string& text) {
+  return print(text) ? 0 : kExitOutputError;
+}
+
+int show_help(std::span<const std::string> words) {
+  if (words.empty()) return show(main_help());
+  const Command* command = find_command(words.front());
+  if (command == nullptr) return unknown_command(words.front());
+  return show(command->help());
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  if (words.empty()) {
+    print_error("heapspy: no command: type 'heapspy trace ls' or 'heapspy help'\n");
+    return kExitUsage;
+  }
+  const std::span<const std::string> rest = std::span(words).subspan(1);
+  const std::string& name = words.front();
+  if (name == "-h" || name == "--help") return show(main_help());
+  if (name == "-V" || name == "--version") return show(version_line());
+  if (name == "help") return show_help(rest);
+  const Command* command = find_command(name);
+  if (command != nullptr) return command->run(rest);
+  if (name.starts_with('-')) {
+    print_error(
+        fmt::format("heapspy: no option '{}' before the command: see 'heapspy --help'\n", name));
+    return kExitUsage;
+  }
+  return unknown_command(name);
+}
+
+}  // namespace mini::cli

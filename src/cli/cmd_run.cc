@@ -1,0 +1,91 @@
+// heapspy sets the environment and becomes the program: nothing of it is left.
+#include "cli/cmd_run.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/cmd_trace.h"
+#include "cli/preload.h"
+#include "cli/run_arguments.h"
+#include "cli/terminal.h"
+#include "kernel/elf_class.h"
+#include "sources/launch.h"
+#include "views/event_facts.h"
+
+namespace mini::cli {
+namespace {
+
+int complain(int status, const std::string& message) {
+  print_error(fmt::format("heapspy run: {}\n", message));
+  return status;
+}
+
+/// The library's absolute path: the program may change its folder before it starts another.
+Result<std::string> library_for(const RunArguments& arguments) {
+  if (!arguments.library) return find_own_library();
+  if (::access(arguments.library->c_str(), R_OK) != 0) {
+    const int error = errno;
+    return fail(fmt::format("cannot read '{}': {}", *arguments.library, views::errno_text(error)));
+  }
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(*arguments.library, error);
+  return error ? *arguments.library : absolute.string();
+}
+
+void set_environment(const RunArguments& arguments, const std::string& preload) {
+  ::setenv("LD_PRELOAD", preload.c_str(), 1);
+  for (const auto& [name, value] : arguments.settings) {
+    ::setenv(("MINIMALLOC_" + name).c_str(), value.c_str(), 1);
+  }
+}
+
+/// Returns execve's errno.
+int become(const std::string& path, const std::vector<std::string>& command) {
+  std::vector<std::string> words = command;
+  std::vector<char*> pointers;
+  const auto collect = [&] {
+    pointers.clear();
+    for (std::string& word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+  };
+  collect();
+  ::execv(path.c_str(), pointers.data());
+  const int error = errno;
+  // As shells have it: text without "#!" is theirs to run.
+  if (error != ENOEXEC || kernel::classify_file(path) != kernel::FileKind::kOther) return error;
+  words.front() = path;
+  words.insert(words.begin(), "/bin/sh");
+  collect();
+  ::execv("/bin/sh", pointers.data());
+  return error;
+}
+
+}  // namespace
+
+int run_run_command(std::span<const std::string> words) {
+  const auto arguments = parse_run_arguments(words);
+  if (!arguments) return complain(kExitUsage, arguments.error().message);
+  if (arguments->help) return print(run_help()) ? 0 : kExitOutputError;
+  const auto path = sources::resolve_command(arguments->command.front());
+  if (!path) {
+    const bool not_found = path.error().error_number == ENOENT;
+    return complain(not_found ? kExitNotFound : kExitCannotRun, path.error().message);
+  }
+  const std::string& name = arguments->command.front();
+  if (const auto why = why_not_preloaded(*path)) {
+    return complain(kExitCannotRun, fmt::format("{} {}", name, *why));
+  }
+  const auto library = library_for(*arguments);
+  if (!library) return complain(kExitCannotRun, library.error().message);
+  const auto preload = preload_list(std::getenv("LD_PRELOAD"), *library);
+  if (!preload) return complain(kExitCannotRun, preload.error().message);
+  set_environment(*arguments, *preload);
+  const int error = become(*path, arguments->command);
+  return complain(kExitCannotRun, fmt::format("cannot run {}: {}", name, views::errno_text(error)));
+}
+
+}  // namespace mini::cli

@@ -1,0 +1,187 @@
+#include "cli/cmd_trace.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <memory>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cli/help.h"
+#include "cli/terminal.h"
+#include "cli/trace_arguments.h"
+#include "cli/trace_story.h"
+#include "sources/trace.h"
+#include "views/event_facts.h"
+#include "views/json_view.h"
+#include "views/output.h"
+#include "views/terminal_view.h"
+
+namespace mini::cli {
+namespace {
+
+/// A descriptor that is closed at the end unless it is one of the standard three.
+class OutputFile {
+ public:
+  OutputFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+  OutputFile(OutputFile&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), name_(std::move(other.name_)) {}
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile() {
+    if (fd_ > STDERR_FILENO) close(fd_);
+  }
+  int fd() const { return fd_; }
+  const std::string& name() const { return name_; }
+
+ private:
+  int fd_;
+  std::string name_;
+};
+
+Result<OutputFile> open_output(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    const int error = errno;
+    return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(error)), error);
+  }
+  return OutputFile(fd, fmt::format("'{}'", path));
+}
+
+/// A closed pipe and a file at its limit (ulimit -f) are errors of write, not our death. A handler,
+/// unlike SIG_IGN, does not pass to the target through execve; where we were started with SIG_IGN,
+/// so would the target have been.
+void outlive_failed_writes() {
+  for (const int signal : {SIGPIPE, SIGXFSZ}) {
+    struct sigaction action{};
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
+    action = {};
+    action.sa_handler = [](int) {};
+    action.sa_flags = SA_RESTART;
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+sources::TraceOptions source_options(const TraceArguments& arguments) {
+  sources::TraceOptions options;
+  options.command = arguments.command;
+  options.attach_pid = arguments.attach_pid;
+  options.follow = arguments.follow;
+  options.stacks = arguments.stacks;
+  options.use_seccomp = arguments.seccomp;
+  options.unwinder.max_frames = arguments.max_frames;
+  options.unwinder.use_debug_files = arguments.debug_files;
+  // Without whole stacks a line is shown of the program's own code only.
+  options.unwinder.libc_source_lines = arguments.full_stacks || arguments.json_path.has_value();
+  options.verify_every = arguments.verify_every;
+  return options;
+}
+
+views::TraceHeader json_header(const TraceArguments& arguments) {
+  views::TraceHeader header;
+  header.version = MINI_VERSION;
+  utsname system{};
+  if (uname(&system) == 0) {
+    header.machine = system.machine;
+    header.kernel = system.release;
+  }
+  header.command = arguments.command;
+  header.attached_pid = arguments.attach_pid;
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  header.started_unix_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+                           static_cast<std::uint64_t>(now.tv_nsec);
+  header.stacks = arguments.stacks;
+  header.filters = arguments.filter.describe();
+  return header;
+}
+
+/// Everything that a trace writes to, opened before the target runs.
+class Outputs {
+ public:
+  Result<void> open(const TraceArguments& arguments) {
+    if (arguments.json_path) {
+      auto file = *arguments.json_path == "-"
+                      ? Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"))
+                      : open_output(*arguments.json_path);
+      if (!file) return std::unexpected(file.error());
+      add_json(std::move(*file), arguments);
+    }
+    if (arguments.quiet) return {};
+    auto file = arguments.output_path
+                    ? open_output(*arguments.output_path)
+                    : Result<OutputFile>(OutputFile(STDERR_FILENO, "standard error"));
+    if (!file) return std::unexpected(file.error());
+    add_text(std::move(*file), arguments);
+    return {};
+  }
+
+  const std::vector<ViewSlot>& slots() const { return slots_; }
+
+ private:
+  views::Output& add(OutputFile file, views::Output::Flush flush) {
+    files_.push_back(std::move(file));
+    outputs_.push_back(std::make_unique<views::Output>(files_.back().fd(), flush));
+    return *outputs_.back();
+  }
+  void add_view(std::unique_ptr<views::TraceView> view, const views::Output& output) {
+    views_.push_back(std::move(view));
+    slots_.push_back({views_.back().get(), &output, files_.back().name()});
+  }
+  void add_json(OutputFile file, const TraceArguments& arguments) {
+    auto& output = add(std::move(file), views::Output::Flush::kBatched);
+    add_view(std::make_unique<views::JsonTraceView>(output, json_header(arguments)), output);
+  }
+  void add_text(OutputFile file, const TraceArguments& arguments) {
+    // On standard error each event belongs in its place among the target's own lines.
+    const auto flush =
+        arguments.output_path ? views::Output::Flush::kBatched : views::Output::Flush::kEachRecord;
+    views::TerminalOptions options;
+    options.style = choose_style(look_around(file.fd()), arguments.color, arguments.width);
+    options.events = arguments.events;
+    options.summary = arguments.summary;
+    options.layout = arguments.layout;
+    options.full_stacks = arguments.full_stacks;
+    auto& output = add(std::move(file), flush);
+    add_view(std::make_unique<views::TerminalTraceView>(output, options), output);
+  }
+
+  // In this order: a view writes to an output when it ends, an output to a file.
+  std::vector<OutputFile> files_;
+  std::vector<std::unique_ptr<views::Output>> outputs_;
+  std::vector<std::unique_ptr<views::TraceView>> views_;
+  std::vector<ViewSlot> slots_;
+};
+
+int complain(int status, const std::string& message) {
+  print_error(fmt::format("heapspy: {}\n", message));
+  return status;
+}
+
+}  // namespace
+
+int run_trace_command(std::span<const std::string> words) {
+  const auto arguments = parse_trace_arguments(words);
+  if (!arguments) {
+    print_error(fmt::format("heapspy trace: {}\n", arguments.error().message));
+    return kExitUsage;
+  }
+  if (arguments->help) return print(trace_help()) ? 0 : kExitOutputError;
+  outlive_failed_writes();
+  Outputs outputs;
+  if (const auto opened = outputs.open(*arguments); !opened) {
+    return complain(kExitOutputError, opened.error().message);
+  }
+  TraceStory story(arguments->filter, outputs.slots());
+  const auto outcome = sources::run_trace(source_options(*arguments), story);
+  if (!outcome) {
+    const bool not_found = outcome.error().error_number == ENOENT;
+    return complain(not_found ? kExitNotFound : kExitCannotRun, outcome.error().message);
+  }
+  story.finish(*outcome);
+  return outcome->exit_status;
+}
+
+}  // namespace mini::cli

@@ -1,0 +1,79 @@
+# bash completion for heapspy; installed as share/bash-completion/completions/heapspy
+_heapspy_list() {
+  # Completes the last of a comma-separated list of the words in $1.
+  local head='' last=$cur
+  [[ $cur == *,* ]] && head=${cur%,*}, last=${cur##*,}
+  mapfile -t COMPREPLY < <(compgen -P "$head" -W "$1" -- "$last")
+  compopt -o nospace
+}
+
+_heapspy_trace_value() {
+  # Completes the value of option $1; 1 where it takes none.
+  case $1 in
+    -o | --output | --json) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
+    -p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid= 2>/dev/null)" -- "$cur") ;;
+    --filter) _heapspy_list 'brk mmap munmap mremap mprotect pkey_mprotect madvise process_madvise
+      shmat shmdt mlock mlock2 munlock mlockall munlockall prctl execve execveat exit
+      io_setup io_destroy remap_file_pages map_shadow_stack' ;;
+    --cause) _heapspy_list 'loader libc-startup malloc program runtime unknown' ;;
+    --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
+    --min | --width | --max-frames) COMPREPLY=() ;;
+    *) return 1 ;;
+  esac
+}
+
+_heapspy_run_value() {
+  # The same for `run`. Bash splits words at '=': --set RETAIN = 64M.
+  case $1 in
+    --library) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
+    --set)
+      mapfile -t COMPREPLY < <(compgen -S = -W 'STATS VERBOSE RETAIN THREAD_CACHE HUGE_PAGES' -- "$cur")
+      compopt -o nospace ;;
+    *) return 1 ;;
+  esac
+}
+
+_heapspy() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W 'trace run help --help --version' -- "$cur")
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+    help)
+      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace run' -- "$cur")
+      return ;;
+    trace | run) ;;
+    *) return ;;
+  esac
+  # The program's command begins at the first word that is no option of ours nor its value.
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case $word in
+      --) ((i++)) && break ;;
+      -o | --output | --json | -p | --pid | --filter | --cause | --color | --min | --width | \
+        --max-frames | --set | --library)
+        ((i++)) ;;
+      -*) ;;
+      =) ((i++)) ;;
+      *) break ;;
+    esac
+  done
+  if ((i < COMP_CWORD)); then
+    declare -F _command_offset >/dev/null && _command_offset "$i"
+    return
+  fi
+  "_heapspy_${COMP_WORDS[1]}_value" "$prev" && return
+  if [[ $cur == -* && ${COMP_WORDS[1]} == run ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--stats --verbose --set --library --help' -- "$cur")
+  elif [[ $cur == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--pid --no-follow --events --summary --layout --filter
+      --cause --min --stack --output --json --quiet --color --width --no-stacks --max-frames
+      --no-debug-files --verify --no-seccomp --help' -- "$cur")
+  else
+    mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+  fi
+}
+
+complete -F _heapspy heapspy

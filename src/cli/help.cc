@@ -1,0 +1,102 @@
+#include "cli/help.h"
+
+#include <fmt/format.h>
+#include <string_view>
+
+#include "views/flow.h"
+
+namespace mini::cli {
+namespace {
+
+constexpr std::size_t kTextColumn = 25;
+const views::TextStyle kStyle{.width = 80, .color = false, .unicode = false};
+
+void write_option(std::string& out, const CLI::Option& option) {
+  std::string names;
+  for (const std::string& name : option.get_snames()) names += "-" + name + ", ";
+  const bool has_short = !names.empty();
+  for (const std::string& name : option.get_lnames()) names += "--" + name;
+  const std::string& value = option.get_option_text();
+  if (!value.empty()) names += value.starts_with('[') ? value : " " + value;
+  views::Flow flow(out, kStyle, kTextColumn);
+  flow.column(has_short ? 2 : 6).put(names);
+  if (flow.position() + 2 > kTextColumn) flow.end_line();
+  flow.column(kTextColumn).put(option.get_description()).end_line();
+}
+
+void write_options(std::string& out, const CLI::App& app) {
+  std::string group;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group() != group) {
+      group = option->get_group();
+      out += "\n" + group + ":\n";
+    }
+    write_option(out, *option);
+  }
+}
+
+}  // namespace
+
+std::string version_line() {
+  return fmt::format("heapspy {}\n", MINI_VERSION);
+}
+
+std::string main_help() {
+  return "Usage: heapspy COMMAND [options] ...\n"
+         "\n"
+         "Makes a program's memory visible, whatever allocator it uses.\n"
+         "\n"
+         "Commands:\n"
+         "  trace          the story of a program's memory, told from its system calls\n"
+         "  run            a program on libminimalloc instead of its own malloc\n"
+         "  help COMMAND   the options of a command\n"
+         "\n"
+         "  -h, --help     show this help\n"
+         "  -V, --version  show the version\n"
+         "\n"
+         "Try: heapspy trace ls\n"
+         "     heapspy run --stats ls\n";
+}
+
+std::string format_trace_help(const CLI::App& app) {
+  std::string out =
+      "Usage: heapspy trace [options] [--] CMD ARG...\n"
+      "       heapspy trace [options] -p PID\n"
+      "\n"
+      "Runs CMD and tells what each of its memory system calls did: who asked for it,\n"
+      "what it is for, what changed, and why. CMD's input, output, signals and exit\n"
+      "status stay its own; heapspy writes to standard error.\n";
+  write_options(out, app);
+  out +=
+      "\n"
+      "Examples:\n"
+      "  heapspy trace ls -l\n"
+      "  heapspy trace --filter brk --stack python3 -c 'print(1)'\n"
+      "  heapspy trace --summary --json build.jsonl g++ -c main.cc\n"
+      "\n"
+      "Exit status: CMD's own, or 128 + N where signal N killed it; 127 no such\n"
+      "command, 126 it cannot be run or traced, 2 wrong usage, 1 a file of heapspy's\n"
+      "own cannot be opened.\n";
+  return out;
+}
+
+std::string format_run_help(const CLI::App& app) {
+  std::string out =
+      "Usage: heapspy run [options] [--] CMD ARG...\n"
+      "\n"
+      "Runs CMD with libminimalloc in the place of its malloc: heapspy becomes CMD, so\n"
+      "that its input, output, signals and exit status are its own. Programs that CMD\n"
+      "starts have the library too.\n";
+  write_options(out, app);
+  out +=
+      "\n"
+      "Examples:\n"
+      "  heapspy run python3 -c 'print(1)'\n"
+      "  heapspy run --stats --set RETAIN=64M ./server\n"
+      "\n"
+      "Exit status: CMD's own; 127 no such command, 126 it cannot be run, or not with\n"
+      "another malloc, 2 wrong usage. minimalloc(7) describes the library.\n";
+  return out;
+}
+
+}  // namespace mini::cli

@@ -1,0 +1,23 @@
+// The words of a heapspy command that are its own, before those of the program that it runs.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace mini::cli {
+
+/// Parses the options at the begin of `words`, up to "--" or the first word that is none, and
+/// returns the words after them: the program and its arguments, which are never looked at. An error
+/// is one line that says what to type; `command` is ours: "trace".
+Result<std::vector<std::string>> parse_own_words(CLI::App& app, std::span<const std::string> words,
+                                                 std::string_view command);
+
+/// Every option's long and short names with their dashes, for the tests of completion and manual.
+std::vector<std::string> option_names(const CLI::App& app);
+
+}  // namespace mini::cli

@@ -1,0 +1,34 @@
+// What the place that text goes to can show: its width, its colours, its characters.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/trace_arguments.h"
+#include "views/text_style.h"
+
+namespace mini::cli {
+
+/// What the environment says, gathered once so that tests can say it instead.
+struct Surroundings {
+  bool is_terminal = false;
+  std::optional<std::size_t> terminal_columns;
+  std::optional<std::string> columns;   // COLUMNS
+  std::optional<std::string> no_color;  // NO_COLOR
+  std::optional<std::string> term;      // TERM
+  std::string locale;                   // the first that is set of LC_ALL, LC_CTYPE, LANG
+};
+
+Surroundings look_around(int fd);
+
+views::TextStyle choose_style(const Surroundings& surroundings, ColorChoice color,
+                              std::optional<std::size_t> width);
+
+/// Writes to standard output. False where not all of it could be.
+bool print(const std::string& text);
+
+/// Writes to standard error. Where nobody reads that there is nobody to tell, so it cannot fail;
+/// fmt::print would throw.
+void print_error(const std::string& text);
+
+}  // namespace mini::cli

@@ -1,0 +1,125 @@
+#include "explain/modules.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "base/text.h"
+
+namespace mini::explain {
+namespace {
+
+struct NamePattern {
+  std::string_view prefix;
+  std::string_view name;
+};
+
+// Files that are another allocator or a runtime, by how their name begins.
+constexpr std::array kRuntimeFiles = std::to_array<NamePattern>({
+    {"libjemalloc", "jemalloc"},
+    {"libtcmalloc", "tcmalloc"},
+    {"libmimalloc", "mimalloc"},
+    {"libminimalloc", "minimalloc"},
+    {"libsnmalloc", "snmalloc"},
+    {"librpmalloc", "rpmalloc"},
+    {"libhardened_malloc", "hardened_malloc"},
+    {"libmesh", "Mesh"},
+    {"libhoard", "Hoard"},
+    {"libscudo", "Scudo"},
+    {"libasan", "AddressSanitizer"},
+    {"libtsan", "ThreadSanitizer"},
+    {"libjvm.so", "HotSpot"},
+    {"libnode.so", "V8"},
+    {"libv8", "V8"},
+    {"libgo.so", "Go runtime"},
+    {"python2", "CPython"},
+    {"python3", "CPython"},
+    {"libpython", "CPython"},
+    {"libruby", "Ruby"},
+    {"libcoreclr", ".NET"},
+    {"libclr", ".NET"},
+    {"libmono", "Mono"},
+    {"libluajit", "LuaJIT"},
+    {"libmozjs", "SpiderMonkey"},
+    {"libjavascriptcore", "JavaScriptCore"},
+    {"beam.smp", "Erlang"},
+});
+
+// Functions of the same, wherever they are linked in, by how their demangled name begins.
+constexpr std::array kRuntimeFunctions = std::to_array<NamePattern>({
+    {"je_", "jemalloc"},
+    {"_rjem_", "jemalloc"},
+    {"os_pages_map", "jemalloc"},
+    {"os_pages_unmap", "jemalloc"},
+    {"pages_purge_", "jemalloc"},
+    {"tcmalloc::", "tcmalloc"},
+    {"TCMalloc", "tcmalloc"},
+    {"MmapSysAllocator::", "tcmalloc"},
+    {"SbrkSysAllocator::", "tcmalloc"},
+    {"mi_", "mimalloc"},
+    {"_mi_", "mimalloc"},
+    {"minimalloc_", "minimalloc"},
+    {"snmalloc::", "snmalloc"},
+    {"rpmalloc", "rpmalloc"},
+    {"_rpmalloc", "rpmalloc"},
+    {"scudo::", "Scudo"},
+    {"__asan", "AddressSanitizer"},
+    {"__sanitizer", "sanitizer"},
+    {"__tsan", "ThreadSanitizer"},
+    {"partition_alloc::", "PartitionAlloc"},
+    {"v8::", "V8"},
+    {"cppgc::", "V8"},
+    {"heap::base::", "V8"},
+    {"runtime.", "Go runtime"},
+    {"runtime/", "Go runtime"},
+    {"_rt0_", "Go runtime"},
+    {"_PyObject_Arena", "CPython"},
+    {"_PyMem_Arena", "CPython"},
+    {"lj_alloc", "LuaJIT"},
+    {"GC_unix_", "Boehm collector"},
+    {"GC_expand_hp", "Boehm collector"},
+});
+
+constexpr std::array<std::string_view, 7> kLibcFiles = {
+    "libc.so.", "libc-2.", "libpthread", "libdl.so", "libdl-2", "librt.so", "librt-2"};
+
+constexpr std::array<std::string_view, 4> kLoaderFiles = {"ld-linux", "ld-2.", "ld.so.1",
+                                                          "ld64.so"};
+
+constexpr std::array<std::string_view, 3> kMuslFiles = {"ld-musl", "libc.musl", "libc.so"};
+
+bool begins_with_any(std::string_view text, std::span<const std::string_view> prefixes) {
+  return std::ranges::any_of(prefixes,
+                             [text](std::string_view prefix) { return text.starts_with(prefix); });
+}
+
+std::string_view name_by(std::span<const NamePattern> patterns, std::string_view text) {
+  const auto found = std::ranges::find_if(
+      patterns, [text](const NamePattern& pattern) { return text.starts_with(pattern.prefix); });
+  return found == patterns.end() ? std::string_view{} : found->name;
+}
+
+}  // namespace
+
+Module classify_module(std::string_view path, const model::Process& process) {
+  if (path.empty() || path.starts_with("/memfd:") || path.starts_with("//anon")) return {};
+  if (path.starts_with('[')) return {ModuleKind::kKernel, {}};
+  const std::string_view name = path_basename(path);
+  if (const auto runtime = name_by(kRuntimeFiles, name); !runtime.empty()) {
+    return {ModuleKind::kRuntime, runtime};
+  }
+  if (path == process.executable) return {ModuleKind::kExecutable, {}};
+  if (begins_with_any(name, kLibcFiles)) return {ModuleKind::kLibc, {}};
+  if (begins_with_any(name, kMuslFiles)) return {ModuleKind::kMusl, {}};
+  // The interpreter's path may be a symbolic link; maps has the file's own.
+  const bool interpreter =
+      !process.interpreter.empty() && name == path_basename(process.interpreter);
+  if (interpreter || begins_with_any(name, kLoaderFiles)) return {ModuleKind::kLoader, {}};
+  return {ModuleKind::kLibrary, {}};
+}
+
+std::string_view runtime_of_function(std::string_view function) {
+  return name_by(kRuntimeFunctions, function);
+}
+
+}  // namespace mini::explain

@@ -1,0 +1,43 @@
+// Where the fields of glibc's malloc_state and malloc_par are, by version, x86-64.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace mini::heaps {
+
+/// Offsets of malloc_state ("main_arena") and of malloc_par ("mp_"). The lock is at 0 and the flags
+/// at 4 of malloc_state; trim_threshold, top_pad and mmap_threshold are at 0, 8 and 16 of
+/// malloc_par in every version.
+struct GlibcLayout {
+  int first_minor;  // glibc 2.first_minor … 2.last_minor
+  int last_minor;
+  // malloc_state
+  std::size_t top;
+  std::size_t bins;  // kBinsCount pairs of pointers
+  std::size_t next;
+  std::size_t system_mem;
+  std::size_t max_system_mem;
+  std::size_t state_size;
+  // malloc_par
+  std::size_t no_dyn_threshold;  // an int; four ints in all before it start at n_mmaps
+  std::size_t n_mmaps;
+  std::size_t mmapped_mem;
+  std::size_t max_mmapped_mem;
+  std::size_t sbrk_base;
+  std::size_t tcache_bins;  // then tcache_max_bytes, tcache_count
+  std::size_t par_size;
+};
+
+inline constexpr std::size_t kBinsCount = 127;  // bin_at(1) … bin_at(127)
+inline constexpr std::size_t kFlagsOffset = 4;
+inline constexpr std::uint32_t kNonContiguousFlag = 2;
+
+std::span<const GlibcLayout> glibc_layouts();
+
+/// Whether the layout is that of `version` ("2.36"); true for "", which says nothing.
+bool layout_covers(const GlibcLayout& layout, std::string_view version);
+
+}  // namespace mini::heaps

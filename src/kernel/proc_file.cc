@@ -1,0 +1,97 @@
+// Each read opens anew: a file of /proc is a snapshot of the moment it is read.
+#include "kernel/proc_file.h"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <memory>
+#include <sys/stat.h>
+
+#include "kernel/file_descriptor.h"
+
+namespace mini::kernel {
+namespace {
+
+constexpr std::size_t kLongestFile = std::size_t{1} << 30;
+constexpr std::size_t kChunk = 64 * 1024;
+
+std::vector<int> read_numeric_names(pid_t pid, std::string_view folder) {
+  std::vector<int> numbers;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(
+      ::opendir(fmt::format("/proc/{}/{}", pid, folder).c_str()), ::closedir);
+  if (!directory) return numbers;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    int number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc{} && end == name.data() + name.size()) numbers.push_back(number);
+  }
+  return numbers;
+}
+
+}  // namespace
+
+Result<std::string> read_proc_file(pid_t pid, std::string_view name) {
+  const std::string path = fmt::format("/proc/{}/{}", pid, name);
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail(fmt::format("cannot read {}: {}", path, std::strerror(errno)), errno);
+  std::string text;
+  std::size_t size = 0;
+  while (size < kLongestFile) {
+    if (text.size() < size + kChunk) text.resize(std::max(2 * text.size(), kChunk));
+    const ssize_t count = ::read(file.get(), text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0)
+      return fail(fmt::format("cannot read {}: {}", path, std::strerror(errno)), errno);
+    if (count == 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  text.resize(size);
+  return text;
+}
+
+std::optional<std::string> read_proc_link(pid_t pid, std::string_view name) {
+  std::array<char, 4096> target{};
+  const std::string path = fmt::format("/proc/{}/{}", pid, name);
+  const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+  if (length <= 0) return std::nullopt;
+  return std::string(target.data(), static_cast<std::size_t>(length));
+}
+
+std::optional<OpenFile> read_open_file(pid_t pid, int fd) {
+  const std::string name = fmt::format("fd/{}", fd);
+  auto path = read_proc_link(pid, name);
+  if (!path) return std::nullopt;
+  OpenFile file;
+  file.path = std::move(*path);
+  struct stat status{};
+  if (::stat(fmt::format("/proc/{}/{}", pid, name).c_str(), &status) == 0) {
+    file.device = status.st_dev;
+    file.inode = status.st_ino;
+    file.regular = S_ISREG(status.st_mode);
+  }
+  return file;
+}
+
+std::string root_prefix(pid_t pid) {
+  const auto theirs = read_proc_link(pid, "ns/mnt");
+  const auto ours = read_proc_link(::getpid(), "ns/mnt");
+  return theirs && ours && *theirs != *ours ? fmt::format("/proc/{}/root", pid) : "";
+}
+
+std::vector<pid_t> read_thread_ids(pid_t pid) {
+  return read_numeric_names(pid, "task");
+}
+
+bool has_userfaultfd(pid_t pid) {
+  for (const int fd : read_numeric_names(pid, "fd")) {
+    if (read_proc_link(pid, fmt::format("fd/{}", fd)) == "anon_inode:[userfaultfd]") return true;
+  }
+  return false;
+}
+
+}  // namespace mini::kernel

@@ -1,0 +1,40 @@
+// Reading the files of /proc/PID, which have no size to ask for.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+#include "base/result.h"
+
+namespace mini::kernel {
+
+/// The whole of /proc/PID/NAME. At most 1 GiB: a target cannot make us read without end.
+Result<std::string> read_proc_file(pid_t pid, std::string_view name);
+
+/// What a link of /proc/PID points to ("exe", "fd/3", "cwd"); nullopt where it cannot be read.
+std::optional<std::string> read_proc_link(pid_t pid, std::string_view name);
+
+/// A target's open file, by its descriptor.
+struct OpenFile {
+  std::string path;  // as the kernel names it: "/lib/libc.so.6", "/memfd:x (deleted)", "pipe:[7]"
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  bool regular = false;
+};
+std::optional<OpenFile> read_open_file(pid_t pid, int fd);
+
+/// What to put before the paths of a process's maps to open them: "", since they are seen from our
+/// root, or "/proc/PID/root" where its files are in a mount namespace of their own (a container).
+std::string root_prefix(pid_t pid);
+
+/// Whether a descriptor of the process is a userfaultfd.
+bool has_userfaultfd(pid_t pid);
+
+/// The numeric names in /proc/PID/task.
+std::vector<pid_t> read_thread_ids(pid_t pid);
+
+}  // namespace mini::kernel

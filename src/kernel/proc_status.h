@@ -1,0 +1,69 @@
+// /proc/PID/{status,stat,statm,auxv,personality}: parsers of their text, and one cheap reader.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <sys/types.h>
+
+#include "base/units.h"
+#include "kernel/file_descriptor.h"
+
+namespace mini::kernel {
+
+/// From /proc/PID/status.
+struct ProcessStatus {
+  pid_t thread_group = 0;  // Tgid: the process of a thread
+  pid_t parent = 0;
+  pid_t tracer = 0;  // 0 where nobody traces it
+  std::uint32_t effective_user = 0;
+  char state = '?';  // R S D T t Z X
+  bool kernel_thread = false;
+};
+std::optional<ProcessStatus> parse_status(std::string_view text);
+std::optional<ProcessStatus> read_status(pid_t pid);
+
+/// Where the heap starts, field 47 of /proc/PID/stat; nullopt where it is hidden from us (0).
+std::optional<Address> parse_heap_start(std::string_view stat_text);
+std::optional<Address> read_heap_start(pid_t pid);
+
+/// What the kernel told the program at exec: entries of /proc/PID/auxv, 0 where absent.
+struct AuxiliaryVector {
+  Address entry_point;              // AT_ENTRY
+  Address base;                     // AT_BASE: where the ELF interpreter is; 0 for a static program
+  Address headers;                  // AT_PHDR: the program headers of the executable
+  std::uint64_t headers_count = 0;  // AT_PHNUM
+};
+AuxiliaryVector parse_auxv(std::span<const std::byte> bytes);
+AuxiliaryVector read_auxv(pid_t pid);
+
+/// Whether what is readable is mapped executable too (setarch -X).
+bool read_implies_exec(pid_t pid);
+
+/// From /proc/PID/statm.
+struct MemorySize {
+  Bytes mapped;    // the sum of all mappings but [vsyscall]
+  Bytes resident;  // RSS
+};
+std::optional<MemorySize> parse_statm(std::string_view text, Bytes page_size);
+
+/// The size of one process at the price of one pread.
+class SizeReader {
+ public:
+  explicit SizeReader(pid_t pid) : pid_(pid) {}
+  std::optional<MemorySize> read();
+  /// To be called after execve: the file stays with the address space it was opened on.
+  void reopen() { file_ = {}; }
+
+ private:
+  pid_t pid_;
+  FileDescriptor file_;
+};
+
+/// /proc/sys/kernel/yama/ptrace_scope; 0 where there is no such restriction.
+int read_ptrace_scope();
+
+Bytes page_size();
+
+}  // namespace mini::kernel

@@ -1,0 +1,52 @@
+// Reads registers by ptrace; the only file with one branch per architecture.
+#include "kernel/registers.h"
+
+#include <elf.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+namespace mini::kernel {
+
+#if defined(__x86_64__)
+
+namespace {
+constexpr std::uint64_t kUserCodeSegment64 = 0x33;  // __USER_CS, arch/x86/include/asm/segment.h
+}
+
+std::optional<ThreadRegisters> read_registers(pid_t tid) {
+  user_regs_struct regs{};
+  if (::ptrace(PTRACE_GETREGS, tid, nullptr, &regs) != 0) return std::nullopt;
+  ThreadRegisters out;
+  // DWARF numbering: System V psABI for x86-64, table "DWARF Register Number Mapping".
+  out.dwarf = {regs.rax, regs.rdx, regs.rcx, regs.rbx, regs.rsi, regs.rdi,
+               regs.rbp, regs.rsp, regs.r8,  regs.r9,  regs.r10, regs.r11,
+               regs.r12, regs.r13, regs.r14, regs.r15, regs.rip};
+  out.syscall_number = regs.orig_rax;
+  out.arguments = {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9};
+  out.thread_pointer = regs.fs_base;
+  out.native = regs.cs == kUserCodeSegment64;
+  return out;
+}
+
+#elif defined(__aarch64__)
+
+std::optional<ThreadRegisters> read_registers(pid_t tid) {
+  user_regs_struct regs{};
+  iovec whole{&regs, sizeof regs};
+  if (::ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &whole) != 0) return std::nullopt;
+  ThreadRegisters out;
+  out.native = whole.iov_len == sizeof regs;
+  for (std::size_t i = 0; i < 31; ++i) out.dwarf[i] = regs.regs[i];
+  out.dwarf[31] = regs.sp;
+  out.dwarf[32] = regs.pc;
+  out.syscall_number = regs.regs[8];
+  for (std::size_t i = 0; i < out.arguments.size(); ++i) out.arguments[i] = regs.regs[i];
+  iovec tls{&out.thread_pointer, sizeof out.thread_pointer};
+  ::ptrace(PTRACE_GETREGSET, tid, NT_ARM_TLS, &tls);
+  return out;
+}
+
+#endif
+
+}  // namespace mini::kernel

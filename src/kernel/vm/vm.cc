@@ -1,0 +1,172 @@
+// Linux. Constants are the kernel's interface, written as numbers where headers may be older.
+#include "kernel/vm/vm.h"
+
+#include <atomic>
+#include <ctime>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string_view>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel/vm/raw_syscall.h"
+
+namespace mini::kernel::vm {
+namespace {
+
+constexpr int kMapFixedNoReplace = 0x10'0000;  // Linux 4.17; older kernels take `at` as a hint
+constexpr int kMremapDontUnmap = 4;            // Linux 5.7
+constexpr int kAdviseHuge = 14;                // MADV_HUGEPAGE
+constexpr int kAdviseNoHuge = 15;              // MADV_NOHUGEPAGE
+constexpr int kAdvisePopulateWrite = 23;       // MADV_POPULATE_WRITE
+constexpr unsigned kRandomNonBlocking = 1;     // GRND_NONBLOCK
+
+constexpr int kReadWrite = PROT_READ | PROT_WRITE;
+constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+long map(void* at, std::size_t bytes, int protection, int flags) {
+  return raw_syscall(SYS_mmap, at, bytes, protection, flags, -1, 0);
+}
+
+bool advise(void* at, std::size_t bytes, int advice) {
+  return raw_syscall(SYS_madvise, at, bytes, advice) == 0;
+}
+
+// The text of a small file of the kernel's; 0 bytes where it cannot be read.
+std::size_t read_file(const char* path, char* out, std::size_t size) {
+  const long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (is_error(fd)) return 0;
+  const long count = raw_syscall(SYS_read, fd, out, size);
+  raw_syscall(SYS_close, fd);
+  return is_error(count) ? 0 : static_cast<std::size_t>(count);
+}
+
+// Whether system calls of this process pass a filter. One that was there when the program began
+// may kill it for a call that malloc is not known to make.
+bool is_filtered() {
+  static constinit std::atomic<int> known{-1};  // asked once; whoever asks too gets the same answer
+  if (const int answer = known.load(std::memory_order_relaxed); answer >= 0) return answer != 0;
+  char text[2048] = {};
+  const std::size_t size = read_file("/proc/self/status", text, sizeof text - 1);
+  const bool filtered = std::string_view(text, size).find("Seccomp:\t0") == std::string_view::npos;
+  known.store(filtered ? 1 : 0, std::memory_order_relaxed);
+  return filtered;
+}
+
+std::uint64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);  // libc answers from the vDSO: no system call
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+MapResult map_at(void* at, std::size_t bytes) {
+  const long result = map(at, bytes, kReadWrite, kAnonymous | kMapFixedNoReplace);
+  if (result == -EEXIST) return MapResult::kTaken;
+  if (is_error(result)) return MapResult::kRefused;
+  if (result == detail::word(at)) return MapResult::kMapped;
+  raw_syscall(SYS_munmap, result, bytes);  // an older kernel: not there, so it chose elsewhere
+  return MapResult::kTaken;
+}
+
+void* reserve(std::size_t bytes) {
+  const long result = map(nullptr, bytes, PROT_NONE, kAnonymous);
+  return is_error(result) ? nullptr : reinterpret_cast<void*>(result);
+}
+
+MapResult map_over(void* at, std::size_t bytes) {
+  const long result = map(at, bytes, kReadWrite, kAnonymous | MAP_FIXED);
+  return is_error(result) ? MapResult::kRefused : MapResult::kMapped;
+}
+
+bool unmap(void* at, std::size_t bytes) {
+  return raw_syscall(SYS_munmap, at, bytes) == 0;
+}
+
+bool discard(void* at, std::size_t bytes) {
+  return advise(at, bytes, MADV_DONTNEED);
+}
+
+bool populate(void* at, std::size_t bytes) {
+  return advise(at, bytes, kAdvisePopulateWrite);
+}
+
+bool allow_huge_pages(void* at, std::size_t bytes, bool allow) {
+  return advise(at, bytes, allow ? kAdviseHuge : kAdviseNoHuge);
+}
+
+std::uint32_t resident_share(const void* at, std::size_t bytes) {
+  constexpr std::size_t kMostPages = (std::size_t{2} << 20) / 4096;  // the smallest pages there are
+  unsigned char pages[kMostPages];
+  // The lowest bit says it; for what the kernel's pages are larger, the rest of `pages` stays
+  // clear.
+  for (unsigned char& page : pages) page = 0;
+  if (bytes > kMostPages * 4096 || is_filtered()) return 0;
+  if (raw_syscall(SYS_mincore, at, bytes, &pages[0]) != 0) return 0;
+  const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t count = (bytes + page_bytes - 1) / page_bytes;
+  std::size_t resident = 0;
+  for (std::size_t i = 0; i < count; ++i) resident += pages[i] & 1U;
+  return static_cast<std::uint32_t>(resident * 256 / count);
+}
+
+bool move_pages(void* from, void* to, std::size_t bytes) {
+  const long result = raw_syscall(SYS_mremap, from, bytes, bytes,
+                                  MREMAP_MAYMOVE | MREMAP_FIXED | kMremapDontUnmap, to);
+  return !is_error(result);
+}
+
+HugePages huge_pages() {
+  // "always [madvise] never": the word in brackets is what holds.
+  char text[64] = {};
+  const std::size_t size =
+      read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+  for (std::size_t i = 0; i + 1 < size; ++i) {
+    if (text[i] != '[') continue;
+    if (text[i + 1] == 'm') return HugePages::kOnAdvice;
+    if (text[i + 1] == 'n') return HugePages::kNever;
+  }
+  return HugePages::kAlways;
+}
+
+std::uint64_t coarse_now_ns() {
+  return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
+std::uint64_t now_ns() {
+  return clock_ns(CLOCK_MONOTONIC);
+}
+
+void random_bytes(void* out, std::size_t bytes) {
+  const long result = raw_syscall(SYS_getrandom, out, bytes, kRandomNonBlocking);
+  if (result == static_cast<long>(bytes)) return;
+  // Early in a boot, or in a sandbox: the clock and the addresses the kernel chose.
+  std::uint64_t state = now_ns() ^ reinterpret_cast<std::uint64_t>(out);
+  auto* bytes_out = static_cast<unsigned char*>(out);
+  for (std::size_t i = 0; i < bytes; ++i) {
+    state = state * 6364136223846793005U + 1442695040888963407U;  // Knuth, MMIX
+    bytes_out[i] = static_cast<unsigned char>(state >> 56);
+  }
+}
+
+void wait(std::uint32_t* word, std::uint32_t expected) {
+  raw_syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nullptr);
+}
+
+void wake_one(std::uint32_t* word) {
+  raw_syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void yield() {
+  raw_syscall(SYS_sched_yield);
+}
+
+void write_error(const char* text, std::size_t length) {
+  raw_syscall(SYS_write, 2, text, length);
+}
+
+}  // namespace mini::kernel::vm

@@ -1,0 +1,75 @@
+// What an allocator asks of the kernel: pages, and little else.
+//
+// The whole interface between libminimalloc (and heapspy's agent) and the operating system. No
+// function allocates, throws, locks or touches errno; every one may be called before libc is
+// initialised, from a signal handler and after fork. Addresses and sizes are multiples of the
+// kernel's page size. tests/support/fake_vm.cc is the same interface, made to fail on demand.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mini::kernel::vm {
+
+enum class MapResult : std::uint8_t {
+  kMapped,
+  kTaken,    // something is there already
+  kRefused,  // no memory, a limit, an address that the kernel does not give
+};
+
+/// Maps [at, at + bytes) readable, writable, private and zero-filled, or changes nothing.
+MapResult map_at(void* at, std::size_t bytes);
+
+/// Holds a range of address space somewhere without making it usable; null where there is none.
+void* reserve(std::size_t bytes);
+
+/// The same as map_at inside a range of ours: what was there is replaced.
+MapResult map_over(void* at, std::size_t bytes);
+
+bool unmap(void* at, std::size_t bytes);
+
+/// Gives the pages' memory back; they stay mapped and read as zeros. False where the kernel has no
+/// such call for us (a sandbox): then nothing has changed.
+bool discard(void* at, std::size_t bytes);
+
+/// Makes pages resident without changing them, in one call instead of a fault each (Linux 5.14).
+/// False where it cannot: then a touch does.
+bool populate(void* at, std::size_t bytes);
+
+/// Whether a fault in this range may bring a whole huge page.
+bool allow_huge_pages(void* at, std::size_t bytes, bool allow);
+
+/// How much of a range of at most 2 MiB has memory, in 256ths; 0 where that cannot be found out.
+std::uint32_t resident_share(const void* at, std::size_t bytes);
+
+/// Moves the pages of [from, from + bytes) to `to`, which must be mapped by us and is replaced;
+/// `from` stays mapped and reads as zeros (Linux 5.7). False: nothing has changed.
+bool move_pages(void* from, void* to, std::size_t bytes);
+
+/// What the system does with huge pages where nobody asked. A process that is excluded from them
+/// (PR_SET_THP_DISABLE) is not told: it could have been asked only by a call that sandboxes kill
+/// for.
+enum class HugePages : std::uint8_t {
+  kNever,
+  kOnAdvice,  // only where allow_huge_pages() was
+  kAlways,    // or it cannot be found out
+};
+HugePages huge_pages();
+
+/// Nanoseconds of a clock that never goes back, a few milliseconds coarse.
+std::uint64_t coarse_now_ns();
+/// The same by the finest clock.
+std::uint64_t now_ns();
+
+/// Fills in bytes that an attacker of this process cannot guess, as far as the kernel has any now.
+void random_bytes(void* out, std::size_t bytes);
+
+/// Sleeps while *word == expected, until a wake() or for no reason at all.
+void wait(std::uint32_t* word, std::uint32_t expected);
+void wake_one(std::uint32_t* word);
+void yield();
+
+/// Writes to standard error, whole or not at all; errors are ignored.
+void write_error(const char* text, std::size_t length);
+
+}  // namespace mini::kernel::vm

@@ -1,0 +1,94 @@
+// Threads may start others while they are being seized; so the list is read again until it holds
+// nothing new. What a seized thread starts is traced from birth.
+#include "sources/attach.h"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <set>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel/elf_class.h"
+#include "kernel/proc_file.h"
+#include "kernel/proc_status.h"
+#include "kernel/ptrace.h"
+#include "sources/refusal.h"
+
+namespace mini::sources {
+namespace {
+
+Result<kernel::ProcessStatus> check_target(pid_t pid) {
+  const auto status = kernel::read_status(pid);
+  if (!status) return fail(fmt::format("no process has the id {}", pid), ESRCH);
+  if (status->thread_group == ::getpid()) {
+    return fail(fmt::format("process {} is heapspy itself", pid), EINVAL);
+  }
+  if (status->state == 'Z' || status->state == 'X') {
+    return fail(fmt::format("process {} has ended (a zombie waiting for its parent {})", pid,
+                            status->parent),
+                ESRCH);
+  }
+  if (status->kernel_thread) {
+    return fail(fmt::format("process {} is a kernel thread: it has no memory of its own", pid),
+                EPERM);
+  }
+  if (status->tracer != 0) {
+    return fail(fmt::format("process {} is already traced by process {}: a process can have one "
+                            "tracer only",
+                            pid, status->tracer),
+                EPERM);
+  }
+  const auto kind = kernel::classify_process(status->thread_group);
+  if (kind == kernel::FileKind::kElf32) {
+    return fail(fmt::format("process {} is a 32-bit program: heapspy traces 64-bit ones", pid),
+                ENOEXEC);
+  }
+  return *status;
+}
+
+void undo(const std::set<pid_t>& seized) {
+  for (const pid_t tid : seized) {
+    kernel::trace_interrupt(tid);
+    if (::waitpid(tid, nullptr, __WALL) == tid) kernel::trace_detach(tid, 0);
+  }
+}
+
+}  // namespace
+
+Result<void> attach(pid_t pid, Tracer& tracer) {
+  const auto status = check_target(pid);
+  if (!status) return std::unexpected(status.error());
+  const pid_t process = status->thread_group;
+  const unsigned options = Tracer::ptrace_options(false, false);
+  std::set<pid_t> seized;
+  for (bool found_new = true; found_new;) {
+    found_new = false;
+    for (const pid_t tid : kernel::read_thread_ids(process)) {
+      if (seized.contains(tid)) continue;
+      const int error = kernel::trace_seize(tid, options);
+      if (error == ESRCH) continue;  // ended meanwhile
+      if (error != 0) {
+        // A thread that one of ours started is ours already.
+        const auto now = kernel::read_status(tid);
+        if (now && now->tracer == ::gettid()) {
+          seized.insert(tid);
+          continue;
+        }
+        undo(seized);
+        return fail(
+            fmt::format("cannot trace process {}: {}", pid, explain_refusal(tid, error, false)),
+            error);
+      }
+      seized.insert(tid);
+      found_new = true;
+    }
+  }
+  if (seized.empty()) return fail(fmt::format("process {} has just ended", pid), ESRCH);
+  for (const pid_t tid : seized) {
+    kernel::trace_interrupt(tid);
+    tracer.add_attached(process, tid);
+  }
+  return {};
+}
+
+}  // namespace mini::sources

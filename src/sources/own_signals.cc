@@ -1,0 +1,122 @@
+// Handlers do no more than kill() and setitimer(), and set flags.
+#include "sources/own_signals.h"
+
+#include <atomic>
+#include <cerrno>
+#include <sys/time.h>
+
+namespace mini::sources {
+namespace {
+
+constexpr suseconds_t kTickMicroseconds = 20'000;
+
+std::atomic<pid_t> passed_to{0};
+volatile std::sig_atomic_t end_wanted = 0;
+volatile std::sig_atomic_t ticked = 0;
+static_assert(std::atomic<pid_t>::is_always_lock_free);
+
+void tick_every(suseconds_t microseconds) {
+  const itimerval timer{{0, microseconds}, {0, microseconds}};
+  ::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+void on_tick(int) {
+  ticked = 1;
+}
+
+void on_end(int) {
+  end_wanted = 1;
+  tick_every(kTickMicroseconds);
+}
+
+void on_passed(int signal, siginfo_t* info, void*) {
+  const int saved_errno = errno;
+  const pid_t target = passed_to.load();
+  // What the terminal sends goes to the target's process group anyway.
+  if (target != 0 && info->si_code <= 0) ::kill(target, signal);
+  errno = saved_errno;
+}
+
+struct sigaction plain(void (*handler)(int)) {
+  struct sigaction action{};
+  action.sa_handler = handler;
+  sigemptyset(&action.sa_mask);
+  return action;
+}
+
+struct sigaction passing() {
+  struct sigaction action{};
+  action.sa_sigaction = on_passed;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  return action;
+}
+
+}  // namespace
+
+OwnSignals::OwnSignals(Mode mode) {
+  end_wanted = 0;
+  ticked = 0;
+  passed_to = 0;
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  for (const int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGALRM}) sigaddset(&wanted, signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &wanted, &mask_);
+  set(SIGALRM, plain(on_tick));
+  set(SIGCHLD, plain(SIG_DFL));  // ignored, it would take the targets' exit statuses away
+  for (const int signal : {SIGTSTP, SIGTTIN, SIGTTOU}) set(signal, plain(SIG_IGN));
+  for (const int signal : {SIGTERM, SIGHUP}) {
+    set(signal, mode == Mode::kLaunch ? passing() : plain(on_end));
+  }
+  for (const int signal : {SIGINT, SIGQUIT}) {
+    set(signal, mode == Mode::kLaunch ? plain(SIG_IGN) : plain(on_end));
+  }
+}
+
+OwnSignals::~OwnSignals() {
+  stop_ticking();
+  passed_to = 0;
+  restore();
+}
+
+// A signal that was ignored when we started (nohup, a shell's background job) stays ignored, but
+// for those that tracing depends on.
+void OwnSignals::set(int signal, const struct sigaction& action) {
+  Saved& saved = saved_.at(saved_count_++);
+  saved.signal = signal;
+  ::sigaction(signal, nullptr, &saved.action);
+  const bool needed = signal == SIGALRM || signal == SIGCHLD;
+  if (saved.action.sa_handler == SIG_IGN && !needed) return;
+  ::sigaction(signal, &action, nullptr);
+}
+
+void OwnSignals::restore() const {
+  for (std::size_t i = 0; i < saved_count_; ++i) {
+    ::sigaction(saved_[i].signal, &saved_[i].action, nullptr);
+  }
+  ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
+}
+
+void OwnSignals::pass_to(pid_t pid) {
+  passed_to = pid;
+}
+
+bool OwnSignals::end_requested() {
+  return end_wanted != 0;
+}
+
+void OwnSignals::start_ticking() {
+  tick_every(kTickMicroseconds);
+}
+
+void OwnSignals::stop_ticking() {
+  tick_every(0);
+}
+
+bool OwnSignals::take_tick() {
+  if (ticked == 0) return false;
+  ticked = 0;
+  return true;
+}
+
+}  // namespace mini::sources

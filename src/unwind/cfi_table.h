@@ -1,0 +1,40 @@
+// Call frame information of one module, compiled to rows on demand, each address once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <elfutils/libdw.h>
+#include <memory>
+#include <unordered_map>
+
+#include "unwind/elf_file.h"
+#include "unwind/unwind_row.h"
+
+namespace mini::unwind {
+
+class CfiTable {
+ public:
+  /// `file` must outlive the table; it may have no call frame information at all.
+  explicit CfiTable(const ElfFile& file);
+  CfiTable(const CfiTable&) = delete;
+  CfiTable& operator=(const CfiTable&) = delete;
+  ~CfiTable();
+
+  /// Adds the .debug_frame of a file's DWARF, asked where .eh_frame has nothing. Not owned.
+  void add_debug_frame(Dwarf* dwarf);
+
+  /// The row for an address of the file (for a caller: its return address - 1). A row's `full` part
+  /// lives as long as the table.
+  UnwindRow row_at(std::uint64_t address);
+
+ private:
+  UnwindRow compile(std::uint64_t address);
+  UnwindRow compile_frame(Dwarf_Frame* frame);
+
+  Dwarf_CFI* eh_frame_ = nullptr;     // owned
+  Dwarf_CFI* debug_frame_ = nullptr;  // owned by its Dwarf
+  std::unordered_map<std::uint64_t, UnwindRow> rows_;
+  std::deque<FullRow> full_rows_;
+};
+
+}  // namespace mini::unwind

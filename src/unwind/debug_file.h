@@ -1,0 +1,18 @@
+// Finds the separate debug file of a module.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "unwind/elf_file.h"
+
+namespace mini::unwind {
+
+/// The debug file of `module`, which the target knows as `path` under `root`: by build-id under
+/// /usr/lib/debug, then by .gnu_debuglink beside the module, in .debug/ there, and under
+/// /usr/lib/debug. Only a file with the module's own build-id is taken; nullptr where there is
+/// none, or the module has no build-id to compare.
+std::unique_ptr<ElfFile> find_debug_file(const ElfFile& module, const std::string& root,
+                                         const std::string& path);
+
+}  // namespace mini::unwind

@@ -1,0 +1,122 @@
+// From the name in a symbol table to the one people read.
+#include "unwind/demangle.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <cxxabi.h>
+#include <memory>
+#include <utility>
+
+namespace mini::unwind {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 4096;
+constexpr std::size_t kMaxMangledBytes = 2048;
+constexpr int kMaxExpansionBits = 25;  // 32 MiB
+
+/// Whether the demangler's output is bounded to something reasonable. A substitution repeats a part
+/// of the name: two on every level double it each time, so a short hostile name can expand without
+/// end; a pack expansion repeats its pattern for each of its elements.
+bool is_affordable(std::string_view mangled) {
+  if (mangled.size() > kMaxMangledBytes) return false;
+  std::size_t references = 0;
+  std::size_t packs = 0;
+  for (std::size_t i = 0; i + 1 < mangled.size(); ++i) {
+    const auto next = static_cast<unsigned char>(mangled[i + 1]);
+    const bool indexed = next == '_' || std::isdigit(next) != 0 || std::isupper(next) != 0;
+    if ((mangled[i] == 'S' || mangled[i] == 'T') && indexed) ++references;
+    if ((mangled[i] == 'D' || mangled[i] == 's') && next == 'p') ++packs;
+  }
+  int bits = 0;
+  while ((std::size_t{1} << bits) < mangled.size()) ++bits;
+  return bits + static_cast<int>(references / 2 + packs * 8) <= kMaxExpansionBits;
+}
+
+/// Cuts what the compiler appended to a function it split or cloned: ".part.0", ".cold".
+std::string_view without_suffix(std::string_view symbol) {
+  static constexpr std::array<std::string_view, 10> kSuffixes{
+      ".part.", ".cold",       ".isra.",  ".constprop.", ".lto_priv.",
+      ".llvm.", ".localalias", ".clone.", ".warm",       ".hot"};
+  std::size_t end = symbol.size();
+  for (const std::string_view suffix : kSuffixes) {
+    const std::size_t at = symbol.find(suffix);
+    if (at != std::string_view::npos && at > 0) end = std::min(end, at);
+  }
+  return symbol.substr(0, end);
+}
+
+bool has_rust_hash(std::string_view name) {
+  constexpr std::size_t kHashDigits = 16;
+  constexpr std::string_view kMark = "::h";
+  if (name.size() <= kMark.size() + kHashDigits) return false;
+  const std::string_view tail = name.substr(name.size() - kMark.size() - kHashDigits);
+  return tail.starts_with(kMark) && std::ranges::all_of(tail.substr(kMark.size()), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+/// Rust's legacy scheme is C++'s with a hash at the end and punctuation escaped.
+std::string from_rust(std::string_view name) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kEscapes{{
+      {"$LT$", "<"},
+      {"$GT$", ">"},
+      {"$LP$", "("},
+      {"$RP$", ")"},
+      {"$RF$", "&"},
+      {"$BP$", "*"},
+      {"$C$", ","},
+      {"$SP$", "@"},
+      {"$u20$", " "},
+      {"$u7b$", "{"},
+      {"$u7d$", "}"},
+      {"$u5b$", "["},
+      {"$u5d$", "]"},
+      {"..", "::"},
+  }};
+  constexpr std::size_t kHashBytes = 19;
+  name.remove_suffix(kHashBytes);
+  std::string out;
+  while (!name.empty()) {
+    if (name.starts_with("_$") && (out.empty() || out.ends_with(':'))) name.remove_prefix(1);
+    const auto escape = std::ranges::find_if(
+        kEscapes, [&](const auto& candidate) { return name.starts_with(candidate.first); });
+    if (escape != kEscapes.end()) {
+      out += escape->second;
+      name.remove_prefix(escape->first.size());
+    } else {
+      out += name.front();
+      name.remove_prefix(1);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view without_version(std::string_view symbol) {
+  const std::size_t at = symbol.find('@');
+  return at == 0 ? symbol : symbol.substr(0, at);
+}
+
+std::string printable(std::string_view text) {
+  std::string out(text.substr(0, kMaxNameBytes));
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
+std::string display_name(std::string_view symbol) {
+  const std::string name(without_suffix(without_version(symbol)));
+  if (!name.starts_with("_Z") || !is_affordable(name)) return printable(name);
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> demangled(
+      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), &std::free);
+  if (status != 0 || demangled == nullptr) return printable(name);
+  const std::string_view text = demangled.get();
+  return printable(has_rust_hash(text) ? from_rust(text) : std::string(text));
+}
+
+}  // namespace mini::unwind

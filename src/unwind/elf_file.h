@@ -1,0 +1,85 @@
+// An ELF file opened for reading, its layout checked before libelf sees it.
+//
+// Files are the target's, hence hostile: they may be malformed, and may be truncated while we read.
+// So nothing is mapped (a mapped page past a new end is SIGBUS); libelf reads what is asked for,
+// and a read that comes up short is an error like any other.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <libelf.h>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace mini::unwind {
+
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
+};
+
+struct Segment {  // a PT_LOAD
+  std::uint64_t address = 0;
+  std::uint64_t file_offset = 0;
+  std::uint64_t file_size = 0;
+  bool executable = false;
+};
+
+class ElfFile {
+ public:
+  /// Opens a regular file. With `identity`, only the file that the kernel has mapped under that
+  /// device and inode; the device is not compared on file systems whose stat reports another one
+  /// than /proc/PID/maps does (btrfs, overlayfs).
+  static Result<std::unique_ptr<ElfFile>> open(const std::string& path,
+                                               std::optional<FileIdentity> identity = {});
+  /// Takes ownership of `descriptor`.
+  static Result<std::unique_ptr<ElfFile>> from_descriptor(int descriptor);
+  static Result<std::unique_ptr<ElfFile>> from_memory(std::vector<std::byte> image);
+
+  ElfFile(const ElfFile&) = delete;
+  ElfFile& operator=(const ElfFile&) = delete;
+  ~ElfFile();
+
+  Elf* elf() const { return elf_; }
+  std::uint64_t entry() const { return entry_; }
+  std::span<const std::uint8_t> build_id() const { return build_id_; }
+  std::uint64_t size_bytes() const { return size_bytes_; }
+
+  /// What to add to the file's addresses where `file_offset` of it is mapped, executable, at
+  /// `begin`; nullopt where no segment holds that offset.
+  std::optional<std::uint64_t> load_bias(std::uint64_t begin, std::uint64_t file_offset) const;
+
+  /// The section of that name with contents in this file, else nullptr.
+  Elf_Scn* section(std::string_view name) const;
+  bool has_no_sections() const { return !has_sections_; }
+  /// Name of .gnu_debuglink, "" where there is none or it is not a plain file name.
+  std::string debug_link() const;
+  /// Bytes that all sections that are not loaded (debug information, symbols) take, decompressed.
+  std::uint64_t unloaded_bytes() const { return unloaded_bytes_; }
+
+ private:
+  ElfFile() = default;
+  Result<void> load();
+  Result<void> check_sections(std::uint64_t offset, std::size_t count);
+  Result<void> read_segments();
+  bool read_at(std::uint64_t offset, std::span<std::byte> out) const;
+
+  int descriptor_ = -1;
+  std::vector<std::byte> image_;  // instead of a descriptor; libelf points into it
+  Elf* elf_ = nullptr;
+  std::uint64_t size_bytes_ = 0;
+  std::uint64_t entry_ = 0;
+  bool has_sections_ = false;
+  std::uint64_t unloaded_bytes_ = 0;
+  std::vector<Segment> segments_;
+  std::vector<std::uint8_t> build_id_;
+};
+
+}  // namespace mini::unwind

@@ -1,0 +1,56 @@
+// Strings that libdw hands out, checked to end inside the section they are in.
+#include "unwind/section_strings.h"
+
+#include <cstring>
+#include <functional>
+#include <gelf.h>
+#include <libelf.h>
+
+namespace mini::unwind {
+namespace {
+
+bool is_string_section(std::string_view name) {
+  return name.ends_with("debug_str") || name.ends_with("debug_line_str");  // .zdebug_* too
+}
+
+}  // namespace
+
+SectionStrings::SectionStrings(Dwarf* dwarf) {
+  add(dwarf);
+  if (Dwarf* supplementary = dwarf_getalt(dwarf)) add(supplementary);
+}
+
+void SectionStrings::add(Dwarf* dwarf) {
+  Elf* elf = dwarf_getelf(dwarf);
+  std::size_t names = 0;
+  if (elf_getshdrstrndx(elf, &names) != 0) return;
+  for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr;
+       section = elf_nextscn(elf, section)) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr || (header.sh_flags & SHF_ALLOC) != 0 ||
+        header.sh_type != SHT_PROGBITS)
+      continue;
+    // What libdw itself has read, decompressed by now.
+    const Elf_Data* data = elf_rawdata(section, nullptr);
+    if (data == nullptr || data->d_buf == nullptr || data->d_size == 0) continue;
+    sections_.emplace_back(static_cast<const char*>(data->d_buf), data->d_size);
+    const char* name = elf_strptr(elf, names, header.sh_name);
+    if (name != nullptr && is_string_section(name) && sections_.back().back() != '\0')
+      string_sections_end_ = false;
+  }
+}
+
+std::string_view SectionStrings::text(const char* string) const {
+  if (string == nullptr) return "";
+  for (const std::span<const char> section : sections_) {
+    const char* end = section.data() + section.size();
+    if (std::less<>()(string, section.data()) || !std::less<>()(string, end)) continue;
+    const auto room = static_cast<std::size_t>(end - string);
+    const void* terminator = std::memchr(string, '\0', room);
+    if (terminator == nullptr) return "";
+    return {string, static_cast<std::size_t>(static_cast<const char*>(terminator) - string)};
+  }
+  return "";
+}
+
+}  // namespace mini::unwind

@@ -1,0 +1,229 @@
+// File, line and inlined functions of an address, from DWARF.
+#include "unwind/source_lines.h"
+
+#include <algorithm>
+#include <dwarf.h>
+#include <optional>
+#include <utility>
+
+#include "unwind/demangle.h"
+
+namespace mini::unwind {
+namespace {
+
+// libdw reads all debug sections at once; above this we go without source lines.
+constexpr std::uint64_t kLargestDebugInfo = std::uint64_t{1} << 30;
+constexpr std::size_t kMaxUnits = 1 << 20;
+constexpr std::size_t kMaxRangesPerDie = 1 << 14;
+constexpr std::size_t kMaxDiesPerUnit = 1 << 22;
+constexpr std::size_t kMaxNesting = 256;
+// The function tables of this many units at most are kept.
+constexpr std::size_t kMaxIndexedUnits = 1 << 12;
+
+/// Calls visit(begin, end) for each non-empty range of a DIE.
+template <typename Visit>
+void for_each_range(Dwarf_Die* die, Visit visit) {
+  Dwarf_Addr base = 0;
+  Dwarf_Addr begin = 0;
+  Dwarf_Addr end = 0;
+  std::ptrdiff_t position = 0;
+  for (std::size_t i = 0; i < kMaxRangesPerDie; ++i) {
+    position = dwarf_ranges(die, position, &base, &begin, &end);
+    if (position <= 0) return;
+    // A linker leaves [0, 0 + size) for what it threw away.
+    if (begin < end && begin != 0) visit(begin, end);
+  }
+}
+
+/// Visits the DIEs below `top`, depth first: visit(die, tag) says whether to go into one. REQUIRES
+/// of visit: cheap. Returns early at the bounds; children lie after their parent, siblings after
+/// each other, or the walk stops, so it cannot loop.
+template <typename Visit>
+void walk_dies(Dwarf_Die* top, Visit visit) {
+  std::vector<Dwarf_Die> path(1);
+  if (dwarf_child(top, &path[0]) != 0) return;
+  for (std::size_t visited = 0; visited < kMaxDiesPerUnit; ++visited) {
+    Dwarf_Die child;
+    const bool enter = visit(&path.back(), dwarf_tag(&path.back()));
+    if (enter && path.size() < kMaxNesting && dwarf_child(&path.back(), &child) == 0) {
+      path.push_back(child);
+      continue;
+    }
+    while (true) {
+      Dwarf_Die next;
+      if (dwarf_siblingof(&path.back(), &next) == 0 && next.addr > path.back().addr) {
+        path.back() = next;
+        break;
+      }
+      path.pop_back();
+      if (path.empty()) return;
+    }
+  }
+}
+
+bool may_contain_functions(int tag) {
+  switch (tag) {
+    case DW_TAG_namespace:
+    case DW_TAG_module:
+    case DW_TAG_subprogram:
+    case DW_TAG_lexical_block:
+    case DW_TAG_class_type:
+    case DW_TAG_structure_type:
+    case DW_TAG_union_type:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string function_name(Dwarf_Die* die, const SectionStrings& strings) {
+  Dwarf_Attribute attribute;
+  for (const unsigned name : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name}) {
+    if (dwarf_attr_integrate(die, name, &attribute) == nullptr) continue;
+    const std::string_view text = strings.text(dwarf_formstring(&attribute));
+    if (!text.empty()) return display_name(text);
+  }
+  return "";
+}
+
+std::uint32_t unsigned_attribute(Dwarf_Die* die, unsigned name) {
+  Dwarf_Attribute attribute;
+  Dwarf_Word value = 0;
+  if (dwarf_attr(die, name, &attribute) == nullptr || dwarf_formudata(&attribute, &value) != 0 ||
+      value > UINT32_MAX)
+    return 0;
+  return static_cast<std::uint32_t>(value);
+}
+
+/// Where an inlined function was called from, into *frame.
+void set_call_site(Dwarf_Die* unit, Dwarf_Die* inlined, SourceFrame* frame) {
+  Dwarf_Files* files = nullptr;
+  std::size_t count = 0;
+  const std::uint32_t index = unsigned_attribute(inlined, DW_AT_call_file);
+  frame->line = unsigned_attribute(inlined, DW_AT_call_line);
+  if (dwarf_getsrcfiles(unit, &files, &count) != 0 || index >= count) return;
+  const char* name = dwarf_filesrc(files, index, nullptr, nullptr);
+  if (name != nullptr) frame->file = printable(name);
+}
+
+/// Whether libdw may read the unit's line table: it takes for granted that DW_AT_comp_dir ends.
+bool has_sound_directory(Dwarf_Die* unit, const SectionStrings& strings) {
+  Dwarf_Attribute attribute;
+  return dwarf_attr(unit, DW_AT_comp_dir, &attribute) == nullptr ||
+         !strings.text(dwarf_formstring(&attribute)).empty();
+}
+
+/// Whether `inlined` is only what GCC made of a function's first part when it split the function:
+/// it is "called" from the line where the function itself is declared.
+bool is_split_part(Dwarf_Die* inlined, const SourceFrame& frame, const SourceFrame& caller) {
+  Dwarf_Attribute attribute;
+  Dwarf_Word declared = 0;
+  return frame.function == caller.function && caller.line != 0 &&
+         dwarf_attr_integrate(inlined, DW_AT_decl_line, &attribute) != nullptr &&
+         dwarf_formudata(&attribute, &declared) == 0 && declared == caller.line;
+}
+
+void set_line(Dwarf_Die* unit, std::uint64_t address, SourceFrame* frame) {
+  Dwarf_Line* line = dwarf_getsrc_die(unit, address);
+  int number = 0;
+  if (line == nullptr) return;
+  const char* file = dwarf_linesrc(line, nullptr, nullptr);
+  if (file != nullptr) frame->file = printable(file);
+  if (dwarf_lineno(line, &number) == 0 && number > 0)
+    frame->line = static_cast<std::uint32_t>(number);
+}
+
+/// The functions inlined at `address` in `function`, outermost first.
+std::vector<Dwarf_Die> inlined_at(Dwarf_Die* function, std::uint64_t address) {
+  std::vector<Dwarf_Die> found;
+  walk_dies(function, [&](Dwarf_Die* die, int tag) {
+    if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block) return false;
+    if (dwarf_haspc(die, address) <= 0) return false;
+    if (tag == DW_TAG_inlined_subroutine && found.size() < kMaxNesting) found.push_back(*die);
+    return true;
+  });
+  return found;
+}
+
+}  // namespace
+
+SourceLines::SourceLines(const ElfFile& file) {
+  if (file.unloaded_bytes() > kLargestDebugInfo || file.section(".debug_info") == nullptr) return;
+  dwarf_ = dwarf_begin_elf(file.elf(), DWARF_C_READ, nullptr);
+  if (dwarf_ == nullptr) return;
+  strings_ = std::make_unique<SectionStrings>(dwarf_);
+  if (strings_->string_sections_end()) return;
+  dwarf_end(dwarf_);
+  dwarf_ = nullptr;
+}
+
+SourceLines::~SourceLines() {
+  if (dwarf_ != nullptr) dwarf_end(dwarf_);
+}
+
+void SourceLines::index_units() {
+  units_indexed_ = true;
+  Dwarf_CU* unit = nullptr;
+  Dwarf_Die die;
+  std::uint8_t type = 0;
+  for (std::size_t i = 0; i < kMaxUnits; ++i) {
+    if (dwarf_get_units(dwarf_, unit, &unit, nullptr, &type, &die, nullptr) != 0) break;
+    if (type != DW_UT_compile) continue;
+    const Dwarf_Off offset = dwarf_dieoffset(&die);
+    for_each_range(&die, [&](std::uint64_t begin, std::uint64_t end) {
+      units_.push_back({begin, end, offset});
+    });
+  }
+  std::ranges::sort(units_, {}, &Range::begin);
+}
+
+const std::vector<SourceLines::Range>& SourceLines::functions_of(Dwarf_Die unit) {
+  const Dwarf_Off offset = dwarf_dieoffset(&unit);
+  const auto known = functions_.find(offset);
+  if (known != functions_.end()) return known->second;
+  if (functions_.size() >= kMaxIndexedUnits) functions_.clear();
+  std::vector<Range>& functions = functions_[offset];
+  walk_dies(&unit, [&](Dwarf_Die* die, int tag) {
+    if (tag == DW_TAG_subprogram) {
+      for_each_range(die, [&](std::uint64_t begin, std::uint64_t end) {
+        functions.push_back({begin, end, dwarf_dieoffset(die)});
+      });
+    }
+    return may_contain_functions(tag);
+  });
+  std::ranges::sort(functions, {}, &Range::begin);
+  return functions;
+}
+
+std::vector<SourceFrame> SourceLines::frames_at(std::uint64_t address) {
+  if (dwarf_ == nullptr) return {};
+  if (!units_indexed_) index_units();
+  // Ranges of one table do not overlap in honest DWARF: the last that begins before is the one.
+  const auto covering = [address](const std::vector<Range>& ranges) -> const Range* {
+    const auto after = std::ranges::upper_bound(ranges, address, {}, &Range::begin);
+    if (after == ranges.begin() || std::prev(after)->end <= address) return nullptr;
+    return &*std::prev(after);
+  };
+  const Range* unit_range = covering(units_);
+  Dwarf_Die unit;
+  if (unit_range == nullptr || dwarf_offdie(dwarf_, unit_range->die_offset, &unit) == nullptr)
+    return {};
+  const bool has_lines = has_sound_directory(&unit, *strings_);
+  std::vector<SourceFrame> frames(1);
+  const Range* function_range = covering(functions_of(unit));
+  Dwarf_Die function;
+  if (function_range != nullptr &&
+      dwarf_offdie(dwarf_, function_range->die_offset, &function) != nullptr) {
+    frames[0].function = function_name(&function, *strings_);
+    for (Dwarf_Die& die : inlined_at(&function, address)) {
+      // So far frames[0] is the innermost: it continues at this call site.
+      if (has_lines) set_call_site(&unit, &die, &frames[0]);
+      SourceFrame frame{function_name(&die, *strings_), "", 0, true};
+      if (!is_split_part(&die, frame, frames[0])) frames.insert(frames.begin(), std::move(frame));
+    }
+  }
+  if (has_lines) set_line(&unit, address, &frames[0]);
+  return frames;
+}
+
+}  // namespace mini::unwind

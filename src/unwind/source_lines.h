@@ -1,0 +1,58 @@
+// File, line and inlined functions of an address, from DWARF.
+//
+// libdw's own lookup needs .debug_aranges, which Clang does not write: we index the compilation
+// units' ranges ourselves, once, and the functions of a unit when it is first asked about. Walks
+// over DIEs are bounded in depth and number: the DWARF is the target's.
+#pragma once
+
+#include <cstdint>
+#include <elfutils/libdw.h>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "unwind/elf_file.h"
+#include "unwind/section_strings.h"
+
+namespace mini::unwind {
+
+/// One function of the source at an address.
+struct SourceFrame {
+  std::string function;  // demangled; "" where DWARF has no name
+  std::string file;
+  std::uint32_t line = 0;
+  bool inlined = false;  // into the frame after it
+};
+
+class SourceLines {
+ public:
+  /// `file` must outlive this; it may have no DWARF.
+  explicit SourceLines(const ElfFile& file);
+  SourceLines(const SourceLines&) = delete;
+  SourceLines& operator=(const SourceLines&) = delete;
+  ~SourceLines();
+
+  /// Innermost first; the last one is the function itself. Empty where DWARF does not cover it.
+  std::vector<SourceFrame> frames_at(std::uint64_t address);
+
+  Dwarf* dwarf() const { return dwarf_; }
+
+ private:
+  struct Range {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    Dwarf_Off die_offset = 0;  // of the unit, or of the function
+  };
+
+  void index_units();
+  const std::vector<Range>& functions_of(Dwarf_Die unit);
+
+  Dwarf* dwarf_ = nullptr;
+  std::unique_ptr<SectionStrings> strings_;  // of dwarf_
+  bool units_indexed_ = false;
+  std::vector<Range> units_;                                     // by begin
+  std::unordered_map<Dwarf_Off, std::vector<Range>> functions_;  // by unit
+};
+
+}  // namespace mini::unwind

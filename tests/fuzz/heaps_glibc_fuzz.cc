@@ -1,0 +1,76 @@
+// glibc's decoder over hostile memory: must neither crash nor hang, whatever a target holds.
+//
+// Input: 8 bytes of choices, then the bytes of a data segment at a fixed address. What lies beyond
+// it reads as the same bytes again at a few heap addresses, so that links can lead somewhere.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "fuzz_target.h"
+#include "heaps/glibc.h"
+
+namespace {
+
+constexpr mini::Address kData{0x10000};
+constexpr std::size_t kChoices = 8;
+
+class FuzzMemory final : public mini::MemoryReader {
+ public:
+  explicit FuzzMemory(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+
+  std::size_t read(mini::Address from, std::span<std::byte> out) const override {
+    constexpr std::uint64_t kMirror = 0x10000;  // the segment repeats at each multiple
+    if (from < kData || bytes_.empty()) return 0;
+    const std::uint64_t offset = from.value % kMirror;
+    if (offset >= bytes_.size()) return 0;
+    const std::size_t count = std::min<std::size_t>(out.size(), bytes_.size() - offset);
+    std::memcpy(out.data(), bytes_.data() + offset, count);
+    return count;
+  }
+
+ private:
+  std::span<const std::uint8_t> bytes_;
+};
+
+void find_requests(const mini::model::MallocState& state, std::span<const std::uint8_t> bytes) {
+  std::vector<std::uint64_t> words(bytes.size() / 8);
+  if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * 8);
+  const std::span<const std::uint64_t> all(words);
+  const mini::heaps::CandidateValues values{all.first(std::min<std::size_t>(all.size(), 6)), all};
+  using Kind = mini::heaps::GrowthEvidence::Kind;
+  for (const Kind kind : {Kind::kBreak, Kind::kMapping}) {
+    for (const std::uint64_t grown : {std::uint64_t{0x21000}, all.empty() ? 0 : all.front()}) {
+      mini::heaps::GrowthEvidence evidence{
+          .kind = kind, .grown = mini::Bytes{grown}, .state = state};
+      const auto request = mini::heaps::find_malloc_request(evidence, values);
+      if (request && request->chunk <= request->requested) __builtin_trap();
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < kChoices || size > 0x8000) return 0;
+  const std::span<const std::uint8_t> choices(data, kChoices);
+  const std::span<const std::uint8_t> bytes(data + kChoices, size - kChoices);
+  const FuzzMemory memory(bytes);
+
+  mini::heaps::GlibcHints hints;
+  hints.data = {kData, kData + mini::Bytes{bytes.size()}};
+  hints.version = mini::heaps::find_glibc_version(memory, hints.data);
+  if ((choices[0] & 1) != 0) hints.main_arena = kData + mini::Bytes{choices[1] * 8ULL};
+  if ((choices[0] & 2) != 0) hints.mp = kData + mini::Bytes{choices[2] * 8ULL};
+  if ((choices[0] & 4) != 0) hints.version = "2.36";
+  mini::model::MallocState state;
+  if (const auto found = mini::heaps::locate_glibc(memory, hints)) {
+    state = mini::heaps::read_malloc_state(memory, *found).value_or(state);
+  } else {
+    state.top_bytes = mini::Bytes{choices[3] * 16ULL};
+    state.top_pad = mini::Bytes{131072};
+  }
+  find_requests(state, bytes);
+  return 0;
+}

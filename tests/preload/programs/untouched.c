@@ -1,0 +1,31 @@
+// Large blocks of which the program touches little: buffers for the worst case, tables that are
+// mostly empty. What it never touched need not be resident, however eagerly memory is made ready.
+#include "probe.h"
+
+enum { kMost = 2000 };
+static unsigned char* blocks[kMost];
+
+// Blocks of `least` bytes and up, touched at both ends.
+static void check(size_t least, size_t total) {
+  const size_t before = rss_bytes();
+  uint64_t random = least;
+  size_t count = 0, live = 0;
+  while (live < total && count < kMost) {
+    const size_t size = least + random_below(&random, least);
+    unsigned char* block = malloc(size);
+    EXPECT(block != NULL);
+    block[0] = block[size - 1] = 1;
+    blocks[count++] = block;
+    live += size;
+  }
+  EXPECT_SAYING(rss_bytes() < before + live / 4, "%zu KiB more resident for %zu blocks of %zu KiB",
+                (rss_bytes() - before) / KIB, count, live / KIB);
+  for (size_t i = 0; i < count; ++i) free(blocks[i]);
+}
+
+int main(void) {
+  check(200 * KIB, 256 * MIB);
+  check(1 * MIB, 512 * MIB);
+  check(8 * MIB, 1 * GIB);
+  return ok();
+}

@@ -1,0 +1,17 @@
+"""fork of a program with threads, and its relatives."""
+from harness import PreloadTest, fails_on
+
+
+class Fork(PreloadTest):
+    def test_under_load(self):
+        self.check("fork_under_load", "--forks", "300")
+
+    def test_handlers_that_allocate(self):
+        self.check("fork_handlers")
+
+    @fails_on(jemalloc="registers its own handlers too late, and hangs", tcmalloc="hangs")
+    def test_handlers_registered_before_all_constructors(self):
+        self.check("fork_handlers", "early")
+
+    def test_vfork_spawn_popen_system(self):
+        self.check("spawn")

@@ -1,0 +1,221 @@
+"""Signals, job control and death: of the target, of heapspy, on a terminal."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+from harness import HEAPSPY, TARGETS, SystemTest, Terminal, need, read_json, state_of, wait_until
+
+TICKER = TARGETS / "ticker"
+
+
+def ticker_pid(terminal):
+    return int(terminal.read_until(rb"pid: (\d+)")[1])
+
+
+def more_ticks(terminal):
+    """The target is running: it ticks again after now."""
+    terminal.read_until(rb"(tick\n){3}", start=len(terminal.text))
+
+
+class OnATerminal(SystemTest):
+    def start(self, argv, **popen):
+        terminal = Terminal(argv, env=self.environment, **popen)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def test_interrupt_from_the_keyboard_reaches_the_target(self):
+        terminal = self.start([HEAPSPY, "trace", "-o", self.directory / "story", TICKER])
+        ticker_pid(terminal)
+        more_ticks(terminal)
+        terminal.type(b"\x03")
+        terminal.read_until(rb"interrupted\n")
+        self.assertEqual(terminal.read_to_end(), 3)
+        self.assertIn("Exit", (self.directory / "story").read_text())
+
+    def test_interrupt_that_kills_the_target_is_passed_on_as_status(self):
+        terminal = self.start([HEAPSPY, "trace", "-o", self.directory / "story", "--",
+                               "sleep", "1000"])
+        wait_until(lambda: any(self.runs(pid, "sleep") for pid in
+                               self.children_of(terminal.process.pid)), "sleep's exec")
+        terminal.type(b"\x03")
+        self.assertEqual(terminal.read_to_end(), 128 + signal.SIGINT)
+
+    def children_of(self, pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except FileNotFoundError:
+            return []
+
+    def runs(self, pid, name):
+        try:
+            return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name
+        except FileNotFoundError:
+            return False
+
+    def test_stopped_job_stops_and_continues(self):
+        shell = self.start([need("bash"), "--norc", "--noprofile", "--noediting", "-i"])
+        shell.type(b"PS1='ready> '\n")
+        shell.read_until(rb"ready> $")
+        shell.type(f"{HEAPSPY} trace -o {self.directory}/story {TICKER}\n".encode())
+        pid = ticker_pid(shell)
+        more_ticks(shell)
+        for _ in range(2):
+            at = len(shell.text)
+            shell.type(b"\x1a")
+            shell.read_until(rb"Stopped.*\n(.*\n)*ready> $", start=at)
+            self.assertIn(state_of(pid)[0], "Tt")
+            ticks = shell.text.count(b"tick")
+            shell.type(b"echo still-stopped\n")
+            shell.read_until(rb"still-stopped\n", start=len(shell.text))
+            self.assertEqual(shell.text.count(b"tick"), ticks)
+            shell.type(b"fg\n")
+            more_ticks(shell)
+        shell.type(b"\x03")
+        shell.read_until(rb"interrupted\n(.*\n)*ready> $|interrupted\nready> $")
+        shell.type(b"echo status=$?\n")
+        shell.read_until(rb"status=3\n")
+        shell.type(b"exit\n")
+        shell.read_to_end()
+
+    def test_stopped_job_continues_in_the_background(self):
+        shell = self.start([need("bash"), "--norc", "--noprofile", "--noediting", "-i"])
+        shell.type(b"PS1='ready> '\n")
+        shell.read_until(rb"ready> $")
+        shell.type(f"{HEAPSPY} trace -o {self.directory}/story {TICKER}\n".encode())
+        pid = ticker_pid(shell)
+        at = len(shell.text)
+        shell.type(b"\x1a")
+        shell.read_until(rb"Stopped", start=at)
+        shell.type(b"bg\n")
+        more_ticks(shell)
+        shell.type(b"kill -INT %1; wait %1; echo status=$?\n")
+        shell.read_until(rb"interrupted\n")
+        shell.read_until(rb"status=3\n")
+        self.assertIsNone(state_of(pid))
+        shell.type(b"exit\n")
+        shell.read_to_end()
+
+
+class Death(SystemTest):
+    def start_ticker(self, *before):
+        """The ticker, under whatever command is given; its output is kept in a file."""
+        self.ticks = self.directory / "ticks"
+        with open(self.ticks, "wb") as output:
+            process = subprocess.Popen([*map(str, before), str(TICKER)], stdout=output,
+                                       env=self.environment)
+        self.addCleanup(self.end, process)
+        found = wait_until(lambda: re.search(r"pid: (\d+)", self.ticks.read_text()), "start")
+        return process, int(found[1])
+
+    def end(self, process):
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+    def assert_runs_on(self, pid):
+        before = self.ticks.stat().st_size
+        wait_until(lambda: self.ticks.stat().st_size > before + 20, "more ticks")
+        state, tracer = state_of(pid)
+        self.assertIn(state, "RSD")
+        self.assertEqual(tracer, 0)
+
+    def attach(self, pid):
+        self.json = self.directory / "attach.json"
+        process = subprocess.Popen([HEAPSPY, "trace", "--json", self.json, "-o",
+                                    self.directory / "story", "-p", str(pid)],
+                                   env=self.environment, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(self.end, process)
+        wait_until(lambda: state_of(pid)[1] == process.pid, "the target is traced")
+        before = self.ticks.stat().st_size
+        wait_until(lambda: self.ticks.stat().st_size > before + 100, "ticks under heapspy")
+        return process
+
+    def test_killed_heapspy_takes_a_target_it_started_with_it(self):
+        heapspy, pid = self.start_ticker(HEAPSPY, "trace", "-o", self.directory / "story")
+        heapspy.kill()
+        heapspy.wait()
+        # The orphan is ours now: it must have died by itself, not be stopped for ever.
+        found, status = os.waitpid(pid, 0)
+        self.assertEqual((found, os.WTERMSIG(status)), (pid, signal.SIGKILL))
+
+    def test_killed_heapspy_leaves_an_attached_target_running(self):
+        ticker, pid = self.start_ticker()
+        heapspy = self.attach(pid)
+        heapspy.kill()
+        heapspy.wait()
+        self.assert_runs_on(pid)
+        ticker.send_signal(signal.SIGINT)
+        self.assertEqual(ticker.wait(), 3)
+
+    def test_interrupted_heapspy_detaches_cleanly(self):
+        ticker, pid = self.start_ticker()
+        heapspy = self.attach(pid)
+        heapspy.send_signal(signal.SIGINT)
+        self.assertEqual(heapspy.wait(), 0, heapspy.stderr.read())
+        self.assert_runs_on(pid)
+        objects = read_json(self.json)
+        self.assertEqual(objects[-1]["type"], "ledger")
+        self.assertEqual(objects[-1]["processes"][0]["end"], "detached")
+        notices = [o["text"] for o in objects if o["type"] == "notice"]
+        self.assertTrue(any("every system call" in text for text in notices), notices)
+        maps = [o for o in objects if o.get("syscall") == "mmap"]
+        self.assertTrue(maps)
+        self.assertEqual(maps[-1]["cause"], "program")
+        ticker.send_signal(signal.SIGINT)
+        self.assertEqual(ticker.wait(), 3)
+
+    def test_terminated_heapspy_detaches_cleanly(self):
+        ticker, pid = self.start_ticker()
+        heapspy = self.attach(pid)
+        heapspy.terminate()
+        heapspy.wait()
+        self.assert_runs_on(pid)
+        ticker.send_signal(signal.SIGINT)
+        self.assertEqual(ticker.wait(), 3)
+
+    def test_attached_target_that_ends_ends_the_trace(self):
+        ticker, pid = self.start_ticker()
+        heapspy = self.attach(pid)
+        ticker.send_signal(signal.SIGINT)
+        self.assertEqual(ticker.wait(), 3)
+        heapspy.wait()
+        self.assertEqual(read_json(self.json)[-1]["processes"][0]["exit_status"], 3)
+
+    def test_attached_program_of_many_threads_is_left_running(self):
+        """Every thread is attached to, and every thread is let go."""
+        python = need("python3")
+        code = ("import mmap, threading, time, sys\n"
+                "def work():\n"
+                "    while True:\n"
+                "        mmap.mmap(-1, 1 << 20).close(); time.sleep(0.01)\n"
+                "for _ in range(20): threading.Thread(target=work, daemon=True).start()\n"
+                "print('pid: up', flush=True)\n"
+                "sys.stdin.read()\n")
+        target = subprocess.Popen([python, "-c", code], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, env=self.environment)
+        self.addCleanup(self.end, target)
+        self.addCleanup(target.stdout.close)
+        target.stdout.readline()
+        story = self.directory / "attach.json"
+        heapspy = subprocess.Popen([HEAPSPY, "trace", "--json", story, "-o", os.devnull, "-p",
+                                    str(target.pid)], env=self.environment)
+        self.addCleanup(self.end, heapspy)
+        tasks = pathlib.Path(f"/proc/{target.pid}/task")
+
+        def tracers():
+            return {int(re.search(r"TracerPid:\s+(\d+)", (task / "status").read_text())[1])
+                    for task in tasks.iterdir()}
+
+        wait_until(lambda: tracers() == {heapspy.pid}, "all threads traced")
+        wait_until(lambda: story.stat().st_size > 10_000, "events")
+        heapspy.send_signal(signal.SIGINT)
+        self.assertEqual(heapspy.wait(), 0)
+        self.assertEqual(tracers(), {0})
+        states = {re.search(r"State:\s+(\S)", (task / "status").read_text())[1]
+                  for task in tasks.iterdir()}
+        self.assertLessEqual(states, set("RSD"))
+        target.stdin.close()
+        self.assertEqual(target.wait(), 0)

@@ -1,0 +1,326 @@
+// The allocator under several real threads. Deterministic it is not: what is tested is what holds
+// whoever comes first, and under ThreadSanitizer that nothing is shared without order.
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "alloc/allocator.h"
+#include "alloc/check.h"
+#include "alloc/options.h"
+#include "alloc/statistics.h"
+#include "alloc/walk.h"
+#include "alloc_test.h"
+#include "support/random.h"
+
+namespace mini::alloc {
+namespace {
+
+using test::Random;
+
+constexpr std::uint32_t kThreads = 4;
+
+// Whether ThreadSanitizer runs the test. A walk and the statistics read what threads change at that
+// moment, and know to make something of it; it cannot know that.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kOrderIsWatched = true;
+#else
+constexpr bool kOrderIsWatched = false;
+#endif
+
+class AllocatorThreadsTest : public KernelTest {
+ protected:
+  AllocatorThreadsTest() { t_thread = {}; }
+  ~AllocatorThreadsTest() override {
+    t_thread = {};
+    g_options.retained_bytes.store(Options::kByDefault, std::memory_order_relaxed);
+    g_options.thread_cache_bytes.store(Options::kByDefault, std::memory_order_relaxed);
+  }
+
+  // Runs work(0) … work(count - 1), each in a thread of its own that ends as a program's does.
+  void in_threads(std::uint32_t count, const std::function<void(std::uint32_t)>& work) {
+    std::vector<std::thread> threads;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      threads.emplace_back([&, i] {
+        work(i);
+        allocator().end_thread();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  // Lets another thread do something again and again while kThreads threads are at work.
+  void meanwhile(const std::function<void(Random&)>& other) {
+    std::atomic<std::uint32_t> at_work{kThreads};
+    in_threads(kThreads + 1, [&](std::uint32_t thread) {
+      Random random(thread);
+      if (thread < kThreads) {
+        work(random, thread);
+        at_work.fetch_sub(1, std::memory_order_relaxed);
+        return;
+      }
+      do {
+        other(random);
+      } while (at_work.load(std::memory_order_relaxed) != 0);
+    });
+  }
+  void work(Random& random, std::uint32_t thread);
+  // With all threads gone and everything freed nothing is left.
+  void expect_empty() {
+    allocator().end_thread();
+    t_thread = {};
+    allocator().trim();
+    Checker::everything(allocator());
+    EXPECT_EQ(allocator().backing().pages.figures().in_use, pages(0));
+  }
+
+  Allocator& allocator() { return memory_->allocator; }
+
+ private:
+  struct Memory {
+    alignas(kGranule) std::array<std::byte, 65536> emergency{};
+    Pool pool{emergency.data(), emergency.size()};
+    Allocator allocator{pool};
+  };
+  std::unique_ptr<Memory> memory_ = std::make_unique<Memory>();
+};
+
+// A block that says whose it is at both ends.
+class Marked {
+ public:
+  Marked() = default;
+  Marked(void* p, std::size_t bytes, std::uint32_t owner)
+      : begin_(static_cast<unsigned char*>(p)), bytes_(bytes), mark_(owner % 251 + 1) {
+    if (bytes_ == 0) return;
+    begin_[0] = begin_[bytes_ - 1] = static_cast<unsigned char>(mark_);
+  }
+  void* address() const { return begin_; }
+  std::size_t bytes() const { return bytes_; }
+  bool is_whole() const {
+    return bytes_ == 0 || (begin_[0] == mark_ && begin_[bytes_ - 1] == mark_);
+  }
+
+ private:
+  unsigned char* begin_ = nullptr;
+  std::size_t bytes_ = 0;
+  std::uint32_t mark_ = 0;
+};
+
+std::size_t random_size(Random& random) {
+  return random.size_up_to(random.one_in(40) ? 300'000 : 2000);
+}
+
+void AllocatorThreadsTest::work(Random& random, std::uint32_t thread) {
+  std::vector<Marked> blocks(100);
+  for (int i = 0; i < 10'000; ++i) {
+    Marked& block = blocks[random.below(100)];
+    EXPECT_TRUE(block.is_whole());
+    allocator().free(block.address());
+    const std::size_t bytes = random_size(random);
+    void* const p =
+        random.one_in(8) ? allocator().allocate_zeroed(bytes) : allocator().allocate(bytes);
+    ASSERT_NE(p, nullptr);
+    block = {p, bytes, thread};
+  }
+  for (const Marked& block : blocks) allocator().free(block.address());
+}
+
+TEST_F(AllocatorThreadsTest, EachWorksForItself) {
+  in_threads(kThreads, [this](std::uint32_t thread) {
+    Random random(thread);
+    work(random, thread);
+  });
+  expect_empty();
+}
+
+TEST_F(AllocatorThreadsTest, BlocksGoFromHandToHand) {
+  // Whoever comes puts a block of its own in a slot and frees what was there.
+  struct Slot {
+    std::mutex mutex;
+    Marked block;
+  };
+  std::vector<Slot> slots(64);
+  in_threads(kThreads, [&](std::uint32_t thread) {
+    Random random(thread);
+    for (int i = 0; i < 10'000; ++i) {
+      const std::size_t bytes = random_size(random);
+      Marked block(allocator().allocate(bytes), bytes, thread);
+      Slot& slot = slots[random.below(64)];
+      {
+        const std::scoped_lock locked(slot.mutex);
+        std::swap(block, slot.block);
+      }
+      EXPECT_TRUE(block.is_whole());
+      if (block.address() != nullptr) allocator().free_sized(block.address(), block.bytes());
+    }
+  });
+  for (const Slot& slot : slots) allocator().free(slot.block.address());
+  expect_empty();
+}
+
+TEST_F(AllocatorThreadsTest, SomeAllocateAndOthersFree) {
+  // A block is handed over by its address alone, as in a queue without locks.
+  std::array<std::atomic<std::uint64_t*>, 256> slots{};
+  std::atomic<std::uint32_t> done{0};
+  in_threads(kThreads, [&](std::uint32_t thread) {
+    Random random(thread);
+    if (thread % 2 == 0) {
+      for (std::uint64_t i = 0; i < 8000; ++i) {
+        auto* const block =
+            static_cast<std::uint64_t*>(allocator().allocate(16 + random.below(900)));
+        *block = i;
+        allocator().free(slots[random.below(256)].exchange(block, std::memory_order_acq_rel));
+      }
+      done.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    while (done.load(std::memory_order_relaxed) != kThreads / 2) {
+      std::uint64_t* const block =
+          slots[random.below(256)].exchange(nullptr, std::memory_order_acq_rel);
+      if (block == nullptr) continue;
+      EXPECT_LT(*block, 8000U);
+      allocator().free(block);
+    }
+  });
+  for (const auto& slot : slots) allocator().free(slot.load(std::memory_order_relaxed));
+  expect_empty();
+}
+
+TEST_F(AllocatorThreadsTest, BlocksOutliveTheirThreads) {
+  std::vector<Marked> kept;
+  std::mutex mutex;
+  for (std::uint32_t round = 0; round < 25; ++round) {
+    in_threads(kThreads, [&](std::uint32_t thread) {
+      Random random(round * kThreads + thread);
+      for (int i = 0; i < 50; ++i) {
+        const std::size_t bytes = random_size(random);
+        const Marked block(allocator().allocate(bytes), bytes, thread);
+        const std::scoped_lock locked(mutex);
+        kept.push_back(block);
+        if (!random.one_in(2)) continue;
+        std::swap(kept[random.below(static_cast<std::uint32_t>(kept.size()))], kept.back());
+        EXPECT_TRUE(kept.back().is_whole());
+        allocator().free(kept.back().address());
+        kept.pop_back();
+      }
+    });
+  }
+  for (const Marked& block : kept) {
+    EXPECT_TRUE(block.is_whole());
+    allocator().free(block.address());
+  }
+  expect_empty();
+}
+
+TEST_F(AllocatorThreadsTest, HeapsComeAndGoAndOneIsEverybodys) {
+  Heap* const common = allocator().create_heap("common");
+  ASSERT_NE(common, nullptr);
+  in_threads(kThreads, [&](std::uint32_t thread) {
+    Random random(thread);
+    std::vector<Marked> in_common;
+    for (int i = 0; i < 40; ++i) {
+      Heap* const own = allocator().create_heap("own");
+      ASSERT_NE(own, nullptr);
+      EXPECT_EQ(allocator().find_heap("common"), common);
+      std::vector<Marked> in_own;
+      for (int k = 0; k < 50; ++k) {
+        const std::size_t bytes = random_size(random);
+        in_own.emplace_back(allocator().allocate_in(*own, {.bytes = bytes}), bytes, thread);
+        in_common.emplace_back(allocator().allocate_in(*common, {.bytes = bytes}), bytes, thread);
+      }
+      for (const Marked& block : in_own) EXPECT_TRUE(block.is_whole());
+      allocator().destroy_heap(*own);
+      for (int k = 0; k < 25; ++k) {
+        EXPECT_TRUE(in_common.back().is_whole());
+        allocator().free(in_common.back().address());
+        in_common.pop_back();
+      }
+    }
+  });
+  allocator().destroy_heap(*common);
+  expect_empty();
+}
+
+TEST_F(AllocatorThreadsTest, AnotherTrimsAndChoosesMeanwhile) {
+  meanwhile([this](Random& random) {
+    allocator().trim();
+    g_options.retained_bytes.store(random.size_up_to(8U << 20), std::memory_order_relaxed);
+    g_options.thread_cache_bytes.store(random.size_up_to(1U << 20), std::memory_order_relaxed);
+    vm().advance(10'000'000);
+  });
+  g_options.thread_cache_bytes.store(Options::kByDefault, std::memory_order_relaxed);
+  expect_empty();
+}
+
+TEST_F(AllocatorThreadsTest, AnotherCountsMeanwhile) {
+  if (kOrderIsWatched) GTEST_SKIP() << "what threads cache is read without order";
+  meanwhile([this](Random&) {
+    Figures figures;
+    read_figures(allocator(), &figures);
+    for (const ClassFigures& each : figures.classes) {
+      EXPECT_EQ(each.in_use + each.cached + each.in_depots + each.free, each.blocks);  // G1
+    }
+  });
+  expect_empty();
+}
+
+TEST_F(AllocatorThreadsTest, MemoryEndsForAllAtOnce) {
+  allocator().free(allocator().allocate(100));
+  vm().limit_mapped(vm().mapped_bytes() + (std::size_t{4} << 20));
+  std::atomic<std::uint32_t> refused{0};
+  in_threads(kThreads, [&](std::uint32_t thread) {
+    Random random(thread);
+    std::vector<Marked> blocks;
+    for (int i = 0; i < 20'000 && blocks.size() < 5000; ++i) {
+      const std::size_t bytes = random_size(random);
+      void* const p = allocator().allocate(bytes);
+      if (p == nullptr) {
+        refused.fetch_add(1, std::memory_order_relaxed);
+        continue;
+      }
+      blocks.emplace_back(p, bytes, thread);
+    }
+    for (const Marked& block : blocks) {
+      EXPECT_TRUE(block.is_whole());
+      allocator().free(block.address());
+    }
+  });
+  EXPECT_GT(refused.load(), 0U);
+  vm().limit_mapped(SIZE_MAX);
+  void* const p = allocator().allocate(10U << 20);
+  EXPECT_NE(p, nullptr);
+  allocator().free(p);
+  expect_empty();
+}
+
+// What is live all the time is shown as live, once, in each walk, whatever others do.
+TEST_F(AllocatorThreadsTest, AWalkMeanwhileShowsWhatStays) {
+  if (kOrderIsWatched) GTEST_SKIP() << "what is walked is read without order";
+  std::map<const void*, std::size_t> staying;
+  for (std::size_t bytes = 1; bytes < 100'000; bytes += bytes / 8 + 1) {
+    void* const p = allocator().allocate(bytes);
+    staying.emplace(p, allocator().usable_size(p));
+  }
+  meanwhile([&](Random&) {
+    std::map<const void*, std::size_t> missing = staying;
+    const auto visit = [](const WalkedBlock& block, void* context) {
+      auto& left = *static_cast<std::map<const void*, std::size_t>*>(context);
+      const auto at = left.find(block.address);
+      if (at == left.end()) return true;
+      EXPECT_EQ(block.state, BlockState::kLive);
+      EXPECT_EQ(block.usable_bytes, at->second);
+      left.erase(at);
+      return true;
+    };
+    EXPECT_EQ(walk(allocator(), nullptr, visit, &missing), WalkEnd::kDone);
+    EXPECT_TRUE(missing.empty());
+  });
+  for (const auto& [p, usable] : staying) allocator().free(const_cast<void*>(p));
+  expect_empty();
+}
+
+}  // namespace
+}  // namespace mini::alloc

@@ -1,0 +1,37 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+namespace mini {
+namespace {
+
+TEST(TextTest, BytesTakeTheLargestUnitThatKeepsThemAboveOne) {
+  EXPECT_EQ(format_bytes(Bytes{0}), "0 B");
+  EXPECT_EQ(format_bytes(Bytes{1023}), "1023 B");
+  EXPECT_EQ(format_bytes(Bytes{1024}), "1 KiB");
+  EXPECT_EQ(format_bytes(Bytes{0x21000}), "132 KiB");
+  EXPECT_EQ(format_bytes(Bytes{1536 * 1024}), "1.5 MiB");
+  EXPECT_EQ(format_bytes(Bytes{~std::uint64_t{0}}), "16 EiB");
+}
+
+TEST(TextTest, ExactFormSaysTheNumberOnceBelowOneKiB) {
+  EXPECT_EQ(format_bytes_exact(Bytes{1}), "1 byte");
+  EXPECT_EQ(format_bytes_exact(Bytes{656}), "656 bytes");
+  EXPECT_EQ(format_bytes_exact(Bytes{0x21000}), "132 KiB (135168 bytes)");
+}
+
+TEST(TextTest, CountsAreGroupedByThree) {
+  EXPECT_EQ(format_count(0), "0");
+  EXPECT_EQ(format_count(999), "999");
+  EXPECT_EQ(format_count(1000), "1,000");
+  EXPECT_EQ(format_count(1234567), "1,234,567");
+}
+
+TEST(TextTest, BasenameOfAPathWithoutSlashIsItself) {
+  EXPECT_EQ(path_basename("/lib/x86_64-linux-gnu/libc.so.6"), "libc.so.6");
+  EXPECT_EQ(path_basename("[vdso]"), "[vdso]");
+  EXPECT_EQ(path_basename("/"), "");
+}
+
+}  // namespace
+}  // namespace mini

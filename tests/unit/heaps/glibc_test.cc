@@ -1,0 +1,162 @@
+// Locating and reading glibc's malloc in a fake target.
+#include "heaps/glibc.h"
+
+#include <gtest/gtest.h>
+
+#include "fake_glibc.h"
+
+namespace mini::heaps {
+namespace {
+
+GlibcHints hints(std::string version = "2.36") {
+  GlibcHints result;
+  result.data = {FakeGlibc::kData, FakeGlibc::kData + Bytes{FakeGlibc::kDataSize}};
+  result.version = std::move(version);
+  return result;
+}
+
+TEST(GlibcTest, FindsTheArenaAndTheParametersByTheirStructure) {
+  const FakeGlibc libc;
+  const auto found = locate_glibc(libc.memory, hints());
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->main_arena, FakeGlibc::kArena);
+  EXPECT_EQ(found->mp, FakeGlibc::kParameters);
+  EXPECT_EQ(found->version, "2.36");
+}
+
+TEST(GlibcTest, FindsEveryLayoutWithoutKnowingTheVersion) {
+  for (const GlibcLayout& layout : glibc_layouts()) {
+    const FakeGlibc libc(layout);
+    const auto found = locate_glibc(libc.memory, hints(""));
+    ASSERT_TRUE(found.has_value()) << layout.first_minor;
+    EXPECT_EQ(found->main_arena, FakeGlibc::kArena);
+    EXPECT_EQ(found->mp, FakeGlibc::kParameters);
+  }
+}
+
+TEST(GlibcTest, ABinWithChunksThatLinkBackIsStillABin) {
+  FakeGlibc libc;
+  libc.fill_bin(5, FakeGlibc::kHeap + Bytes{0x400});
+  EXPECT_TRUE(locate_glibc(libc.memory, hints()).has_value());
+}
+
+TEST(GlibcTest, ABinWhoseChunkLinksElsewhereIsNone) {
+  FakeGlibc libc;
+  libc.fill_bin(5, FakeGlibc::kHeap + Bytes{0x400});
+  libc.memory.write(FakeGlibc::kHeap + Bytes{0x400 + 24}, FakeGlibc::kHeap.value);
+  EXPECT_FALSE(locate_glibc(libc.memory, hints()).has_value());
+}
+
+TEST(GlibcTest, ARingThroughAnotherArenaCloses) {
+  FakeGlibc libc;
+  const Address other = FakeGlibc::kHeap + Bytes{0x30};
+  libc.memory.write(FakeGlibc::kArena + Bytes{libc.layout.next}, other.value);
+  libc.memory.write(other + Bytes{libc.layout.next}, FakeGlibc::kArena.value);
+  EXPECT_TRUE(locate_glibc(libc.memory, hints()).has_value());
+}
+
+TEST(GlibcTest, ARingThatNeverClosesEndsTheSearch) {
+  FakeGlibc libc;
+  const Address other = FakeGlibc::kHeap + Bytes{0x30};
+  libc.memory.write(FakeGlibc::kArena + Bytes{libc.layout.next}, other.value);
+  libc.memory.write(other + Bytes{libc.layout.next}, other.value);
+  EXPECT_FALSE(locate_glibc(libc.memory, hints()).has_value());
+}
+
+TEST(GlibcTest, UnusedMallocIsFoundBySymbolOnly) {
+  FakeGlibc libc;
+  for (std::size_t i = 0; i < kBinsCount; ++i) {
+    libc.memory.write(libc.link(i), 0);
+    libc.memory.write(libc.link(i) + Bytes{8}, 0);
+  }
+  libc.memory.write(FakeGlibc::kArena + Bytes{libc.layout.top}, 0);
+  EXPECT_FALSE(locate_glibc(libc.memory, hints()).has_value());
+  GlibcHints with_symbols = hints();
+  with_symbols.main_arena = FakeGlibc::kArena;
+  with_symbols.mp = FakeGlibc::kParameters;
+  const auto found = locate_glibc(libc.memory, with_symbols);
+  ASSERT_TRUE(found.has_value());
+  const auto state = read_malloc_state(libc.memory, *found);
+  ASSERT_TRUE(state.has_value());
+  EXPECT_EQ(state->top, std::nullopt);
+}
+
+TEST(GlibcTest, ASymbolThatPointsElsewhereIsNotBelieved) {
+  const FakeGlibc libc;
+  GlibcHints wrong_arena = hints();
+  wrong_arena.main_arena = FakeGlibc::kArena + Bytes{8};
+  EXPECT_FALSE(locate_glibc(libc.memory, wrong_arena).has_value());
+  GlibcHints wrong_parameters = hints();
+  wrong_parameters.mp = FakeGlibc::kHeap;
+  EXPECT_FALSE(locate_glibc(libc.memory, wrong_parameters).has_value());
+}
+
+TEST(GlibcTest, NothingIsFoundInNothing) {
+  FakeMemory memory;
+  EXPECT_FALSE(locate_glibc(memory, hints()).has_value());
+  memory.add(FakeGlibc::kData, FakeGlibc::kDataSize);
+  EXPECT_FALSE(locate_glibc(memory, hints()).has_value());
+  GlibcHints backward;
+  backward.data = {Address{0x2000}, Address{0x1000}};
+  EXPECT_FALSE(locate_glibc(memory, backward).has_value());
+}
+
+TEST(GlibcTest, ReadsAnEmptyArena) {
+  const FakeGlibc libc;
+  const auto state = read_malloc_state(libc.memory, *locate_glibc(libc.memory, hints()));
+  ASSERT_TRUE(state.has_value());
+  EXPECT_EQ(state->top, std::nullopt);
+  EXPECT_EQ(state->top_bytes, Bytes{});
+  EXPECT_EQ(state->top_pad, Bytes{131072});
+  EXPECT_EQ(state->mmap_threshold, Bytes{131072});
+  EXPECT_EQ(state->trim_threshold, Bytes{131072});
+  EXPECT_TRUE(state->contiguous);
+  EXPECT_EQ(state->glibc_version, "2.36");
+}
+
+TEST(GlibcTest, ReadsTheTopChunkWithoutItsFlags) {
+  FakeGlibc libc;
+  const Address top = FakeGlibc::kHeap + Bytes{0x290};
+  libc.set_top(top, 0x20d71);
+  libc.memory.write_int(FakeGlibc::kArena + Bytes{kFlagsOffset}, kNonContiguousFlag);
+  const auto state = read_malloc_state(libc.memory, *locate_glibc(libc.memory, hints()));
+  ASSERT_TRUE(state.has_value());
+  EXPECT_EQ(state->top, top);
+  EXPECT_EQ(state->top_bytes, Bytes{0x20d70});
+  EXPECT_FALSE(state->contiguous);
+}
+
+TEST(GlibcTest, ATopThatCannotBeOneGivesNoSize) {
+  FakeGlibc libc;
+  const auto found = locate_glibc(libc.memory, hints());
+  const Address top = FakeGlibc::kHeap + Bytes{0x290};
+  libc.set_top(top, 0x20d70);  // the chunk before it is said to be free
+  EXPECT_EQ(read_malloc_state(libc.memory, *found)->top_bytes, std::nullopt);
+  libc.set_top(top, ~0ULL);  // past the end of the address space
+  EXPECT_EQ(read_malloc_state(libc.memory, *found)->top_bytes, std::nullopt);
+  libc.set_top(top + Bytes{8}, 0x101);
+  EXPECT_FALSE(read_malloc_state(libc.memory, *found).has_value()) << "misaligned";
+}
+
+TEST(GlibcTest, FindsTheVersionInTheBannerEvenAcrossWindows) {
+  for (const std::uint64_t offset : {0x10ULL, 0xfff0ULL, 0x17ff8ULL}) {
+    FakeMemory memory;
+    const Address begin{0x7000};
+    memory.add(begin, 0x20000);
+    memory.write_text(begin + Bytes{offset},
+                      "GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n");
+    EXPECT_EQ(find_glibc_version(memory, {begin, begin + Bytes{0x20000}}), "2.36") << offset;
+  }
+}
+
+TEST(GlibcTest, NoBannerIsNoVersion) {
+  FakeMemory memory;
+  const Address begin{0x7000};
+  memory.add(begin, 0x1000);
+  memory.write_text(begin, "GNU C Library, stable");
+  EXPECT_EQ(find_glibc_version(memory, {begin, begin + Bytes{0x20000}}), "");
+  EXPECT_EQ(find_glibc_version(memory, {begin, begin}), "");
+}
+
+}  // namespace
+}  // namespace mini::heaps

@@ -1,0 +1,67 @@
+// Names as people read them; hostile names stay cheap.
+#include "unwind/demangle.h"
+
+#include <gtest/gtest.h>
+
+namespace mini::unwind {
+namespace {
+
+TEST(DisplayName, LeavesCNamesAlone) {
+  EXPECT_EQ(display_name("_int_malloc"), "_int_malloc");
+}
+
+TEST(DisplayName, DropsVersions) {
+  EXPECT_EQ(display_name("malloc@@GLIBC_2.2.5"), "malloc");
+  EXPECT_EQ(display_name("memcpy@GLIBC_2.14"), "memcpy");
+}
+
+TEST(DisplayName, DropsCompilerSuffixes) {
+  EXPECT_EQ(display_name("tcache_init.part.0"), "tcache_init");
+  EXPECT_EQ(display_name("abort_it.cold"), "abort_it");
+  EXPECT_EQ(display_name("grow.isra.0.constprop.1"), "grow");
+  EXPECT_EQ(display_name(".part.0"), ".part.0");
+}
+
+TEST(DisplayName, DemanglesCpp) {
+  EXPECT_EQ(display_name("_ZN6shapes6Circle4drawEi"), "shapes::Circle::draw(int)");
+  EXPECT_EQ(display_name("_ZN6shapes6Circle4drawEi.cold"), "shapes::Circle::draw(int)");
+}
+
+TEST(DisplayName, DemanglesLegacyRustWithoutItsHash) {
+  EXPECT_EQ(display_name("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE"),
+            "core::fmt::Formatter::pad");
+  EXPECT_EQ(display_name("_ZN60_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$core..ops..Drop$GT$4drop"
+                         "17h0123456789abcdefE"),
+            "<alloc::vec::Vec<T> as core::ops::Drop>::drop");
+}
+
+TEST(DisplayName, KeepsWhatIsNotAName) {
+  EXPECT_EQ(display_name("_Z"), "_Z");
+  EXPECT_EQ(display_name("_ZN6shapes"), "_ZN6shapes");
+  EXPECT_EQ(display_name(""), "");
+}
+
+TEST(DisplayName, NeverPrintsControlCharacters) {
+  EXPECT_EQ(display_name("a\x1b[31mb\n"), "a?[31mb?");
+}
+
+TEST(DisplayName, RefusesExponentialExpansion) {
+  // Every level names the one before twice: 2^100 words if it were expanded.
+  std::string bomb = "_Z1f1AIiE";
+  static constexpr char kDigits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  for (int i = 0; i < 100; ++i) {
+    std::string reference = "S";
+    if (i >= 36) reference += kDigits[i / 36];
+    reference += kDigits[i % 36];
+    reference += '_';
+    bomb.append("1AI").append(reference).append(reference).append("E");
+  }
+  EXPECT_EQ(display_name(bomb), bomb);
+}
+
+TEST(DisplayName, BoundsTheLength) {
+  EXPECT_LE(display_name(std::string(100000, 'a')).size(), 4096U);
+}
+
+}  // namespace
+}  // namespace mini::unwind
