@@ -27,16 +27,17 @@ void SectionStrings::add(Dwarf* dwarf) {
   for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr;
        section = elf_nextscn(elf, section)) {
     GElf_Shdr header;
-    if (gelf_getshdr(section, &header) == nullptr || (header.sh_flags & SHF_ALLOC) != 0 ||
-        header.sh_type != SHT_PROGBITS)
-      continue;
+    if (gelf_getshdr(section, &header) == nullptr || header.sh_type == SHT_NOBITS) continue;
+    const char* name = elf_strptr(elf, names, header.sh_name);
+    // libdw takes a section for what its name says, whatever its type and flags are.
+    const bool holds_strings = name != nullptr && is_string_section(name);
+    const bool is_unloaded = header.sh_type == SHT_PROGBITS && (header.sh_flags & SHF_ALLOC) == 0;
+    if (!holds_strings && !is_unloaded) continue;
     // What libdw itself has read, decompressed by now.
     const Elf_Data* data = elf_rawdata(section, nullptr);
     if (data == nullptr || data->d_buf == nullptr || data->d_size == 0) continue;
     sections_.emplace_back(static_cast<const char*>(data->d_buf), data->d_size);
-    const char* name = elf_strptr(elf, names, header.sh_name);
-    if (name != nullptr && is_string_section(name) && sections_.back().back() != '\0')
-      string_sections_end_ = false;
+    if (holds_strings && sections_.back().back() != '\0') string_sections_end_ = false;
   }
 }
 
