@@ -1,0 +1,119 @@
+// What a recording says of a process, as plain data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/units.h"
+
+namespace mini::recording {
+
+/// Numbers that a recording gives to what its events refer to; each counts from 1, 0 is "none".
+using ThreadNumber = std::uint32_t;
+using ModuleNumber = std::uint32_t;
+using FrameNumber = std::uint32_t;
+using StackNumber = std::uint32_t;
+
+/// What the recording is of. Written first.
+struct ProcessFacts {
+  std::uint64_t pid = 0;
+  std::uint64_t parent_pid = 0;
+  std::vector<std::string> command;  // argv; may be empty
+  std::string executable;            // path
+  std::uint64_t start_unix_ns = 0;   // of the recording, on the wall clock
+  std::uint64_t sample_bytes = 0;    // mean distance of Poisson sampling; 0: every allocation is here
+};
+
+/// An ELF file with code of the process. Never changed once defined: a file that is loaded again
+/// elsewhere is another module.
+struct ModuleFacts {
+  std::string path;
+  std::string build_id;  // lower-case hexadecimal; "" where there is none
+  Address load_bias;     // address in memory - address in the file
+};
+
+/// One return address.
+struct FrameFacts {
+  ModuleNumber module = 0;    // 0: code of no known file
+  std::uint64_t address = 0;  // in the file's own numbering; in memory where module is 0
+};
+
+/// What a frame means in the source: one for each inlined function, innermost first.
+struct SourceFrame {
+  std::string function;  // demangled; "" where unknown
+  std::string file;      // "" where unknown
+  std::uint32_t line = 0;
+  bool inlined = false;
+};
+
+/// A call stack is a frame and the stack of its caller.
+struct StackFacts {
+  StackNumber caller = 0;  // 0: this frame is the outermost
+  FrameNumber frame = 0;
+};
+
+struct ThreadFacts {
+  std::uint64_t tid = 0;
+  std::string name;
+};
+
+enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool };
+
+/// A block was given to the program. In a recording that samples, it stands for `weight_bytes`
+/// (docs/recording-format.md says how); else that is 0.
+struct Allocation {
+  std::uint64_t time_ns = 0;  // since the recording began
+  ThreadNumber thread = 0;
+  Address address;
+  std::uint64_t requested_bytes = 0;
+  StackNumber stack = 0;
+  CallKind kind = CallKind::kMalloc;
+  std::uint64_t weight_bytes = 0;
+};
+
+/// A block was given back. A realloc is a free of the old block, then an allocation of kind
+/// kRealloc, with the same time.
+struct Free {
+  std::uint64_t time_ns = 0;
+  ThreadNumber thread = 0;
+  Address address;
+  StackNumber stack = 0;  // 0 unless stacks of frees are recorded
+};
+
+/// What the kernel held for the process at a moment.
+struct KernelSample {
+  std::uint64_t time_ns = 0;
+  Bytes resident;         // RSS
+  Bytes peak_resident;    // VmHWM
+  Bytes agent_resident;   // of `resident`, at most: what is heapspy's own
+  Bytes break_bytes;      // the [heap] region
+  Bytes mapped_bytes;     // VmSize
+  std::uint64_t minor_faults = 0;
+  std::uint64_t major_faults = 0;
+};
+
+/// A name that the program gave to a moment.
+struct Marker {
+  std::uint64_t time_ns = 0;
+  ThreadNumber thread = 0;
+  std::string text;
+};
+
+/// What was lost so far, and known to be lost.
+struct Losses {
+  std::uint64_t dropped_events = 0;    // the ring was full
+  std::uint64_t truncated_stacks = 0;  // no unwind information, or too deep
+};
+
+/// How it ended. Missing where the recorder was killed.
+struct Ending {
+  std::uint64_t time_ns = 0;
+  enum class Kind : std::uint8_t { kExited, kKilled, kExec, kDetached, kUnknown };
+  Kind kind = Kind::kUnknown;
+  std::uint32_t status = 0;  // exit status or signal number
+  Losses losses;
+};
+
+}  // namespace mini::recording

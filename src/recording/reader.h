@@ -1,0 +1,57 @@
+// Reads a recording. It is input from an adversary: cut, with bits flipped, or made to harm.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "recording/event.h"
+
+namespace mini::recording {
+
+/// What a reader is told of, in the order of the file. Definitions come before the events that
+/// refer to them, but for sources, which come at any time. A number that was lost with a damaged
+/// block is handed on as it is: who looks it up must expect not to find it.
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+  virtual void module(ModuleNumber, const ModuleFacts&) {}
+  virtual void thread(ThreadNumber, const ThreadFacts&) {}
+  virtual void frame(FrameNumber, const FrameFacts&) {}
+  virtual void source(FrameNumber, const std::vector<SourceFrame>&) {}
+  virtual void stack(StackNumber, const StackFacts&) {}
+  virtual void allocation(const Allocation&) {}
+  virtual void free(const Free&) {}
+  virtual void sample(const KernelSample&) {}
+  virtual void marker(const Marker&) {}
+  /// Called now and then with how much of the file has been read; false stops the reading.
+  virtual bool progress(std::uint64_t /*read_bytes*/, std::uint64_t /*file_bytes*/) { return true; }
+};
+
+/// What was wrong with the file.
+struct Damage {
+  std::uint64_t skipped_blocks = 0;  // whose checksum or contents were wrong
+  std::uint64_t skipped_bytes = 0;   // that belong to no sound block
+  bool is_cut = false;               // no ending: the recorder was killed, or the file was cut
+  bool any() const { return skipped_blocks != 0 || skipped_bytes != 0; }
+};
+
+struct Summary {
+  ProcessFacts process;
+  std::optional<Ending> ending;
+  std::uint64_t allocations = 0;
+  std::uint64_t frees = 0;
+  Damage damage;
+};
+
+/// Reads the whole of a file, or fails where it is no recording, or of a newer major version.
+/// Memory: one block, whatever the length of the file.
+Result<Summary> read_recording(const std::string& path, Visitor& visitor);
+
+/// The same from memory, for tests and the fuzzer.
+Result<Summary> read_recording(std::span<const std::byte> file, Visitor& visitor);
+
+}  // namespace mini::recording
