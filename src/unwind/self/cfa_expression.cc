@@ -49,24 +49,35 @@ class Evaluation {
     if (op >= kLit0 && op <= kLit31) return push_number(op - kLit0);
     if (op >= kBreg0 && op <= kBreg31) return push_register(op - kBreg0);
     switch (op) {
-      case kConst1u: return push_number(bytes_.take<std::uint8_t>());
-      case kConst1s: return push_number(bytes_.take<std::int8_t>());
-      case kConst2u: return push_number(bytes_.take<std::uint16_t>());
-      case kConst2s: return push_number(bytes_.take<std::int16_t>());
-      case kConst4u: return push_number(bytes_.take<std::uint32_t>());
-      case kConst4s: return push_number(bytes_.take<std::int32_t>());
-      case kConstu: return push_number(static_cast<std::int64_t>(bytes_.take_uleb()));
-      case kConsts: return push_number(bytes_.take_sleb());
+      case kConst1u:
+        return push_number(bytes_.take<std::uint8_t>());
+      case kConst1s:
+        return push_number(bytes_.take<std::int8_t>());
+      case kConst2u:
+        return push_number(bytes_.take<std::uint16_t>());
+      case kConst2s:
+        return push_number(bytes_.take<std::int16_t>());
+      case kConst4u:
+        return push_number(bytes_.take<std::uint32_t>());
+      case kConst4s:
+        return push_number(bytes_.take<std::int32_t>());
+      case kConstu:
+        return push_number(static_cast<std::int64_t>(bytes_.take_uleb()));
+      case kConsts:
+        return push_number(bytes_.take_sleb());
       case kPlusConst:
         push_number(static_cast<std::int64_t>(bytes_.take_uleb()));
         return combine(kPlus);
-      case kDeref: return dereference();
+      case kDeref:
+        return dereference();
       case kAnd:
       case kMinus:
       case kPlus:
       case kShl:
-      case kGe: return combine(op);
-      default: known_ = false;
+      case kGe:
+        return combine(op);
+      default:
+        known_ = false;
     }
   }
 

@@ -217,8 +217,8 @@ class Program {
   std::uintptr_t pc_;
   std::uintptr_t location_;
   State state_;
-  State initial_;                     // after the common instructions: what "restore" goes back to
-  std::array<State, 8> remembered_;   // compilers nest one or two
+  State initial_;                    // after the common instructions: what "restore" goes back to
+  std::array<State, 8> remembered_;  // compilers nest one or two
   std::size_t remembered_count_ = 0;
   bool known_ = true;
 };

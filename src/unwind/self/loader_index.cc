@@ -42,7 +42,8 @@ bool describe_mapped_module(const LoaderObject& object, Module* module) {
   }
   ByteCursor at_headers({object.map_begin, object.map_end});
   at_headers.skip(header.e_phoff);
-  const ByteRange headers = at_headers.take_range(std::uint64_t{header.e_phnum} * sizeof(ElfW(Phdr)));
+  const ByteRange headers =
+      at_headers.take_range(std::uint64_t{header.e_phnum} * sizeof(ElfW(Phdr)));
   return at_headers.ok() && describe_module(reinterpret_cast<const ElfW(Phdr)*>(headers.begin),
                                             header.e_phnum, object.bias, module);
 }

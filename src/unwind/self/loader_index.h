@@ -1,9 +1,9 @@
 // What the loader itself says of a code address, without a lock.
 //
 // glibc 2.35 and later keep an index for the unwinders of exceptions: _dl_find_object() may be
-// called anywhere, signal handlers and the loader's own calls of malloc included, and knows a module
-// from before its first instruction runs until no instruction of it can run any more. Where it is
-// missing, there is only what the last refresh() found.
+// called anywhere, signal handlers and the loader's own calls of malloc included, and knows a
+// module from before its first instruction runs until no instruction of it can run any more. Where
+// it is missing, there is only what the last refresh() found.
 #pragma once
 
 #include <cstdint>

@@ -11,10 +11,10 @@ struct CallerRegisters {
   std::uintptr_t bp = 0;
 };
 
-/// Those of the caller of the function that this is written in. The function gets a frame pointer by
-/// it, and so does not appear in the stack itself: `push %rbp; mov %rsp, %rbp` has put the caller's
-/// bp and, above it, the return address where they are read here (psABI, figure 3.3; AAPCS64,
-/// §6.4.6, the frame record). On aarch64 `sp` is only known not to be above the caller's.
+/// Those of the caller of the function that this is written in. The function gets a frame pointer
+/// by it, and so does not appear in the stack itself: `push %rbp; mov %rsp, %rbp` has put the
+/// caller's bp and, above it, the return address where they are read here (psABI, figure 3.3;
+/// AAPCS64, §6.4.6, the frame record). On aarch64 `sp` is only known not to be above the caller's.
 [[gnu::always_inline]] inline CallerRegisters capture_caller() {
   const auto* const frame = static_cast<const std::uintptr_t*>(__builtin_frame_address(0));
   return {frame[1], reinterpret_cast<std::uintptr_t>(frame + 2), frame[0]};

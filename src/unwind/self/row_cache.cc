@@ -19,8 +19,7 @@ RowCache::Table::Slot* RowCache::Table::take_slot(std::uintptr_t pc) {
   for (std::size_t i = first; i != first + slot_count() / 4; ++i) {
     Slot& candidate = slot(i);
     std::uintptr_t there = candidate.pc.load(std::memory_order_relaxed);
-    if (there == 0 &&
-        candidate.pc.compare_exchange_strong(there, pc, std::memory_order_relaxed)) {
+    if (there == 0 && candidate.pc.compare_exchange_strong(there, pc, std::memory_order_relaxed)) {
       used_.fetch_add(1, std::memory_order_relaxed);
       return &candidate;
     }

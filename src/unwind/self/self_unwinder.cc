@@ -79,7 +79,7 @@ class SelfUnwinder::Walk {
   SelfUnwinder& owner_;
   Frame* frames_;
   const RowCache::Table* table_;
-  Frame* top_;     // the outermost frame found yet, the first of the new ones
+  Frame* top_;  // the outermost frame found yet, the first of the new ones
   Frame* limit_;
   std::uint32_t candidates_;  // so many of the previous frames, from the outermost, may be met yet
   bool joined_ = false;
@@ -95,8 +95,8 @@ class SelfUnwinder::Walk {
 inline bool SelfUnwinder::Walk::is_unchanged(const Frame& frame) const {
   if (!readable(frame.slot) || stack_word(frame.slot) != frame.return_address) return false;
   if (frame.bp_matters && frame.bp_home != 0) {
-    const std::uintptr_t home = frame.slot + static_cast<std::uintptr_t>(
-                                                 static_cast<std::intptr_t>(frame.bp_home));
+    const std::uintptr_t home =
+        frame.slot + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(frame.bp_home));
     if (!readable(home) || stack_word(home) != frame.bp) return false;
   }
   return frame.cfa_home == 0 ||
@@ -117,8 +117,7 @@ inline bool SelfUnwinder::Walk::join() {
     return false;
   }
   // A previous walk that was cut short knows less than is wanted now, if this one is less deep.
-  if (owner_.end_ == StackEnd::kDepthLimit &&
-      candidates_ - 1 + new_count() < owner_.max_depth_) {
+  if (owner_.end_ == StackEnd::kDepthLimit && candidates_ - 1 + new_count() < owner_.max_depth_) {
     candidates_ = 0;
     return false;
   }
@@ -139,7 +138,8 @@ inline bool SelfUnwinder::Walk::join() {
 inline Row SelfUnwinder::Walk::row_of(std::uintptr_t return_address) {
   // One less: a call may be the last instruction of its function.
   const Row row = RowCache::find(table_, return_address - 1);
-  if (row.kind() != RowKind::kAbsent) [[likely]] return row;
+  if (row.kind() != RowKind::kAbsent) [[likely]]
+    return row;
   ++owner_.counters_.compiled_rows;
   return owner_.code_->compile(return_address - 1, owner_.buffer_);
 }
@@ -155,7 +155,8 @@ inline bool SelfUnwinder::Walk::step_row(Row row, std::uintptr_t cfa, std::uintp
     return stop(cfa < sp_ + 8 ? StackEnd::kNoProgress : StackEnd::kUnreadable, false);
   }
   const std::uintptr_t slot = cfa - 8;
-  Frame next{.slot = slot, .return_address = stack_word(slot), .bp = top_->bp, .cfa_home = cfa_home};
+  Frame next{
+      .slot = slot, .return_address = stack_word(slot), .bp = top_->bp, .cfa_home = cfa_home};
   if (row.bp_rule() != BpRule::kKept) {
     std::uintptr_t home = cfa;
     if (row.bp_rule() == BpRule::kAtBp) {
@@ -163,12 +164,14 @@ inline bool SelfUnwinder::Walk::step_row(Row row, std::uintptr_t cfa, std::uintp
       home = top_->bp;
     }
     home += static_cast<std::uintptr_t>(row.bp_offset());
-    if (!readable(home)) [[unlikely]] return stop(StackEnd::kUnreadable, false);
+    if (!readable(home)) [[unlikely]]
+      return stop(StackEnd::kUnreadable, false);
     next.bp = stack_word(home);
     next.bp_home = static_cast<std::int32_t>(home - slot);
     // Two words at one place, or further apart than 2 GiB: nonsense, but not to be believed later.
-    next.is_last_of_join = slot + static_cast<std::uintptr_t>(
-        static_cast<std::intptr_t>(next.bp_home)) != home || next.bp_home == 0;
+    next.is_last_of_join =
+        slot + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(next.bp_home)) != home ||
+        next.bp_home == 0;
   }
   if (next.return_address == 0) return stop(StackEnd::kComplete, false);
   sp_ = cfa;
@@ -306,8 +309,7 @@ Chain SelfUnwinder::unwind(const CallerRegisters& caller) {
   chain.pcs = &lone_pc_;
   chain.count = 1;
   ++counters_.walks;
-  const ByteRange stack =
-      frames_ == nullptr ? ByteRange{} : stacks_.locate(caller.sp, buffer_);
+  const ByteRange stack = frames_ == nullptr ? ByteRange{} : stacks_.locate(caller.sp, buffer_);
   if (stack.contains(caller.sp)) {
     // Read before the rows: a change that comes in between is then seen by the next walk.
     const std::uint64_t generation = code_->rows().generation();

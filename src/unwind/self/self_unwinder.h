@@ -96,11 +96,11 @@ class SelfUnwinder {
   struct Frame {
     std::uintptr_t slot = 0;
     std::uintptr_t return_address = 0;
-    std::uintptr_t bp = 0;        // in the function that the return address leads to
+    std::uintptr_t bp = 0;  // in the function that the return address leads to
     std::uintptr_t cfa_home = 0;
-    std::int32_t bp_home = 0;     // from slot; 0: bp was not loaded by this step but is as before
-    bool bp_matters = false;      // a step further out used it
-    bool is_last_of_join = false; // a signal's frame, whose sp is another: no walk joins across it
+    std::int32_t bp_home = 0;      // from slot; 0: bp was not loaded by this step but is as before
+    bool bp_matters = false;       // a step further out used it
+    bool is_last_of_join = false;  // a signal's frame, whose sp is another: no walk joins across it
     bool is_guess = false;
     bool has_guess_outside = false;  // this one included
   };
@@ -109,18 +109,18 @@ class SelfUnwinder {
   void finish(const Walk& walk, Chain* chain);
 
   CodeTable* code_ = nullptr;
-  Frame* frames_ = nullptr;         // of the previous walk, the outermost first
-  Frame* new_frames_ = nullptr;     // of this one: filled from the end down, so in the same order
-  std::uintptr_t* pcs_ = nullptr;   // those of frames_
+  Frame* frames_ = nullptr;        // of the previous walk, the outermost first
+  Frame* new_frames_ = nullptr;    // of this one: filled from the end down, so in the same order
+  std::uintptr_t* pcs_ = nullptr;  // those of frames_
   std::uint32_t max_depth_ = 0;
-  std::uint32_t count_ = 0;         // in frames_
-  bool may_join_ = false;           // all words that the end of the previous walk rests on are known
+  std::uint32_t count_ = 0;  // in frames_
+  bool may_join_ = false;    // all words that the end of the previous walk rests on are known
   StackEnd end_ = StackEnd::kUnreadable;
-  std::uintptr_t lone_pc_ = 0;      // what a chain of one frame points at, without room for more
-  std::uint64_t generation_ = 0;    // of the rows that frames_ was made with
+  std::uintptr_t lone_pc_ = 0;    // what a chain of one frame points at, without room for more
+  std::uint64_t generation_ = 0;  // of the rows that frames_ was made with
   StackBounds stacks_;
   WalkCounters counters_;
-  char buffer_[4096] = {};          // for the slow paths, which may run on a very small stack
+  char buffer_[4096] = {};  // for the slow paths, which may run on a very small stack
 };
 
 }  // namespace mini::unwind::self
