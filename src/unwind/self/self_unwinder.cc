@@ -9,46 +9,42 @@
 
 namespace mini::unwind::self {
 
-/// One walk. It lives in registers: nothing here takes its address.
+/// One walk.
+///
+/// run() is the loop that nearly every step takes; it keeps the position in variables of its own,
+/// which the compiler holds in registers, and stores to it only what a frame must remember. What is
+/// rare is done by step_slowly(), with the position in at_. Both follow the same rules.
 class SelfUnwinder::Walk {
  public:
   Walk(SelfUnwinder& owner, ByteRange stack)
       : owner_(owner),
-        frames_(owner.frames_),
         table_(owner.code_->rows().table()),
-        top_(owner.new_frames_ + owner.max_depth_),
-        limit_(owner.new_frames_),
-        candidates_(owner.may_join_ ? owner.count_ : 0) {
-    use_stack(stack);
-  }
+        past_all_(owner.new_frames_ + owner.max_depth_),
+        candidates_(owner.may_join_ ? owner.count_ : 0),
+        stack_(stack) {}
 
-  void run(const CallerRegisters& caller) {
-    sp_ = caller.sp;
-    --top_;
-    *top_ = Frame{.slot = caller.sp - 8, .return_address = caller.return_address, .bp = caller.bp};
-    while (!join() && step()) {
-    }
-  }
+  void run(const CallerRegisters& caller);
 
   // Of the walk that is done.
-  const Frame* begin() const { return top_; }
-  std::uint32_t new_count() const {
-    return static_cast<std::uint32_t>(owner_.new_frames_ + owner_.max_depth_ - top_);
-  }
+  const Frame* begin() const { return at_.top; }
+  std::uint32_t new_count() const { return static_cast<std::uint32_t>(past_all_ - at_.top); }
   bool joined() const { return joined_; }
   std::uint32_t join_index() const { return candidates_ - 1; }
   StackEnd end() const { return end_; }
   bool may_be_joined() const { return may_be_joined_; }
+  bool has_guess() const { return has_guess_; }
 
  private:
-  void use_stack(ByteRange stack) {
-    low_ = stack.begin;
-    end_address_ = stack.end;
-  }
+  struct Position {
+    std::uintptr_t pc = 0;  // the return address
+    std::uintptr_t sp = 0;
+    std::uintptr_t bp = 0;
+    Frame* top = nullptr;  // the outermost frame found yet, the first of the new ones
+  };
 
   // Whether the word there is part of the stack. A stack is a page at least.
   bool readable(std::uintptr_t address) const {
-    return address - low_ <= end_address_ - low_ - sizeof(std::uintptr_t);
+    return address - stack_.begin <= stack_.end - stack_.begin - sizeof(std::uintptr_t);
   }
 
   // Ends the walk. `knows_why`: another one that comes here ends here as well.
@@ -59,76 +55,87 @@ class SelfUnwinder::Walk {
   }
 
   // A step is about to use bp: it was loaded by the innermost step since which it is the same.
-  void use_bp() {
-    Frame* const past_all = owner_.new_frames_ + owner_.max_depth_;
-    for (Frame* frame = top_; frame != past_all && !frame->bp_matters; ++frame) {
-      frame->bp_matters = true;
+  void use_bp(Frame* top) const {
+    for (Frame* frame = top; frame != past_all_ && !frame->is(Frame::kBpMatters); ++frame) {
+      frame->flags |= Frame::kBpMatters;
       if (frame->bp_home != 0) break;
     }
   }
 
-  bool join();
+  bool join(const Position& at);
+  bool outer_is_unchanged(std::uint32_t count);
   bool is_unchanged(const Frame& frame) const;
-  bool step();
+  bool step_quickly(Row row, Position* at) const;
+  bool step_slowly();
   bool step_row(Row row, std::uintptr_t cfa, std::uintptr_t cfa_home);
   bool step_signal();
   bool step_frame_pointer();
-  bool push(const Frame& frame);
+  bool push(const Frame& frame, std::uintptr_t sp);
   Row row_of(std::uintptr_t return_address);
 
   SelfUnwinder& owner_;
-  Frame* frames_;
   const RowCache::Table* table_;
-  Frame* top_;  // the outermost frame found yet, the first of the new ones
-  Frame* limit_;
+  Frame* past_all_;           // the end of the new frames' room
   std::uint32_t candidates_;  // so many of the previous frames, from the outermost, may be met yet
   bool joined_ = false;
   bool may_be_joined_ = false;
+  bool has_guess_ = false;
   StackEnd end_ = StackEnd::kUnreadable;
-  std::uintptr_t sp_ = 0;
-  std::uintptr_t low_ = 0;
-  std::uintptr_t end_address_ = 0;
+  ByteRange stack_;
+  Position at_;
 };
 
 // W1, W2 and W3 of one frame of the previous walk. Its slots are looked at only where they are on
 // the stack of today.
 inline bool SelfUnwinder::Walk::is_unchanged(const Frame& frame) const {
   if (!readable(frame.slot) || stack_word(frame.slot) != frame.return_address) return false;
-  if (frame.bp_matters && frame.bp_home != 0) {
+  if (!frame.is(Frame::kBpMatters | Frame::kSealed | Frame::kHasCfaHome)) [[likely]]
+    return true;
+  if (frame.is(Frame::kSealed)) return false;
+  if (frame.is(Frame::kBpMatters) && frame.bp_home != 0) {
     const std::uintptr_t home =
-        frame.slot + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(frame.bp_home));
+        frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home});
     if (!readable(home) || stack_word(home) != frame.bp) return false;
   }
-  return frame.cfa_home == 0 ||
+  return !frame.is(Frame::kHasCfaHome) ||
          (readable(frame.cfa_home) && stack_word(frame.cfa_home) == frame.slot + 8);
+}
+
+// Of the `count` outermost frames of the previous walk. If not, only those further out than the one
+// that changed may be met yet: whoever joins further in would have the same frame to compare.
+inline bool SelfUnwinder::Walk::outer_is_unchanged(std::uint32_t count) {
+  const Frame* const frames = owner_.frames_;
+  for (std::uint32_t i = count; i != 0; --i) {
+    if (!is_unchanged(frames[i - 1])) {
+      candidates_ = i - 1;
+      return false;
+    }
+  }
+  return true;
 }
 
 // Whether the walk has come to a frame of the previous one from which on nothing has changed; then
 // candidates_ counts it and those outside of it. Slots rise outwards in both, so that each previous
 // frame is passed once, and compared with the stack once.
-inline bool SelfUnwinder::Walk::join() {
-  const std::uintptr_t slot = top_->slot;
-  while (candidates_ != 0 && frames_[candidates_ - 1].slot < slot) --candidates_;
-  if (candidates_ == 0 || frames_[candidates_ - 1].slot != slot) return false;
-  const Frame& met = frames_[candidates_ - 1];
-  if (met.return_address != top_->return_address || (met.bp_matters && met.bp != top_->bp) ||
-      met.is_last_of_join || top_->is_last_of_join) {
+inline bool SelfUnwinder::Walk::join(const Position& at) {
+  const Frame* const frames = owner_.frames_;
+  const std::uintptr_t slot = at.top->slot;
+  while (candidates_ != 0 && frames[candidates_ - 1].slot < slot) --candidates_;
+  if (candidates_ == 0 || frames[candidates_ - 1].slot != slot) return false;
+  const Frame& met = frames[candidates_ - 1];
+  if (met.return_address != at.pc || (met.is(Frame::kBpMatters) && met.bp != at.bp) ||
+      met.is(Frame::kSealed) || at.top->is(Frame::kSealed)) {
     --candidates_;
     return false;
   }
   // A previous walk that was cut short knows less than is wanted now, if this one is less deep.
-  if (owner_.end_ == StackEnd::kDepthLimit && candidates_ - 1 + new_count() < owner_.max_depth_) {
+  const auto added = static_cast<std::uint32_t>(past_all_ - at.top);
+  if (owner_.end_ == StackEnd::kDepthLimit && candidates_ - 1 + added < owner_.max_depth_) {
     candidates_ = 0;
     return false;
   }
-  for (std::uint32_t i = candidates_ - 1; i != 0; --i) {
-    const Frame& outer = frames_[i - 1];
-    if (outer.is_last_of_join || !is_unchanged(outer)) {
-      candidates_ = i - 1;  // whoever joins further in has the same frame to compare
-      return false;
-    }
-  }
-  if (met.bp_matters) use_bp();
+  if (!outer_is_unchanged(candidates_ - 1)) return false;
+  if (met.is(Frame::kBpMatters)) use_bp(at.top);
   end_ = owner_.end_;
   may_be_joined_ = true;
   joined_ = true;
@@ -144,93 +151,139 @@ inline Row SelfUnwinder::Walk::row_of(std::uintptr_t return_address) {
   return owner_.code_->compile(return_address - 1, owner_.buffer_);
 }
 
-inline bool SelfUnwinder::Walk::push(const Frame& frame) {
-  if (top_ == limit_) return stop(StackEnd::kDepthLimit, true);
-  *--top_ = frame;
+// The rows of nearly all code. False, and nothing done that step_slowly() may not do again, where
+// the row is of another kind or leads nowhere.
+inline bool SelfUnwinder::Walk::step_quickly(Row row, Position* at) const {
+  std::uintptr_t base = at->sp;
+  if (row.kind() != RowKind::kSp) {
+    if (row.kind() != RowKind::kBp) return false;
+    use_bp(at->top);
+    base = at->bp;
+  }
+  const std::uintptr_t cfa = base + static_cast<std::uintptr_t>(row.cfa_offset());
+  if (cfa < at->sp + 8 || cfa > stack_.end) return false;
+  const std::uintptr_t slot = cfa - 8;
+  const std::uintptr_t pc = stack_word(slot);
+  std::int64_t home_offset = 0;
+  if (row.bp_rule() != BpRule::kKept) {
+    const std::uintptr_t home = cfa + static_cast<std::uintptr_t>(row.bp_offset());
+    if (row.bp_rule() != BpRule::kAtCfa || !readable(home) || home == slot) return false;
+    at->bp = stack_word(home);
+    home_offset = row.bp_offset() + 8;
+  }
+  if (pc == 0 || at->top == owner_.new_frames_) return false;
+  Frame* const top = --at->top;
+  top->slot = slot;
+  top->return_address = pc;
+  top->bp = at->bp;
+  top->bp_home = static_cast<std::int32_t>(home_offset);
+  top->flags = 0;
+  at->pc = pc;
+  at->sp = cfa;
   return true;
 }
 
-inline bool SelfUnwinder::Walk::step_row(Row row, std::uintptr_t cfa, std::uintptr_t cfa_home) {
-  if (cfa < sp_ + 8 || cfa > end_address_) [[unlikely]] {
-    return stop(cfa < sp_ + 8 ? StackEnd::kNoProgress : StackEnd::kUnreadable, false);
+void SelfUnwinder::Walk::run(const CallerRegisters& caller) {
+  Position at{caller.return_address, caller.sp, caller.bp, past_all_ - 1};
+  *at.top = Frame{.slot = caller.sp - 8, .return_address = caller.return_address, .bp = caller.bp};
+  for (;;) {
+    if (candidates_ != 0 && join(at)) break;
+    const Position before = at;
+    if (step_quickly(RowCache::find(table_, at.pc - 1), &at)) [[likely]]
+      continue;
+    at_ = before;
+    if (!step_slowly()) return;
+    at = at_;
   }
+  at_ = at;
+}
+
+bool SelfUnwinder::Walk::push(const Frame& frame, std::uintptr_t sp) {
+  if (at_.top == owner_.new_frames_) return stop(StackEnd::kDepthLimit, true);
+  *--at_.top = frame;
+  at_.pc = frame.return_address;
+  at_.bp = frame.bp;
+  at_.sp = sp;
+  return true;
+}
+
+bool SelfUnwinder::Walk::step_row(Row row, std::uintptr_t cfa, std::uintptr_t cfa_home) {
+  if (cfa < at_.sp + 8) return stop(StackEnd::kNoProgress, false);
+  if (cfa > stack_.end) return stop(StackEnd::kUnreadable, false);
   const std::uintptr_t slot = cfa - 8;
-  Frame next{
-      .slot = slot, .return_address = stack_word(slot), .bp = top_->bp, .cfa_home = cfa_home};
+  Frame next{.slot = slot, .return_address = stack_word(slot), .bp = at_.bp, .cfa_home = cfa_home};
+  if (cfa_home != 0) next.flags |= Frame::kHasCfaHome;
   if (row.bp_rule() != BpRule::kKept) {
-    std::uintptr_t home = cfa;
-    if (row.bp_rule() == BpRule::kAtBp) {
-      use_bp();
-      home = top_->bp;
-    }
-    home += static_cast<std::uintptr_t>(row.bp_offset());
-    if (!readable(home)) [[unlikely]]
-      return stop(StackEnd::kUnreadable, false);
+    if (row.bp_rule() == BpRule::kAtBp) use_bp(at_.top);
+    const std::uintptr_t base = row.bp_rule() == BpRule::kAtBp ? at_.bp : cfa;
+    const std::uintptr_t home = base + static_cast<std::uintptr_t>(row.bp_offset());
+    if (!readable(home)) return stop(StackEnd::kUnreadable, false);
     next.bp = stack_word(home);
     next.bp_home = static_cast<std::int32_t>(home - slot);
-    // Two words at one place, or further apart than 2 GiB: nonsense, but not to be believed later.
-    next.is_last_of_join =
-        slot + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(next.bp_home)) != home ||
-        next.bp_home == 0;
+    // Two words at one place, or further apart than 2 GiB: nonsense, not to be relied on later.
+    const auto distance = static_cast<std::uintptr_t>(std::intptr_t{next.bp_home});
+    if (distance == 0 || slot + distance != home) next.flags |= Frame::kSealed;
   }
   if (next.return_address == 0) return stop(StackEnd::kComplete, false);
-  sp_ = cfa;
-  return push(next);
+  return push(next, cfa);
 }
 
 bool SelfUnwinder::Walk::step_signal() {
-  const auto at = [this](std::int64_t offset) { return sp_ + static_cast<std::uintptr_t>(offset); };
+  const auto at = [this](std::int64_t offset) {
+    return at_.sp + static_cast<std::uintptr_t>(offset);
+  };
   if (!readable(at(kSignalPc))) return stop(StackEnd::kUnreadable, false);
   const std::uintptr_t sp = stack_word(at(kSignalSp));
   const ByteRange stack = owner_.stacks_.locate(sp, owner_.buffer_);
   if (!push({.slot = at(kSignalPc),
              .return_address = stack_word(at(kSignalPc)) + 1,
              .bp = stack_word(at(kSignalBp)),
-             .is_last_of_join = true})) {
+             .flags = Frame::kSealed},
+            sp)) {
     return false;
   }
   if (!stack.contains(sp)) return stop(StackEnd::kUnreadable, false);
-  use_stack(stack);
-  sp_ = sp;
+  stack_ = stack;
   return true;
 }
 
 bool SelfUnwinder::Walk::step_frame_pointer() {
-  use_bp();
-  const std::uintptr_t bp = top_->bp;
+  use_bp(at_.top);
+  const std::uintptr_t bp = at_.bp;
   // Zero marks the outermost frame (psABI, §3.4.1) but is as good a variable as any other number.
   if (bp == 0) return stop(StackEnd::kNoUnwindInfo, true);
-  if (bp < sp_ || bp % 8 != 0 || !readable(bp) || !readable(bp + 8)) {
+  if (bp < at_.sp || bp % 8 != 0 || !readable(bp) || !readable(bp + 8)) {
     return stop(StackEnd::kNoUnwindInfo, false);
   }
   const std::uintptr_t return_address = stack_word(bp + 8);
   if (return_address == 0 || row_of(return_address).kind() == RowKind::kNotCode) {
     return stop(StackEnd::kNoUnwindInfo, false);
   }
-  ++owner_.counters_.guessed_frames;
   if (!push({.slot = bp + 8,
              .return_address = return_address,
              .bp = stack_word(bp),
              .bp_home = -8,
-             .is_guess = true})) {
+             .flags = Frame::kIsGuess},
+            bp + 16)) {
     return false;
   }
-  sp_ = bp + 16;
+  has_guess_ = true;
+  ++owner_.counters_.guessed_frames;
   return true;
 }
 
-inline bool SelfUnwinder::Walk::step() {
-  const Row row = row_of(top_->return_address);
+bool SelfUnwinder::Walk::step_slowly() {
+  const Row row = row_of(at_.pc);
   const auto offset = static_cast<std::uintptr_t>(row.cfa_offset());
   switch (row.kind()) {
     case RowKind::kSp:
-      return step_row(row, sp_ + offset, 0);
+      return step_row(row, at_.sp + offset, 0);
     case RowKind::kBp:
-      use_bp();
-      return step_row(row, top_->bp + offset, 0);
+      use_bp(at_.top);
+      return step_row(row, at_.bp + offset, 0);
     case RowKind::kBpDeref: {
-      use_bp();
-      const std::uintptr_t home = top_->bp + offset;
+      use_bp(at_.top);
+      const std::uintptr_t home = at_.bp + offset;
       if (!readable(home)) return stop(StackEnd::kUnreadable, false);
       return step_row(row, stack_word(home), home);
     }
@@ -244,9 +297,9 @@ inline bool SelfUnwinder::Walk::step() {
       return stop(StackEnd::kNoUnwindInfo, true);
     case RowKind::kAbsent:
     case RowKind::kNotCode:
-      return stop(StackEnd::kNoUnwindInfo, false);
+      break;
   }
-  __builtin_unreachable();
+  return stop(StackEnd::kNoUnwindInfo, false);
 }
 
 bool SelfUnwinder::start(CodeTable& code, std::uint32_t max_depth) {
@@ -288,13 +341,15 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
     chain->unchanged_outer = 0;
     end_ = StackEnd::kDepthLimit;
   }
-  bool has_guess = kept != 0 && frames_[kept - 1].has_guess_outside;
-  for (std::uint32_t i = 0; i < added; ++i) {
-    Frame& frame = frames_[kept + i];
-    frame = walk.begin()[i];
-    has_guess = has_guess || frame.is_guess;
-    frame.has_guess_outside = has_guess;
-    pcs_[kept + i] = frame.return_address;
+  bool has_guess = kept != 0 && frames_[kept - 1].is(Frame::kGuessOutside);
+  const Frame* const begin = walk.begin();
+  std::memcpy(frames_ + kept, begin, added * sizeof(Frame));
+  for (std::uint32_t i = 0; i < added; ++i) pcs_[kept + i] = begin[i].return_address;
+  if (has_guess || walk.has_guess()) {
+    for (std::uint32_t i = kept; i < kept + added; ++i) {
+      has_guess = has_guess || frames_[i].is(Frame::kIsGuess);
+      if (has_guess) frames_[i].flags |= Frame::kGuessOutside;
+    }
   }
   count_ = kept + added;
   chain->pcs = pcs_;

@@ -82,10 +82,10 @@ class SelfUnwinder {
   // find the very same frames. So it need not look. The words are
   //
   //   W1  each frame's return address, at `slot`
-  //   W2  each saved bp that some step used, at slot + bp_home, where bp_matters
-  //   W3  the words that say where a CFA is, at `cfa_home`, where that is not 0: it held slot + 8
+  //   W2  each saved bp that some step used, at slot + bp_home, where kBpMatters
+  //   W3  the words that say where a CFA is, at cfa_home, where kHasCfaHome: it held slot + 8
   //
-  // and the states are compared by slot, return address and, where bp_matters, bp. A bp that no
+  // and the states are compared by slot, return address and, where kBpMatters, bp. A bp that no
   // frame further out uses before another is loaded is not compared: compilers keep variables
   // there, which change all the time.
   //
@@ -94,15 +94,21 @@ class SelfUnwinder {
   // the old slot may still hold an address and not be a slot any more. Then bp, of which the
   // function's CFA is made, is another one, and W2 says so.
   struct Frame {
+    enum Flag : std::uint32_t {
+      kBpMatters = 1,   // a step further out used bp
+      kSealed = 2,      // a signal's frame, whose sp is another: no walk joins here or across it
+      kHasCfaHome = 4,  // cfa_home is in use
+      kIsGuess = 8,
+      kGuessOutside = 16,  // in this frame or one further out
+    };
     std::uintptr_t slot = 0;
     std::uintptr_t return_address = 0;
     std::uintptr_t bp = 0;  // in the function that the return address leads to
     std::uintptr_t cfa_home = 0;
-    std::int32_t bp_home = 0;      // from slot; 0: bp was not loaded by this step but is as before
-    bool bp_matters = false;       // a step further out used it
-    bool is_last_of_join = false;  // a signal's frame, whose sp is another: no walk joins across it
-    bool is_guess = false;
-    bool has_guess_outside = false;  // this one included
+    std::int32_t bp_home = 0;  // from slot; 0: bp was not loaded by this step but is as before
+    std::uint32_t flags = 0;
+
+    bool is(std::uint32_t any_of) const { return (flags & any_of) != 0; }
   };
   static_assert(sizeof(Frame) == 40);
 
