@@ -3,9 +3,8 @@
 //     unwind_self [ROUNDS]
 //
 // "anew": each stack lies 16 bytes from the one before, so all but the program's first frames are
-// walked. "inner 2": of the stack before, the two innermost frames have changed. What the calls
-// cost without a stack being taken is subtracted; the figures are the least of five runs.
-#include <algorithm>
+// walked. "inner 2": of the stack before, the two innermost frames have changed. Each call is timed
+// by itself, less what the clock takes; the figures are the least of seven runs' means.
 #include <alloca.h>
 #include <chrono>
 #include <cstdint>
@@ -28,15 +27,23 @@ std::uint64_t g_frames = 0;
 
 using Take = void (*)();
 
+using Clock = std::chrono::steady_clock;
+Clock::duration g_time{};
+
 [[gnu::noinline]] void take_none() {
-  asm volatile("");
+  const auto begin = Clock::now();
+  g_time += Clock::now() - begin;
 }
 [[gnu::noinline]] void take_ours() {
+  const auto begin = Clock::now();
   g_frames += g_unwinder.unwind(capture_caller()).count;
+  g_time += Clock::now() - begin;
 }
 [[gnu::noinline]] void take_backtrace() {
   void* pcs[512];
+  const auto begin = Clock::now();
   g_frames += static_cast<std::uint64_t>(backtrace(&pcs[0], 512));
+  g_time += Clock::now() - begin;
 }
 
 // The two innermost frames, by two ways.
@@ -78,20 +85,12 @@ struct Work {
   descend(depth, work, [](const Work& w) { w.take(); });
 }
 
-double ns_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count();
-}
-
-double time_anew(int depth, const Work& work) {
-  const auto begin = std::chrono::steady_clock::now();
+void run_anew(int depth, const Work& work) {
   for (long i = 0; i < work.rounds; ++i) shift_and_descend(depth, work, i);
-  return ns_since(begin) / static_cast<double>(work.rounds);
 }
 
-double time_inner(int depth, const Work& work) {
-  const auto begin = std::chrono::steady_clock::now();
+void run_inner(int depth, const Work& work) {
   descend(depth, work, &change_leaves);
-  return ns_since(begin) / static_cast<double>(work.rounds);
 }
 
 struct Cost {
@@ -99,14 +98,15 @@ struct Cost {
   double frames = 0;
 };
 
-Cost cost(double (*time)(int, const Work&), int depth, Take take, long rounds) {
+Cost cost(void (*run)(int, const Work&), int depth, Take take, long rounds) {
   Cost least{.ns = std::numeric_limits<double>::max()};
-  for (int run = 0; run < 5; ++run) {
-    const double calls = time(depth, {&take_none, rounds});
-    const std::uint64_t before = g_frames;
-    const double all = time(depth, {take, rounds});
-    least.ns = std::min(least.ns, all - calls);
-    least.frames = static_cast<double>(g_frames - before) / static_cast<double>(rounds);
+  for (int i = 0; i < 7; ++i) {
+    g_time = {};
+    g_frames = 0;
+    run(depth, {take, rounds});
+    const double ns = std::chrono::duration<double, std::nano>(g_time).count();
+    least.ns = std::min(least.ns, ns / static_cast<double>(rounds));
+    least.frames = static_cast<double>(g_frames) / static_cast<double>(rounds);
   }
   return least;
 }
@@ -122,15 +122,17 @@ int main(int argc, char** argv) {
     const struct {
       const char* stack;
       const char* unwinder;
-      double (*time)(int, const Work&);
+      void (*run)(int, const Work&);
       Take take;
       long share;  // of the rounds
-    } rows[] = {{"anew", "ours", &time_anew, &take_ours, 1},
-                {"inner 2", "ours", &time_inner, &take_ours, 1},
-                {"anew", "backtrace", &time_anew, &take_backtrace, 20},
-                {"inner 2", "backtrace", &time_inner, &take_backtrace, 20}};
+    } rows[] = {{"anew", "ours", &run_anew, &take_ours, 1},
+                {"inner 2", "ours", &run_inner, &take_ours, 1},
+                {"anew", "backtrace", &run_anew, &take_backtrace, 20},
+                {"inner 2", "backtrace", &run_inner, &take_backtrace, 20}};
     for (const auto& row : rows) {
-      const Cost c = cost(row.time, depth, row.take, std::max(rounds / row.share, 2L));
+      const Cost clock = cost(row.run, depth, &take_none, rounds);
+      Cost c = cost(row.run, depth, row.take, std::max(rounds / row.share, 2L));
+      c.ns -= clock.ns;
       std::printf("%-10s %-10s %8.0f %10.1f %12.2f\n", row.stack, row.unwinder, c.frames, c.ns,
                   c.ns / c.frames);
     }

@@ -13,10 +13,9 @@ std::size_t RowCache::Table::bytes(std::size_t slot_count) {
 }
 
 RowCache::Table::Slot* RowCache::Table::take_slot(std::uintptr_t pc) {
-  const std::size_t first = hash(pc);
   // Threads that saw room at the same time may pass the half by as many as they are; C2 still
   // holds, but a bound costs nothing.
-  for (std::size_t i = first; i != first + slot_count() / 4; ++i) {
+  for (std::uintptr_t i = pc; i != pc + slot_count() / 4; ++i) {
     Slot& candidate = slot(i);
     std::uintptr_t there = candidate.pc.load(std::memory_order_relaxed);
     if (there == 0 && candidate.pc.compare_exchange_strong(there, pc, std::memory_order_relaxed)) {

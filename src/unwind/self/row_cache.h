@@ -58,29 +58,29 @@ class RowCache::Table {
   };
 
   static std::size_t bytes(std::size_t slot_count);
-  explicit Table(std::size_t slot_count) : mask_(slot_count - 1) {}
+  explicit Table(std::size_t slot_count) : byte_mask_((slot_count - 1) * sizeof(Slot)) {}
 
-  std::size_t slot_count() const { return mask_ + 1; }
+  std::size_t slot_count() const { return byte_mask_ / sizeof(Slot) + 1; }
   bool has_room() const { return used_.load(std::memory_order_relaxed) < slot_count() / 2; }
 
-  // Zeroed memory behind the table itself is an array of empty slots.
-  Slot& slot(std::size_t i) const {
-    return reinterpret_cast<Slot*>(reinterpret_cast<std::uintptr_t>(this + 1))[i & mask_];
+  // Zeroed memory behind the table itself is an array of empty slots. A walk waits for this sum at
+  // each of its steps, so an address is its own hash: the low bits of return addresses differ.
+  Slot& slot(std::uintptr_t pc) const {
+    const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(this + 1);
+    return *reinterpret_cast<Slot*>(first + (pc * sizeof(Slot) & byte_mask_));
   }
-  // Return addresses differ in their low bits; the high ones tell modules apart.
-  static std::size_t hash(std::uintptr_t pc) { return pc ^ pc >> 13; }
 
   /// The slot of `pc`, taken if need be; null where others took the last ones.
   Slot* take_slot(std::uintptr_t pc);
 
  private:
-  std::size_t mask_;
+  std::size_t byte_mask_;
   std::atomic<std::size_t> used_{0};
 };
 
 inline Row RowCache::find(const Table* table, std::uintptr_t pc) {
   if (table == nullptr) return {};
-  for (std::size_t i = Table::hash(pc);; ++i) {
+  for (std::uintptr_t i = pc;; ++i) {
     const Table::Slot& slot = table->slot(i);
     // Relaxed: C1 makes the two words independent. Whatever row is in the slot is one for its pc,
     // and a row is one word that nothing else is reached through.
