@@ -7,7 +7,7 @@
 
 #if defined(DLFO_STRUCT_HAS_EH_DBASE)
 // Weak: the library that this ends up in is to load on a C library without it.
-extern "C" int _dl_find_object(void* pc, dl_find_object* result) noexcept __attribute__((weak));
+extern "C" int _dl_find_object(void*, dl_find_object*) noexcept __attribute__((weak));
 #endif
 
 namespace mini::unwind::self {

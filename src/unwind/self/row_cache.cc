@@ -35,7 +35,7 @@ RowCache::Table* RowCache::table_with_room() {
   const std::size_t slots = current == nullptr ? kFirstSlots : current->slot_count() * 2;
   void* const memory = map_zeroed(Table::bytes(slots));
   if (memory == nullptr) return nullptr;
-  Table* const larger = new (memory) Table(slots);
+  auto* const larger = new (memory) Table(slots);
   // Release: who finds the table finds its mask. Sequentially consistent: see insert().
   if (table_.compare_exchange_strong(current, larger, std::memory_order_seq_cst)) return larger;
   kernel::vm::unmap(memory, Table::bytes(slots));

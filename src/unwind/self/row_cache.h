@@ -66,7 +66,7 @@ class RowCache::Table {
   // Zeroed memory behind the table itself is an array of empty slots. A walk waits for this sum at
   // each of its steps, so an address is its own hash: the low bits of return addresses differ.
   Slot& slot(std::uintptr_t pc) const {
-    const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(this + 1);
+    const auto first = reinterpret_cast<std::uintptr_t>(this + 1);
     return *reinterpret_cast<Slot*>(first + (pc * sizeof(Slot) & byte_mask_));
   }
 

@@ -19,7 +19,7 @@ const std::vector<Code> kThree = {
 
 Row row_at(const Bytes& bytes, std::uintptr_t offset) {
   // A copy of exactly that size, so that a sanitizer sees the first byte read past its end.
-  const Bytes exact(bytes);
+  const Bytes exact(bytes.begin(), bytes.end());
   const EhFrame sections = sections_of(exact);
   return compile_row(sections, sections.header + offset);
 }
