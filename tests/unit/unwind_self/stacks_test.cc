@@ -50,6 +50,7 @@ class StacksTest : public testing::Test {
 };
 
 TEST_F(StacksTest, SignalHandler) {
+  if (kDelaysSignals) GTEST_SKIP();
   handle(0);
   raise_in_shapes();
   ASSERT_GE(g_seen.size(), 4 * kShapeCount);
@@ -57,6 +58,7 @@ TEST_F(StacksTest, SignalHandler) {
 }
 
 TEST_F(StacksTest, SignalHandlerOnItsOwnStack) {
+  if (kDelaysSignals) GTEST_SKIP();
   std::vector<char> memory(1 << 18);
   stack_t stack = {};
   stack.ss_sp = memory.data();
@@ -84,6 +86,7 @@ void skip_trap(int, siginfo_t*, void* context) {
 }
 
 TEST_F(StacksTest, InterruptedAtAFunctionsFirstInstruction) {
+  if (kDelaysSignals) GTEST_SKIP();
   struct sigaction action = {};
   struct sigaction before = {};
   action.sa_sigaction = &skip_trap;
@@ -120,6 +123,7 @@ void run_coroutine() {
 }
 
 TEST_F(StacksTest, Coroutines) {
+  if (kDelaysSignals) GTEST_SKIP();
   constexpr std::size_t kBytes = 1 << 18;
   for (int round = 0; round < 3; ++round) {
     void* const stack =

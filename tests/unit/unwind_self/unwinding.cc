@@ -2,12 +2,27 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <mutex>
 #include <unwind.h>
 
 namespace mini::unwind::self {
 namespace {
 
 constinit CodeTable g_code;
+
+// ThreadSanitizer does not see memory go back to the kernel and come again to another thread. The
+// lock says in which order that was.
+std::mutex g_mapping;
+
+void start(SelfUnwinder& unwinder, std::uint32_t max_depth) {
+  const std::scoped_lock locked(g_mapping);
+  EXPECT_TRUE(unwinder.start(code(), max_depth));
+}
+
+void stop(SelfUnwinder& unwinder) {
+  const std::scoped_lock locked(g_mapping);
+  unwinder.stop();
+}
 
 struct Backtrace {
   std::vector<std::uintptr_t> pcs;
@@ -37,11 +52,11 @@ CodeTable& code() {
 
 Taker::Taker(std::uint32_t max_depth)
     : max_depth_(max_depth), unwinder_(std::make_unique<SelfUnwinder>()) {
-  EXPECT_TRUE(unwinder_->start(code(), max_depth));
+  start(*unwinder_, max_depth);
 }
 
 Taker::~Taker() {
-  unwinder_->stop();
+  stop(*unwinder_);
 }
 
 Both Taker::both_from(const CallerRegisters& caller) {
@@ -53,12 +68,12 @@ Both Taker::both_from(const CallerRegisters& caller) {
   both.has_guess = chain.has_guess;
 
   const auto fresh = std::make_unique<SelfUnwinder>();
-  EXPECT_TRUE(fresh->start(code(), max_depth_));
+  start(*fresh, max_depth_);
   const Chain anew = fresh->unwind(caller);
   EXPECT_EQ(both.ours, innermost_first(anew));
   EXPECT_EQ(both.end, anew.end);
   EXPECT_EQ(both.has_guess, anew.has_guess);
-  fresh->stop();
+  stop(*fresh);
   return both;
 }
 

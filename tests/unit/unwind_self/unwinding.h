@@ -9,6 +9,15 @@
 
 namespace mini::unwind::self {
 
+/// ThreadSanitizer runs signal handlers later than the kernel does and knows nothing of coroutines.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kDelaysSignals = true;
+#elif defined(__has_feature)
+inline constexpr bool kDelaysSignals = __has_feature(thread_sanitizer);
+#else
+inline constexpr bool kDelaysSignals = false;
+#endif
+
 /// The process's table, refreshed once.
 CodeTable& code();
 
