@@ -23,7 +23,7 @@ struct ProcessFacts {
   std::vector<std::string> command;  // argv; may be empty
   std::string executable;            // path
   std::uint64_t start_unix_ns = 0;   // of the recording, on the wall clock
-  std::uint64_t sample_bytes = 0;    // mean distance of Poisson sampling; 0: every allocation is here
+  std::uint64_t sample_bytes = 0;  // mean distance of Poisson sampling; 0: every allocation is here
 };
 
 /// An ELF file with code of the process. Never changed once defined: a file that is loaded again
@@ -85,11 +85,11 @@ struct Free {
 /// What the kernel held for the process at a moment.
 struct KernelSample {
   std::uint64_t time_ns = 0;
-  Bytes resident;         // RSS
-  Bytes peak_resident;    // VmHWM
-  Bytes agent_resident;   // of `resident`, at most: what is heapspy's own
-  Bytes break_bytes;      // the [heap] region
-  Bytes mapped_bytes;     // VmSize
+  Bytes resident;        // RSS
+  Bytes peak_resident;   // VmHWM
+  Bytes agent_resident;  // of `resident`, at most: what is heapspy's own
+  Bytes break_bytes;     // the [heap] region
+  Bytes mapped_bytes;    // VmSize
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
 };

@@ -1,0 +1,108 @@
+// Compiles rows, and keeps them in step with what is loaded.
+#include "unwind/self/code_table.h"
+
+#include <cstring>
+
+#include "kernel/vm/own_mappings.h"
+#include "unwind/self/loader_index.h"
+
+namespace mini::unwind::self {
+namespace {
+
+struct Lists {
+  const ModuleList& before;
+  const ModuleList& after;
+};
+
+// Rows of a module that was there and still is. All others may be wrong now: those of code that was
+// in no known module were guesses.
+bool is_in_both(const void* context, std::uintptr_t pc) {
+  const auto& lists = *static_cast<const Lists*>(context);
+  const Module* const module = lists.after.find(pc);
+  return module != nullptr && lists.before.has(module);
+}
+
+// mov $SYS_rt_sigreturn, %eax, in two encodings, and the system call: what a handler returns to
+// where the C library's own has no call frame information (musl; programs with their own).
+bool is_signal_return([[maybe_unused]] ByteRange code) {
+#if defined(__x86_64__)
+  constexpr unsigned char kLong[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+  constexpr unsigned char kShort[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
+  const auto is_at_begin = [code](const unsigned char* bytes, std::size_t count) {
+    return code.end - code.begin >= count &&
+           std::memcmp(reinterpret_cast<const void*>(code.begin), bytes, count) == 0;
+  };
+  return is_at_begin(&kLong[0], sizeof kLong) || is_at_begin(&kShort[0], sizeof kShort);
+#else
+  return false;  // the kernel leaves a frame pointer for its frame
+#endif
+}
+
+// `pc` is in no code that is described. Its mapping says whether it is code at all.
+Row row_without_description(std::uintptr_t pc, std::span<char> buffer) {
+  kernel::vm::OwnMapping mapping;
+  if (!kernel::vm::find_own_mapping(pc, buffer, &mapping) || !mapping.executable) {
+    return Row(RowKind::kNotCode);
+  }
+  const bool is_trampoline = mapping.readable && is_signal_return({pc + 1, mapping.end});
+  return Row(is_trampoline ? RowKind::kSignal : RowKind::kFramePointer);
+}
+
+}  // namespace
+
+void CodeTable::refresh(const ModuleListener& listener) {
+  // Whoever raises the count from 0 works until nobody has raised it meanwhile. No thread waits for
+  // another one here, so it does not matter which locks of the loader it holds.
+  if (requests_.fetch_add(1, std::memory_order_acq_rel) != 0) return;
+  std::uint32_t seen = 1;
+  do {
+    seen = requests_.load(std::memory_order_relaxed);
+    const ModuleList& before = modules_.list();
+    if (modules_.refresh(listener)) {
+      const Lists lists{before, modules_.list()};
+      rows_.forget(&is_in_both, &lists);
+    }
+  } while (!requests_.compare_exchange_strong(seen, 0, std::memory_order_acq_rel));
+}
+
+// The loader's index is asked first: it is never out of date, and while another thread's dlclose is
+// at work the list still has what was unmapped.
+bool CodeTable::find_sections(std::uintptr_t pc, EhFrame* sections) const {
+  const Module* const listed = modules_.list().find(pc);
+  LoaderObject object;
+  if (ask_loader_index(pc, &object) != LoaderAnswer::kModule) {
+    if (listed == nullptr || listed->is_in_loaders_index) return false;
+    *sections = listed->frames;
+    return true;
+  }
+  if (object.frames_header == 0) return false;
+  if (listed != nullptr && listed->frames.header == object.frames_header) {
+    *sections = listed->frames;
+    return true;
+  }
+  Module module;
+  if (!describe_mapped_module(object, &module)) return false;
+  *sections = module.frames;
+  return true;
+}
+
+Row CodeTable::compile_uncached(std::uintptr_t pc, std::span<char> buffer) {
+  if (modules_.list().find(pc) == nullptr) unknown_count_.fetch_add(1, std::memory_order_relaxed);
+#if defined(__x86_64__)
+  EhFrame sections;
+  if (find_sections(pc, &sections)) {
+    const Row row = compile_row(sections, pc);
+    if (row.kind() != RowKind::kFramePointer) return row;
+  }
+#endif
+  return row_without_description(pc, buffer);
+}
+
+Row CodeTable::compile(std::uintptr_t pc, std::span<char> buffer) {
+  const std::uint64_t generation = rows_.generation();
+  const Row row = compile_uncached(pc, buffer);
+  if (pc != 0) rows_.insert(pc, row, generation);
+  return row;
+}
+
+}  // namespace mini::unwind::self

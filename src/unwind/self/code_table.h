@@ -1,0 +1,52 @@
+// What a process's code says about its frames: the modules and the rows compiled from them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "unwind/self/module_table.h"
+#include "unwind/self/row_cache.h"
+
+namespace mini::unwind::self {
+
+/// One a process, shared by all its threads; constant-initialised.
+class CodeTable {
+ public:
+  constexpr CodeTable() = default;
+  CodeTable(const CodeTable&) = delete;
+  CodeTable& operator=(const CodeTable&) = delete;
+
+  /// Finds out what is loaded and tells the listener what has changed. For the start of the
+  /// process, and after each dlopen and dlclose. Only where the thread may wait for the loader's
+  /// lock: never from malloc. Allocates nothing from the heap.
+  ///
+  /// Another thread that is in it already does this call's work, too, perhaps after it returned.
+  void refresh(const ModuleListener& listener = {});
+
+  /// In the child of a fork, where the other threads do not exist.
+  void reset_after_fork() { requests_.store(0, std::memory_order_relaxed); }
+
+  const ModuleList& modules() const { return modules_.list(); }
+
+  const RowCache& rows() const { return rows_; }
+
+  /// The row for an instruction that rows() does not have; it has afterwards. `buffer` is for the
+  /// slow paths to work in.
+  Row compile(std::uintptr_t pc, std::span<char> buffer);
+
+  /// How often an address was met that is in no module of the last refresh(): above 0 and growing,
+  /// it is time for one.
+  std::uint64_t unknown_count() const { return unknown_count_.load(std::memory_order_relaxed); }
+
+ private:
+  Row compile_uncached(std::uintptr_t pc, std::span<char> buffer);
+  bool find_sections(std::uintptr_t pc, EhFrame* sections) const;
+
+  ModuleTable modules_;
+  RowCache rows_;
+  std::atomic<std::uint32_t> requests_{0};
+  std::atomic<std::uint64_t> unknown_count_{0};
+};
+
+}  // namespace mini::unwind::self

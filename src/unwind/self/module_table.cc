@@ -1,0 +1,167 @@
+// From the loader's list to ours.
+#include "unwind/self/module_table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "unwind/self/loader_index.h"
+
+namespace mini::unwind::self {
+namespace {
+
+constexpr std::uint32_t kNoteBuildId = 3;  // NT_GNU_BUILD_ID
+
+ByteRange segment_range(const ElfW(Phdr) & header, std::uintptr_t bias) {
+  const std::uintptr_t begin = bias + header.p_vaddr;
+  const std::uintptr_t end = begin + header.p_memsz;
+  return end < begin ? ByteRange{} : ByteRange{begin, end};
+}
+
+// A note is three words, a name and a description, each padded (gABI, "Note Section").
+void find_build_id(ByteRange notes, std::size_t alignment, Module* module) {
+  const auto padding = [&](std::uint64_t bytes) { return (0 - bytes) % alignment; };
+  ByteCursor cursor(notes);
+  while (!cursor.at_end()) {
+    const auto name_bytes = cursor.take<std::uint32_t>();
+    const auto bytes = cursor.take<std::uint32_t>();
+    const auto type = cursor.take<std::uint32_t>();
+    const ByteRange name = cursor.take_range(name_bytes);
+    cursor.skip(padding(name_bytes));
+    const ByteRange description = cursor.take_range(bytes);
+    if (!cursor.ok()) return;
+    if (type == kNoteBuildId && name_bytes == 4 && bytes <= Module::kMostBuildIdBytes &&
+        std::memcmp(reinterpret_cast<const void*>(name.begin), "GNU", 4) == 0) {
+      std::memcpy(&module->build_id[0], reinterpret_cast<const void*>(description.begin), bytes);
+      module->build_id_bytes = bytes;
+      return;
+    }
+    cursor.skip(std::min<std::uint64_t>(padding(bytes), cursor.rest().end - cursor.at()));
+  }
+}
+
+bool is_same(const Module& a, const Module& b) {
+  return a.bias == b.bias && a.code.begin == b.code.begin && a.code.end == b.code.end &&
+         a.frames.header == b.frames.header && a.path_bytes == b.path_bytes &&
+         std::memcmp(a.path, b.path, a.path_bytes) == 0 && a.build_id_bytes == b.build_id_bytes &&
+         std::memcmp(&a.build_id[0], &b.build_id[0], a.build_id_bytes) == 0;
+}
+
+}  // namespace
+
+const Module* ModuleList::find(std::uintptr_t pc) const {
+  const auto* const after =
+      std::upper_bound(modules, modules + count, pc,
+                       [](std::uintptr_t at, const Module* m) { return at < m->code.begin; });
+  if (after == modules || !after[-1]->code.contains(pc)) return nullptr;
+  return after[-1];
+}
+
+bool describe_module(const ElfW(Phdr) * headers, std::size_t count, std::uintptr_t bias,
+                     Module* module) {
+  module->bias = bias;
+  for (std::size_t i = 0; i < count; ++i) {
+    const ElfW(Phdr)& header = headers[i];
+    if (header.p_type == PT_GNU_EH_FRAME) module->frames.header = bias + header.p_vaddr;
+    if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
+    const ByteRange range = segment_range(header, bias);
+    if (module->code.end == 0) module->code = range;
+    module->code.begin = std::min(module->code.begin, range.begin);
+    module->code.end = std::max(module->code.end, range.end);
+  }
+  // What is read must lie in a segment: it is mapped then.
+  for (std::size_t i = 0; i < count; ++i) {
+    if (headers[i].p_type != PT_LOAD || (headers[i].p_flags & PF_R) == 0) continue;
+    const ByteRange segment = segment_range(headers[i], bias);
+    if (segment.contains(module->frames.header)) module->frames.bytes = segment;
+    for (std::size_t j = 0; j < count; ++j) {
+      const ByteRange notes = segment_range(headers[j], bias);
+      if (headers[j].p_type == PT_NOTE && segment.contains(notes.begin) &&
+          notes.end <= segment.end && module->build_id_bytes == 0) {
+        find_build_id(notes, headers[j].p_align == 8 ? 8 : 4, module);
+      }
+    }
+  }
+  return module->code.begin < module->code.end;
+}
+
+/// What dl_iterate_phdr()'s callback works on.
+struct Collector {
+  ModuleTable& table;
+  const ModuleList& old;
+  std::size_t count = 0;
+  bool is_unchanged = false;
+
+  // Runs under the loader's lock. A nonzero result ends the iteration.
+  int take(const dl_phdr_info& info, std::size_t info_bytes) {
+    if (count == 0 && info_bytes >= sizeof info) {
+      is_unchanged = info.dlpi_adds == table.adds_ && info.dlpi_subs == table.subs_;
+      if (is_unchanged) return 1;
+      table.adds_ = info.dlpi_adds;
+      table.subs_ = info.dlpi_subs;
+    }
+    if (count == ModuleTable::kMostModules) return 1;
+    Module module;
+    if (!describe_module(info.dlpi_phdr, info.dlpi_phnum, info.dlpi_addr, &module)) return 0;
+    if (info.dlpi_name != nullptr) module.path = info.dlpi_name;
+    module.path_bytes = std::strlen(module.path);
+    const Module* const known = old.find(module.code.begin);
+    const Module* const kept = known != nullptr && is_same(*known, module) ? known : keep(module);
+    if (kept != nullptr) table.found_[count++] = kept;
+    return 0;
+  }
+
+  const Module* keep(const Module& module) const {
+    void* const at = table.arena_.allocate(sizeof(Module) + module.path_bytes + 1);
+    if (at == nullptr) return nullptr;
+    auto* const kept = new (at) Module(module);
+    char* const path = static_cast<char*>(at) + sizeof(Module);
+    std::memcpy(path, module.path, module.path_bytes);
+    kept->path = path;
+    kept->index = table.next_index_++;
+    kept->is_in_loaders_index = loader_index_knows(module.code.begin);
+    return kept;
+  }
+
+  static int take_one(dl_phdr_info* info, std::size_t info_bytes, void* self) {
+    return static_cast<Collector*>(self)->take(*info, info_bytes);
+  }
+};
+
+bool ModuleTable::publish(std::size_t count) {
+  void* const at = arena_.allocate(sizeof(ModuleList) + count * sizeof(const Module*));
+  if (at == nullptr) return false;
+  auto* const modules =
+      reinterpret_cast<const Module**>(static_cast<std::byte*>(at) + sizeof(ModuleList));
+  std::copy(found_, found_ + count, modules);
+  list_.store(new (at) ModuleList{count, modules}, std::memory_order_release);
+  return true;
+}
+
+bool ModuleTable::refresh(const ModuleListener& listener) {
+  const ModuleList& old = list();
+  if (found_ == nullptr) found_ = static_cast<const Module**>(map_zeroed(kMapStep));
+  if (found_ == nullptr) return false;
+  Collector collector{*this, old};
+  dl_iterate_phdr(&Collector::take_one, &collector);
+  if (collector.is_unchanged || collector.count == 0) return false;
+  std::sort(found_, found_ + collector.count,
+            [](const Module* a, const Module* b) { return a->code.begin < b->code.begin; });
+  if (std::equal(found_, found_ + collector.count, old.modules, old.modules + old.count) ||
+      !publish(collector.count)) {
+    return false;
+  }
+  for (std::size_t i = 0; i < old.count; ++i) {
+    if (listener.vanished != nullptr && !list().has(old.modules[i])) {
+      listener.vanished(listener.context, *old.modules[i]);
+    }
+  }
+  for (std::size_t i = 0; i < list().count; ++i) {
+    if (listener.appeared != nullptr && !old.has(list().modules[i])) {
+      listener.appeared(listener.context, *list().modules[i]);
+    }
+  }
+  return true;
+}
+
+}  // namespace mini::unwind::self

@@ -1,0 +1,382 @@
+// The walk.
+#include "unwind/self/self_unwinder.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "unwind/self/arena.h"
+#include "unwind/self/stack_word.h"
+
+namespace mini::unwind::self {
+
+/// One walk.
+///
+/// run() is the loop that nearly every step takes; it keeps the position in variables of its own,
+/// which the compiler holds in registers, and stores to it only what a frame must remember. What is
+/// rare is done by step_slowly(), with the position in at_. Both follow the same rules.
+class SelfUnwinder::Walk {
+ public:
+  Walk(SelfUnwinder& owner, ByteRange stack)
+      : owner_(owner),
+        table_(owner.code_->rows().table()),
+        past_all_(owner.new_frames_ + owner.max_depth_),
+        candidates_(owner.may_join_ ? owner.count_ : 0),
+        stack_(stack) {}
+
+  void run(const CallerRegisters& caller);
+
+  // Of the walk that is done.
+  const Frame* begin() const { return at_.top; }
+  std::uint32_t new_count() const { return static_cast<std::uint32_t>(past_all_ - at_.top); }
+  bool joined() const { return joined_; }
+  std::uint32_t join_index() const { return candidates_ - 1; }
+  StackEnd end() const { return end_; }
+  bool may_be_joined() const { return may_be_joined_; }
+  bool has_guess() const { return has_guess_; }
+
+ private:
+  struct Position {
+    std::uintptr_t pc = 0;  // the return address
+    std::uintptr_t sp = 0;
+    std::uintptr_t bp = 0;
+    Frame* top = nullptr;  // the outermost frame found yet, the first of the new ones
+  };
+
+  // Whether the word there is part of the stack. A stack is a page at least.
+  bool readable(std::uintptr_t address) const {
+    return address - stack_.begin <= stack_.end - stack_.begin - sizeof(std::uintptr_t);
+  }
+
+  // Ends the walk. `knows_why`: another one that comes here ends here as well.
+  bool stop(StackEnd end, bool knows_why) {
+    end_ = end;
+    may_be_joined_ = knows_why;
+    return false;
+  }
+
+  // A step is about to use bp: it was loaded by the innermost step since which it is the same.
+  void use_bp(Frame* top) const {
+    for (Frame* frame = top; frame != past_all_ && !frame->is(Frame::kBpMatters); ++frame) {
+      frame->flags |= Frame::kBpMatters;
+      if (frame->bp_home != 0) break;
+    }
+  }
+
+  bool join(const Position& at);
+  bool outer_is_unchanged(std::uint32_t count);
+  bool is_unchanged(const Frame& frame) const;
+  bool step_quickly(Row row, Position* at) const;
+  bool step_slowly();
+  bool step_row(Row row, std::uintptr_t cfa, std::uintptr_t cfa_home);
+  bool step_signal();
+  bool step_frame_pointer();
+  bool push(const Frame& frame, std::uintptr_t sp);
+  Row row_of(std::uintptr_t return_address);
+
+  SelfUnwinder& owner_;
+  const RowCache::Table* table_;
+  Frame* past_all_;           // the end of the new frames' room
+  std::uint32_t candidates_;  // so many of the previous frames, from the outermost, may be met yet
+  bool joined_ = false;
+  bool may_be_joined_ = false;
+  bool has_guess_ = false;
+  StackEnd end_ = StackEnd::kUnreadable;
+  ByteRange stack_;
+  Position at_;
+};
+
+// W1, W2 and W3 of one frame of the previous walk. Its slots are looked at only where they are on
+// the stack of today.
+inline bool SelfUnwinder::Walk::is_unchanged(const Frame& frame) const {
+  if (!readable(frame.slot) || stack_word(frame.slot) != frame.return_address) return false;
+  if (!frame.is(Frame::kBpMatters | Frame::kSealed | Frame::kHasCfaHome)) [[likely]]
+    return true;
+  if (frame.is(Frame::kSealed)) return false;
+  if (frame.is(Frame::kBpMatters) && frame.bp_home != 0) {
+    const std::uintptr_t home =
+        frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home});
+    if (!readable(home) || stack_word(home) != frame.bp) return false;
+  }
+  return !frame.is(Frame::kHasCfaHome) ||
+         (readable(frame.cfa_home) && stack_word(frame.cfa_home) == frame.slot + 8);
+}
+
+// Of the `count` outermost frames of the previous walk. If not, only those further out than the one
+// that changed may be met yet: whoever joins further in would have the same frame to compare.
+inline bool SelfUnwinder::Walk::outer_is_unchanged(std::uint32_t count) {
+  const Frame* const frames = owner_.frames_;
+  for (std::uint32_t i = count; i != 0; --i) {
+    if (!is_unchanged(frames[i - 1])) {
+      candidates_ = i - 1;
+      return false;
+    }
+  }
+  return true;
+}
+
+// Whether the walk has come to a frame of the previous one from which on nothing has changed; then
+// candidates_ counts it and those outside of it. Slots rise outwards in both, so that each previous
+// frame is passed once, and compared with the stack once.
+inline bool SelfUnwinder::Walk::join(const Position& at) {
+  const Frame* const frames = owner_.frames_;
+  const std::uintptr_t slot = at.top->slot;
+  while (candidates_ != 0 && frames[candidates_ - 1].slot < slot) --candidates_;
+  if (candidates_ == 0 || frames[candidates_ - 1].slot != slot) return false;
+  const Frame& met = frames[candidates_ - 1];
+  if (met.return_address != at.pc || (met.is(Frame::kBpMatters) && met.bp != at.bp) ||
+      met.is(Frame::kSealed) || at.top->is(Frame::kSealed)) {
+    --candidates_;
+    return false;
+  }
+  // A previous walk that was cut short knows less than is wanted now, if this one is less deep.
+  const auto added = static_cast<std::uint32_t>(past_all_ - at.top);
+  if (owner_.end_ == StackEnd::kDepthLimit && candidates_ - 1 + added < owner_.max_depth_) {
+    candidates_ = 0;
+    return false;
+  }
+  if (!outer_is_unchanged(candidates_ - 1)) return false;
+  if (met.is(Frame::kBpMatters)) use_bp(at.top);
+  end_ = owner_.end_;
+  may_be_joined_ = true;
+  joined_ = true;
+  return true;
+}
+
+inline Row SelfUnwinder::Walk::row_of(std::uintptr_t return_address) {
+  // One less: a call may be the last instruction of its function.
+  const Row row = RowCache::find(table_, return_address - 1);
+  if (row.kind() != RowKind::kAbsent) [[likely]]
+    return row;
+  ++owner_.counters_.compiled_rows;
+  return owner_.code_->compile(return_address - 1, owner_.buffer_);
+}
+
+// The rows of nearly all code. False, and nothing done that step_slowly() may not do again, where
+// the row is of another kind or leads nowhere.
+inline bool SelfUnwinder::Walk::step_quickly(Row row, Position* at) const {
+  std::uintptr_t base = at->sp;
+  if (row.kind() != RowKind::kSp) {
+    if (row.kind() != RowKind::kBp) return false;
+    use_bp(at->top);
+    base = at->bp;
+  }
+  const std::uintptr_t cfa = base + static_cast<std::uintptr_t>(row.cfa_offset());
+  if (cfa < at->sp + 8 || cfa > stack_.end) return false;
+  const std::uintptr_t slot = cfa - 8;
+  const std::uintptr_t pc = stack_word(slot);
+  std::int64_t home_offset = 0;
+  if (row.bp_rule() != BpRule::kKept) {
+    const std::uintptr_t home = cfa + static_cast<std::uintptr_t>(row.bp_offset());
+    if (row.bp_rule() != BpRule::kAtCfa || !readable(home) || home == slot) return false;
+    at->bp = stack_word(home);
+    home_offset = row.bp_offset() + 8;
+  }
+  if (pc == 0 || at->top == owner_.new_frames_) return false;
+  Frame* const top = --at->top;
+  top->slot = slot;
+  top->return_address = pc;
+  top->bp = at->bp;
+  top->bp_home = static_cast<std::int32_t>(home_offset);
+  top->flags = 0;
+  at->pc = pc;
+  at->sp = cfa;
+  return true;
+}
+
+void SelfUnwinder::Walk::run(const CallerRegisters& caller) {
+  Position at{caller.return_address, caller.sp, caller.bp, past_all_ - 1};
+  *at.top = Frame{.slot = caller.sp - 8, .return_address = caller.return_address, .bp = caller.bp};
+  for (;;) {
+    if (candidates_ != 0 && join(at)) break;
+    const Position before = at;
+    if (step_quickly(RowCache::find(table_, at.pc - 1), &at)) [[likely]]
+      continue;
+    at_ = before;
+    if (!step_slowly()) return;
+    at = at_;
+  }
+  at_ = at;
+}
+
+bool SelfUnwinder::Walk::push(const Frame& frame, std::uintptr_t sp) {
+  if (at_.top == owner_.new_frames_) return stop(StackEnd::kDepthLimit, true);
+  *--at_.top = frame;
+  at_.pc = frame.return_address;
+  at_.bp = frame.bp;
+  at_.sp = sp;
+  return true;
+}
+
+bool SelfUnwinder::Walk::step_row(Row row, std::uintptr_t cfa, std::uintptr_t cfa_home) {
+  if (cfa < at_.sp + 8) return stop(StackEnd::kNoProgress, false);
+  if (cfa > stack_.end) return stop(StackEnd::kUnreadable, false);
+  const std::uintptr_t slot = cfa - 8;
+  Frame next{.slot = slot, .return_address = stack_word(slot), .bp = at_.bp, .cfa_home = cfa_home};
+  if (cfa_home != 0) next.flags |= Frame::kHasCfaHome;
+  if (row.bp_rule() != BpRule::kKept) {
+    if (row.bp_rule() == BpRule::kAtBp) use_bp(at_.top);
+    const std::uintptr_t base = row.bp_rule() == BpRule::kAtBp ? at_.bp : cfa;
+    const std::uintptr_t home = base + static_cast<std::uintptr_t>(row.bp_offset());
+    if (!readable(home)) return stop(StackEnd::kUnreadable, false);
+    next.bp = stack_word(home);
+    next.bp_home = static_cast<std::int32_t>(home - slot);
+    // Two words at one place, or further apart than 2 GiB: nonsense, not to be relied on later.
+    const auto distance = static_cast<std::uintptr_t>(std::intptr_t{next.bp_home});
+    if (distance == 0 || slot + distance != home) next.flags |= Frame::kSealed;
+  }
+  if (next.return_address == 0) return stop(StackEnd::kComplete, false);
+  return push(next, cfa);
+}
+
+bool SelfUnwinder::Walk::step_signal() {
+  const auto at = [this](std::int64_t offset) {
+    return at_.sp + static_cast<std::uintptr_t>(offset);
+  };
+  if (!readable(at(kSignalPc))) return stop(StackEnd::kUnreadable, false);
+  const std::uintptr_t sp = stack_word(at(kSignalSp));
+  const ByteRange stack = owner_.stacks_.locate(sp, owner_.buffer_);
+  if (!push({.slot = at(kSignalPc),
+             .return_address = stack_word(at(kSignalPc)) + 1,
+             .bp = stack_word(at(kSignalBp)),
+             .flags = Frame::kSealed},
+            sp)) {
+    return false;
+  }
+  if (!stack.contains(sp)) return stop(StackEnd::kUnreadable, false);
+  stack_ = stack;
+  return true;
+}
+
+bool SelfUnwinder::Walk::step_frame_pointer() {
+  use_bp(at_.top);
+  const std::uintptr_t bp = at_.bp;
+  // Zero marks the outermost frame (psABI, §3.4.1) but is as good a variable as any other number.
+  if (bp == 0) return stop(StackEnd::kNoUnwindInfo, true);
+  if (bp < at_.sp || bp % 8 != 0 || !readable(bp) || !readable(bp + 8)) {
+    return stop(StackEnd::kNoUnwindInfo, false);
+  }
+  const std::uintptr_t return_address = stack_word(bp + 8);
+  if (return_address == 0 || row_of(return_address).kind() == RowKind::kNotCode) {
+    return stop(StackEnd::kNoUnwindInfo, false);
+  }
+  if (!push({.slot = bp + 8,
+             .return_address = return_address,
+             .bp = stack_word(bp),
+             .bp_home = -8,
+             .flags = Frame::kIsGuess},
+            bp + 16)) {
+    return false;
+  }
+  has_guess_ = true;
+  ++owner_.counters_.guessed_frames;
+  return true;
+}
+
+bool SelfUnwinder::Walk::step_slowly() {
+  const Row row = row_of(at_.pc);
+  const auto offset = static_cast<std::uintptr_t>(row.cfa_offset());
+  switch (row.kind()) {
+    case RowKind::kSp:
+      return step_row(row, at_.sp + offset, 0);
+    case RowKind::kBp:
+      use_bp(at_.top);
+      return step_row(row, at_.bp + offset, 0);
+    case RowKind::kBpDeref: {
+      use_bp(at_.top);
+      const std::uintptr_t home = at_.bp + offset;
+      if (!readable(home)) return stop(StackEnd::kUnreadable, false);
+      return step_row(row, stack_word(home), home);
+    }
+    case RowKind::kSignal:
+      return step_signal();
+    case RowKind::kOutermost:
+      return stop(StackEnd::kComplete, true);
+    case RowKind::kFramePointer:
+      return step_frame_pointer();
+    case RowKind::kUnsupported:
+      return stop(StackEnd::kNoUnwindInfo, true);
+    case RowKind::kAbsent:
+    case RowKind::kNotCode:
+      break;
+  }
+  return stop(StackEnd::kNoUnwindInfo, false);
+}
+
+bool SelfUnwinder::start(CodeTable& code, std::uint32_t max_depth) {
+  const std::size_t frame_bytes = std::size_t{max_depth} * sizeof(Frame);
+  const std::size_t bytes = 2 * frame_bytes + std::size_t{max_depth} * sizeof(std::uintptr_t);
+  auto* const memory = static_cast<std::byte*>(map_zeroed(in_map_steps(bytes)));
+  if (memory == nullptr) return false;
+  frames_ = reinterpret_cast<Frame*>(memory);
+  new_frames_ = reinterpret_cast<Frame*>(memory + frame_bytes);
+  pcs_ = reinterpret_cast<std::uintptr_t*>(memory + 2 * frame_bytes);
+  code_ = &code;
+  max_depth_ = max_depth;
+  count_ = 0;
+  return true;
+}
+
+void SelfUnwinder::stop() {
+  if (frames_ == nullptr) return;
+  const std::size_t bytes = std::size_t{max_depth_} * (2 * sizeof(Frame) + sizeof(std::uintptr_t));
+  kernel::vm::unmap(frames_, in_map_steps(bytes));
+  frames_ = nullptr;
+  count_ = 0;
+}
+
+// Puts the new frames behind those that stay. In a stack that is deeper than wanted the outermost
+// make room.
+void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
+  const std::uint32_t added = walk.new_count();
+  std::uint32_t kept = walk.joined() ? walk.join_index() : 0;  // the joined one is among the new
+  chain->unchanged_outer = walk.joined() ? kept + 1 : 0;
+  end_ = walk.end();
+  may_join_ = walk.may_be_joined();
+  counters_.reused_frames += kept;
+  if (kept + added > max_depth_) {
+    const std::uint32_t dropped = kept + added - max_depth_;
+    kept -= dropped;
+    std::memmove(frames_, frames_ + dropped, kept * sizeof(Frame));
+    std::memmove(pcs_, pcs_ + dropped, kept * sizeof(std::uintptr_t));
+    chain->unchanged_outer = 0;
+    end_ = StackEnd::kDepthLimit;
+  }
+  bool has_guess = kept != 0 && frames_[kept - 1].is(Frame::kGuessOutside);
+  const Frame* const begin = walk.begin();
+  std::memcpy(frames_ + kept, begin, added * sizeof(Frame));
+  for (std::uint32_t i = 0; i < added; ++i) pcs_[kept + i] = begin[i].return_address;
+  if (has_guess || walk.has_guess()) {
+    for (std::uint32_t i = kept; i < kept + added; ++i) {
+      has_guess = has_guess || frames_[i].is(Frame::kIsGuess);
+      if (has_guess) frames_[i].flags |= Frame::kGuessOutside;
+    }
+  }
+  count_ = kept + added;
+  chain->pcs = pcs_;
+  chain->count = count_;
+  chain->end = end_;
+  chain->has_guess = has_guess;
+}
+
+Chain SelfUnwinder::unwind(const CallerRegisters& caller) {
+  Chain chain;
+  lone_pc_ = caller.return_address;
+  chain.pcs = &lone_pc_;
+  chain.count = 1;
+  ++counters_.walks;
+  const ByteRange stack = frames_ == nullptr ? ByteRange{} : stacks_.locate(caller.sp, buffer_);
+  if (stack.contains(caller.sp)) {
+    // Read before the rows: a change that comes in between is then seen by the next walk.
+    const std::uint64_t generation = code_->rows().generation();
+    if (generation != generation_) count_ = 0;
+    generation_ = generation;
+    Walk walk(*this, stack);
+    walk.run(caller);
+    finish(walk, &chain);
+  }
+  counters_.frames += chain.count;
+  ++counters_.ends[static_cast<std::size_t>(chain.end)];
+  return chain;
+}
+
+}  // namespace mini::unwind::self

@@ -1,0 +1,58 @@
+// Looks a stack up in the kernel's list of mappings.
+#include "unwind/self/stack_bounds.h"
+
+#include <algorithm>
+
+#include "kernel/vm/own_mappings.h"
+
+namespace mini::unwind::self {
+
+constinit std::atomic<std::uint64_t> StackBounds::s_epoch{0};
+
+namespace {
+
+// The first thread's stack grows downwards by itself into the gap below it. No mapping is put there
+// by the kernel's own choice: 128 MiB at least are left free (Linux, arch/x86/mm/mmap.c, MIN_GAP).
+constexpr std::uintptr_t kGrowthBytes = std::uintptr_t{64} << 20;
+
+}  // namespace
+
+bool StackBounds::find(std::uintptr_t sp, std::span<char> buffer, Stack* found) const {
+  const std::uint64_t epoch = s_epoch.load(std::memory_order_relaxed);
+  kernel::vm::OwnMapping mapping;
+  if (!kernel::vm::find_own_mapping(sp, buffer, &mapping) || !mapping.readable) return false;
+  found->range = {mapping.begin, mapping.end};
+  found->epoch = epoch;
+  if (mapping.is_main_stack) {
+    const std::uintptr_t lowest = mapping.end - std::min(mapping.end, kGrowthBytes);
+    found->range.begin = std::min(mapping.begin, std::max(lowest, mapping.previous_end));
+    found->is_own = true;
+  } else {
+    // glibc and musl keep a thread's control block at the far end of its stack, beyond all frames.
+    // The mapping may go on: the kernel makes one of neighbours, and that part is not the stack's.
+    const auto control_block = reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+    found->is_own = found->range.contains(control_block) && sp < control_block;
+    if (found->is_own) found->range.end = control_block;
+  }
+  return true;
+}
+
+ByteRange StackBounds::locate_slowly(std::uintptr_t sp, std::span<char> buffer) {
+  auto* const end = stacks_.data() + stacks_.size();
+  auto* place = std::find_if(stacks_.data(), end, [sp](const Stack& stack) {
+    return stack.range.contains(sp) && is_valid(stack);
+  });
+  if (place == end) {
+    Stack found;
+    if (!find(sp, buffer, &found)) return {};
+    // Instead of the oldest, or of one that this one has taken the place of.
+    place = std::find_if(stacks_.data(), end - 1, [&](const Stack& stack) {
+      return stack.range.begin < found.range.end && found.range.begin < stack.range.end;
+    });
+    *place = found;
+  }
+  std::rotate(stacks_.data(), place, place + 1);
+  return stacks_[0].range;
+}
+
+}  // namespace mini::unwind::self

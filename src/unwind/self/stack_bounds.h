@@ -1,0 +1,49 @@
+// How far outwards a thread's stack can be read.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "unwind/self/byte_cursor.h"
+
+namespace mini::unwind::self {
+
+/// The stacks that one thread was seen on: its own, those for signals, those of coroutines. Finding
+/// one reads the kernel's list of mappings, so the latest few are remembered.
+///
+/// A thread's own stack stays for as long as the thread runs. Others may be unmapped and made anew,
+/// smaller: they are looked up again after forget_foreign_stacks().
+class StackBounds {
+ public:
+  /// The readable bytes from about `sp` on to the end of its stack; empty where there is none.
+  /// `buffer` is for the slow path to work in.
+  ByteRange locate(std::uintptr_t sp, std::span<char> buffer) {
+    if (stacks_[0].range.contains(sp) && is_valid(stacks_[0])) return stacks_[0].range;
+    return locate_slowly(sp, buffer);
+  }
+
+  /// For all threads of the process: memory was unmapped that may have been a stack.
+  static void forget_foreign_stacks() { s_epoch.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  struct Stack {
+    ByteRange range;
+    std::uint64_t epoch = 0;
+    bool is_own = false;
+  };
+
+  static bool is_valid(const Stack& stack) {
+    return stack.is_own || stack.epoch == s_epoch.load(std::memory_order_relaxed);
+  }
+  ByteRange locate_slowly(std::uintptr_t sp, std::span<char> buffer);
+  bool find(std::uintptr_t sp, std::span<char> buffer, Stack* found) const;
+
+  static constinit std::atomic<std::uint64_t> s_epoch;
+
+  std::array<Stack, 6> stacks_;  // the latest first
+};
+
+}  // namespace mini::unwind::self

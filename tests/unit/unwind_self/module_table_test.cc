@@ -1,0 +1,162 @@
+// What is loaded, and following dlopen and dlclose.
+#include "unwind/self/module_table.h"
+
+#include <cstring>
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <string>
+#include <vector>
+
+#include "unwind/self/loader_index.h"
+#include "unwinding.h"
+
+namespace mini::unwind::self {
+namespace {
+
+using PluginCall = std::size_t (*)(void (*)(void*), void*);
+
+std::string plugin_path(int number) {
+  return std::string(MINI_UNWIND_SELF_PLUGINS "/plugin_") + std::to_string(number) + ".so";
+}
+
+struct Changes {
+  std::vector<const Module*> appeared;
+  std::vector<const Module*> vanished;
+
+  ModuleListener listener() {
+    return {
+        .context = this,
+        .vanished = [](void* self,
+                       const Module& m) { static_cast<Changes*>(self)->vanished.push_back(&m); },
+        .appeared = [](void* self,
+                       const Module& m) { static_cast<Changes*>(self)->appeared.push_back(&m); }};
+  }
+};
+
+std::uintptr_t address_of(PluginCall call) {
+  return reinterpret_cast<std::uintptr_t>(call);
+}
+
+TEST(ModuleTableTest, KnowsWhereCodeIs) {
+  ModuleTable table;
+  EXPECT_EQ(table.list().count, 0U);
+  EXPECT_EQ(table.list().find(0x1234), nullptr);
+  Changes changes;
+  ASSERT_TRUE(table.refresh(changes.listener()));
+  EXPECT_EQ(changes.appeared.size(), table.list().count);
+  EXPECT_TRUE(changes.vanished.empty());
+
+  Dl_info info;
+  ASSERT_NE(dladdr(reinterpret_cast<void*>(&std::strtoull), &info), 0);
+  const Module* const libc = table.list().find(reinterpret_cast<std::uintptr_t>(info.dli_saddr));
+  ASSERT_NE(libc, nullptr);
+  EXPECT_EQ(libc->bias, reinterpret_cast<std::uintptr_t>(info.dli_fbase));
+  EXPECT_STREQ(libc->path, info.dli_fname);
+  EXPECT_EQ(libc->path_bytes, std::strlen(info.dli_fname));
+  EXPECT_TRUE(libc->frames.bytes.contains(libc->frames.header));
+  EXPECT_EQ(libc->build_id_bytes, 20U);  // every distribution's C library has one
+
+  const Module* const program = table.list().find(reinterpret_cast<std::uintptr_t>(&plugin_path));
+  ASSERT_NE(program, nullptr);
+  EXPECT_STREQ(program->path, "");
+  EXPECT_EQ(table.list().find(reinterpret_cast<std::uintptr_t>(&changes)), nullptr);
+  EXPECT_FALSE(table.refresh(changes.listener()));
+}
+
+TEST(ModuleTableTest, EachChangeIsToldOnce) {
+  ModuleTable table;
+  table.refresh({});
+  Changes changes;
+  void* const plugin = dlopen(plugin_path(1).c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(plugin, nullptr) << dlerror();
+  ASSERT_TRUE(table.refresh(changes.listener()));
+  ASSERT_EQ(changes.appeared.size(), 1U);
+  EXPECT_EQ(plugin_path(1), changes.appeared[0]->path);
+  const std::uint32_t index = changes.appeared[0]->index;
+  EXPECT_EQ(index + 1, table.list().count);
+  EXPECT_FALSE(table.refresh(changes.listener()));
+  dlclose(plugin);
+  ASSERT_TRUE(table.refresh(changes.listener()));
+  ASSERT_EQ(changes.vanished.size(), 1U);
+  EXPECT_EQ(changes.vanished[0], changes.appeared[0]);
+  EXPECT_EQ(changes.vanished[0]->index, index);
+  EXPECT_EQ(changes.appeared.size(), 1U);
+}
+
+struct Visit {
+  Taker& taker;
+  Both both;
+  static void here(void* self) {
+    auto& visit = *static_cast<Visit*>(self);
+    visit.both = visit.taker.take();
+  }
+};
+
+// Two libraries take turns at what is often the same address; their frames have different sizes.
+TEST(ModuleTableTest, StacksThroughLibrariesThatComeAndGo) {
+  Taker taker;
+  for (int round = 0; round < 6; ++round) {
+    void* const plugin = dlopen(plugin_path(1 + round % 2).c_str(), RTLD_NOW | RTLD_LOCAL);
+    ASSERT_NE(plugin, nullptr) << dlerror();
+    if (round % 3 != 0) code().refresh();  // else its frames are found through the loader's index
+    const auto call = reinterpret_cast<PluginCall>(dlsym(plugin, "plugin_call"));
+    ASSERT_NE(call, nullptr);
+    Visit visit{taker, {}};
+    for (int i = 0; i < 2; ++i) {
+      call(&Visit::here, &visit);
+      expect_same(visit.both, "plugin");
+      EXPECT_LT(visit.both.ours.at(2) - address_of(call), 64U);
+    }
+    dlclose(plugin);
+    code().refresh();
+  }
+}
+
+Visit* g_visit = nullptr;
+
+}  // namespace
+}  // namespace mini::unwind::self
+
+// What the plugin's constructor asks for.
+extern "C" __attribute__((visibility("default"))) void (*plugin_observer(void** context))(void*);
+extern "C" void (*plugin_observer(void** context))(void*) {
+  *context = mini::unwind::self::g_visit;
+  return *context == nullptr ? nullptr : &mini::unwind::self::Visit::here;
+}
+
+namespace mini::unwind::self {
+namespace {
+
+TEST(ModuleTableTest, ALibraryThatIsBeingLoadedIsKnownToTheLoadersIndex) {
+  LoaderObject object;
+  if (ask_loader_index(reinterpret_cast<std::uintptr_t>(&plugin_path), &object) ==
+      LoaderAnswer::kNoIndex) {
+    GTEST_SKIP() << "this C library has no such index";
+  }
+  Taker taker;
+  Visit visit{taker, {}};
+  g_visit = &visit;
+  void* const plugin = dlopen(plugin_path(2).c_str(), RTLD_NOW | RTLD_LOCAL);
+  g_visit = nullptr;
+  ASSERT_NE(plugin, nullptr) << dlerror();
+  expect_same(visit.both, "constructor");
+  dlclose(plugin);
+  code().refresh();
+}
+
+TEST(ModuleTableTest, AModuleIsDescribedByItsHeaderAsByTheLoader) {
+  LoaderObject object;
+  const auto here = reinterpret_cast<std::uintptr_t>(&plugin_path);
+  if (ask_loader_index(here, &object) != LoaderAnswer::kModule) GTEST_SKIP();
+  const Module* const listed = code().modules().find(here);
+  ASSERT_NE(listed, nullptr);
+  Module mapped;
+  ASSERT_TRUE(describe_mapped_module(object, &mapped));
+  EXPECT_EQ(mapped.frames.header, listed->frames.header);
+  EXPECT_EQ(mapped.frames.bytes.end, listed->frames.bytes.end);
+  EXPECT_EQ(mapped.code.begin, listed->code.begin);
+  EXPECT_EQ(ask_loader_index(0x1000, &object), LoaderAnswer::kNotAModule);
+}
+
+}  // namespace
+}  // namespace mini::unwind::self

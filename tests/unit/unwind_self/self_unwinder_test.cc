@@ -1,0 +1,160 @@
+// Depths, limits, what is not walked again, and starting over.
+#include "unwind/self/self_unwinder.h"
+
+#include <gtest/gtest.h>
+
+#include "unwinding.h"
+
+namespace mini::unwind::self {
+namespace {
+
+struct Visit {
+  Taker& taker;
+  Both both;
+
+  [[gnu::noinline]] void here() { both = taker.take(); }
+};
+
+// noinline and not a tail call: each level is a frame.
+[[gnu::noinline]] int recurse(int depth, void (*call)(void*), void* context) {
+  if (depth == 0) {
+    call(context);
+    return 1;
+  }
+  const int below = recurse(depth - 1, call, context);
+  asm volatile("");
+  return below + 1;
+}
+
+Both stack_at_depth(Taker& taker, int depth) {
+  Visit visit{taker, {}};
+  recurse(depth, [](void* v) { static_cast<Visit*>(v)->here(); }, &visit);
+  return visit.both;
+}
+
+TEST(SelfUnwinderTest, TenThousandFrames) {
+  Taker taker;
+  const Both both = stack_at_depth(taker, 10'000);
+  expect_same(both, "deep");
+  EXPECT_GT(both.ours.size(), 10'000U);
+}
+
+TEST(SelfUnwinderTest, TheInnermostFramesUpToTheLimit) {
+  Taker taker(40);
+  for (const int depth : {100, 100, 101, 90, 10'000}) {
+    const Both both = stack_at_depth(taker, depth);
+    EXPECT_EQ(both.end, StackEnd::kDepthLimit);
+    ASSERT_EQ(both.ours.size(), 40U);
+    EXPECT_TRUE(std::equal(both.ours.begin(), both.ours.end(), both.theirs.begin())) << depth;
+  }
+  EXPECT_EQ(stack_at_depth(taker, 2).end, StackEnd::kComplete);
+}
+
+TEST(SelfUnwinderTest, OneFrameIsALimitToo) {
+  Taker taker(1);
+  const Both both = stack_at_depth(taker, 5);
+  EXPECT_EQ(both.end, StackEnd::kDepthLimit);
+  ASSERT_EQ(both.ours.size(), 1U);
+  EXPECT_EQ(both.ours[0], both.theirs[0]);
+}
+
+TEST(SelfUnwinderTest, TheUnchangedPartIsNotWalkedAgain) {
+  Taker taker;
+  Visit visit{taker, {}};
+  struct Context {
+    Visit& visit;
+    std::uint32_t unchanged = 0;
+  } context{visit};
+  recurse(
+      50,
+      [](void* c) {
+        auto& here = *static_cast<Context*>(c);
+        here.visit.here();
+        const std::size_t all = here.visit.both.ours.size();
+        for (int i = 0; i < 3; ++i) here.visit.here();
+        here.unchanged = here.visit.both.unchanged_outer;
+        // But for the calls of here() and take(), which may be at other places of this function.
+        EXPECT_GE(here.unchanged, all - 2);
+      },
+      &context);
+  EXPECT_GT(context.unchanged, 50U);
+  EXPECT_GT(taker.unwinder().counters().reused_frames, 150U);
+}
+
+TEST(SelfUnwinderTest, AChangeOfWhatIsLoadedBeginsAnew) {
+  CodeTable table;
+  table.refresh();
+  SelfUnwinder unwinder;
+  ASSERT_TRUE(unwinder.start(table));
+  const CallerRegisters caller = capture_caller();
+  EXPECT_EQ(unwinder.unwind(caller).unchanged_outer, 0U);
+  const Chain again = unwinder.unwind(caller);
+  EXPECT_EQ(again.unchanged_outer, again.count);
+  // The loader has nothing new to say, so neither has this.
+  table.refresh();
+  EXPECT_EQ(unwinder.unwind(caller).unchanged_outer, again.count);
+  unwinder.stop();
+}
+
+TEST(SelfUnwinderTest, WithoutAStackThereIsTheReturnAddress) {
+  SelfUnwinder unwinder;
+  const CallerRegisters caller{0x401000, 0x10, 0};
+  Chain chain = unwinder.unwind(caller);  // not started
+  ASSERT_EQ(chain.count, 1U);
+  EXPECT_EQ(chain.pcs[0], 0x401000U);
+  EXPECT_EQ(chain.end, StackEnd::kUnreadable);
+  ASSERT_TRUE(unwinder.start(code()));
+  chain = unwinder.unwind(caller);
+  ASSERT_EQ(chain.count, 1U);
+  EXPECT_EQ(chain.end, StackEnd::kUnreadable);
+  EXPECT_EQ(unwinder.counters().ends[static_cast<std::size_t>(StackEnd::kUnreadable)], 2U);
+  unwinder.stop();
+}
+
+// Whatever the registers are, the walk ends and touches nothing but the stack.
+TEST(SelfUnwinderTest, WrongRegistersDoNoHarm) {
+  SelfUnwinder unwinder;
+  ASSERT_TRUE(unwinder.start(code(), 64));
+  const CallerRegisters caller = capture_caller();
+  const std::uintptr_t values[] = {0,
+                                   1,
+                                   8,
+                                   caller.sp,
+                                   caller.sp - 8,
+                                   caller.sp + 1,
+                                   caller.sp + 4096,
+                                   caller.bp,
+                                   caller.return_address,
+                                   ~std::uintptr_t{0},
+                                   ~std::uintptr_t{0} - 15,
+                                   std::uintptr_t{1} << 63};
+  std::uint64_t chains = 0;
+  for (const std::uintptr_t sp : values) {
+    for (const std::uintptr_t bp : values) {
+      for (const std::uintptr_t pc : values) {
+        const Chain chain = unwinder.unwind({pc, sp, bp});
+        EXPECT_LE(chain.count, 64U);
+        ASSERT_GE(chain.count, 1U);
+        EXPECT_EQ(chain.pcs[chain.count - 1], pc);
+        ++chains;
+      }
+    }
+  }
+  EXPECT_EQ(unwinder.counters().walks, chains);
+  unwinder.stop();
+}
+
+TEST(SelfUnwinderTest, MayBeStartedAgain) {
+  SelfUnwinder unwinder;
+  const CallerRegisters caller = capture_caller();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(unwinder.start(code(), 100));
+    EXPECT_EQ(unwinder.unwind(caller).unchanged_outer, 0U);
+    EXPECT_EQ(unwinder.unwind(caller).end, StackEnd::kComplete);
+    unwinder.stop();
+    unwinder.stop();
+  }
+}
+
+}  // namespace
+}  // namespace mini::unwind::self
