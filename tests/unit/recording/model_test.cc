@@ -129,7 +129,7 @@ TEST(Model, Noise) {
     std::vector<std::uint64_t> seen;
     std::uint64_t time_ns = 0;
     const FileBytes file = written({}, [&](Writer& writer) {
-      for (int i = 0; i < 20'000; ++i) {
+      for (int i = 0; i < 8'000; ++i) {
         if (random() % 8 == 0) time_ns += any_number(random) >> 16U;
         add_noise(random, seen, time_ns, writer, expected);
         if (random() % 3000 == 0) {
