@@ -169,7 +169,7 @@ inline SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass si
   } else if (!read_new_slot(expected, slot)) {
     return 0;
   }
-  prediction_.new_block_seen(thread_, prediction_.slot(slot).address, size_class);
+  prediction_.new_block_seen(thread_, prediction_.address(slot), size_class);
   return slot;
 }
 
@@ -196,7 +196,7 @@ inline bool EventDecoder::read_allocation(std::uint8_t code, Visitor& visitor) {
   prediction_.allocated(thread_, slot, size_class);
   visitor.allocation({.time_ns = time_ns_,
                       .thread = prediction_.thread(thread_).number,
-                      .address = Address{prediction_.slot(slot).address},
+                      .address = Address{prediction_.address(slot)},
                       .requested_bytes = known.size,
                       .stack = known.number,
                       .kind = call_kind(known.kind),
@@ -227,7 +227,7 @@ inline bool EventDecoder::read_free(std::uint8_t code, Visitor& visitor) {
   prediction_.freed(thread_, slot);
   visitor.free({.time_ns = time_ns_,
                 .thread = prediction_.thread(thread_).number,
-                .address = Address{prediction_.slot(slot).address},
+                .address = Address{prediction_.address(slot)},
                 .stack = number});
   return true;
 }

@@ -130,7 +130,7 @@ inline std::uint8_t EventEncoder::place_allocation(std::uint64_t address, std::u
   const SizeClass size_class = mini::recording::size_class(class_rule_, size);
   std::uint8_t mode = kModePredicted;
   SlotNumber slot = prediction_.expected_free_slot(thread_, size_class);
-  if (slot != 0 && prediction_.slot(slot).address == address) {
+  if (slot != 0 && prediction_.address(slot) == address) {
     ++guessed_;
   } else if (slot = slots_.find(prediction_, address); slot != 0) {
     ++missed_;
@@ -150,10 +150,10 @@ inline std::uint8_t EventEncoder::place_allocation(std::uint64_t address, std::u
 inline std::uint8_t EventEncoder::place_free(std::uint64_t address) {
   std::uint8_t mode = kModePredicted;
   SlotNumber slot = prediction_.expected_live_slot(thread_);
-  if (slot == 0 || prediction_.slot(slot).address != address) {
+  if (slot == 0 || prediction_.address(slot) != address) {
     mode = kModeNext;
     slot = prediction_.slot_after_freed(thread_);
-    if (slot == 0 || prediction_.slot(slot).address != address) {
+    if (slot == 0 || prediction_.address(slot) != address) {
       slot = slots_.find(prediction_, address);
       mode = slot != 0 ? kModeSlot : kModeAddress;
       if (slot != 0) {
@@ -168,8 +168,8 @@ inline std::uint8_t EventEncoder::place_free(std::uint64_t address) {
   return mode;
 }
 
-void EventEncoder::add(const Allocation& allocation) {
-  std::uint8_t code = begin_event(allocation.time_ns, allocation.thread);
+void EventEncoder::add(const Allocation& allocation, std::uint64_t time_ns) {
+  std::uint8_t code = begin_event(time_ns, allocation.thread);
   const auto kind = static_cast<std::uint8_t>(allocation.kind);
   LocalStack stack = prediction_.expected_stack(thread_);
   const Prediction::Stack& expected = prediction_.stack(stack);
@@ -185,8 +185,8 @@ void EventEncoder::add(const Allocation& allocation) {
   ++allocation_count_;
 }
 
-void EventEncoder::add(const Free& free) {
-  std::uint8_t code = begin_event(free.time_ns, free.thread) | kCodeFree;
+void EventEncoder::add(const Free& free, std::uint64_t time_ns) {
+  std::uint8_t code = begin_event(time_ns, free.thread) | kCodeFree;
   if (free.stack != 0) {
     LocalStack stack = prediction_.expected_stack(thread_);
     const Prediction::Stack& expected = prediction_.stack(stack);
@@ -208,9 +208,9 @@ void EventEncoder::put_other(const ByteVector& fields) {
   put_bytes(others_, fields);
 }
 
-void EventEncoder::add(const KernelSample& sample) {
+void EventEncoder::add(const KernelSample& sample, std::uint64_t time_ns) {
   const ThreadNumber same_thread = thread_ == 0 ? 0 : prediction_.thread(thread_).number;
-  const std::uint8_t code = begin_event(sample.time_ns, same_thread);
+  const std::uint8_t code = begin_event(time_ns, same_thread);
   codes_.put_byte(code | kCodeOther | (kOtherSample << kCodeOtherShift));
   fields_.clear();
   for (const std::uint64_t number :
@@ -222,8 +222,8 @@ void EventEncoder::add(const KernelSample& sample) {
   put_other(fields_);
 }
 
-void EventEncoder::add(const Marker& marker) {
-  const std::uint8_t code = begin_event(marker.time_ns, marker.thread);
+void EventEncoder::add(const Marker& marker, std::uint64_t time_ns) {
+  const std::uint8_t code = begin_event(time_ns, marker.thread);
   codes_.put_byte(code | kCodeOther | (kOtherMarker << kCodeOtherShift));
   fields_.clear();
   put_string(fields_, marker.text);

@@ -4,9 +4,9 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "recording/event.h"
@@ -51,16 +51,17 @@ inline SizeClass size_class(std::uint8_t rule, std::uint64_t size) {
   return rule == 0 ? chunk_class(size) : geometric_class(size);
 }
 
-/// Number 0 of every kind of thing is none, and a place to write to all the same.
+/// Number 0 of every kind of thing is none, and a place to write to all the same. About 2 MiB, of
+/// which a block touches what it needs.
+//
+// Slots are linked in rings, each with a node of its own that is no slot: putting in and taking out
+// ask nothing. A slot that is in no list is a ring by itself. Nodes are
+//
+//   0 … 65535         slots
+//   kFreeLists + n    free list n of 4096
+//   kLiveLists + n    live list of local thread n
 class Prediction {
  public:
-  struct Slot {
-    std::uint64_t address = 0;
-    SlotNumber next = 0;      // in its list
-    SlotNumber previous = 0;  // 0 in the first one of a list, and in no list
-    std::uint16_t size_class = 0;
-    std::uint16_t list = 0;  // 0: in none
-  };
   struct Thread {
     ThreadNumber number = 0;
     LocalStack last_stack = 0;
@@ -75,16 +76,15 @@ class Prediction {
     std::uint64_t size = 0;
   };
 
-  Prediction() {
-    slots_.resize(kMaxEvents + 1);
-    heads_.resize(kFreeLists);
+  Prediction()
+      : nodes_(std::make_unique_for_overwrite<Node[]>(kLiveLists + kMaxThreads + 1)),
+        classes_(std::make_unique_for_overwrite<std::uint16_t[]>(kSlots)) {
     restart();
   }
 
   void restart() {
     slot_count_ = 0;
-    std::fill(heads_.begin(), heads_.begin() + kFreeLists, 0);
-    heads_.resize(kFreeLists);
+    for (std::uint32_t node = kFreeLists; node < kLiveLists; ++node) make_ring(node);
     threads_.clear();
     stacks_.clear();
     new_thread(0);
@@ -92,16 +92,19 @@ class Prediction {
   }
 
   SlotNumber slot_count() const { return slot_count_; }
-  const Slot& slot(SlotNumber slot) const { return slots_[slot]; }
+  /// REQUIRES: 0 < slot <= slot_count().
+  std::uint64_t address(SlotNumber slot) const { return nodes_[slot].address; }
   std::size_t thread_count() const { return threads_.size() - 1; }
   Thread& thread(LocalThread thread) { return threads_[thread]; }
   std::size_t stack_count() const { return stacks_.size() - 1; }
   Stack& stack(LocalStack stack) { return stacks_[stack]; }
 
+  /// REQUIRES: fewer than kMaxThreads.
   LocalThread new_thread(ThreadNumber number) {
     threads_.push_back({.number = number});
-    heads_.push_back(0);  // of its live slots
-    return static_cast<LocalThread>(threads_.size() - 1);
+    const auto thread = static_cast<LocalThread>(threads_.size() - 1);
+    make_ring(live_list(thread));
+    return thread;
   }
 
   LocalStack new_stack(StackNumber number, std::uint8_t kind) {
@@ -118,10 +121,11 @@ class Prediction {
     threads_[thread].last_stack = stack;
   }
 
+  /// 0 where the list is empty.
   SlotNumber expected_free_slot(LocalThread thread, SizeClass size_class) const {
-    return heads_[free_list(thread, size_class.number)];
+    return first_of(free_list(thread, size_class.number));
   }
-  SlotNumber expected_live_slot(LocalThread thread) const { return heads_[live_list(thread)]; }
+  SlotNumber expected_live_slot(LocalThread thread) const { return first_of(live_list(thread)); }
   /// The slot after the thread's last freed one; 0 where there is none.
   SlotNumber slot_after_freed(LocalThread thread) const {
     const SlotNumber last = threads_[thread].last_freed;
@@ -131,13 +135,16 @@ class Prediction {
     return threads_[thread].has_next_address ? threads_[thread].next_address : newest_address();
   }
   std::uint64_t newest_address() const {
-    return slot_count_ == 0 ? 0 : slots_[slot_count_].address;
+    return slot_count_ == 0 ? 0 : nodes_[slot_count_].address;
   }
 
   /// REQUIRES: fewer than kMaxEvents slots.
   SlotNumber new_slot(std::uint64_t address) {
-    slots_[++slot_count_] = Slot{.address = address};
-    return slot_count_;
+    const SlotNumber slot = ++slot_count_;
+    make_ring(slot);
+    nodes_[slot].address = address;
+    classes_[slot] = 0;
+    return slot;
   }
 
   void new_block_seen(LocalThread thread, std::uint64_t address, SizeClass size_class) {
@@ -147,50 +154,63 @@ class Prediction {
 
   void allocated(LocalThread thread, SlotNumber slot, SizeClass size_class) {
     take_out(slot);
-    slots_[slot].size_class = size_class.number;
+    classes_[slot] = size_class.number;
     put_in(slot, live_list(thread));
   }
 
   void freed(LocalThread thread, SlotNumber slot) {
     take_out(slot);
-    if (slots_[slot].size_class != 0) put_in(slot, free_list(thread, slots_[slot].size_class));
+    const std::uint16_t size_class = classes_[slot];
+    if (size_class != 0) {
+      put_in(slot, free_list(thread, size_class));
+    } else {
+      make_ring(slot);
+    }
     threads_[thread].last_freed = slot;
   }
 
  private:
-  // Lists 1 to 4095 and 4096, for number 0, are of free slots; those from 4097 on of live ones.
-  static constexpr std::size_t kFreeLists = 4097;
+  struct Node {
+    std::uint64_t address;  // of a slot
+    std::uint32_t next;
+    std::uint32_t previous;
+  };
+
+  static constexpr std::uint32_t kSlots = kMaxEvents + 1;
+  static constexpr std::uint32_t kFreeLists = kSlots;
+  static constexpr std::uint32_t kFreeListCount = 4096;
+  static constexpr std::uint32_t kLiveLists = kFreeLists + kFreeListCount;
 
   static std::uint32_t free_list(LocalThread thread, std::uint16_t size_class) {
-    const std::uint32_t number = (size_class + 331U * thread) % 4096;
-    return number == 0 ? 4096 : number;
+    return kFreeLists + (size_class + 331U * thread) % kFreeListCount;
   }
-  static std::uint32_t live_list(LocalThread thread) { return kFreeLists + thread; }
+  static std::uint32_t live_list(LocalThread thread) { return kLiveLists + thread; }
 
-  void take_out(SlotNumber number) {
-    Slot& slot = slots_[number];
-    if (slot.list == 0) return;
-    slots_[slot.next].previous = slot.previous;
-    if (slot.previous != 0) {
-      slots_[slot.previous].next = slot.next;
-    } else {
-      heads_[slot.list] = slot.next;
-    }
-    slot.list = 0;
+  void make_ring(std::uint32_t node) { nodes_[node].next = nodes_[node].previous = node; }
+
+  SlotNumber first_of(std::uint32_t list) const {
+    const std::uint32_t first = nodes_[list].next;
+    return first < kSlots ? static_cast<SlotNumber>(first) : SlotNumber{0};
   }
 
-  void put_in(SlotNumber number, std::uint32_t list) {
-    Slot& slot = slots_[number];
-    slot.next = heads_[list];
-    slot.previous = 0;
-    slot.list = static_cast<std::uint16_t>(list);
-    slots_[slot.next].previous = number;
-    heads_[list] = number;
+  /// Leaves the slot's own links as they are.
+  void take_out(SlotNumber slot) {
+    const Node& node = nodes_[slot];
+    nodes_[node.next].previous = node.previous;
+    nodes_[node.previous].next = node.next;
   }
 
-  std::vector<Slot> slots_;
+  void put_in(SlotNumber slot, std::uint32_t list) {
+    const std::uint32_t second = nodes_[list].next;
+    nodes_[slot].next = second;
+    nodes_[slot].previous = list;
+    nodes_[second].previous = slot;
+    nodes_[list].next = slot;
+  }
+
+  std::unique_ptr<Node[]> nodes_;
+  std::unique_ptr<std::uint16_t[]> classes_;  // of slots; 0: never allocated in this block
   SlotNumber slot_count_ = 0;
-  std::vector<SlotNumber> heads_;
   std::vector<Thread> threads_;
   std::vector<Stack> stacks_;
 };
