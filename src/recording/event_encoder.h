@@ -84,7 +84,6 @@ class EventEncoder {
   AddressTable slots_;
   std::vector<LocalThread> local_threads_;  // by ThreadNumber; 0: not in this block
   std::vector<LocalStack> local_stacks_;    // by StackNumber
-  LocalThread thread_ = 0;                  // of the last event
   StackNumber last_new_stack_ = 0;
 
   std::uint32_t count_ = 0;

@@ -62,13 +62,6 @@ inline SizeClass size_class(std::uint8_t rule, std::uint64_t size) {
 //   kLiveLists + n    live list of local thread n
 class Prediction {
  public:
-  struct Thread {
-    ThreadNumber number = 0;
-    LocalStack last_stack = 0;
-    SlotNumber last_freed = 0;
-    std::uint64_t next_address = 0;  // where its next new block is expected, if has_next_address
-    bool has_next_address = false;
-  };
   struct Stack {
     StackNumber number = 0;
     LocalStack follower = 0;
@@ -91,19 +84,30 @@ class Prediction {
     new_stack(0, 0);
   }
 
+  ThreadNumber thread_number(LocalThread thread) const { return threads_[thread].number; }
   SlotNumber slot_count() const { return slot_count_; }
   /// REQUIRES: 0 < slot <= slot_count().
   std::uint64_t address(SlotNumber slot) const { return nodes_[slot].address; }
+  /// Counts from 1; see local numbers in the specification.
   std::size_t thread_count() const { return threads_.size() - 1; }
-  Thread& thread(LocalThread thread) { return threads_[thread]; }
+  /// Number 0 at the beginning of a block.
+  ThreadNumber current_thread() const { return current_->number; }
+  bool has_current_thread() const { return live_list_ != kLiveLists; }
+  /// What follows is this thread's doing. REQUIRES: thread <= thread_count().
+  void set_current_thread(LocalThread thread) {
+    current_ = &threads_[thread];
+    live_list_ = kLiveLists + thread;
+    class_offset_ = 331U * thread;
+  }
   std::size_t stack_count() const { return stacks_.size() - 1; }
   Stack& stack(LocalStack stack) { return stacks_[stack]; }
 
-  /// REQUIRES: fewer than kMaxThreads.
+  /// Which is then the current one. REQUIRES: fewer than kMaxThreads.
   LocalThread new_thread(ThreadNumber number) {
     threads_.push_back({.number = number});
     const auto thread = static_cast<LocalThread>(threads_.size() - 1);
-    make_ring(live_list(thread));
+    make_ring(kLiveLists + thread);
+    set_current_thread(thread);
     return thread;
   }
 
@@ -112,27 +116,27 @@ class Prediction {
     return static_cast<LocalStack>(stacks_.size() - 1);
   }
 
-  /// What follows the thread's last stack, or 0.
-  LocalStack expected_stack(LocalThread thread) const {
-    return stacks_[threads_[thread].last_stack].follower;
-  }
-  void stack_seen(LocalThread thread, LocalStack stack) {
-    stacks_[threads_[thread].last_stack].follower = stack;
-    threads_[thread].last_stack = stack;
+  // All of what follows is of the current thread.
+
+  /// What follows its last stack, or 0.
+  LocalStack expected_stack() const { return stacks_[current_->last_stack].follower; }
+  void stack_seen(LocalStack stack) {
+    stacks_[current_->last_stack].follower = stack;
+    current_->last_stack = stack;
   }
 
   /// 0 where the list is empty.
-  SlotNumber expected_free_slot(LocalThread thread, SizeClass size_class) const {
-    return first_of(free_list(thread, size_class.number));
+  SlotNumber expected_free_slot(SizeClass size_class) const {
+    return first_of(free_list(size_class.number));
   }
-  SlotNumber expected_live_slot(LocalThread thread) const { return first_of(live_list(thread)); }
-  /// The slot after the thread's last freed one; 0 where there is none.
-  SlotNumber slot_after_freed(LocalThread thread) const {
-    const SlotNumber last = threads_[thread].last_freed;
+  SlotNumber expected_live_slot() const { return first_of(live_list_); }
+  /// The slot after the last freed one; 0 where there is none.
+  SlotNumber slot_after_freed() const {
+    const SlotNumber last = current_->last_freed;
     return last != 0 && last < slot_count_ ? static_cast<SlotNumber>(last + 1) : SlotNumber{0};
   }
-  std::uint64_t expected_address(LocalThread thread) const {
-    return threads_[thread].has_next_address ? threads_[thread].next_address : newest_address();
+  std::uint64_t expected_address() const {
+    return current_->has_next_address ? current_->next_address : newest_address();
   }
   std::uint64_t newest_address() const {
     return slot_count_ == 0 ? 0 : nodes_[slot_count_].address;
@@ -147,26 +151,26 @@ class Prediction {
     return slot;
   }
 
-  void new_block_seen(LocalThread thread, std::uint64_t address, SizeClass size_class) {
-    threads_[thread].next_address = address + size_class.bytes;
-    threads_[thread].has_next_address = true;
+  void new_block_seen(std::uint64_t address, SizeClass size_class) {
+    current_->next_address = address + size_class.bytes;
+    current_->has_next_address = true;
   }
 
-  void allocated(LocalThread thread, SlotNumber slot, SizeClass size_class) {
+  void allocated(SlotNumber slot, SizeClass size_class) {
     take_out(slot);
     classes_[slot] = size_class.number;
-    put_in(slot, live_list(thread));
+    put_in(slot, live_list_);
   }
 
-  void freed(LocalThread thread, SlotNumber slot) {
+  void freed(SlotNumber slot) {
     take_out(slot);
     const std::uint16_t size_class = classes_[slot];
     if (size_class != 0) {
-      put_in(slot, free_list(thread, size_class));
+      put_in(slot, free_list(size_class));
     } else {
       make_ring(slot);
     }
-    threads_[thread].last_freed = slot;
+    current_->last_freed = slot;
   }
 
  private:
@@ -176,15 +180,22 @@ class Prediction {
     std::uint32_t previous;
   };
 
+  struct Thread {
+    ThreadNumber number = 0;
+    LocalStack last_stack = 0;
+    SlotNumber last_freed = 0;
+    std::uint64_t next_address = 0;  // where its next new block is expected, if has_next_address
+    bool has_next_address = false;
+  };
+
   static constexpr std::uint32_t kSlots = kMaxEvents + 1;
   static constexpr std::uint32_t kFreeLists = kSlots;
   static constexpr std::uint32_t kFreeListCount = 4096;
   static constexpr std::uint32_t kLiveLists = kFreeLists + kFreeListCount;
 
-  static std::uint32_t free_list(LocalThread thread, std::uint16_t size_class) {
-    return kFreeLists + (size_class + 331U * thread) % kFreeListCount;
+  std::uint32_t free_list(std::uint16_t size_class) const {
+    return kFreeLists + (size_class + class_offset_) % kFreeListCount;
   }
-  static std::uint32_t live_list(LocalThread thread) { return kLiveLists + thread; }
 
   void make_ring(std::uint32_t node) { nodes_[node].next = nodes_[node].previous = node; }
 
@@ -212,6 +223,9 @@ class Prediction {
   std::unique_ptr<std::uint16_t[]> classes_;  // of slots; 0: never allocated in this block
   SlotNumber slot_count_ = 0;
   std::vector<Thread> threads_;
+  Thread* current_ = nullptr;  // and what its number leads to:
+  std::uint32_t live_list_ = kLiveLists;
+  std::uint32_t class_offset_ = 0;
   std::vector<Stack> stacks_;
 };
 

@@ -57,7 +57,7 @@ void expect_program_is_read(const MadeProgram::Shape& shape) {
   std::vector<std::string> expected;
   MadeProgram program(shape);
   const FileBytes file = written({}, [&](Writer& writer) {
-    for (int i = 0; i < 100'000; ++i) {
+    for (int i = 0; i < 60'000; ++i) {
       program.step([&](const Allocation& event) { add(writer, expected, event); },
                    [&](const Free& event) { add(writer, expected, event); });
     }
@@ -77,7 +77,7 @@ TEST(Model, FourThreads) {
 }
 
 TEST(Model, NothingIsFreedAtFirst) {
-  expect_program_is_read({.live_blocks = 90'000});
+  expect_program_is_read({.live_blocks = 50'000});
 }
 
 /// A number of any length.
