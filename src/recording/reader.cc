@@ -115,10 +115,11 @@ bool RecordingReader::read_block(const BlockReader::Block& block) {
 Result<Summary> RecordingReader::read() {
   if (const auto head = read_file_head(); !head) return std::unexpected(head.error());
   for (;;) {
-    const auto block = blocks_.next();
-    if (!block) return std::unexpected(block.error());
-    if (!block->has_value()) break;
-    if (!read_block(block->value())) blocks_.count_as_lost();
+    const auto next = blocks_.next();
+    if (!next) return std::unexpected(next.error());
+    const std::optional<BlockReader::Block>& block = *next;
+    if (!block) break;
+    if (!read_block(*block)) blocks_.count_as_lost();
     if (!visitor_.progress(window_.offset(), window_.size())) {
       summary_.is_stopped = true;
       break;
