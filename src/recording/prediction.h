@@ -1,0 +1,232 @@
+// What writer and reader of an events block both know of the program's heap, so that an event which
+// goes as expected costs next to nothing. Begins empty with each block. docs/recording-format.md,
+// "Prediction", is its specification; both sides must call the same functions in the same order.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "recording/event.h"
+#include "recording/format.h"
+
+namespace mini::recording {
+
+using SlotNumber = std::uint16_t;
+using LocalThread = std::uint16_t;
+using LocalStack = std::uint16_t;
+
+/// A size class: what decides which freed block malloc gives out next.
+struct SizeClass {
+  std::uint16_t number = 0;
+  std::uint64_t bytes = 0;
+};
+
+inline SizeClass chunk_class(std::uint64_t size) {
+  const std::uint64_t number = std::max<std::uint64_t>(2, (size + 23) >> 4);
+  return {static_cast<std::uint16_t>(number), number << 4};
+}
+
+inline SizeClass geometric_class(std::uint64_t size) {
+  if (size <= 128) {
+    const std::uint64_t number = std::max<std::uint64_t>(1, (size + 15) >> 4);
+    return {static_cast<std::uint16_t>(number), number << 4};
+  }
+  const std::uint64_t below = size - 1;
+  const auto shift = static_cast<unsigned>(std::bit_width(below)) - 3;
+  const std::uint64_t step = below >> shift;
+  return {static_cast<std::uint16_t>((4 * (shift + 3)) + (step & 3)), (step + 1) << shift};
+}
+
+inline constexpr std::uint8_t kClassRules = 2;
+
+inline SizeClass size_class(std::uint8_t rule, std::uint64_t size) {
+  constexpr std::uint64_t kPage = 4096;
+  if (size > 4072) {
+    return {static_cast<std::uint16_t>(256 + std::bit_width(size)),
+            (size + kPage - 1) & ~(kPage - 1)};
+  }
+  return rule == 0 ? chunk_class(size) : geometric_class(size);
+}
+
+/// Number 0 of every kind of thing is none, and a place to write to all the same. About 2 MiB, of
+/// which a block touches what it needs.
+//
+// Slots are linked in rings, each with a node of its own that is no slot: putting in and taking out
+// ask nothing. A slot that is in no list is a ring by itself. Nodes are
+//
+//   0 … 65535         slots
+//   kFreeLists + n    free list n of 4096
+//   kLiveLists + n    live list of local thread n
+class Prediction {
+ public:
+  struct Stack {
+    StackNumber number = 0;
+    LocalStack follower = 0;
+    std::uint8_t kind = 0;
+    std::uint64_t size = 0;
+  };
+
+  Prediction()
+      : nodes_(std::make_unique_for_overwrite<Node[]>(kLiveLists + kMaxThreads + 1)),
+        classes_(std::make_unique_for_overwrite<std::uint16_t[]>(kSlots)) {
+    restart();
+  }
+
+  void restart() {
+    slot_count_ = 0;
+    for (std::uint32_t node = kFreeLists; node < kLiveLists; ++node) make_ring(node);
+    threads_.clear();
+    stacks_.clear();
+    new_thread(0);
+    new_stack(0, 0);
+  }
+
+  ThreadNumber thread_number(LocalThread thread) const { return threads_[thread].number; }
+  SlotNumber slot_count() const { return slot_count_; }
+  /// REQUIRES: 0 < slot <= slot_count().
+  std::uint64_t address(SlotNumber slot) const { return nodes_[slot].address; }
+  /// Counts from 1; see local numbers in the specification.
+  std::size_t thread_count() const { return threads_.size() - 1; }
+  /// Number 0 at the beginning of a block.
+  ThreadNumber current_thread() const { return current_->number; }
+  bool has_current_thread() const { return live_list_ != kLiveLists; }
+  /// What follows is this thread's doing. REQUIRES: thread <= thread_count().
+  void set_current_thread(LocalThread thread) {
+    current_ = &threads_[thread];
+    live_list_ = kLiveLists + thread;
+    class_offset_ = 331U * thread;
+  }
+  std::size_t stack_count() const { return stacks_.size() - 1; }
+  Stack& stack(LocalStack stack) { return stacks_[stack]; }
+
+  /// Which is then the current one. REQUIRES: fewer than kMaxThreads.
+  LocalThread new_thread(ThreadNumber number) {
+    threads_.push_back({.number = number});
+    const auto thread = static_cast<LocalThread>(threads_.size() - 1);
+    make_ring(kLiveLists + thread);
+    set_current_thread(thread);
+    return thread;
+  }
+
+  LocalStack new_stack(StackNumber number, std::uint8_t kind) {
+    stacks_.push_back({.number = number, .kind = kind});
+    return static_cast<LocalStack>(stacks_.size() - 1);
+  }
+
+  // All of what follows is of the current thread.
+
+  /// What follows its last stack, or 0.
+  LocalStack expected_stack() const { return stacks_[current_->last_stack].follower; }
+  void stack_seen(LocalStack stack) {
+    stacks_[current_->last_stack].follower = stack;
+    current_->last_stack = stack;
+  }
+
+  /// 0 where the list is empty.
+  SlotNumber expected_free_slot(SizeClass size_class) const {
+    return first_of(free_list(size_class.number));
+  }
+  SlotNumber expected_live_slot() const { return first_of(live_list_); }
+  /// The slot after the last freed one; 0 where there is none.
+  SlotNumber slot_after_freed() const {
+    const SlotNumber last = current_->last_freed;
+    return last != 0 && last < slot_count_ ? static_cast<SlotNumber>(last + 1) : SlotNumber{0};
+  }
+  std::uint64_t expected_address() const {
+    return current_->has_next_address ? current_->next_address : newest_address();
+  }
+  std::uint64_t newest_address() const {
+    return slot_count_ == 0 ? 0 : nodes_[slot_count_].address;
+  }
+
+  /// REQUIRES: fewer than kMaxEvents slots.
+  SlotNumber new_slot(std::uint64_t address) {
+    const SlotNumber slot = ++slot_count_;
+    make_ring(slot);
+    nodes_[slot].address = address;
+    classes_[slot] = 0;
+    return slot;
+  }
+
+  void new_block_seen(std::uint64_t address, SizeClass size_class) {
+    current_->next_address = address + size_class.bytes;
+    current_->has_next_address = true;
+  }
+
+  void allocated(SlotNumber slot, SizeClass size_class) {
+    take_out(slot);
+    classes_[slot] = size_class.number;
+    put_in(slot, live_list_);
+  }
+
+  void freed(SlotNumber slot) {
+    take_out(slot);
+    const std::uint16_t size_class = classes_[slot];
+    if (size_class != 0) {
+      put_in(slot, free_list(size_class));
+    } else {
+      make_ring(slot);
+    }
+    current_->last_freed = slot;
+  }
+
+ private:
+  struct Node {
+    std::uint64_t address;  // of a slot
+    std::uint32_t next;
+    std::uint32_t previous;
+  };
+
+  struct Thread {
+    ThreadNumber number = 0;
+    LocalStack last_stack = 0;
+    SlotNumber last_freed = 0;
+    std::uint64_t next_address = 0;  // where its next new block is expected, if has_next_address
+    bool has_next_address = false;
+  };
+
+  static constexpr std::uint32_t kSlots = kMaxEvents + 1;
+  static constexpr std::uint32_t kFreeLists = kSlots;
+  static constexpr std::uint32_t kFreeListCount = 4096;
+  static constexpr std::uint32_t kLiveLists = kFreeLists + kFreeListCount;
+
+  std::uint32_t free_list(std::uint16_t size_class) const {
+    return kFreeLists + (size_class + class_offset_) % kFreeListCount;
+  }
+
+  void make_ring(std::uint32_t node) { nodes_[node].next = nodes_[node].previous = node; }
+
+  SlotNumber first_of(std::uint32_t list) const {
+    const std::uint32_t first = nodes_[list].next;
+    return first < kSlots ? static_cast<SlotNumber>(first) : SlotNumber{0};
+  }
+
+  /// Leaves the slot's own links as they are.
+  void take_out(SlotNumber slot) {
+    const Node& node = nodes_[slot];
+    nodes_[node.next].previous = node.previous;
+    nodes_[node.previous].next = node.next;
+  }
+
+  void put_in(SlotNumber slot, std::uint32_t list) {
+    const std::uint32_t second = nodes_[list].next;
+    nodes_[slot].next = second;
+    nodes_[slot].previous = list;
+    nodes_[second].previous = slot;
+    nodes_[list].next = slot;
+  }
+
+  std::unique_ptr<Node[]> nodes_;
+  std::unique_ptr<std::uint16_t[]> classes_;  // of slots; 0: never allocated in this block
+  SlotNumber slot_count_ = 0;
+  std::vector<Thread> threads_;
+  Thread* current_ = nullptr;  // and what its number leads to:
+  std::uint32_t live_list_ = kLiveLists;
+  std::uint32_t class_offset_ = 0;
+  std::vector<Stack> stacks_;
+};
+
+}  // namespace mini::recording
