@@ -54,6 +54,7 @@ void HeapProfileBuilder::thread(recording::ThreadNumber number,
     profile_.threads[known].name = facts.name;  // it has been given another name
     return;
   }
+  if (profile_.threads.size() > LiveBlocks::kMostThread) return;
   threads_.define(number, static_cast<std::uint32_t>(profile_.threads.size()));
   profile_.threads.push_back({.tid = facts.tid, .name = facts.name, .totals = {}});
   thread_counters_.emplace_back();
@@ -87,7 +88,7 @@ void HeapProfileBuilder::stack(recording::StackNumber number, const recording::S
 /// Whether an event counts; its time becomes one that does not go back, from the span's begin on.
 bool HeapProfileBuilder::enter(std::uint64_t& time_ns) {
   if (time_ns > span_.until_ns) return false;
-  now_ns_ = time_ns = std::max(time_ns, now_ns_);
+  now_ns_ = time_ns = std::clamp(time_ns, now_ns_, LiveBlocks::kMostTimeNs);
   return true;
 }
 
@@ -111,7 +112,7 @@ model::Amount HeapProfileBuilder::stands_for(const recording::Allocation& alloca
   if (allocation.weight_bytes == 0) [[likely]]
     return {.blocks = 1, .bytes = size};
   const std::uint64_t weight = std::min(allocation.weight_bytes, kMostBlockBytes);
-  constexpr double kMost = std::numeric_limits<std::uint32_t>::max();
+  constexpr double kMost = LiveBlocks::kMostBlocks;
   const double exact =
       static_cast<double>(weight) / static_cast<double>(std::max<std::uint64_t>(size, 1));
   const double blocks = std::clamp(std::floor(exact + stack.carry), 1.0, kMost);
@@ -126,12 +127,12 @@ HeapProfileBuilder::Counters HeapProfileBuilder::counters_of(const LiveBlock& bl
 /// K1, before a counter changes that is not part of a new maximum.
 void HeapProfileBuilder::keep(Counter& counter) const {
   if (counter.epoch == epoch_) return;
-  counter.saved = counter.totals.live;
+  counter.saved = counter.live;
   counter.epoch = epoch_;
 }
 
 void HeapProfileBuilder::hold(StackCounter& stack, std::uint64_t time_ns) const {
-  stack.held_byte_ns += static_cast<double>(stack.totals.live.bytes) *
+  stack.held_byte_ns += static_cast<double>(stack.live.bytes) *
                         static_cast<double>(time_ns - stack.changed_ns);
   stack.changed_ns = time_ns;
 }
@@ -139,16 +140,16 @@ void HeapProfileBuilder::hold(StackCounter& stack, std::uint64_t time_ns) const 
 void HeapProfileBuilder::add_live(const Counters& counters, model::Amount amount,
                                   std::uint64_t time_ns) {
   totals_.live += amount;
-  const bool is_new_maximum = totals_.live.bytes > totals_.peak.bytes;
+  const bool is_new_maximum = totals_.live.bytes > peak_.bytes;
   if (is_new_maximum) {
     ++epoch_;
-    totals_.peak = totals_.live;
+    peak_ = totals_.live;
     profile_.peak_time_ns = time_ns;
   }
   for (Counter* counter : counters) {
     if (!is_new_maximum) keep(*counter);
-    counter->totals.live += amount;
-    counter->totals.allocated += amount;
+    counter->live += amount;
+    counter->allocated += amount;
   }
 }
 
@@ -158,7 +159,7 @@ void HeapProfileBuilder::remove_live(const LiveBlock& block, const Counters& cou
   totals_.live -= amount_of(block);
   for (Counter* counter : counters) {
     keep(*counter);
-    counter->totals.live -= amount_of(block);
+    counter->live -= amount_of(block);
   }
 }
 
@@ -168,7 +169,7 @@ void HeapProfileBuilder::lose(const LiveBlock& block, std::uint64_t time_ns) {
   const Counters counters = counters_of(block);
   remove_live(block, counters, time_ns);
   totals_.lost += amount_of(block);
-  for (Counter* counter : counters) counter->totals.lost += amount_of(block);
+  for (Counter* counter : counters) counter->lost += amount_of(block);
 }
 
 void HeapProfileBuilder::allocation(const recording::Allocation& allocation) {
@@ -199,7 +200,7 @@ void HeapProfileBuilder::allocation(const recording::Allocation& allocation) {
   add_live(counters, amount, time_ns);
   if (allocation.kind == recording::CallKind::kRealloc) {
     totals_.resized += amount.blocks;
-    for (Counter* counter : counters) counter->totals.resized += amount.blocks;
+    for (Counter* counter : counters) counter->resized += amount.blocks;
   }
   timeline_.allocated(time_ns, totals_.live.bytes);
 }
@@ -226,13 +227,10 @@ void HeapProfileBuilder::free(const recording::Free& free) {
       static_cast<double>(lifetime_ns) * static_cast<double>(amount.blocks);
   const Counters counters = counters_of(*block);
   remove_live(*block, counters, time_ns);
-  const auto count = [&](model::BlockTotals& totals) {
-    totals.freed += amount;
-    if (is_temporary) totals.temporary += amount;
-    totals.lifetime_ns += lifetimes_ns;
-  };
-  count(totals_);
-  for (Counter* counter : counters) count(counter->totals);
+  for (Counter* counter : {&totals_, counters[0], counters[1], counters[2]}) {
+    if (is_temporary) counter->temporary += amount;
+    counter->lifetime_ns += lifetimes_ns;
+  }
   lifetimes_[static_cast<std::size_t>(std::bit_width(lifetime_ns))] += amount;
   timeline_.freed(time_ns, totals_.live.bytes);
 }
@@ -267,8 +265,17 @@ void HeapProfileBuilder::marker(const recording::Marker& marker) {
 }
 
 model::BlockTotals HeapProfileBuilder::totals_of(const Counter& counter) const {
-  model::BlockTotals totals = counter.totals;
-  totals.peak = counter.epoch == epoch_ ? counter.saved : totals.live;
+  model::BlockTotals totals;
+  totals.allocated = counter.allocated;
+  totals.live = counter.live;
+  totals.lost = counter.lost;
+  totals.freed = counter.allocated;  // P2
+  totals.freed -= counter.live;
+  totals.freed -= counter.lost;
+  totals.temporary = counter.temporary;
+  totals.peak = counter.epoch == epoch_ ? counter.saved : counter.live;
+  totals.resized = counter.resized;
+  totals.lifetime_ns = counter.lifetime_ns;
   return totals;
 }
 
@@ -294,7 +301,7 @@ void HeapProfileBuilder::finish_threads(model::HeapProfile& profile) {
 
 void HeapProfileBuilder::finish_sizes(model::HeapProfile& profile) const {
   for (unsigned bits = 0; bits < sizes_.size(); ++bits) {
-    if (sizes_[bits].totals.allocated.blocks != 0) {
+    if (sizes_[bits].allocated.blocks != 0) {
       profile.sizes.push_back({.least_bytes = least_with_bits(bits),
                                .most_bytes = most_with_bits(bits),
                                .totals = totals_of(sizes_[bits])});
@@ -340,7 +347,8 @@ model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary)
         std::max(now_ns_, std::min(summary.ending->time_ns, span_.until_ns));
   }
   finish_facts(profile, summary);
-  profile.totals = totals_;
+  profile.totals = totals_of(totals_);
+  profile.totals.peak = peak_;
   finish_stacks(profile);
   finish_threads(profile);
   finish_sizes(profile);

@@ -47,19 +47,24 @@ class HeapProfileBuilder : public recording::Visitor {
   const LiveBlocks& live_blocks() const { return blocks_; }
 
  private:
-  /// Of a stack, a thread or a range of sizes.
-  struct Counter {
-    model::BlockTotals totals;  // but for `peak`
+  /// Of a stack, a thread or a range of sizes. In the order of use: a line of the cache, and less.
+  struct alignas(64) Counter {
+    model::Amount live;
+    model::Amount allocated;
     model::Amount saved;
     std::uint64_t epoch = 0;
+    double lifetime_ns = 0;
+    model::Amount temporary;
+    model::Amount lost;
+    std::uint64_t resized = 0;
   };
   struct StackCounter : Counter {
-    std::uint32_t node = 0;
-    double carry = 0;  // the part of a block that is not yet counted, where the recording samples
-    double held_byte_ns = 0;
     std::uint64_t changed_ns = 0;
-    std::uint64_t first_ns = 0;
+    double held_byte_ns = 0;
     std::uint64_t last_ns = 0;
+    std::uint64_t first_ns = 0;
+    double carry = 0;  // the part of a block that is not yet counted, where the recording samples
+    std::uint32_t node = 0;
   };
   struct ThreadCounter : Counter {
     std::uint64_t frees_by_others = 0;
@@ -98,7 +103,8 @@ class HeapProfileBuilder : public recording::Visitor {
   std::array<model::Amount, 65> lifetimes_;     // by the number of bits of the time
   TimelineBuilder timeline_;
 
-  model::BlockTotals totals_;
+  Counter totals_;
+  model::Amount peak_;
   std::uint64_t epoch_ = 1;
   std::uint64_t now_ns_ = 0;
 };

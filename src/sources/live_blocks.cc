@@ -7,6 +7,7 @@ namespace mini::sources {
 namespace {
 
 constexpr std::size_t kFirstSlots = 1024;
+constexpr unsigned kBlocksLowBits = 9;
 
 constexpr std::uint64_t most_used(std::size_t slots) {
   return slots / 5 * 4;
@@ -33,16 +34,15 @@ LiveBlocks::LiveBlocks()
 std::size_t LiveBlocks::find(std::uint64_t address) const {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = home_of(address);
-  while (slots_[at].record != 0 && slots_[at].address != address) at = (at + 1) & mask;
+  while (slots_[at].is_used && slots_[at].address != address) at = (at + 1) & mask;
   return at;
 }
 
 std::optional<LiveBlock> LiveBlocks::put(Address address, const LiveBlock& block) {
   std::size_t at = find(address.value);
-  if (slots_[at].record != 0) {
-    Slot& slot = slots_[at];
-    const LiveBlock before = block_of(slot, record(slot.record));
-    fill(slot, record(slot.record), block);
+  if (slots_[at].is_used) {
+    const LiveBlock before = block_of(slots_[at]);
+    slots_[at] = slot_of(address, block);
     return before;
   }
   if (used_count_ == most_used_count_) {
@@ -50,61 +50,46 @@ std::optional<LiveBlock> LiveBlocks::put(Address address, const LiveBlock& block
     at = find(address.value);
   }
   ++used_count_;
-  Slot& slot = slots_[at];
-  slot.address = address.value;
-  slot.record = new_record();
-  fill(slot, record(slot.record), block);
+  slots_[at] = slot_of(address, block);
   return std::nullopt;
 }
 
 std::optional<LiveBlock> LiveBlocks::take(Address address) {
   const std::size_t at = find(address.value);
-  const Slot slot = slots_[at];
-  if (slot.record == 0) return std::nullopt;
-  Record& taken = record(slot.record);
-  const LiveBlock block = block_of(slot, taken);
-  taken.time_ns = free_record_;
-  free_record_ = slot.record;
+  if (!slots_[at].is_used) return std::nullopt;
+  const LiveBlock block = block_of(slots_[at]);
   --used_count_;
   close_gap(at);
   return block;
 }
 
-std::uint32_t LiveBlocks::new_record() {
-  if (free_record_ != 0) {
-    const std::uint32_t number = free_record_;
-    free_record_ = static_cast<std::uint32_t>(record(number).time_ns);
-    return number;
-  }
-  const std::uint32_t number = next_record_++;
-  if ((number >> kChunkBits) >= chunks_.size()) {
-    chunks_.push_back(std::make_unique<Record[]>(kChunkRecords));
-  }
-  return number;
+LiveBlock LiveBlocks::block_of(const Slot& slot) {
+  return {.time_ns = slot.time_ns,
+          .bytes = slot.bytes,
+          .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
+          .stack = static_cast<std::uint32_t>(slot.stack),
+          .thread = static_cast<std::uint32_t>(slot.thread),
+          .size_range = static_cast<std::uint8_t>(slot.size_range)};
 }
 
-LiveBlock LiveBlocks::block_of(const Slot& slot, const Record& record) {
-  return {.time_ns = record.time_ns,
-          .bytes = record.bytes,
-          .blocks = record.blocks,
-          .stack = record.stack,
-          .thread = slot.thread,
-          .size_range = static_cast<std::uint8_t>(record.size_range)};
-}
-
-void LiveBlocks::fill(Slot& slot, Record& record, const LiveBlock& block) {
-  slot.thread = block.thread;
-  record.time_ns = block.time_ns;
-  record.bytes = block.bytes & ((std::uint64_t{1} << 56U) - 1);
-  record.size_range = block.size_range;
-  record.stack = block.stack;
-  record.blocks = block.blocks;
+LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& block) {
+  Slot slot;
+  slot.address = address.value;
+  slot.time_ns = block.time_ns & kMostTimeNs;
+  slot.size_range = block.size_range & kMostSizeRange;
+  slot.is_used = true;
+  slot.bytes = block.bytes & kMostBytes;
+  slot.blocks_high = (block.blocks >> kBlocksLowBits) & 0xffffU;
+  slot.blocks_low = block.blocks & ((1U << kBlocksLowBits) - 1);
+  slot.stack = block.stack;
+  slot.thread = block.thread & kMostThread;
+  return slot;
 }
 
 /// Moves back every slot behind the gap that L2 allows to, up to the next free slot.
 void LiveBlocks::close_gap(std::size_t gap) {
   const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = (gap + 1) & mask; slots_[at].record != 0; at = (at + 1) & mask) {
+  for (std::size_t at = (gap + 1) & mask; slots_[at].is_used; at = (at + 1) & mask) {
     const std::size_t from_home = (at - home_of(slots_[at].address)) & mask;
     if (from_home >= ((at - gap) & mask)) {
       slots_[gap] = slots_[at];
@@ -120,35 +105,22 @@ void LiveBlocks::grow() {
   shift_ = shift_for(slots_.size());
   most_used_count_ = most_used(slots_.size());
   for (const Slot& slot : old) {
-    if (slot.record != 0) slots_[find(slot.address)] = slot;
+    if (slot.is_used) slots_[find(slot.address)] = slot;
   }
 }
 
 bool LiveBlocks::check() const {
   const std::size_t mask = slots_.size() - 1;
   if ((slots_.size() & mask) != 0 || used_count_ > most_used(slots_.size())) return false;
-  std::vector<bool> seen(next_record_);
-  const auto see = [&](std::uint64_t number) {
-    if (number == 0 || number >= next_record_ || seen[number]) return false;
-    seen[number] = true;
-    return true;
-  };
   std::uint64_t used_count = 0;
   for (std::size_t at = 0; at < slots_.size(); ++at) {
-    if (slots_[at].record == 0) continue;
+    if (!slots_[at].is_used) continue;
     ++used_count;
-    if (!see(slots_[at].record)) return false;
     for (std::size_t i = home_of(slots_[at].address); i != at; i = (i + 1) & mask) {
-      if (slots_[i].record == 0) return false;
+      if (!slots_[i].is_used) return false;
     }
   }
-  std::uint64_t free_count = 0;
-  for (std::uint64_t number = free_record_; number != 0;
-       number = record(static_cast<std::uint32_t>(number)).time_ns) {
-    ++free_count;
-    if (!see(number)) return false;
-  }
-  return used_count == used_count_ && used_count + free_count + 1 == next_record_;
+  return used_count == used_count_;
 }
 
 }  // namespace mini::sources

@@ -1,20 +1,18 @@
 // The blocks that are live at a moment, by address: the one table that grows with a program's heap
 // and is touched at every event.
 //
-// Open addressing with linear probing over slots of 16 bytes; what is known of a block is elsewhere
-// and never moves, so that growing copies slots only. Taking a block out shifts back those behind
-// it: there are no tombstones, and a table is as good after a billion events as after one.
+// Open addressing with linear probing. A slot is half a cache line and holds all that is known of
+// its block, so that an event costs one miss. Taking a block out shifts back those behind it: there
+// are no tombstones, and a table is as good after a billion events as after one.
 //
 //  L1  slots_.size() is a power of two; at most 4/5 of them are used
 //  L2  from the slot that a used slot's address hashes to, up to the used slot, all are used
-//  L3  each block is in one used slot or in the free list
 //
 // Addresses come from a recording, perhaps from an adversary's: the multiplier of the hash is
 // another one in each table. No result depends on it.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -22,10 +20,11 @@
 
 namespace mini::sources {
 
+/// Each value takes no more bits than LiveBlocks has for it; see the limits there.
 struct LiveBlock {
   std::uint64_t time_ns = 0;
-  std::uint64_t bytes = 0;   // that it stands for; below 2^56
-  std::uint32_t blocks = 1;  // that it stands for
+  std::uint64_t bytes = 0;   // that it stands for
+  std::uint32_t blocks = 1;  // that it stands for; not 0
   std::uint32_t stack = 0;
   std::uint32_t thread = 0;
   std::uint8_t size_range = 0;
@@ -33,6 +32,12 @@ struct LiveBlock {
 
 class LiveBlocks {
  public:
+  static constexpr std::uint64_t kMostTimeNs = (std::uint64_t{1} << 56U) - 1;
+  static constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 48U) - 1;
+  static constexpr std::uint32_t kMostBlocks = (1U << 25U) - 1;
+  static constexpr std::uint32_t kMostThread = (1U << 23U) - 1;
+  static constexpr std::uint8_t kMostSizeRange = (1U << 7U) - 1;
+
   LiveBlocks();
 
   /// Returns the block that was at the address before.
@@ -40,36 +45,27 @@ class LiveBlocks {
   std::optional<LiveBlock> take(Address address);
 
   std::uint64_t size() const { return used_count_; }
-  /// Whether L1 to L3 hold. Slow; for tests.
+  /// Whether L1 and L2 hold. Slow; for tests.
   bool check() const;
 
  private:
-  struct Slot {
+  struct alignas(32) Slot {
     std::uint64_t address = 0;
-    std::uint32_t record = 0;  // its number; 0: the slot is not used
-    std::uint32_t thread = 0;
+    std::uint64_t time_ns : 56 = 0;
+    std::uint64_t size_range : 7 = 0;
+    std::uint64_t is_used : 1 = 0;
+    std::uint64_t bytes : 48 = 0;
+    std::uint64_t blocks_high : 16 = 0;
+    std::uint64_t stack : 32 = 0;
+    std::uint64_t thread : 23 = 0;
+    std::uint64_t blocks_low : 9 = 0;
   };
-  struct Record {
-    std::uint64_t time_ns = 0;  // of a free record: the next free one
-    std::uint64_t bytes : 56 = 0;
-    std::uint64_t size_range : 8 = 0;
-    std::uint32_t stack = 0;
-    std::uint32_t blocks = 0;
-  };
-  static constexpr std::uint32_t kChunkBits = 12;
-  static constexpr std::uint32_t kChunkRecords = 1U << kChunkBits;
+  static_assert(sizeof(Slot) == 32);
 
   std::size_t home_of(std::uint64_t address) const { return (address * multiplier_) >> shift_; }
   std::size_t find(std::uint64_t address) const;
-  Record& record(std::uint32_t number) {
-    return chunks_[number >> kChunkBits][number & (kChunkRecords - 1)];
-  }
-  const Record& record(std::uint32_t number) const {
-    return chunks_[number >> kChunkBits][number & (kChunkRecords - 1)];
-  }
-  std::uint32_t new_record();
-  static LiveBlock block_of(const Slot& slot, const Record& record);
-  static void fill(Slot& slot, Record& record, const LiveBlock& block);
+  static LiveBlock block_of(const Slot& slot);
+  static Slot slot_of(Address address, const LiveBlock& block);
   void close_gap(std::size_t gap);
   void grow();
 
@@ -78,9 +74,6 @@ class LiveBlocks {
   unsigned shift_;
   std::uint64_t used_count_ = 0;
   std::uint64_t most_used_count_;
-  std::vector<std::unique_ptr<Record[]>> chunks_;
-  std::uint32_t next_record_ = 1;
-  std::uint32_t free_record_ = 0;
 };
 
 }  // namespace mini::sources

@@ -19,12 +19,24 @@ void expect_same(const std::optional<LiveBlock>& got, const LiveBlock& expected)
 }
 
 LiveBlock random_block(std::mt19937_64& random) {
-  return {.time_ns = random(),
-          .bytes = random() >> 8U,
-          .blocks = static_cast<std::uint32_t>(random()),
+  return {.time_ns = random() & LiveBlocks::kMostTimeNs,
+          .bytes = random() & LiveBlocks::kMostBytes,
+          .blocks = static_cast<std::uint32_t>(random()) & LiveBlocks::kMostBlocks,
           .stack = static_cast<std::uint32_t>(random()),
-          .thread = static_cast<std::uint32_t>(random()),
-          .size_range = static_cast<std::uint8_t>(random())};
+          .thread = static_cast<std::uint32_t>(random()) & LiveBlocks::kMostThread,
+          .size_range = static_cast<std::uint8_t>(random() & LiveBlocks::kMostSizeRange)};
+}
+
+TEST(LiveBlocksTest, HoldsTheLargestOfEachValue) {
+  LiveBlocks blocks;
+  const LiveBlock block{.time_ns = LiveBlocks::kMostTimeNs,
+                        .bytes = LiveBlocks::kMostBytes,
+                        .blocks = LiveBlocks::kMostBlocks,
+                        .stack = UINT32_MAX,
+                        .thread = LiveBlocks::kMostThread,
+                        .size_range = LiveBlocks::kMostSizeRange};
+  blocks.put(Address{UINT64_MAX}, block);
+  expect_same(blocks.take(Address{UINT64_MAX}), block);
 }
 
 TEST(LiveBlocksTest, WhatWasPutIsTakenOnce) {
@@ -42,8 +54,8 @@ TEST(LiveBlocksTest, AnyAddressIsAKey) {
   LiveBlocks blocks;
   for (const std::uint64_t address : {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX}) {
     EXPECT_FALSE(blocks.take(Address{address}));
-    EXPECT_FALSE(blocks.put(Address{address}, {.bytes = address >> 8U}));
-    expect_same(blocks.take(Address{address}), {.bytes = address >> 8U});
+    EXPECT_FALSE(blocks.put(Address{address}, {.bytes = address >> 16U}));
+    expect_same(blocks.take(Address{address}), {.bytes = address >> 16U});
   }
 }
 
