@@ -23,7 +23,7 @@ struct ProcessFacts {
   std::vector<std::string> command;  // argv; may be empty
   std::string executable;            // path
   std::uint64_t start_unix_ns = 0;   // of the recording, on the wall clock
-  std::uint64_t sample_bytes = 0;    // mean distance of Poisson sampling; 0: every allocation is here
+  std::uint64_t sample_bytes = 0;  // mean distance of Poisson sampling; 0: every allocation is here
 };
 
 /// An ELF file with code of the process. Never changed once defined: a file that is loaded again
@@ -31,7 +31,7 @@ struct ProcessFacts {
 struct ModuleFacts {
   std::string path;
   std::string build_id;  // lower-case hexadecimal; "" where there is none
-  Address load_bias;     // address in memory - address in the file
+  Address load_bias{};   // address in memory - address in the file
 };
 
 /// One return address.
@@ -64,9 +64,9 @@ enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew,
 /// A block was given to the program. In a recording that samples, it stands for `weight_bytes`
 /// (docs/recording-format.md says how); else that is 0.
 struct Allocation {
-  std::uint64_t time_ns = 0;  // since the recording began
+  std::uint64_t time_ns = 0;  // since the recording began; a recording keeps whole microseconds
   ThreadNumber thread = 0;
-  Address address;
+  Address address{};
   std::uint64_t requested_bytes = 0;
   StackNumber stack = 0;
   CallKind kind = CallKind::kMalloc;
@@ -78,18 +78,18 @@ struct Allocation {
 struct Free {
   std::uint64_t time_ns = 0;
   ThreadNumber thread = 0;
-  Address address;
+  Address address{};
   StackNumber stack = 0;  // 0 unless stacks of frees are recorded
 };
 
 /// What the kernel held for the process at a moment.
 struct KernelSample {
   std::uint64_t time_ns = 0;
-  Bytes resident;         // RSS
-  Bytes peak_resident;    // VmHWM
-  Bytes agent_resident;   // of `resident`, at most: what is heapspy's own
-  Bytes break_bytes;      // the [heap] region
-  Bytes mapped_bytes;     // VmSize
+  Bytes resident{};        // RSS
+  Bytes peak_resident{};   // VmHWM
+  Bytes agent_resident{};  // of `resident`, at most: what is heapspy's own
+  Bytes break_bytes{};     // the [heap] region
+  Bytes mapped_bytes{};    // VmSize
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
 };
@@ -113,7 +113,7 @@ struct Ending {
   enum class Kind : std::uint8_t { kExited, kKilled, kExec, kDetached, kUnknown };
   Kind kind = Kind::kUnknown;
   std::uint32_t status = 0;  // exit status or signal number
-  Losses losses;
+  Losses losses{};
 };
 
 }  // namespace mini::recording

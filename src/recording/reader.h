@@ -35,7 +35,8 @@ class Visitor {
 struct Damage {
   std::uint64_t skipped_blocks = 0;  // whose checksum or contents were wrong
   std::uint64_t skipped_bytes = 0;   // that belong to no sound block
-  bool is_cut = false;               // no ending: the recorder was killed, or the file was cut
+  std::uint64_t lost_events = 0;     // allocations and frees, as far as later blocks tell
+  bool is_cut = false;  // no ending or footer: the recorder was killed, or the file cut
   bool any() const { return skipped_blocks != 0 || skipped_bytes != 0; }
 };
 
@@ -44,11 +45,12 @@ struct Summary {
   std::optional<Ending> ending;
   std::uint64_t allocations = 0;
   std::uint64_t frees = 0;
+  bool is_stopped = false;  // progress() said so: nothing is known of what comes after
   Damage damage;
 };
 
 /// Reads the whole of a file, or fails where it is no recording, or of a newer major version.
-/// Memory: one block, whatever the length of the file.
+/// A path may lead to a pipe. Memory: one block, whatever the length of the file.
 Result<Summary> read_recording(const std::string& path, Visitor& visitor);
 
 /// The same from memory, for tests and the fuzzer.

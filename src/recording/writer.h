@@ -11,10 +11,10 @@
 
 namespace mini::recording {
 
-/// Not thread-safe. Holds at most a few hundred KiB beside the tables that make stacks and frames
-/// unique. What was handed over reaches the file when a block is full, at flush() and at finish():
-/// a process that is killed in between loses that much at most. After an error every call does
-/// nothing and returns it.
+/// Not thread-safe. Holds about 2 MiB beside the tables that make stacks and frames unique. What
+/// was handed over reaches the file when a block is full, at flush() and at finish(): a process
+/// that is killed in between loses that much at most. After an error every call does nothing and
+/// returns it.
 class Writer {
  public:
   /// Takes over the descriptor, of an empty file or a pipe, and writes the head.

@@ -1,0 +1,53 @@
+// zstd's contexts, owned.
+#include "recording/compression.h"
+
+#include <algorithm>
+#include <zstd.h>
+
+namespace mini::recording {
+
+namespace {
+
+constexpr int kLevel = 1;
+// Below this a frame's own header, and the time to look for a gain, are not worth it.
+constexpr std::size_t kLeastBytes = 64;
+
+}  // namespace
+
+Compressor::Compressor() : context_(ZSTD_createCCtx()) {
+  if (context_ != nullptr) ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kLevel);
+}
+
+Compressor::~Compressor() {
+  ZSTD_freeCCtx(context_);
+}
+
+std::size_t Compressor::append(ByteSpan bytes, ByteVector& out) {
+  if (bytes.size() >= kLeastBytes && context_ != nullptr) {
+    scratch_.resize(std::max(scratch_.size(), bytes.size()));
+    // With less room than a gain needs it stops early, and says so as an error.
+    const std::size_t size =
+        ZSTD_compress2(context_, scratch_.data(), bytes.size() - 1, bytes.data(), bytes.size());
+    if (ZSTD_isError(size) == 0) {
+      put_bytes(out, ByteSpan(scratch_).first(size));
+      return size;
+    }
+  }
+  put_bytes(out, bytes);
+  return bytes.size();
+}
+
+Decompressor::Decompressor() : context_(ZSTD_createDCtx()) {}
+
+Decompressor::~Decompressor() {
+  ZSTD_freeDCtx(context_);
+}
+
+bool Decompressor::fill(ByteSpan frame, std::span<std::uint8_t> out) {
+  if (context_ == nullptr) return false;
+  const std::size_t size =
+      ZSTD_decompressDCtx(context_, out.data(), out.size(), frame.data(), frame.size());
+  return ZSTD_isError(size) == 0 && size == out.size();
+}
+
+}  // namespace mini::recording

@@ -1,0 +1,260 @@
+// The reader's side of an events block. Every number is checked before it is an index; a column
+// that ends too early reads as zeros and is found out at the end of the event.
+#include "recording/event_decoder.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+
+namespace mini::recording {
+
+namespace {
+
+CallKind call_kind(std::uint8_t number) {
+  const bool is_known = number <= static_cast<std::uint8_t>(CallKind::kPool);
+  return is_known ? static_cast<CallKind>(number) : CallKind::kMalloc;
+}
+
+}  // namespace
+
+bool EventDecoder::read_head(ByteReader& in, Outcome& outcome) {
+  const std::uint64_t count = in.varint();
+  outcome.allocations_before = in.varint();
+  outcome.frees_before = in.varint();
+  tick_ns_ = in.varint();
+  tick_ = in.varint();
+  const std::uint64_t shift = in.varint();
+  const std::uint64_t rule = in.varint();
+  const auto time = checked_multiply(tick_, tick_ns_);
+  if (in.is_bad() || count > kMaxEvents || tick_ns_ == 0 || !time || shift > kMaxAddressShift ||
+      rule >= kClassRules) {
+    return false;
+  }
+  count_ = static_cast<std::uint32_t>(count);
+  time_ns_ = std::max(time_ns_, *time);
+  address_shift_ = static_cast<unsigned>(shift);
+  class_rule_ = static_cast<std::uint8_t>(rule);
+  return true;
+}
+
+/// Finds the columns and decompresses them.
+bool EventDecoder::read_columns(ByteReader& in) {
+  struct Sizes {
+    std::uint64_t raw, stored;
+  };
+  const std::uint64_t count = in.varint();
+  if (count > in.left()) return false;
+  std::array<Sizes, kColumns> sizes{};
+  std::uint64_t compressed_bytes = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const Sizes size{in.varint(), in.varint()};
+    if (size.raw > kMaxBlockBytes || size.stored > size.raw) return false;
+    if (i >= kColumns) continue;
+    sizes[i] = size;
+    if (size.stored != size.raw) compressed_bytes += size.raw;
+  }
+  if (compressed_bytes > kMaxBlockBytes) return false;
+  if (raw_.size() < compressed_bytes) raw_.resize(compressed_bytes);
+  std::span<std::uint8_t> room(raw_);
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    ByteSpan bytes = in.bytes(sizes[i].stored);
+    if (sizes[i].stored != sizes[i].raw) {
+      const std::span<std::uint8_t> target = room.first(sizes[i].raw);
+      if (!decompressor_.fill(bytes, target)) return false;
+      room = room.subspan(sizes[i].raw);
+      bytes = target;
+    }
+    columns_[i] = ByteReader(bytes);
+  }
+  has_weights_ = !column(Column::kWeights).at_end();
+  return !in.is_bad();
+}
+
+EventDecoder::Outcome EventDecoder::decode(ByteSpan block, Visitor& visitor) {
+  Outcome outcome;
+  ByteReader in(block);
+  if (!read_head(in, outcome) || !read_columns(in)) return outcome;
+  prediction_.restart();
+  thread_ = 0;
+  last_new_stack_ = 0;
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    if (!read_event(visitor, outcome)) return outcome;
+  }
+  outcome.is_sound = true;
+  return outcome;
+}
+
+inline bool EventDecoder::read_event(Visitor& visitor, Outcome& outcome) {
+  ByteReader& codes = column(Column::kCodes);
+  if (codes.at_end()) return false;
+  const std::uint8_t code = codes.byte();
+  if ((code & kCodeLater) != 0 && !read_time()) return false;
+  if ((code & kCodeThread) != 0 && !read_thread()) return false;
+  if (thread_ == 0) return false;
+  if ((code & kCodeOther) != 0) return read_other(code, visitor);
+  if ((code & kCodeFree) != 0) {
+    if (!read_free(code, visitor)) return false;
+    ++outcome.frees;
+    return true;
+  }
+  if (!read_allocation(code, visitor)) return false;
+  ++outcome.allocations;
+  return true;
+}
+
+bool EventDecoder::read_time() {
+  const auto tick = checked_add(tick_, column(Column::kTicks).varint());
+  if (!tick || column(Column::kTicks).is_bad()) return false;
+  const auto time = checked_multiply(*tick, tick_ns_);
+  if (!time) return false;
+  tick_ = *tick;
+  time_ns_ = std::max(time_ns_, *time);
+  return true;
+}
+
+bool EventDecoder::read_thread() {
+  ByteReader& threads = column(Column::kThreads);
+  const std::uint64_t local = threads.varint();
+  if (local == prediction_.thread_count() + 1 && local <= kMaxThreads) {
+    const std::uint64_t number = threads.varint();
+    if (number > UINT32_MAX) return false;
+    prediction_.new_thread(static_cast<ThreadNumber>(number));
+  }
+  if (threads.is_bad() || local == 0 || local > prediction_.thread_count()) return false;
+  thread_ = static_cast<LocalThread>(local);
+  return true;
+}
+
+/// A stack that is not as predicted.
+bool EventDecoder::read_stack(LocalStack& stack) {
+  ByteReader& stacks = column(Column::kStacks);
+  const std::uint64_t local = stacks.varint();
+  if (local == prediction_.stack_count() + 1) {
+    ByteReader& new_stacks = column(Column::kNewStacks);
+    const std::uint64_t number = last_new_stack_ + new_stacks.signed_varint();
+    const std::uint8_t kind = new_stacks.byte();
+    if (new_stacks.is_bad() || number > UINT32_MAX) return false;
+    last_new_stack_ = static_cast<StackNumber>(number);
+    prediction_.new_stack(last_new_stack_, kind);
+  }
+  if (stacks.is_bad() || local == 0 || local > prediction_.stack_count()) return false;
+  stack = static_cast<LocalStack>(local);
+  return true;
+}
+
+/// 0 where there is no such slot.
+inline SlotNumber EventDecoder::read_slot() {
+  const unsigned low = column(Column::kSlotsLow).byte();
+  const unsigned high = column(Column::kSlotsHigh).byte();
+  const unsigned slot = low | (high << 8U);
+  return slot <= prediction_.slot_count() ? static_cast<SlotNumber>(slot) : SlotNumber{0};
+}
+
+bool EventDecoder::read_new_slot(std::uint64_t expected, SlotNumber& slot) {
+  ByteReader& addresses = column(Column::kAddresses);
+  const std::uint64_t difference = addresses.signed_varint() << address_shift_;
+  if (addresses.is_bad()) return false;
+  slot = prediction_.new_slot(expected + difference);
+  return true;
+}
+
+/// The slot of an allocation, or 0 where there is none such.
+inline SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass size_class) {
+  if (mode == kModePredicted) return prediction_.expected_free_slot(thread_, size_class);
+  if (mode == kModeSlot) return read_slot();
+  const std::uint64_t expected = prediction_.expected_address(thread_);
+  SlotNumber slot = 0;
+  if (mode == kModeNext) {
+    slot = prediction_.new_slot(expected);
+  } else if (!read_new_slot(expected, slot)) {
+    return 0;
+  }
+  prediction_.new_block_seen(thread_, prediction_.slot(slot).address, size_class);
+  return slot;
+}
+
+inline bool EventDecoder::read_allocation(std::uint8_t code, Visitor& visitor) {
+  LocalStack stack = prediction_.expected_stack(thread_);
+  if ((code & kCodeStack) != 0 && !read_stack(stack)) return false;
+  if (stack == 0) return false;
+  prediction_.stack_seen(thread_, stack);
+  Prediction::Stack& known = prediction_.stack(stack);
+  if ((code & kCodeSize) != 0) {
+    const std::uint64_t low = column(Column::kSizesLow).byte();
+    ByteReader& high = column(Column::kSizesHigh);
+    known.size = low | (high.varint() << 8U);
+    if (high.is_bad() || column(Column::kSizesLow).is_bad()) return false;
+  }
+  std::uint64_t weight = 0;
+  if (has_weights_) {
+    weight = column(Column::kWeights).varint();
+    if (column(Column::kWeights).is_bad()) return false;
+  }
+  const SizeClass size_class = mini::recording::size_class(class_rule_, known.size);
+  const SlotNumber slot = place_allocation(code & kCodeModeMask, size_class);
+  if (slot == 0) return false;
+  prediction_.allocated(thread_, slot, size_class);
+  visitor.allocation({.time_ns = time_ns_,
+                      .thread = prediction_.thread(thread_).number,
+                      .address = Address{prediction_.slot(slot).address},
+                      .requested_bytes = known.size,
+                      .stack = known.number,
+                      .kind = call_kind(known.kind),
+                      .weight_bytes = weight});
+  return true;
+}
+
+/// The slot of a free, or 0 where there is none such.
+inline SlotNumber EventDecoder::place_free(std::uint8_t mode) {
+  if (mode == kModePredicted) return prediction_.expected_live_slot(thread_);
+  if (mode == kModeNext) return prediction_.slot_after_freed(thread_);
+  if (mode == kModeSlot) return read_slot();
+  SlotNumber slot = 0;
+  return read_new_slot(prediction_.newest_address(), slot) ? slot : SlotNumber{0};
+}
+
+inline bool EventDecoder::read_free(std::uint8_t code, Visitor& visitor) {
+  StackNumber number = 0;
+  if ((code & (kCodeStack | kCodeSameStack)) != 0) {
+    LocalStack stack = prediction_.expected_stack(thread_);
+    if ((code & kCodeStack) != 0 && !read_stack(stack)) return false;
+    if (stack == 0) return false;
+    prediction_.stack_seen(thread_, stack);
+    number = prediction_.stack(stack).number;
+  }
+  const SlotNumber slot = place_free(code & kCodeModeMask);
+  if (slot == 0) return false;
+  prediction_.freed(thread_, slot);
+  visitor.free({.time_ns = time_ns_,
+                .thread = prediction_.thread(thread_).number,
+                .address = Address{prediction_.slot(slot).address},
+                .stack = number});
+  return true;
+}
+
+void EventDecoder::read_sample(ByteReader record, Visitor& visitor) const {
+  KernelSample sample;
+  sample.time_ns = time_ns_;
+  for (std::uint64_t* field :
+       {&sample.resident.count, &sample.peak_resident.count, &sample.agent_resident.count,
+        &sample.break_bytes.count, &sample.mapped_bytes.count, &sample.minor_faults,
+        &sample.major_faults}) {
+    *field = record.varint_or_0();
+  }
+  visitor.sample(sample);
+}
+
+bool EventDecoder::read_other(std::uint8_t code, Visitor& visitor) {
+  ByteReader record = column(Column::kOthers).record();
+  if (column(Column::kOthers).is_bad()) return false;
+  const unsigned type = (code & kCodeOtherMask) >> kCodeOtherShift;
+  if (type == kOtherSample) read_sample(record, visitor);
+  if (type == kOtherMarker) {
+    visitor.marker({.time_ns = time_ns_,
+                    .thread = prediction_.thread(thread_).number,
+                    .text = record.string()});
+  }
+  return true;
+}
+
+}  // namespace mini::recording

@@ -1,0 +1,63 @@
+// Reads one events block: the mirror of event_encoder.h, of bytes from anybody.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "recording/bytes.h"
+#include "recording/compression.h"
+#include "recording/format.h"
+#include "recording/prediction.h"
+#include "recording/reader.h"
+
+namespace mini::recording {
+
+/// Keeps its buffers from block to block. Not thread-safe.
+class EventDecoder {
+ public:
+  /// What a block says of itself, and how many of its events were handed on.
+  struct Outcome {
+    bool is_sound = false;  // false: its contents are wrong, from `allocations` and `frees` on
+    std::uint64_t allocations_before = 0;
+    std::uint64_t frees_before = 0;
+    std::uint64_t allocations = 0;
+    std::uint64_t frees = 0;
+  };
+
+  /// No event is handed on as earlier than one of an earlier call.
+  Outcome decode(ByteSpan block, Visitor& visitor);
+
+ private:
+  bool read_head(ByteReader& in, Outcome& outcome);
+  bool read_columns(ByteReader& in);
+  bool read_event(Visitor& visitor, Outcome& outcome);
+  bool read_time();
+  bool read_thread();
+  bool read_stack(LocalStack& stack);
+  bool read_allocation(std::uint8_t code, Visitor& visitor);
+  bool read_free(std::uint8_t code, Visitor& visitor);
+  bool read_other(std::uint8_t code, Visitor& visitor);
+  void read_sample(ByteReader record, Visitor& visitor) const;
+  SlotNumber read_slot();
+  bool read_new_slot(std::uint64_t expected, SlotNumber& slot);
+  SlotNumber place_allocation(std::uint8_t mode, SizeClass size_class);
+  SlotNumber place_free(std::uint8_t mode);
+  ByteReader& column(Column column) { return columns_[static_cast<std::size_t>(column)]; }
+
+  Prediction prediction_;
+  Decompressor decompressor_;
+  ByteVector raw_;  // what was compressed, of all columns
+  std::array<ByteReader, kColumns> columns_;
+  LocalThread thread_ = 0;
+  StackNumber last_new_stack_ = 0;
+  std::uint32_t count_ = 0;
+  std::uint64_t tick_ns_ = 1;
+  std::uint64_t tick_ = 0;
+  std::uint64_t time_ns_ = 0;
+  unsigned address_shift_ = 0;
+  std::uint8_t class_rule_ = 0;
+  bool has_weights_ = false;
+};
+
+}  // namespace mini::recording

@@ -1,0 +1,36 @@
+// A descriptor that is written to the end or to its first error.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "recording/bytes.h"
+
+namespace mini::recording {
+
+/// Owns the descriptor. Not thread-safe.
+class FileSink {
+ public:
+  explicit FileSink(int descriptor) : descriptor_(descriptor) {}
+  ~FileSink();
+  FileSink(const FileSink&) = delete;
+  FileSink& operator=(const FileSink&) = delete;
+
+  /// All of them; waits where the descriptor does not take them yet. After an error does nothing
+  /// but return it.
+  Result<void> write(ByteSpan bytes);
+  /// Nothing may follow.
+  Result<void> close();
+
+  const Result<void>& state() const { return state_; }
+  std::uint64_t written_bytes() const { return written_bytes_; }
+
+ private:
+  Result<void> fail_with(int error_number);
+
+  int descriptor_;
+  std::uint64_t written_bytes_ = 0;
+  Result<void> state_;
+};
+
+}  // namespace mini::recording

@@ -1,0 +1,185 @@
+// What was written is read.
+#include <algorithm>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "recordings.h"
+
+namespace mini::recording {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Summary read_sound(const FileBytes& file, Visitor& visitor) {
+  auto summary = read_recording(file, visitor);
+  EXPECT_TRUE(summary) << summary.error().message;
+  if (!summary) return {};
+  EXPECT_FALSE(summary->damage.any());
+  EXPECT_EQ(summary->damage.lost_events, 0U);
+  return *summary;
+}
+
+TEST(RoundTrip, EverythingOnce) {
+  const SmallRecording small = small_recording();
+  Remembered read;
+  const Summary summary = read_sound(small.file, read);
+  EXPECT_EQ(read.events, small.events);
+  EXPECT_THAT(
+      read.definitions,
+      ElementsAre("module 1: /usr/bin/prog abcd 0x5000", "thread 1: 77 main", "frame 1: 1 0x1234",
+                  "frame 2: 0 0x7f0012345678", "stack 1: 0 1", "stack 2: 1 2",
+                  "thread 2: 78 worker", "source 1: f f.cc:3 true main m.cc:9 false"));
+  EXPECT_EQ(summary.process.pid, 1U);
+  EXPECT_EQ(summary.process.parent_pid, 2U);
+  EXPECT_THAT(summary.process.command, ElementsAre("prog", "-v"));
+  EXPECT_EQ(summary.process.executable, "/usr/bin/prog");
+  EXPECT_EQ(summary.process.start_unix_ns, 123U);
+  ASSERT_TRUE(summary.ending);
+  EXPECT_EQ(summary.ending->time_ns, 9500U);
+  EXPECT_EQ(summary.ending->kind, Ending::Kind::kExited);
+  EXPECT_EQ(summary.ending->status, 3U);
+  EXPECT_EQ(summary.ending->losses.dropped_events, 11U);
+  EXPECT_EQ(summary.ending->losses.truncated_stacks, 12U);
+  EXPECT_EQ(summary.allocations, 3U);
+  EXPECT_EQ(summary.frees, 3U);
+  EXPECT_FALSE(summary.damage.is_cut);
+}
+
+TEST(RoundTrip, NothingHappened) {
+  const FileBytes file = written(
+      {}, [](Writer& writer) { ASSERT_TRUE(writer.finish({.kind = Ending::Kind::kKilled})); });
+  Remembered read;
+  const Summary summary = read_sound(file, read);
+  EXPECT_THAT(read.events, IsEmpty());
+  EXPECT_FALSE(summary.damage.is_cut);
+}
+
+TEST(RoundTrip, TimesAreKeptToTheMicrosecondAndNeverGoBack) {
+  const FileBytes file = written({}, [](Writer& writer) {
+    for (const std::uint64_t time : {1999U, 2001U, 500U, 7777U}) {
+      writer.add(Free{time, 1, Address{time}, 0});
+    }
+    ASSERT_TRUE(writer.finish({}));
+  });
+  Remembered read;
+  read_sound(file, read);
+  EXPECT_THAT(
+      read.events,
+      ElementsAre("1000 thread 1 frees 0x7cf, stack 0", "2000 thread 1 frees 0x7d1, stack 0",
+                  "2000 thread 1 frees 0x1f4, stack 0", "7000 thread 1 frees 0x1e61, stack 0"));
+}
+
+TEST(RoundTrip, SameFramesAndStacksHaveOneNumber) {
+  written({}, [](Writer& writer) {
+    const FrameNumber a = writer.frame({1, 0x10});
+    const FrameNumber b = writer.frame({2, 0x10});
+    EXPECT_NE(a, b);
+    EXPECT_EQ(writer.frame({1, 0x10}), a);
+    const StackNumber outer = writer.stack(0, a);
+    const StackNumber inner = writer.stack(outer, a);
+    EXPECT_NE(outer, inner);
+    EXPECT_EQ(writer.stack(0, a), outer);
+    EXPECT_EQ(writer.stack(outer, a), inner);
+  });
+}
+
+TEST(RoundTrip, FramesWithoutSource) {
+  written({}, [](Writer& writer) {
+    for (std::uint64_t i = 1; i <= 5; ++i) writer.frame({7, i});
+    const std::vector<SourceFrame> none;
+    writer.define_source(1, none);
+    writer.define_source(3, none);
+    const auto two = writer.frames_without_source(2);
+    ASSERT_EQ(two.size(), 2U);
+    EXPECT_EQ(two[0].first, 2U);
+    EXPECT_EQ(two[0].second.module, 7U);
+    EXPECT_EQ(two[0].second.address, 2U);
+    EXPECT_EQ(two[1].first, 4U);
+    writer.define_source(2, none);
+    writer.define_source(4, none);
+    writer.define_source(5, none);
+    EXPECT_THAT(writer.frames_without_source(2), IsEmpty());
+  });
+}
+
+// More stacks and frames than one block takes, and a growing table.
+TEST(RoundTrip, ManyStacks) {
+  constexpr std::uint32_t kCount = 150'000;
+  const FileBytes file = written({}, [](Writer& writer) {
+    StackNumber caller = 0;
+    for (std::uint32_t i = 1; i <= kCount; ++i) {
+      const FrameNumber frame = writer.frame({i % 7, i * 24ULL});
+      ASSERT_EQ(frame, i);
+      caller = writer.stack(i % 100 == 0 ? 0 : caller, frame);
+      ASSERT_EQ(caller, i);
+    }
+    ASSERT_TRUE(writer.finish({}));
+  });
+  struct Checker final : Visitor {
+    std::uint32_t frames = 0;
+    std::uint32_t stacks = 0;
+    bool is_right = true;
+    void frame(FrameNumber number, const FrameFacts& facts) override {
+      is_right = is_right && number == ++frames && facts.module == number % 7 &&
+                 facts.address == number * 24ULL;
+    }
+    void stack(StackNumber number, const StackFacts& facts) override {
+      is_right = is_right && number == ++stacks && facts.frame == number &&
+                 facts.caller == (number % 100 == 0 ? 0 : number - 1);
+    }
+  } checker;
+  read_sound(file, checker);
+  EXPECT_TRUE(checker.is_right);
+  EXPECT_EQ(checker.frames, kCount);
+  EXPECT_EQ(checker.stacks, kCount);
+}
+
+TEST(RoundTrip, ProgressSeesAllAndCanStop) {
+  const SmallRecording small = small_recording();
+  struct Stopping final : Visitor {
+    std::uint64_t read = 0;
+    std::uint64_t of = 0;
+    std::uint64_t stop_at = UINT64_MAX;
+    bool progress(std::uint64_t read_bytes, std::uint64_t file_bytes) override {
+      read = read_bytes;
+      of = file_bytes;
+      return read_bytes < stop_at;
+    }
+  };
+  Stopping all;
+  EXPECT_FALSE(read_sound(small.file, all).is_stopped);
+  EXPECT_EQ(all.of, small.file.size());
+  EXPECT_LE(all.read, all.of);
+  Stopping early;
+  early.stop_at = 0;
+  const Summary summary = read_sound(small.file, early);
+  EXPECT_TRUE(summary.is_stopped);
+  EXPECT_FALSE(summary.damage.is_cut);
+  EXPECT_EQ(summary.allocations, 0U);
+}
+
+// Long texts are shortened, never refused.
+TEST(RoundTrip, LongTexts) {
+  const std::string long_text(200'000, 'x');
+  const FileBytes file = written(
+      {1, 1, std::vector<std::string>(40, long_text), long_text, 0, 0}, [&](Writer& writer) {
+        const std::vector<SourceFrame> sources(100, SourceFrame{long_text, long_text, 1, false});
+        for (std::uint32_t i = 1; i <= 30; ++i) {
+          writer.define_module({long_text, long_text, Address{1}});
+          writer.define_thread({1, long_text});
+          writer.define_source(writer.frame({1, i}), sources);
+          writer.add(Marker{1, 1, long_text});
+        }
+        ASSERT_TRUE(writer.finish({}));
+      });
+  Remembered read;
+  const Summary summary = read_sound(file, read);
+  EXPECT_EQ(read.events.size(), 30U);
+  EXPECT_EQ(read.definitions.size(), 4 * 30U);
+  EXPECT_EQ(summary.process.executable, long_text.substr(0, 65536));
+  EXPECT_EQ(summary.process.command.size(), 16U);
+}
+
+}  // namespace
+}  // namespace mini::recording
