@@ -71,7 +71,7 @@ struct BlockTotals {
 struct StackProfile {
   std::uint32_t node = 0;
   BlockTotals totals;
-  double held_byte_ns = 0;  // live bytes, integrated over time
+  double held_byte_ns = 0;     // live bytes, integrated over time
   std::uint64_t first_ns = 0;  // of its allocations
   std::uint64_t last_ns = 0;
 };
@@ -130,12 +130,12 @@ struct KernelFigures {
 struct ProfileLosses {
   std::uint64_t dropped_events = 0;
   std::uint64_t truncated_stacks = 0;
-  std::uint64_t skipped_blocks = 0;    // of the file, damaged
+  std::uint64_t skipped_blocks = 0;  // of the file, damaged
   std::uint64_t skipped_bytes = 0;
-  bool is_cut = false;                 // the file has no ending
-  std::uint64_t frees_not_seen = 0;    // of blocks that were not allocated in the recording
-  std::uint64_t unknown_stacks = 0;    // allocations whose stack is none, or not in the file
-  std::uint64_t dropped_markers = 0;   // beyond those that are kept
+  bool is_cut = false;                // the file has no ending
+  std::uint64_t frees_not_seen = 0;   // of blocks that were not allocated in the recording
+  std::uint64_t unknown_stacks = 0;   // allocations whose stack is none, or not in the file
+  std::uint64_t dropped_markers = 0;  // beyond those that are kept
 };
 
 struct ProfileProcess {

@@ -132,8 +132,8 @@ void HeapProfileBuilder::keep(Counter& counter) const {
 }
 
 void HeapProfileBuilder::hold(StackCounter& stack, std::uint64_t time_ns) const {
-  stack.held_byte_ns += static_cast<double>(stack.live.bytes) *
-                        static_cast<double>(time_ns - stack.changed_ns);
+  stack.held_byte_ns +=
+      static_cast<double>(stack.live.bytes) * static_cast<double>(time_ns - stack.changed_ns);
   stack.changed_ns = time_ns;
 }
 
@@ -223,8 +223,7 @@ void HeapProfileBuilder::free(const recording::Free& free) {
   const bool is_temporary = is_own && thread != 0 && owner.last_address == free.address;
   if (!is_own) owner.frees_by_others += amount.blocks;
   const std::uint64_t lifetime_ns = time_ns - block->time_ns;
-  const double lifetimes_ns =
-      static_cast<double>(lifetime_ns) * static_cast<double>(amount.blocks);
+  const double lifetimes_ns = static_cast<double>(lifetime_ns) * static_cast<double>(amount.blocks);
   const Counters counters = counters_of(*block);
   remove_live(*block, counters, time_ns);
   for (Counter* counter : {&totals_, counters[0], counters[1], counters[2]}) {
@@ -240,8 +239,8 @@ void HeapProfileBuilder::sample(const recording::KernelSample& sample) {
   if (!enter(time_ns) || time_ns < span_.from_ns) return;
   model::KernelFigures& kernel = profile_.kernel;
   // VmHWM is of the process's whole life: it says nothing of a part of it.
-  const Bytes peak =
-      span_ == model::TimeSpan{} ? std::max(sample.peak_resident, sample.resident) : sample.resident;
+  const Bytes peak = span_ == model::TimeSpan{} ? std::max(sample.peak_resident, sample.resident)
+                                                : sample.resident;
   kernel.peak_resident = std::max(kernel.peak_resident, peak);
   if (kernel.samples == 0 || sample.resident > kernel.most_resident) {
     kernel.most_resident = sample.resident;
@@ -343,8 +342,7 @@ model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary)
   profile.span = span_;
   profile.duration_ns = now_ns_;
   if (summary.ending) {
-    profile.duration_ns =
-        std::max(now_ns_, std::min(summary.ending->time_ns, span_.until_ns));
+    profile.duration_ns = std::max(now_ns_, std::min(summary.ending->time_ns, span_.until_ns));
   }
   finish_facts(profile, summary);
   profile.totals = totals_of(totals_);

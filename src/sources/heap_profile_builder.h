@@ -1,5 +1,5 @@
-// Folds the events of a recording into a heap profile, one at a time. Memory is in proportion to the
-// most blocks that are live at once and to the stacks, never to the events.
+// Folds the events of a recording into a heap profile, one at a time. Memory is in proportion to
+// the most blocks that are live at once and to the stacks, never to the events.
 //
 // What each stack had live at the moment of the global peak, in one pass: nobody knows that a
 // maximum was the peak before the end, and copying all stacks at each new maximum would cost too

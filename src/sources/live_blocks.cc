@@ -64,12 +64,13 @@ std::optional<LiveBlock> LiveBlocks::take(Address address) {
 }
 
 LiveBlock LiveBlocks::block_of(const Slot& slot) {
-  return {.time_ns = slot.time_ns,
-          .bytes = slot.bytes,
-          .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
-          .stack = static_cast<std::uint32_t>(slot.stack),
-          .thread = static_cast<std::uint32_t>(slot.thread),
-          .size_range = static_cast<std::uint8_t>(slot.size_range)};
+  return {
+      .time_ns = slot.time_ns,
+      .bytes = slot.bytes,
+      .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
+      .stack = static_cast<std::uint32_t>(slot.stack),
+      .thread = static_cast<std::uint32_t>(slot.thread),
+      .size_range = static_cast<std::uint8_t>(slot.size_range)};
 }
 
 LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& block) {

@@ -81,7 +81,7 @@ TEST(HeapProfileBuilderTest, AnEmptyRecordingIsAnEmptyProfile) {
 
 TEST(HeapProfileBuilderTest, PeakOfAStackIsWhatItHadAtTheGlobalPeak) {
   Story story;
-  story.gets(1, 0x10, 500, kParse).frees(2, 0x10);      // parse alone: 500
+  story.gets(1, 0x10, 500, kParse).frees(2, 0x10);     // parse alone: 500
   story.gets(3, 0x20, 300, kLoad).gets(4, 0x30, 400);  // both: 700, the peak
   story.frees(5, 0x20).gets(6, 0x40, 200, kParse);     // parse has more, all together less
   const HeapProfile profile = story.end();
@@ -102,10 +102,10 @@ TEST(HeapProfileBuilderTest, OfEqualMaximaTheFirstIsThePeak) {
 
 TEST(HeapProfileBuilderTest, TemporaryIsFreedByTheThreadBeforeItsNextAllocation) {
   Story story;
-  story.gets(1, 0x10, 8).frees(2, 0x10);                                  // temporary
-  story.gets(3, 0x10, 8).gets(4, 0x20, 8).frees(5, 0x10);                 // another in between
-  story.gets(6, 0x30, 8).gets(7, 0x40, 8, kLoad, 2).frees(8, 0x30);       // of another thread: yes
-  story.gets(9, 0x50, 8).frees(10, 0x50, 2);                              // freed by another thread
+  story.gets(1, 0x10, 8).frees(2, 0x10);                             // temporary
+  story.gets(3, 0x10, 8).gets(4, 0x20, 8).frees(5, 0x10);            // another in between
+  story.gets(6, 0x30, 8).gets(7, 0x40, 8, kLoad, 2).frees(8, 0x30);  // of another thread: yes
+  story.gets(9, 0x50, 8).frees(10, 0x50, 2);                         // freed by another thread
   const HeapProfile profile = story.end();
   EXPECT_EQ(profile.totals.temporary, (Amount{2, 16}));
   EXPECT_EQ(profile.threads[1].totals.temporary, (Amount{2, 16}));
@@ -123,8 +123,8 @@ TEST(HeapProfileBuilderTest, ABlockOfUnknownThreadIsNeverTemporary) {
 
 TEST(HeapProfileBuilderTest, CountsWhatDoesNotFitTogether) {
   Story story;
-  story.frees(1, 0x99);                                      // allocated before the recording
-  story.gets(2, 0x10, 100).gets(3, 0x10, 40, kLoad);         // the free in between was lost
+  story.frees(1, 0x99);                                     // allocated before the recording
+  story.gets(2, 0x10, 100).gets(3, 0x10, 40, kLoad);        // the free in between was lost
   story.gets(4, 0x20, 1, 0).gets(5, 0x30, 1, 4000000000U);  // no stack; one that is not there
   const HeapProfile profile = story.end();
   EXPECT_EQ(profile.losses.frees_not_seen, 1U);

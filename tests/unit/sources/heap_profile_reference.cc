@@ -34,7 +34,8 @@ class Reference {
   }
 
  private:
-  void each(const recording::Allocation& block, const std::function<void(ReferenceTotals&)>& change) {
+  void each(const recording::Allocation& block,
+            const std::function<void(ReferenceTotals&)>& change) {
     change(profile_.totals);
     change(profile_.stacks[block.stack]);
     change(profile_.threads[block.thread]);

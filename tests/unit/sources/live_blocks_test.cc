@@ -41,7 +41,8 @@ TEST(LiveBlocksTest, HoldsTheLargestOfEachValue) {
 
 TEST(LiveBlocksTest, WhatWasPutIsTakenOnce) {
   LiveBlocks blocks;
-  const LiveBlock block{.time_ns = 5, .bytes = 100, .blocks = 3, .stack = 7, .thread = 9, .size_range = 64};
+  const LiveBlock block{
+      .time_ns = 5, .bytes = 100, .blocks = 3, .stack = 7, .thread = 9, .size_range = 64};
   EXPECT_FALSE(blocks.put(Address{0x1000}, block));
   EXPECT_EQ(blocks.size(), 1U);
   EXPECT_FALSE(blocks.take(Address{0x1010}));
@@ -93,7 +94,8 @@ TEST(LiveBlocksTest, DoesWhatAMapDoes) {
       }
     }
     EXPECT_TRUE(blocks.check());
-    for (const auto& [address, block] : reference) expect_same(blocks.take(Address{address}), block);
+    for (const auto& [address, block] : reference)
+      expect_same(blocks.take(Address{address}), block);
     EXPECT_TRUE(blocks.check());
   }
 }
