@@ -28,8 +28,8 @@ struct ProfileModule {
 
 /// What a frame means in the source; see ProfileFrame.
 struct SourceLine {
-  std::string function;  // demangled; "" where unknown
-  std::string file;      // "" where unknown
+  std::string function;   // demangled; "" where unknown
+  std::string file = {};  // "" where unknown
   std::uint32_t line = 0;
   bool inlined = false;
 };
@@ -58,12 +58,12 @@ struct Amount {
 /// What became of some of the blocks, as requested sizes. Of a recording that samples these are
 /// estimates: each block that was recorded stands for several.
 struct BlockTotals {
-  Amount allocated;
-  Amount freed;
-  Amount lost;       // allocated again at the same address: the free in between was not recorded
-  Amount temporary;  // of `freed`: freed by their thread before it allocated again
-  Amount live;       // at the end: never freed
-  Amount peak;       // live when the whole program had the most live bytes
+  Amount allocated = {};
+  Amount freed = {};
+  Amount lost = {};  // allocated again at the same address: the free in between was not recorded
+  Amount temporary = {};      // of `freed`: freed by their thread before it allocated again
+  Amount live = {};           // at the end: never freed
+  Amount peak = {};           // live when the whole program had the most live bytes
   std::uint64_t resized = 0;  // of `allocated`, blocks: by realloc of another
   double lifetime_ns = 0;     // of `freed`, the sum over blocks
 };

@@ -26,8 +26,8 @@ TEST(ProfileFramesTest, CodeWithoutANameIsAPlaceToo) {
 
 TEST(ProfileFramesTest, WhereAllIsPlumbingTheInnermostThatIsNotTheAllocatorIsThePlace) {
   model::HeapProfile profile = sample_profile();
-  profile.frames.push_back({.module = 3, .address = 1, .lines = {{.function = "malloc"}}});
-  profile.frames.push_back({.module = 3, .address = 2, .lines = {{.function = "strdup"}}});
+  profile.frames.push_back({.module = 3, .address = 1, .lines = {{"malloc", "", 0, false}}});
+  profile.frames.push_back({.module = 3, .address = 2, .lines = {{"strdup", "", 0, false}}});
   const auto frames = static_cast<std::uint32_t>(profile.frames.size());
   const auto nodes = static_cast<std::uint32_t>(profile.nodes.size());
   profile.nodes.push_back({.caller = 0, .frame = frames - 1});
