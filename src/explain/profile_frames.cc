@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMostFrames = 4096;
 constexpr std::size_t kLongestArguments = 24;
+constexpr std::size_t kLongestName = 120;
 
 // How names begin that stand between an allocator and the code that wants memory.
 constexpr std::array<std::string_view, 7> kPlumbingPrefixes = {
@@ -93,6 +94,13 @@ std::string with_short_arguments(std::string_view name) {
   return out;
 }
 
+/// The begin and the end of a name that is too long to read.
+std::string clipped(std::string_view name) {
+  if (name.size() <= kLongestName) return std::string(name);
+  const std::size_t half = (kLongestName - 3) / 2;
+  return fmt::format("{}...{}", name.substr(0, half), name.substr(name.size() - half));
+}
+
 bool is_library_code(const ProfileFrameView& frame) {
   return begins_with_any(path_basename(frame.module->path), kLibraryFiles);
 }
@@ -148,15 +156,16 @@ ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t nod
 std::string short_function(std::string_view demangled) {
   const std::string_view name = demangled.substr(0, parameters_begin(demangled));
   // Only templates have the type that they return in their names.
-  return with_short_arguments(name.size() < demangled.size() ? without_result(name) : name);
+  return clipped(
+      with_short_arguments(name.size() < demangled.size() ? without_result(name) : name));
 }
 
 std::string describe(const ProfileFrameView& frame) {
-  const std::string_view module = path_basename(frame.module->path);
+  const std::string module = clipped(path_basename(frame.module->path));
   if (!function_of(frame).empty()) {
     const std::string function = short_function(function_of(frame));
     if (!frame.line->file.empty() && frame.line->line != 0) {
-      return fmt::format("{} at {}:{}", function, path_basename(frame.line->file),
+      return fmt::format("{} at {}:{}", function, clipped(path_basename(frame.line->file)),
                          frame.line->line);
     }
     return module.empty() ? function : fmt::format("{} in {}", function, module);

@@ -38,7 +38,7 @@ std::string describe(const ProfileFrameView& frame);
 std::string describe_place(const ProfileStackView& stack);
 
 /// A demangled name as it is read: without its parameters and the type that it returns, and long
-/// template arguments as "<...>".
+/// template arguments as "<...>". What is still too long to read loses its middle.
 std::string short_function(std::string_view demangled);
 
 }  // namespace mini::explain

@@ -59,9 +59,9 @@ class TreeWriter {
         continue;
       }
       write_line(child.amount, child.label, indent, Ink::kPlain);
-      // A call that leads nowhere else stays on the same level of the picture.
-      const bool goes_straight_on =
-          child.children.size() == 1 && tree_.nodes[child.children.front()].amount == child.amount;
+      // Of a call that leads nowhere else, and has no neighbours, the next is on the same level.
+      const bool goes_straight_on = node.children.size() == 1 && child.children.size() == 1 &&
+                                    tree_.nodes[child.children.front()].amount == child.amount;
       write_branches(child, goes_straight_on ? indent : indent + 1, level + 1);
     }
     if (rest_count != 0) {

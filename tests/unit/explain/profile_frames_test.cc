@@ -86,5 +86,13 @@ TEST(ProfileFramesTest, NamesAreShortened) {
   }
 }
 
+TEST(ProfileFramesTest, ANameThatIsTooLongToReadLosesItsMiddle) {
+  EXPECT_EQ(short_function("a" + std::string(119, 'b')).size(), 120U);
+  const std::string name = short_function("a" + std::string(5000, 'b') + "c(int)");
+  EXPECT_LE(name.size(), 120U);
+  EXPECT_TRUE(name.starts_with("ab") && name.ends_with("bc")) << name;
+  EXPECT_NE(name.find("b...b"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace mini::explain

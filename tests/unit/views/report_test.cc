@@ -74,26 +74,39 @@ TEST_P(ReportGoldenTest, NoLineIsWiderThanAskedAndNothingIsObeyed) {
   }
 }
 
+ReportOptions all_tables(std::size_t width, bool unicode = true) {
+  ReportOptions options;
+  options.style = {.width = width, .unicode = unicode};
+  return options;
+}
+
+ReportOptions by(explain::Grouping grouping) {
+  ReportOptions options = all_tables(80);
+  options.by = grouping;
+  return options;
+}
+
+ReportOptions tree(explain::TreeDirection direction, explain::Measure measure,
+                   std::optional<std::size_t> depth = std::nullopt) {
+  ReportOptions options = all_tables(80);
+  options.tree = direction;
+  options.measure = measure;
+  options.depth = depth;
+  return options;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Looks, ReportGoldenTest,
-    testing::Values(
-        Look{"report_80", sample_profile, {.style = {.width = 80}}},
-        Look{"report_ascii", sample_profile, {.style = {.width = 60, .unicode = false}}},
-        Look{"report_hostile", hostile_profile, {.style = {.width = 80}}},
-        Look{"report_by_module",
-             sample_profile,
-             {.style = {.width = 80}, .by = explain::Grouping::kModule}},
-        Look{"report_callers",
-             sample_profile,
-             {.style = {.width = 80},
-              .tree = explain::TreeDirection::kCallers,
-              .measure = explain::Measure::kCalls}},
-        Look{"report_callees",
-             sample_profile,
-             {.style = {.width = 80}, .tree = explain::TreeDirection::kCallees}},
-        Look{"report_callees_hostile",
-             hostile_profile,
-             {.style = {.width = 80}, .depth = 8, .tree = explain::TreeDirection::kCallees}}),
+    testing::Values(Look{"report_80", sample_profile, all_tables(80)},
+                    Look{"report_ascii", sample_profile, all_tables(60, false)},
+                    Look{"report_hostile", hostile_profile, all_tables(80)},
+                    Look{"report_by_module", sample_profile, by(explain::Grouping::kModule)},
+                    Look{"report_callers", sample_profile,
+                         tree(explain::TreeDirection::kCallers, explain::Measure::kCalls)},
+                    Look{"report_callees", sample_profile,
+                         tree(explain::TreeDirection::kCallees, explain::Measure::kPeak)},
+                    Look{"report_callees_hostile", hostile_profile,
+                         tree(explain::TreeDirection::kCallees, explain::Measure::kPeak, 8)}),
     [](const testing::TestParamInfo<Look>& look) { return std::string(look.param.name); });
 
 TEST(ReportJsonTest, IsWhatWasAgreed) {
