@@ -85,14 +85,17 @@ void HeapProfileBuilder::stack(recording::StackNumber number, const recording::S
   counter_of_node_.push_back(0);
 }
 
+// What every event runs through is declared inline: in position-independent code the compiler would
+// otherwise make calls of it.
+
 /// Whether an event counts; its time becomes one that does not go back, from the span's begin on.
-bool HeapProfileBuilder::enter(std::uint64_t& time_ns) {
+inline bool HeapProfileBuilder::enter(std::uint64_t& time_ns) {
   if (time_ns > span_.until_ns) return false;
   now_ns_ = time_ns = std::clamp(time_ns, now_ns_, LiveBlocks::kMostTimeNs);
   return true;
 }
 
-std::uint32_t HeapProfileBuilder::stack_counter(recording::StackNumber number) {
+inline std::uint32_t HeapProfileBuilder::stack_counter(recording::StackNumber number) {
   const std::uint32_t node = nodes_.find(number);
   if (node == 0) ++profile_.losses.unknown_stacks;
   if (counter_of_node_[node] == 0) {
@@ -106,8 +109,8 @@ std::uint32_t HeapProfileBuilder::stack_counter(recording::StackNumber number) {
 
 /// The blocks that a sampled one stands for are rarely a whole number: what is left over goes into
 /// the stack's next one, so that sums of whole numbers stay true in the long run.
-model::Amount HeapProfileBuilder::stands_for(const recording::Allocation& allocation,
-                                             StackCounter& stack) {
+inline model::Amount HeapProfileBuilder::stands_for(const recording::Allocation& allocation,
+                                                    StackCounter& stack) {
   const std::uint64_t size = std::min(allocation.requested_bytes, kMostBlockBytes);
   if (allocation.weight_bytes == 0) [[likely]]
     return {.blocks = 1, .bytes = size};
@@ -120,25 +123,25 @@ model::Amount HeapProfileBuilder::stands_for(const recording::Allocation& alloca
   return {.blocks = static_cast<std::uint64_t>(blocks), .bytes = weight};
 }
 
-HeapProfileBuilder::Counters HeapProfileBuilder::counters_of(const LiveBlock& block) {
+inline HeapProfileBuilder::Counters HeapProfileBuilder::counters_of(const LiveBlock& block) {
   return {&stacks_[block.stack], &thread_counters_[block.thread], &sizes_[block.size_range]};
 }
 
 /// K1, before a counter changes that is not part of a new maximum.
-void HeapProfileBuilder::keep(Counter& counter) const {
+inline void HeapProfileBuilder::keep(Counter& counter) const {
   if (counter.epoch == epoch_) return;
   counter.saved = counter.live;
   counter.epoch = epoch_;
 }
 
-void HeapProfileBuilder::hold(StackCounter& stack, std::uint64_t time_ns) const {
+inline void HeapProfileBuilder::hold(StackCounter& stack, std::uint64_t time_ns) const {
   stack.held_byte_ns +=
       static_cast<double>(stack.live.bytes) * static_cast<double>(time_ns - stack.changed_ns);
   stack.changed_ns = time_ns;
 }
 
-void HeapProfileBuilder::add_live(const Counters& counters, model::Amount amount,
-                                  std::uint64_t time_ns) {
+inline void HeapProfileBuilder::add_live(const Counters& counters, model::Amount amount,
+                                         std::uint64_t time_ns) {
   totals_.live += amount;
   const bool is_new_maximum = totals_.live.bytes > peak_.bytes;
   if (is_new_maximum) {
@@ -153,8 +156,8 @@ void HeapProfileBuilder::add_live(const Counters& counters, model::Amount amount
   }
 }
 
-void HeapProfileBuilder::remove_live(const LiveBlock& block, const Counters& counters,
-                                     std::uint64_t time_ns) {
+inline void HeapProfileBuilder::remove_live(const LiveBlock& block, const Counters& counters,
+                                            std::uint64_t time_ns) {
   hold(stacks_[block.stack], time_ns);
   totals_.live -= amount_of(block);
   for (Counter* counter : counters) {

@@ -30,12 +30,52 @@ LiveBlocks::LiveBlocks()
       shift_(shift_for(kFirstSlots)),
       most_used_count_(most_used(kFirstSlots)) {}
 
+// What every event runs through is declared inline: in position-independent code the compiler would
+// otherwise make calls of it.
+
 /// The slot that has the address, or the free one where it would be put.
-std::size_t LiveBlocks::find(std::uint64_t address) const {
+inline std::size_t LiveBlocks::find(std::uint64_t address) const {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = home_of(address);
   while (slots_[at].is_used && slots_[at].address != address) at = (at + 1) & mask;
   return at;
+}
+
+inline LiveBlock LiveBlocks::block_of(const Slot& slot) {
+  return {
+      .time_ns = slot.time_ns,
+      .bytes = slot.bytes,
+      .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
+      .stack = static_cast<std::uint32_t>(slot.stack),
+      .thread = static_cast<std::uint32_t>(slot.thread),
+      .size_range = static_cast<std::uint8_t>(slot.size_range)};
+}
+
+inline LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& block) {
+  Slot slot;
+  slot.address = address.value;
+  slot.time_ns = block.time_ns & kMostTimeNs;
+  slot.size_range = block.size_range & kMostSizeRange;
+  slot.is_used = true;
+  slot.bytes = block.bytes & kMostBytes;
+  slot.blocks_high = (block.blocks >> kBlocksLowBits) & 0xffffU;
+  slot.blocks_low = block.blocks & ((1U << kBlocksLowBits) - 1);
+  slot.stack = block.stack;
+  slot.thread = block.thread & kMostThread;
+  return slot;
+}
+
+/// Moves back every slot behind the gap that L2 allows to, up to the next free slot.
+inline void LiveBlocks::close_gap(std::size_t gap) {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = (gap + 1) & mask; slots_[at].is_used; at = (at + 1) & mask) {
+    const std::size_t from_home = (at - home_of(slots_[at].address)) & mask;
+    if (from_home >= ((at - gap) & mask)) {
+      slots_[gap] = slots_[at];
+      gap = at;
+    }
+  }
+  slots_[gap] = {};
 }
 
 std::optional<LiveBlock> LiveBlocks::put(Address address, const LiveBlock& block) {
@@ -61,43 +101,6 @@ std::optional<LiveBlock> LiveBlocks::take(Address address) {
   --used_count_;
   close_gap(at);
   return block;
-}
-
-LiveBlock LiveBlocks::block_of(const Slot& slot) {
-  return {
-      .time_ns = slot.time_ns,
-      .bytes = slot.bytes,
-      .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
-      .stack = static_cast<std::uint32_t>(slot.stack),
-      .thread = static_cast<std::uint32_t>(slot.thread),
-      .size_range = static_cast<std::uint8_t>(slot.size_range)};
-}
-
-LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& block) {
-  Slot slot;
-  slot.address = address.value;
-  slot.time_ns = block.time_ns & kMostTimeNs;
-  slot.size_range = block.size_range & kMostSizeRange;
-  slot.is_used = true;
-  slot.bytes = block.bytes & kMostBytes;
-  slot.blocks_high = (block.blocks >> kBlocksLowBits) & 0xffffU;
-  slot.blocks_low = block.blocks & ((1U << kBlocksLowBits) - 1);
-  slot.stack = block.stack;
-  slot.thread = block.thread & kMostThread;
-  return slot;
-}
-
-/// Moves back every slot behind the gap that L2 allows to, up to the next free slot.
-void LiveBlocks::close_gap(std::size_t gap) {
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = (gap + 1) & mask; slots_[at].is_used; at = (at + 1) & mask) {
-    const std::size_t from_home = (at - home_of(slots_[at].address)) & mask;
-    if (from_home >= ((at - gap) & mask)) {
-      slots_[gap] = slots_[at];
-      gap = at;
-    }
-  }
-  slots_[gap] = {};
 }
 
 void LiveBlocks::grow() {
