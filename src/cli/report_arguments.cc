@@ -183,7 +183,7 @@ Result<void> check_numbers(const RawArguments& raw, const CLI::App& app, ReportA
   if (app.count("--depth") != 0) out.depth = raw.depth;
   if (app.count("--width") != 0) out.width = raw.width;
   if (out.top == 0U) return fail("--top 0: type a number from 1 on");
-  if (out.depth > 1000U) return fail(fmt::format("--depth {}: type at most 1000", *out.depth));
+  if (raw.depth > 1000) return fail(fmt::format("--depth {}: type at most 1000", raw.depth));
   return check_width(out.width);
 }
 

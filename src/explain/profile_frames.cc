@@ -56,7 +56,9 @@ std::size_t parameters_begin(std::string_view name) {
   std::size_t depth = 0;
   for (std::size_t i = close + 1; i-- > 0;) {
     if (name[i] == ')') ++depth;
-    if (name[i] != '(' || --depth != 0) continue;
+    if (name[i] != '(') continue;
+    --depth;
+    if (depth != 0) continue;
     const bool is_call_operator = ends_in_operator(name.substr(0, i));
     return is_call_operator || i == 0 ? name.size() : i;
   }
@@ -88,8 +90,11 @@ std::string with_short_arguments(std::string_view name) {
     }
     if (name[i] == '<' && depth++ == 0) open = out.size();
     out += name[i];
-    if (name[i] != '>' || depth == 0 || --depth != 0) continue;
-    if (out.size() - open > kLongestArguments) out.replace(open, std::string::npos, "<...>");
+    if (name[i] != '>' || depth == 0) continue;
+    --depth;
+    if (depth != 0 || out.size() - open <= kLongestArguments) continue;
+    out.resize(open);
+    out += "<...>";
   }
   return out;
 }

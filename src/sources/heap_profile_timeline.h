@@ -2,6 +2,7 @@
 // recording outgrows them, two become one.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -32,7 +33,7 @@ class TimelineBuilder {
   model::TimelineBucket& current() { return timeline_.buckets.back(); }
   void note_live(std::uint64_t live_bytes) {
     model::TimelineBucket& bucket = current();
-    if (live_bytes > bucket.most_live_bytes) bucket.most_live_bytes = live_bytes;
+    bucket.most_live_bytes = std::max(live_bytes, bucket.most_live_bytes);
     bucket.last_live_bytes = live_bytes;
   }
   void advance(std::uint64_t time_ns);

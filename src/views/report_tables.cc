@@ -1,5 +1,6 @@
 // The tables of a report: stacks by each measure, groups, sizes, lifetimes, threads.
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -118,7 +119,7 @@ std::string bar(std::uint64_t part, std::uint64_t most, const Glyphs& glyphs) {
   std::string text;
   if (most == 0) return text;
   const double exact = static_cast<double>(part) / static_cast<double>(most) * kBarColumns;
-  for (auto n = static_cast<std::size_t>(exact + 0.5); n > 0; --n) text += glyphs.bar;
+  for (auto n = std::lround(exact); n > 0; --n) text += glyphs.bar;
   return text;
 }
 
@@ -188,9 +189,8 @@ void write_groups(std::string& out, const TextStyle& style,
 
 }  // namespace
 
-void write_report_groups(std::string& out, const HeapProfile& profile,
-                         const ReportOptions& options) {
-  const explain::Grouping grouping = *options.by;
+void write_report_groups(std::string& out, const HeapProfile& profile, const ReportOptions& options,
+                         explain::Grouping grouping) {
   const bool of_stacks =
       grouping != explain::Grouping::kThread && grouping != explain::Grouping::kSize;
   const auto groups = explain::group_blocks(profile, grouping, options.measure);
@@ -212,10 +212,7 @@ void write_report_tables(std::string& out, const HeapProfile& profile,
   if (!options.focus.empty()) return;  // what follows is of the whole program
   write_sizes(out, profile, options.style);
   write_lifetimes(out, profile, options.style);
-  ReportOptions threads = options;
-  threads.by = explain::Grouping::kThread;
-  threads.measure = Measure::kPeak;
-  write_report_groups(out, profile, threads);
+  write_report_groups(out, profile, options, explain::Grouping::kThread);
 }
 
 }  // namespace mini::views

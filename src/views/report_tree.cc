@@ -79,9 +79,9 @@ class TreeWriter {
 }  // namespace
 
 void write_report_tree(std::string& out, const model::HeapProfile& profile,
-                       const ReportOptions& options) {
-  const CallTree tree = explain::make_call_tree(profile, options.measure, *options.tree);
-  const bool inwards = *options.tree == explain::TreeDirection::kCallees;
+                       const ReportOptions& options, explain::TreeDirection direction) {
+  const CallTree tree = explain::make_call_tree(profile, options.measure, direction);
+  const bool inwards = direction == explain::TreeDirection::kCallees;
   write_heading(
       out, options.style,
       fmt::format("{} by {}", inwards ? "Callees" : "Callers", measure_title(options.measure)),

@@ -191,9 +191,9 @@ void write_report(std::string& out, const HeapProfile& profile,
         .end_line();
   }
   if (options.by) {
-    write_report_groups(out, profile, options);
+    write_report_groups(out, profile, options, *options.by);
   } else if (options.tree) {
-    write_report_tree(out, profile, options);
+    write_report_tree(out, profile, options, *options.tree);
   } else {
     write_report_tables(out, profile, options);
   }

@@ -38,8 +38,8 @@ void write_report_findings(std::string& out, std::span<const explain::Finding> f
 void write_report_tables(std::string& out, const model::HeapProfile& profile,
                          const ReportOptions& options);
 void write_report_groups(std::string& out, const model::HeapProfile& profile,
-                         const ReportOptions& options);
+                         const ReportOptions& options, explain::Grouping grouping);
 void write_report_tree(std::string& out, const model::HeapProfile& profile,
-                       const ReportOptions& options);
+                       const ReportOptions& options, explain::TreeDirection direction);
 
 }  // namespace mini::views

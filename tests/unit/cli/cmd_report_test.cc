@@ -72,8 +72,6 @@ class ReportCommandTest : public testing::Test {
     ending.kind = recording::Ending::Kind::kExited;
     EXPECT_TRUE((*writer)->finish(ending).has_value());
   }
-  ReportCommandTest(const ReportCommandTest&) = delete;
-  ReportCommandTest& operator=(const ReportCommandTest&) = delete;
   ~ReportCommandTest() override { std::filesystem::remove_all(folder_); }
 
   std::string recording() const { return folder_ + "/program.heapspy"; }
