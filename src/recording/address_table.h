@@ -21,7 +21,7 @@ class AddressTable {
   SlotNumber find(const Prediction& prediction, std::uint64_t address) const {
     for (std::size_t place = home(address);; place = (place + 1) % kPlaces) {
       const SlotNumber slot = places_[place];
-      if (slot == 0 || prediction.slot(slot).address == address) return slot;
+      if (slot == 0 || prediction.address(slot) == address) return slot;
     }
   }
 

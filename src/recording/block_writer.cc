@@ -12,7 +12,7 @@ constexpr std::size_t kMostEntries = 65536;
 }  // namespace
 
 void BlockWriter::write_head() {
-  static_cast<void>(sink_.write(make_file_head(kMajorVersion, kMinorVersion)));
+  sink_.write(make_file_head(kMajorVersion, kMinorVersion));
 }
 
 void BlockWriter::put_block(BlockType type, std::uint8_t flags, ByteSpan stored,
@@ -23,8 +23,8 @@ void BlockWriter::put_block(BlockType type, std::uint8_t flags, ByteSpan stored,
                                          .stored_bytes = static_cast<std::uint32_t>(stored.size()),
                                          .raw_bytes = static_cast<std::uint32_t>(raw_bytes),
                                          .checksum = xxh64(stored)});
-  static_cast<void>(sink_.write(header));
-  static_cast<void>(sink_.write(stored));
+  sink_.write(header);
+  sink_.write(stored);
 }
 
 void BlockWriter::write(BlockType type, ByteSpan contents) {
@@ -73,7 +73,7 @@ void BlockWriter::write_index() {
   }
   const std::uint64_t offset = written_bytes();
   write(BlockType::kIndex, contents);
-  static_cast<void>(sink_.write(make_footer(offset)));
+  sink_.write(make_footer(offset));
 }
 
 }  // namespace mini::recording

@@ -78,7 +78,7 @@ std::unique_ptr<ByteSource> memory_source(ByteSpan bytes) {
 }
 
 Result<std::size_t> ByteWindow::ensure(std::size_t count) {
-  constexpr std::size_t kLeastRoom = 256U << 10U;
+  constexpr std::size_t kLeastRoom = 64U << 10U;
   if (end_ - begin_ >= count || at_end_) return end_ - begin_;
   if (begin_ + count > buffer_.size()) {
     // Twice the room, so that what is left over is seldom moved.

@@ -61,7 +61,7 @@ void EventEncoder::choose_class_rule() {
 
 void EventEncoder::restart() {
   for (std::size_t i = 1; i <= prediction_.thread_count(); ++i) {
-    const ThreadNumber number = prediction_.thread(static_cast<LocalThread>(i)).number;
+    const ThreadNumber number = prediction_.thread_number(static_cast<LocalThread>(i));
     if (number < local_threads_.size()) local_threads_[number] = 0;
   }
   for (std::size_t i = 1; i <= prediction_.stack_count(); ++i) {
@@ -70,7 +70,6 @@ void EventEncoder::restart() {
   }
   if (prediction_.slot_count() != 0) slots_.clear();
   prediction_.restart();
-  thread_ = 0;
   last_new_stack_ = 0;
   count_ = allocation_count_ = free_count_ = 0;
   guessed_ = missed_ = 0;

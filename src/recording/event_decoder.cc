@@ -75,7 +75,6 @@ EventDecoder::Outcome EventDecoder::decode(ByteSpan block, Visitor& visitor) {
   ByteReader in(block);
   if (!read_head(in, outcome) || !read_columns(in)) return outcome;
   prediction_.restart();
-  thread_ = 0;
   last_new_stack_ = 0;
   for (std::uint32_t i = 0; i < count_; ++i) {
     if (!read_event(visitor, outcome)) return outcome;
@@ -90,7 +89,7 @@ inline bool EventDecoder::read_event(Visitor& visitor, Outcome& outcome) {
   const std::uint8_t code = codes.byte();
   if ((code & kCodeLater) != 0 && !read_time()) return false;
   if ((code & kCodeThread) != 0 && !read_thread()) return false;
-  if (thread_ == 0) return false;
+  if (!prediction_.has_current_thread()) return false;
   if ((code & kCodeOther) != 0) return read_other(code, visitor);
   if ((code & kCodeFree) != 0) {
     if (!read_free(code, visitor)) return false;
@@ -102,7 +101,7 @@ inline bool EventDecoder::read_event(Visitor& visitor, Outcome& outcome) {
   return true;
 }
 
-bool EventDecoder::read_time() {
+inline bool EventDecoder::read_time() {
   const auto tick = checked_add(tick_, column(Column::kTicks).varint());
   if (!tick || column(Column::kTicks).is_bad()) return false;
   const auto time = checked_multiply(*tick, tick_ns_);
@@ -112,7 +111,7 @@ bool EventDecoder::read_time() {
   return true;
 }
 
-bool EventDecoder::read_thread() {
+inline bool EventDecoder::read_thread() {
   ByteReader& threads = column(Column::kThreads);
   const std::uint64_t local = threads.varint();
   if (local == prediction_.thread_count() + 1 && local <= kMaxThreads) {
@@ -121,12 +120,12 @@ bool EventDecoder::read_thread() {
     prediction_.new_thread(static_cast<ThreadNumber>(number));
   }
   if (threads.is_bad() || local == 0 || local > prediction_.thread_count()) return false;
-  thread_ = static_cast<LocalThread>(local);
+  prediction_.set_current_thread(static_cast<LocalThread>(local));
   return true;
 }
 
 /// A stack that is not as predicted.
-bool EventDecoder::read_stack(LocalStack& stack) {
+inline bool EventDecoder::read_stack(LocalStack& stack) {
   ByteReader& stacks = column(Column::kStacks);
   const std::uint64_t local = stacks.varint();
   if (local == prediction_.stack_count() + 1) {
@@ -160,24 +159,24 @@ bool EventDecoder::read_new_slot(std::uint64_t expected, SlotNumber& slot) {
 
 /// The slot of an allocation, or 0 where there is none such.
 inline SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass size_class) {
-  if (mode == kModePredicted) return prediction_.expected_free_slot(thread_, size_class);
+  if (mode == kModePredicted) return prediction_.expected_free_slot(size_class);
   if (mode == kModeSlot) return read_slot();
-  const std::uint64_t expected = prediction_.expected_address(thread_);
+  const std::uint64_t expected = prediction_.expected_address();
   SlotNumber slot = 0;
   if (mode == kModeNext) {
     slot = prediction_.new_slot(expected);
   } else if (!read_new_slot(expected, slot)) {
     return 0;
   }
-  prediction_.new_block_seen(thread_, prediction_.slot(slot).address, size_class);
+  prediction_.new_block_seen(prediction_.address(slot), size_class);
   return slot;
 }
 
 inline bool EventDecoder::read_allocation(std::uint8_t code, Visitor& visitor) {
-  LocalStack stack = prediction_.expected_stack(thread_);
+  LocalStack stack = prediction_.expected_stack();
   if ((code & kCodeStack) != 0 && !read_stack(stack)) return false;
   if (stack == 0) return false;
-  prediction_.stack_seen(thread_, stack);
+  prediction_.stack_seen(stack);
   Prediction::Stack& known = prediction_.stack(stack);
   if ((code & kCodeSize) != 0) {
     const std::uint64_t low = column(Column::kSizesLow).byte();
@@ -193,10 +192,10 @@ inline bool EventDecoder::read_allocation(std::uint8_t code, Visitor& visitor) {
   const SizeClass size_class = mini::recording::size_class(class_rule_, known.size);
   const SlotNumber slot = place_allocation(code & kCodeModeMask, size_class);
   if (slot == 0) return false;
-  prediction_.allocated(thread_, slot, size_class);
+  prediction_.allocated(slot, size_class);
   visitor.allocation({.time_ns = time_ns_,
-                      .thread = prediction_.thread(thread_).number,
-                      .address = Address{prediction_.slot(slot).address},
+                      .thread = prediction_.current_thread(),
+                      .address = Address{prediction_.address(slot)},
                       .requested_bytes = known.size,
                       .stack = known.number,
                       .kind = call_kind(known.kind),
@@ -206,8 +205,8 @@ inline bool EventDecoder::read_allocation(std::uint8_t code, Visitor& visitor) {
 
 /// The slot of a free, or 0 where there is none such.
 inline SlotNumber EventDecoder::place_free(std::uint8_t mode) {
-  if (mode == kModePredicted) return prediction_.expected_live_slot(thread_);
-  if (mode == kModeNext) return prediction_.slot_after_freed(thread_);
+  if (mode == kModePredicted) return prediction_.expected_live_slot();
+  if (mode == kModeNext) return prediction_.slot_after_freed();
   if (mode == kModeSlot) return read_slot();
   SlotNumber slot = 0;
   return read_new_slot(prediction_.newest_address(), slot) ? slot : SlotNumber{0};
@@ -216,18 +215,18 @@ inline SlotNumber EventDecoder::place_free(std::uint8_t mode) {
 inline bool EventDecoder::read_free(std::uint8_t code, Visitor& visitor) {
   StackNumber number = 0;
   if ((code & (kCodeStack | kCodeSameStack)) != 0) {
-    LocalStack stack = prediction_.expected_stack(thread_);
+    LocalStack stack = prediction_.expected_stack();
     if ((code & kCodeStack) != 0 && !read_stack(stack)) return false;
     if (stack == 0) return false;
-    prediction_.stack_seen(thread_, stack);
+    prediction_.stack_seen(stack);
     number = prediction_.stack(stack).number;
   }
   const SlotNumber slot = place_free(code & kCodeModeMask);
   if (slot == 0) return false;
-  prediction_.freed(thread_, slot);
+  prediction_.freed(slot);
   visitor.free({.time_ns = time_ns_,
-                .thread = prediction_.thread(thread_).number,
-                .address = Address{prediction_.slot(slot).address},
+                .thread = prediction_.current_thread(),
+                .address = Address{prediction_.address(slot)},
                 .stack = number});
   return true;
 }
@@ -250,9 +249,8 @@ bool EventDecoder::read_other(std::uint8_t code, Visitor& visitor) {
   const unsigned type = (code & kCodeOtherMask) >> kCodeOtherShift;
   if (type == kOtherSample) read_sample(record, visitor);
   if (type == kOtherMarker) {
-    visitor.marker({.time_ns = time_ns_,
-                    .thread = prediction_.thread(thread_).number,
-                    .text = record.string()});
+    visitor.marker(
+        {.time_ns = time_ns_, .thread = prediction_.current_thread(), .text = record.string()});
   }
   return true;
 }

@@ -49,7 +49,6 @@ class EventDecoder {
   Decompressor decompressor_;
   ByteVector raw_;  // what was compressed, of all columns
   std::array<ByteReader, kColumns> columns_;
-  LocalThread thread_ = 0;
   StackNumber last_new_stack_ = 0;
   std::uint32_t count_ = 0;
   std::uint64_t tick_ns_ = 1;

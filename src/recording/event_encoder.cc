@@ -62,13 +62,13 @@ std::uint8_t EventEncoder::later(std::uint64_t time_ns) {
 std::uint8_t EventEncoder::other_thread(ThreadNumber number) {
   const LocalThread known = find_local(local_threads_, number);
   if (known != 0) {
-    thread_ = known;
+    prediction_.set_current_thread(known);
     threads_.put_varint(known);
     return kCodeThread;
   }
-  thread_ = prediction_.new_thread(number);
-  set_local(local_threads_, number, thread_);
-  threads_.put_varint(thread_);
+  const LocalThread added = prediction_.new_thread(number);
+  set_local(local_threads_, number, added);
+  threads_.put_varint(added);
   threads_.put_varint(number);
   return kCodeThread;
 }
@@ -76,7 +76,9 @@ std::uint8_t EventEncoder::other_thread(ThreadNumber number) {
 inline std::uint8_t EventEncoder::begin_event(std::uint64_t time_ns, ThreadNumber thread) {
   std::uint8_t code = 0;
   if (time_ns >= tick_end_ns_ || count_ == 0) code |= later(time_ns);
-  if (thread_ == 0 || thread != prediction_.thread(thread_).number) code |= other_thread(thread);
+  if (thread != prediction_.current_thread() || !prediction_.has_current_thread()) {
+    code |= other_thread(thread);
+  }
   ++count_;
   return code;
 }
@@ -129,31 +131,31 @@ inline void EventEncoder::put_slot(SlotNumber slot) {
 inline std::uint8_t EventEncoder::place_allocation(std::uint64_t address, std::uint64_t size) {
   const SizeClass size_class = mini::recording::size_class(class_rule_, size);
   std::uint8_t mode = kModePredicted;
-  SlotNumber slot = prediction_.expected_free_slot(thread_, size_class);
-  if (slot != 0 && prediction_.slot(slot).address == address) {
+  SlotNumber slot = prediction_.expected_free_slot(size_class);
+  if (slot != 0 && prediction_.address(slot) == address) {
     ++guessed_;
   } else if (slot = slots_.find(prediction_, address); slot != 0) {
     ++missed_;
     put_slot(slot);
     mode = kModeSlot;
   } else {
-    const std::uint64_t difference = address - prediction_.expected_address(thread_);
+    const std::uint64_t difference = address - prediction_.expected_address();
     mode = difference == 0 ? kModeNext : kModeAddress;
     if (difference != 0) address_differences_.push_back(difference);
     slot = new_slot(address);
-    prediction_.new_block_seen(thread_, address, size_class);
+    prediction_.new_block_seen(address, size_class);
   }
-  prediction_.allocated(thread_, slot, size_class);
+  prediction_.allocated(slot, size_class);
   return mode;
 }
 
 inline std::uint8_t EventEncoder::place_free(std::uint64_t address) {
   std::uint8_t mode = kModePredicted;
-  SlotNumber slot = prediction_.expected_live_slot(thread_);
-  if (slot == 0 || prediction_.slot(slot).address != address) {
+  SlotNumber slot = prediction_.expected_live_slot();
+  if (slot == 0 || prediction_.address(slot) != address) {
     mode = kModeNext;
-    slot = prediction_.slot_after_freed(thread_);
-    if (slot == 0 || prediction_.slot(slot).address != address) {
+    slot = prediction_.slot_after_freed();
+    if (slot == 0 || prediction_.address(slot) != address) {
       slot = slots_.find(prediction_, address);
       mode = slot != 0 ? kModeSlot : kModeAddress;
       if (slot != 0) {
@@ -164,20 +166,20 @@ inline std::uint8_t EventEncoder::place_free(std::uint64_t address) {
       }
     }
   }
-  prediction_.freed(thread_, slot);
+  prediction_.freed(slot);
   return mode;
 }
 
-void EventEncoder::add(const Allocation& allocation) {
-  std::uint8_t code = begin_event(allocation.time_ns, allocation.thread);
+void EventEncoder::add(const Allocation& allocation, std::uint64_t time_ns) {
+  std::uint8_t code = begin_event(time_ns, allocation.thread);
   const auto kind = static_cast<std::uint8_t>(allocation.kind);
-  LocalStack stack = prediction_.expected_stack(thread_);
+  LocalStack stack = prediction_.expected_stack();
   const Prediction::Stack& expected = prediction_.stack(stack);
   if (stack == 0 || expected.number != allocation.stack || expected.kind != kind) {
     stack = local_stack(allocation.stack, kind);
     code |= kCodeStack;
   }
-  prediction_.stack_seen(thread_, stack);
+  prediction_.stack_seen(stack);
   code |= put_size(stack, allocation.requested_bytes);
   put_weight(allocation.weight_bytes);
   code |= place_allocation(allocation.address.value, allocation.requested_bytes);
@@ -185,10 +187,10 @@ void EventEncoder::add(const Allocation& allocation) {
   ++allocation_count_;
 }
 
-void EventEncoder::add(const Free& free) {
-  std::uint8_t code = begin_event(free.time_ns, free.thread) | kCodeFree;
+void EventEncoder::add(const Free& free, std::uint64_t time_ns) {
+  std::uint8_t code = begin_event(time_ns, free.thread) | kCodeFree;
   if (free.stack != 0) {
-    LocalStack stack = prediction_.expected_stack(thread_);
+    LocalStack stack = prediction_.expected_stack();
     const Prediction::Stack& expected = prediction_.stack(stack);
     if (stack == 0 || expected.number != free.stack || expected.kind != kFreeStackKind) {
       stack = local_stack(free.stack, kFreeStackKind);
@@ -196,7 +198,7 @@ void EventEncoder::add(const Free& free) {
     } else {
       code |= kCodeSameStack;
     }
-    prediction_.stack_seen(thread_, stack);
+    prediction_.stack_seen(stack);
   }
   code |= place_free(free.address.value);
   codes_.put_byte(code);
@@ -208,9 +210,8 @@ void EventEncoder::put_other(const ByteVector& fields) {
   put_bytes(others_, fields);
 }
 
-void EventEncoder::add(const KernelSample& sample) {
-  const ThreadNumber same_thread = thread_ == 0 ? 0 : prediction_.thread(thread_).number;
-  const std::uint8_t code = begin_event(sample.time_ns, same_thread);
+void EventEncoder::add(const KernelSample& sample, std::uint64_t time_ns) {
+  const std::uint8_t code = begin_event(time_ns, prediction_.current_thread());
   codes_.put_byte(code | kCodeOther | (kOtherSample << kCodeOtherShift));
   fields_.clear();
   for (const std::uint64_t number :
@@ -222,8 +223,8 @@ void EventEncoder::add(const KernelSample& sample) {
   put_other(fields_);
 }
 
-void EventEncoder::add(const Marker& marker) {
-  const std::uint8_t code = begin_event(marker.time_ns, marker.thread);
+void EventEncoder::add(const Marker& marker, std::uint64_t time_ns) {
+  const std::uint8_t code = begin_event(time_ns, marker.thread);
   codes_.put_byte(code | kCodeOther | (kOtherMarker << kCodeOtherShift));
   fields_.clear();
   put_string(fields_, marker.text);

@@ -36,11 +36,11 @@ class EventEncoder {
  public:
   EventEncoder();
 
-  /// REQUIRES: !is_full(); times do not decrease.
-  void add(const Allocation& allocation);
-  void add(const Free& free);
-  void add(const KernelSample& sample);
-  void add(const Marker& marker);  // of its text at most kMaxStringBytes
+  /// The time is taken instead of the event's own. REQUIRES: !is_full(); times do not decrease.
+  void add(const Allocation& allocation, std::uint64_t time_ns);
+  void add(const Free& free, std::uint64_t time_ns);
+  void add(const KernelSample& sample, std::uint64_t time_ns);
+  void add(const Marker& marker, std::uint64_t time_ns);  // of its text at most kMaxStringBytes
 
   bool is_empty() const { return count_ == 0; }
   bool is_full() const {
@@ -64,7 +64,7 @@ class EventEncoder {
 
   std::uint8_t begin_event(std::uint64_t time_ns, ThreadNumber thread);
   std::uint8_t later(std::uint64_t time_ns);
-  std::uint8_t other_thread(ThreadNumber thread);
+  std::uint8_t other_thread(ThreadNumber number);
   LocalStack local_stack(StackNumber number, std::uint8_t kind);
   LocalStack new_local_stack(StackNumber number, std::uint8_t kind);
   std::uint8_t put_size(LocalStack stack, std::uint64_t size);
@@ -84,7 +84,6 @@ class EventEncoder {
   AddressTable slots_;
   std::vector<LocalThread> local_threads_;  // by ThreadNumber; 0: not in this block
   std::vector<LocalStack> local_stacks_;    // by StackNumber
-  LocalThread thread_ = 0;                  // of the last event
   StackNumber last_new_stack_ = 0;
 
   std::uint32_t count_ = 0;

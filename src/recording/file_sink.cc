@@ -12,16 +12,16 @@ FileSink::~FileSink() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-Result<void> FileSink::fail_with(int error_number) {
+void FileSink::fail_with(int error_number) {
   const std::string reason = std::generic_category().message(error_number);
   std::string advice = "; what it has so far can be reported";
   if (error_number == ENOSPC || error_number == EDQUOT) {
     advice = "; make room or choose another place for it with -o" + advice;
   }
-  return state_ = fail("the recording cannot be written: " + reason + advice, error_number);
+  state_ = fail("the recording cannot be written: " + reason + advice, error_number);
 }
 
-Result<void> FileSink::write(ByteSpan bytes) {
+void FileSink::write(ByteSpan bytes) {
   while (state_ && !bytes.empty()) {
     const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
     if (count >= 0) {
@@ -31,17 +31,16 @@ Result<void> FileSink::write(ByteSpan bytes) {
       pollfd ready{.fd = descriptor_, .events = POLLOUT, .revents = 0};
       ::poll(&ready, 1, -1);
     } else if (errno != EINTR) {
-      return fail_with(errno);
+      fail_with(errno);
     }
   }
-  return state_;
 }
 
 Result<void> FileSink::close() {
   const int result = descriptor_ >= 0 ? ::close(descriptor_) : 0;
   descriptor_ = -1;
   // Interrupted or not, Linux has closed it.
-  if (result != 0 && errno != EINTR && state_) return fail_with(errno);
+  if (result != 0 && errno != EINTR && state_) fail_with(errno);
   return state_;
 }
 

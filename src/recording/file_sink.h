@@ -16,9 +16,9 @@ class FileSink {
   FileSink(const FileSink&) = delete;
   FileSink& operator=(const FileSink&) = delete;
 
-  /// All of them; waits where the descriptor does not take them yet. After an error does nothing
-  /// but return it.
-  Result<void> write(ByteSpan bytes);
+  /// All of them; waits where the descriptor does not take them yet. After an error, which state()
+  /// keeps, does nothing.
+  void write(ByteSpan bytes);
   /// Nothing may follow.
   Result<void> close();
 
@@ -26,7 +26,7 @@ class FileSink {
   std::uint64_t written_bytes() const { return written_bytes_; }
 
  private:
-  Result<void> fail_with(int error_number);
+  void fail_with(int error_number);
 
   int descriptor_;
   std::uint64_t written_bytes_ = 0;

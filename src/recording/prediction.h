@@ -4,9 +4,9 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "recording/event.h"
@@ -51,23 +51,17 @@ inline SizeClass size_class(std::uint8_t rule, std::uint64_t size) {
   return rule == 0 ? chunk_class(size) : geometric_class(size);
 }
 
-/// Number 0 of every kind of thing is none, and a place to write to all the same.
+/// Number 0 of every kind of thing is none, and a place to write to all the same. About 2 MiB, of
+/// which a block touches what it needs.
+//
+// Slots are linked in rings, each with a node of its own that is no slot: putting in and taking out
+// ask nothing. A slot that is in no list is a ring by itself. Nodes are
+//
+//   0 … 65535         slots
+//   kFreeLists + n    free list n of 4096
+//   kLiveLists + n    live list of local thread n
 class Prediction {
  public:
-  struct Slot {
-    std::uint64_t address = 0;
-    SlotNumber next = 0;      // in its list
-    SlotNumber previous = 0;  // 0 in the first one of a list, and in no list
-    std::uint16_t size_class = 0;
-    std::uint16_t list = 0;  // 0: in none
-  };
-  struct Thread {
-    ThreadNumber number = 0;
-    LocalStack last_stack = 0;
-    SlotNumber last_freed = 0;
-    std::uint64_t next_address = 0;  // where its next new block is expected, if has_next_address
-    bool has_next_address = false;
-  };
   struct Stack {
     StackNumber number = 0;
     LocalStack follower = 0;
@@ -75,33 +69,46 @@ class Prediction {
     std::uint64_t size = 0;
   };
 
-  Prediction() {
-    slots_.resize(kMaxEvents + 1);
-    heads_.resize(kFreeLists);
+  Prediction()
+      : nodes_(std::make_unique_for_overwrite<Node[]>(kLiveLists + kMaxThreads + 1)),
+        classes_(std::make_unique_for_overwrite<std::uint16_t[]>(kSlots)) {
     restart();
   }
 
   void restart() {
     slot_count_ = 0;
-    std::fill(heads_.begin(), heads_.begin() + kFreeLists, 0);
-    heads_.resize(kFreeLists);
+    for (std::uint32_t node = kFreeLists; node < kLiveLists; ++node) make_ring(node);
     threads_.clear();
     stacks_.clear();
     new_thread(0);
     new_stack(0, 0);
   }
 
+  ThreadNumber thread_number(LocalThread thread) const { return threads_[thread].number; }
   SlotNumber slot_count() const { return slot_count_; }
-  const Slot& slot(SlotNumber slot) const { return slots_[slot]; }
+  /// REQUIRES: 0 < slot <= slot_count().
+  std::uint64_t address(SlotNumber slot) const { return nodes_[slot].address; }
+  /// Counts from 1; see local numbers in the specification.
   std::size_t thread_count() const { return threads_.size() - 1; }
-  Thread& thread(LocalThread thread) { return threads_[thread]; }
+  /// Number 0 at the beginning of a block.
+  ThreadNumber current_thread() const { return current_->number; }
+  bool has_current_thread() const { return live_list_ != kLiveLists; }
+  /// What follows is this thread's doing. REQUIRES: thread <= thread_count().
+  void set_current_thread(LocalThread thread) {
+    current_ = &threads_[thread];
+    live_list_ = kLiveLists + thread;
+    class_offset_ = 331U * thread;
+  }
   std::size_t stack_count() const { return stacks_.size() - 1; }
   Stack& stack(LocalStack stack) { return stacks_[stack]; }
 
+  /// Which is then the current one. REQUIRES: fewer than kMaxThreads.
   LocalThread new_thread(ThreadNumber number) {
     threads_.push_back({.number = number});
-    heads_.push_back(0);  // of its live slots
-    return static_cast<LocalThread>(threads_.size() - 1);
+    const auto thread = static_cast<LocalThread>(threads_.size() - 1);
+    make_ring(kLiveLists + thread);
+    set_current_thread(thread);
+    return thread;
   }
 
   LocalStack new_stack(StackNumber number, std::uint8_t kind) {
@@ -109,89 +116,116 @@ class Prediction {
     return static_cast<LocalStack>(stacks_.size() - 1);
   }
 
-  /// What follows the thread's last stack, or 0.
-  LocalStack expected_stack(LocalThread thread) const {
-    return stacks_[threads_[thread].last_stack].follower;
-  }
-  void stack_seen(LocalThread thread, LocalStack stack) {
-    stacks_[threads_[thread].last_stack].follower = stack;
-    threads_[thread].last_stack = stack;
+  // All of what follows is of the current thread.
+
+  /// What follows its last stack, or 0.
+  LocalStack expected_stack() const { return stacks_[current_->last_stack].follower; }
+  void stack_seen(LocalStack stack) {
+    stacks_[current_->last_stack].follower = stack;
+    current_->last_stack = stack;
   }
 
-  SlotNumber expected_free_slot(LocalThread thread, SizeClass size_class) const {
-    return heads_[free_list(thread, size_class.number)];
+  /// 0 where the list is empty.
+  SlotNumber expected_free_slot(SizeClass size_class) const {
+    return first_of(free_list(size_class.number));
   }
-  SlotNumber expected_live_slot(LocalThread thread) const { return heads_[live_list(thread)]; }
-  /// The slot after the thread's last freed one; 0 where there is none.
-  SlotNumber slot_after_freed(LocalThread thread) const {
-    const SlotNumber last = threads_[thread].last_freed;
+  SlotNumber expected_live_slot() const { return first_of(live_list_); }
+  /// The slot after the last freed one; 0 where there is none.
+  SlotNumber slot_after_freed() const {
+    const SlotNumber last = current_->last_freed;
     return last != 0 && last < slot_count_ ? static_cast<SlotNumber>(last + 1) : SlotNumber{0};
   }
-  std::uint64_t expected_address(LocalThread thread) const {
-    return threads_[thread].has_next_address ? threads_[thread].next_address : newest_address();
+  std::uint64_t expected_address() const {
+    return current_->has_next_address ? current_->next_address : newest_address();
   }
   std::uint64_t newest_address() const {
-    return slot_count_ == 0 ? 0 : slots_[slot_count_].address;
+    return slot_count_ == 0 ? 0 : nodes_[slot_count_].address;
   }
 
   /// REQUIRES: fewer than kMaxEvents slots.
   SlotNumber new_slot(std::uint64_t address) {
-    slots_[++slot_count_] = Slot{.address = address};
-    return slot_count_;
+    const SlotNumber slot = ++slot_count_;
+    make_ring(slot);
+    nodes_[slot].address = address;
+    classes_[slot] = 0;
+    return slot;
   }
 
-  void new_block_seen(LocalThread thread, std::uint64_t address, SizeClass size_class) {
-    threads_[thread].next_address = address + size_class.bytes;
-    threads_[thread].has_next_address = true;
+  void new_block_seen(std::uint64_t address, SizeClass size_class) {
+    current_->next_address = address + size_class.bytes;
+    current_->has_next_address = true;
   }
 
-  void allocated(LocalThread thread, SlotNumber slot, SizeClass size_class) {
+  void allocated(SlotNumber slot, SizeClass size_class) {
     take_out(slot);
-    slots_[slot].size_class = size_class.number;
-    put_in(slot, live_list(thread));
+    classes_[slot] = size_class.number;
+    put_in(slot, live_list_);
   }
 
-  void freed(LocalThread thread, SlotNumber slot) {
+  void freed(SlotNumber slot) {
     take_out(slot);
-    if (slots_[slot].size_class != 0) put_in(slot, free_list(thread, slots_[slot].size_class));
-    threads_[thread].last_freed = slot;
+    const std::uint16_t size_class = classes_[slot];
+    if (size_class != 0) {
+      put_in(slot, free_list(size_class));
+    } else {
+      make_ring(slot);
+    }
+    current_->last_freed = slot;
   }
 
  private:
-  // Lists 1 to 4095 and 4096, for number 0, are of free slots; those from 4097 on of live ones.
-  static constexpr std::size_t kFreeLists = 4097;
+  struct Node {
+    std::uint64_t address;  // of a slot
+    std::uint32_t next;
+    std::uint32_t previous;
+  };
 
-  static std::uint32_t free_list(LocalThread thread, std::uint16_t size_class) {
-    const std::uint32_t number = (size_class + 331U * thread) % 4096;
-    return number == 0 ? 4096 : number;
-  }
-  static std::uint32_t live_list(LocalThread thread) { return kFreeLists + thread; }
+  struct Thread {
+    ThreadNumber number = 0;
+    LocalStack last_stack = 0;
+    SlotNumber last_freed = 0;
+    std::uint64_t next_address = 0;  // where its next new block is expected, if has_next_address
+    bool has_next_address = false;
+  };
 
-  void take_out(SlotNumber number) {
-    Slot& slot = slots_[number];
-    if (slot.list == 0) return;
-    slots_[slot.next].previous = slot.previous;
-    if (slot.previous != 0) {
-      slots_[slot.previous].next = slot.next;
-    } else {
-      heads_[slot.list] = slot.next;
-    }
-    slot.list = 0;
-  }
+  static constexpr std::uint32_t kSlots = kMaxEvents + 1;
+  static constexpr std::uint32_t kFreeLists = kSlots;
+  static constexpr std::uint32_t kFreeListCount = 4096;
+  static constexpr std::uint32_t kLiveLists = kFreeLists + kFreeListCount;
 
-  void put_in(SlotNumber number, std::uint32_t list) {
-    Slot& slot = slots_[number];
-    slot.next = heads_[list];
-    slot.previous = 0;
-    slot.list = static_cast<std::uint16_t>(list);
-    slots_[slot.next].previous = number;
-    heads_[list] = number;
+  std::uint32_t free_list(std::uint16_t size_class) const {
+    return kFreeLists + (size_class + class_offset_) % kFreeListCount;
   }
 
-  std::vector<Slot> slots_;
+  void make_ring(std::uint32_t node) { nodes_[node].next = nodes_[node].previous = node; }
+
+  SlotNumber first_of(std::uint32_t list) const {
+    const std::uint32_t first = nodes_[list].next;
+    return first < kSlots ? static_cast<SlotNumber>(first) : SlotNumber{0};
+  }
+
+  /// Leaves the slot's own links as they are.
+  void take_out(SlotNumber slot) {
+    const Node& node = nodes_[slot];
+    nodes_[node.next].previous = node.previous;
+    nodes_[node.previous].next = node.next;
+  }
+
+  void put_in(SlotNumber slot, std::uint32_t list) {
+    const std::uint32_t second = nodes_[list].next;
+    nodes_[slot].next = second;
+    nodes_[slot].previous = list;
+    nodes_[second].previous = slot;
+    nodes_[list].next = slot;
+  }
+
+  std::unique_ptr<Node[]> nodes_;
+  std::unique_ptr<std::uint16_t[]> classes_;  // of slots; 0: never allocated in this block
   SlotNumber slot_count_ = 0;
-  std::vector<SlotNumber> heads_;
   std::vector<Thread> threads_;
+  Thread* current_ = nullptr;  // and what its number leads to:
+  std::uint32_t live_list_ = kLiveLists;
+  std::uint32_t class_offset_ = 0;
   std::vector<Stack> stacks_;
 };
 

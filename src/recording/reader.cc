@@ -50,8 +50,9 @@ Result<void> RecordingReader::read_file_head() {
   if (same >= 4 && same < magic.size()) {
     return fail(name_ + " was changed on its way here as if it were text: copy it again as binary");
   }
-  if (same < magic.size()) return fail(name_ + " is no recording of heapspy's");
+  if (*have < kHeadBytes) return fail(name_ + " is no recording of heapspy's");
   const auto head = parse_file_head(bytes.first(kHeadBytes));
+  if (!head) return fail(name_ + " is no recording of heapspy's");
   if (head->is_sound && head->major != kMajorVersion) {
     return fail(fmt::format("{} was written by {} heapspy (format {}.{}; this one reads {}.x)",
                             name_, head->major > kMajorVersion ? "a newer" : "an older",
@@ -114,10 +115,11 @@ bool RecordingReader::read_block(const BlockReader::Block& block) {
 Result<Summary> RecordingReader::read() {
   if (const auto head = read_file_head(); !head) return std::unexpected(head.error());
   for (;;) {
-    const auto block = blocks_.next();
-    if (!block) return std::unexpected(block.error());
-    if (!*block) break;
-    if (!read_block(**block)) blocks_.count_as_lost();
+    const auto next = blocks_.next();
+    if (!next) return std::unexpected(next.error());
+    const std::optional<BlockReader::Block>& block = *next;
+    if (!block) break;
+    if (!read_block(*block)) blocks_.count_as_lost();
     if (!visitor_.progress(window_.offset(), window_.size())) {
       summary_.is_stopped = true;
       break;

@@ -53,10 +53,10 @@ class Writer::Impl {
   explicit Impl(int descriptor) : blocks(descriptor) {}
 
   template <typename Event>
-  void add(Event event) {
+  void add(const Event& event) {
     if (!blocks.state()) return;
-    last_time_ns = event.time_ns = std::max(event.time_ns, last_time_ns);
-    encoder.add(event);
+    last_time_ns = std::max(event.time_ns, last_time_ns);
+    encoder.add(event, last_time_ns);
     if (encoder.is_full()) write_events();
   }
 

@@ -47,7 +47,7 @@ void mend(std::vector<std::uint8_t>& file) {
   for (std::size_t at = kHeadBytes; at + kBlockHeaderBytes <= file.size(); ++at) {
     if (!std::equal(kMarker.begin(), kMarker.end(), file.begin() + static_cast<long>(at))) continue;
     const std::span<std::uint8_t> block = std::span(file).subspan(at);
-    const std::uint32_t stored = load_number<std::uint32_t>(block.data() + 12);
+    const auto stored = load_number<std::uint32_t>(block.data() + 12);
     if (stored > block.size() - kBlockHeaderBytes) continue;
     const auto header =
         make_block_header({.type = block[4],

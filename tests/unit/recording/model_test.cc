@@ -57,7 +57,7 @@ void expect_program_is_read(const MadeProgram::Shape& shape) {
   std::vector<std::string> expected;
   MadeProgram program(shape);
   const FileBytes file = written({}, [&](Writer& writer) {
-    for (int i = 0; i < 100'000; ++i) {
+    for (int i = 0; i < 60'000; ++i) {
       program.step([&](const Allocation& event) { add(writer, expected, event); },
                    [&](const Free& event) { add(writer, expected, event); });
     }
@@ -77,7 +77,7 @@ TEST(Model, FourThreads) {
 }
 
 TEST(Model, NothingIsFreedAtFirst) {
-  expect_program_is_read({.live_blocks = 90'000});
+  expect_program_is_read({.live_blocks = 50'000});
 }
 
 /// A number of any length.
@@ -129,7 +129,7 @@ TEST(Model, Noise) {
     std::vector<std::uint64_t> seen;
     std::uint64_t time_ns = 0;
     const FileBytes file = written({}, [&](Writer& writer) {
-      for (int i = 0; i < 20'000; ++i) {
+      for (int i = 0; i < 8'000; ++i) {
         if (random() % 8 == 0) time_ns += any_number(random) >> 16U;
         add_noise(random, seen, time_ns, writer, expected);
         if (random() % 3000 == 0) {

@@ -2,7 +2,7 @@
 #include "recordings.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <gtest/gtest.h>
 #include <stdexcept>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -102,21 +102,21 @@ SmallRecording small_recording() {
     add(Allocation{1000, main_thread, Address{0x10010}, 24, stack, CallKind::kMalloc, 0});
     add(Marker{2000, main_thread, "begin"});
     add(Allocation{2000, main_thread, Address{0x10030}, 100, stack, CallKind::kNew, 0});
-    static_cast<void>(writer.flush());
+    EXPECT_TRUE(writer.flush());
     add(Free{5000, main_thread, Address{0x10010}, 0});
     const ThreadNumber worker = writer.define_thread({78, "worker"});
     add(Allocation{6000, worker, Address{0x7f3300001000}, 1U << 20U, stack, CallKind::kAligned, 0});
     add(KernelSample{7000, Bytes{1}, Bytes{2}, Bytes{3}, Bytes{4}, Bytes{5}, 6, 7});
     writer.define_source(outer,
                          std::vector<SourceFrame>{{"f", "f.cc", 3, true}, {"main", "m.cc", 9}});
-    static_cast<void>(writer.flush());
+    EXPECT_TRUE(writer.flush());
     add(Free{8000, worker, Address{0x10030}, stack});
     add(Free{9000, main_thread, Address{0x7f3300001000}, stack});
-    static_cast<void>(writer.finish({9500, Ending::Kind::kExited, 3, {11, 12}}));
+    EXPECT_TRUE(writer.finish({9500, Ending::Kind::kExited, 3, {11, 12}}));
   };
   small.file = written({1, 2, {"prog", "-v"}, "/usr/bin/prog", 123, 0}, write);
   Remembered all;
-  static_cast<void>(read_recording(small.file, all));
+  EXPECT_TRUE(read_recording(small.file, all));
   small.definitions = all.definitions;
   return small;
 }
