@@ -7,9 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/cmd_report.h"
 #include "cli/cmd_run.h"
 #include "cli/cmd_trace.h"
 #include "cli/help.h"
+#include "cli/report_arguments.h"
 #include "cli/run_arguments.h"
 #include "cli/terminal.h"
 #include "cli/trace_arguments.h"
@@ -24,6 +26,7 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {{"trace", run_trace_command, trace_help},
+                                 {"report", run_report_command, report_help},
                                  {"run", run_run_command, run_help}};
 
 const Command* find_command(std::string_view name) {

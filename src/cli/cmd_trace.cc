@@ -1,16 +1,15 @@
 #include "cli/cmd_trace.h"
 
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <ctime>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <memory>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "cli/help.h"
+#include "cli/output_file.h"
 #include "cli/terminal.h"
 #include "cli/trace_arguments.h"
 #include "cli/trace_story.h"
@@ -22,47 +21,6 @@
 
 namespace mini::cli {
 namespace {
-
-/// A descriptor that is closed at the end unless it is one of the standard three.
-class OutputFile {
- public:
-  OutputFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
-  OutputFile(OutputFile&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), name_(std::move(other.name_)) {}
-  OutputFile& operator=(OutputFile&&) = delete;
-  ~OutputFile() {
-    if (fd_ > STDERR_FILENO) close(fd_);
-  }
-  int fd() const { return fd_; }
-  const std::string& name() const { return name_; }
-
- private:
-  int fd_;
-  std::string name_;
-};
-
-Result<OutputFile> open_output(const std::string& path) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) {
-    const int error = errno;
-    return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(error)), error);
-  }
-  return OutputFile(fd, fmt::format("'{}'", path));
-}
-
-/// A closed pipe and a file at its limit (ulimit -f) are errors of write, not our death. A handler,
-/// unlike SIG_IGN, does not pass to the target through execve; where we were started with SIG_IGN,
-/// so would the target have been.
-void outlive_failed_writes() {
-  for (const int signal : {SIGPIPE, SIGXFSZ}) {
-    struct sigaction action{};
-    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
-    action = {};
-    action.sa_handler = [](int) {};
-    action.sa_flags = SA_RESTART;
-    sigaction(signal, &action, nullptr);
-  }
-}
 
 sources::TraceOptions source_options(const TraceArguments& arguments) {
   sources::TraceOptions options;

@@ -48,6 +48,7 @@ std::string main_help() {
          "\n"
          "Commands:\n"
          "  trace          the story of a program's memory, told from its system calls\n"
+         "  report         where the memory of a recorded program went\n"
          "  run            a program on libminimalloc instead of its own malloc\n"
          "  help COMMAND   the options of a command\n"
          "\n"
@@ -77,6 +78,27 @@ std::string format_trace_help(const CLI::App& app) {
       "Exit status: CMD's own, or 128 + N where signal N killed it; 127 no such\n"
       "command, 126 it cannot be run or traced, 2 wrong usage, 1 a file of heapspy's\n"
       "own cannot be opened.\n";
+  return out;
+}
+
+std::string format_report_help(const CLI::App& app) {
+  std::string out =
+      "Usage: heapspy report [options] FILE\n"
+      "\n"
+      "Says where the memory of a recorded program went: how much was allocated, what\n"
+      "was live at the peak and never freed, and which places in the program asked for\n"
+      "it. Writes to standard output.\n";
+  write_options(out, app);
+  out +=
+      "\n"
+      "Examples:\n"
+      "  heapspy report program.heapspy\n"
+      "  heapspy report --tree=callers --measure leaked program.heapspy\n"
+      "  heapspy report --export folded program.heapspy | flamegraph.pl > peak.svg\n"
+      "  heapspy report --fail-on-leak=64K --focus '^app::' program.heapspy\n"
+      "\n"
+      "Exit status: 0; 1 FILE cannot be read or the report not written, 2 wrong usage,\n"
+      "3 with --fail-on-leak where more was never freed.\n";
   return out;
 }
 

@@ -6,30 +6,34 @@
 namespace mini::cli {
 namespace {
 
-bool takes_value(const CLI::Option* option) {
-  return option != nullptr && option->get_items_expected_min() > 0;
+std::size_t count_values(const CLI::Option* option) {
+  return option == nullptr ? 0 : static_cast<std::size_t>(option->get_items_expected_min());
 }
 
-/// Whether the option in `word` takes the next word as its value: "--min", "-o", "-qo", but not
-/// "--min=1", "-oFILE".
-bool takes_next_word(const CLI::App& app, const std::string& word) {
+/// How many of the next words are values of the option in `word`: of "--min", "-o" and "-qo" one,
+/// of "--min=1" and "-oFILE" none.
+std::size_t count_next_words(const CLI::App& app, const std::string& word) {
   if (word.starts_with("--")) {
-    return word.find('=') == std::string::npos && takes_value(app.get_option_no_throw(word));
+    const auto equals = word.find('=');
+    const std::size_t count = count_values(app.get_option_no_throw(word.substr(0, equals)));
+    return equals == std::string::npos || count == 0 ? count : count - 1;
   }
   for (std::size_t i = 1; i < word.size(); ++i) {
-    if (takes_value(app.get_option_no_throw(std::string{'-', word[i]})))
-      return i + 1 == word.size();
+    const std::size_t count = count_values(app.get_option_no_throw(std::string{'-', word[i]}));
+    if (count > 0) return i + 1 == word.size() ? count : count - 1;
   }
-  return false;
+  return 0;
+}
+
+bool is_option(const std::string& word) {
+  return word.size() > 1 && word.front() == '-' && word != "--";
 }
 
 /// How many of `words` are ours: up to "--" or the first word that is no option nor its value.
 /// CMD's own options are never looked at.
 std::size_t count_own_words(const CLI::App& app, std::span<const std::string> words) {
   std::size_t i = 0;
-  while (i < words.size() && words[i].size() > 1 && words[i].front() == '-' && words[i] != "--") {
-    i += takes_next_word(app, words[i]) ? 2U : 1U;
-  }
+  while (i < words.size() && is_option(words[i])) i += 1 + count_next_words(app, words[i]);
   return std::min(i, words.size());
 }
 
@@ -49,25 +53,50 @@ std::string usage_message(const CLI::ParseError& error, std::string_view command
   return fmt::format("{} {}; see 'heapspy {} --help'", option_in(message), wrong, command);
 }
 
-}  // namespace
-
-Result<std::vector<std::string>> parse_own_words(CLI::App& app, std::span<const std::string> words,
-                                                 std::string_view command) {
-  const std::size_t own_count = count_own_words(app, words);
-  auto rest = words.subspan(own_count);
-  if (!rest.empty() && rest.front() == "--") rest = rest.subspan(1);
-  std::vector<std::string> reversed(words.begin(),
-                                    words.begin() + static_cast<std::ptrdiff_t>(own_count));
-  std::reverse(reversed.begin(), reversed.end());
+/// Parses words that are all options and their values.
+Result<void> parse_options(CLI::App& app, std::vector<std::string> words,
+                           std::string_view command) {
+  std::reverse(words.begin(), words.end());
   try {
-    app.parse(std::move(reversed));
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     return fail(usage_message(error, command));
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
     return fail(fmt::format("no option '{}': see 'heapspy {} --help'", unknown.front(), command));
   }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> parse_own_words(CLI::App& app, std::span<const std::string> words,
+                                                 std::string_view command) {
+  const auto own_count = static_cast<std::ptrdiff_t>(count_own_words(app, words));
+  auto rest = words.subspan(static_cast<std::size_t>(own_count));
+  if (!rest.empty() && rest.front() == "--") rest = rest.subspan(1);
+  const auto parsed = parse_options(app, {words.begin(), words.begin() + own_count}, command);
+  if (!parsed) return std::unexpected(parsed.error());
   return std::vector<std::string>(rest.begin(), rest.end());
+}
+
+Result<std::vector<std::string>> parse_options_and_operands(CLI::App& app,
+                                                            std::span<const std::string> words,
+                                                            std::string_view command) {
+  std::vector<std::string> options;
+  std::vector<std::string> operands;
+  while (!words.empty() && words.front() != "--") {
+    const bool takes_words = is_option(words.front());
+    const std::size_t count =
+        takes_words ? std::min(1 + count_next_words(app, words.front()), words.size()) : 1;
+    auto& out = takes_words ? options : operands;
+    out.insert(out.end(), words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
+    words = words.subspan(count);
+  }
+  if (!words.empty()) operands.insert(operands.end(), words.begin() + 1, words.end());
+  const auto parsed = parse_options(app, std::move(options), command);
+  if (!parsed) return std::unexpected(parsed.error());
+  return operands;
 }
 
 std::vector<std::string> option_names(const CLI::App& app) {

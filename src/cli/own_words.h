@@ -17,6 +17,12 @@ namespace mini::cli {
 Result<std::vector<std::string>> parse_own_words(CLI::App& app, std::span<const std::string> words,
                                                  std::string_view command);
 
+/// Parses options wherever they are among `words`, and returns the words that are none: a command's
+/// operands. After "--" all are.
+Result<std::vector<std::string>> parse_options_and_operands(CLI::App& app,
+                                                            std::span<const std::string> words,
+                                                            std::string_view command);
+
 /// Every option's long and short names with their dashes, for the tests of completion and manual.
 std::vector<std::string> option_names(const CLI::App& app);
 

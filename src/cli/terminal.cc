@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -43,6 +44,18 @@ std::optional<std::size_t> parse_columns(const std::optional<std::string>& text)
 }
 
 }  // namespace
+
+Result<ColorChoice> parse_color_choice(std::string_view text) {
+  if (text == "auto") return ColorChoice::kAuto;
+  if (text == "always") return ColorChoice::kAlways;
+  if (text == "never") return ColorChoice::kNever;
+  return fail(fmt::format("--color {}: choose auto, always or never", text));
+}
+
+Result<void> check_width(std::optional<std::size_t> width) {
+  if (!width || (*width >= views::kMinWidth && *width <= 1000)) return {};
+  return fail(fmt::format("--width {}: type a number from {} to 1000", *width, views::kMinWidth));
+}
 
 Surroundings look_around(int fd) {
   Surroundings around;

@@ -1,13 +1,23 @@
 // What the place that text goes to can show: its width, its colours, its characters.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
-#include "cli/trace_arguments.h"
+#include "base/result.h"
 #include "views/text_style.h"
 
 namespace mini::cli {
+
+enum class ColorChoice : std::uint8_t { kAuto, kAlways, kNever };
+
+/// The value of --color. The error says what to type.
+Result<ColorChoice> parse_color_choice(std::string_view text);
+
+/// Of --width: whether lines may be that long. The error says what to type.
+Result<void> check_width(std::optional<std::size_t> width);
 
 /// What the environment says, gathered once so that tests can say it instead.
 struct Surroundings {

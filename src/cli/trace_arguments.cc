@@ -4,13 +4,11 @@
 #include <charconv>
 #include <fmt/format.h>
 #include <limits>
-#include <map>
 #include <memory>
 
 #include "cli/help.h"
 #include "cli/own_words.h"
 #include "cli/size.h"
-#include "views/text_style.h"
 
 namespace mini::cli {
 namespace {
@@ -111,14 +109,9 @@ Result<void> check_verify(const std::string& text, std::size_t given_count, Trac
 }
 
 Result<void> check_color(const std::string& text, TraceArguments& out) {
-  static const std::map<std::string_view, ColorChoice> choices = {{"auto", ColorChoice::kAuto},
-                                                                  {"always", ColorChoice::kAlways},
-                                                                  {"never", ColorChoice::kNever}};
-  const auto found = choices.find(text);
-  if (found == choices.end()) {
-    return fail(fmt::format("--color {}: choose auto, always or never", text));
-  }
-  out.color = found->second;
+  const auto choice = parse_color_choice(text);
+  if (!choice) return std::unexpected(choice.error());
+  out.color = *choice;
   return {};
 }
 
@@ -150,10 +143,7 @@ Result<void> check_target(const TraceArguments& out, bool pid_given) {
 }
 
 Result<void> check_numbers(const TraceArguments& out) {
-  if (out.width && (*out.width < views::kMinWidth || *out.width > 1000)) {
-    return fail(
-        fmt::format("--width {}: type a number from {} to 1000", *out.width, views::kMinWidth));
-  }
+  if (auto width = check_width(out.width); !width) return width;
   if (out.max_frames < 1 || out.max_frames > 65536) {
     return fail(fmt::format("--max-frames {}: type a number from 1 to 65536", out.max_frames));
   }

@@ -11,10 +11,9 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "cli/event_filter.h"
+#include "cli/terminal.h"
 
 namespace mini::cli {
-
-enum class ColorChoice : std::uint8_t { kAuto, kAlways, kNever };
 
 struct TraceArguments {
   std::vector<std::string> command;

@@ -33,16 +33,44 @@ _heapspy_run_value() {
   esac
 }
 
+_heapspy_report_value() {
+  # The same for `report`; its --json takes none.
+  case $1 in
+    -o | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
+    --by) mapfile -t COMPREPLY < <(compgen -W 'function file module thread size' -- "$cur") ;;
+    --measure)
+      mapfile -t COMPREPLY < <(compgen -W 'peak leaked allocated calls temporary' -- "$cur") ;;
+    --export) mapfile -t COMPREPLY < <(compgen -W folded -- "$cur") ;;
+    --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
+    --top | --depth | --focus | --at | --between | --width) COMPREPLY=() ;;
+    *) return 1 ;;
+  esac
+}
+
+_heapspy_report() {
+  # Options may be before and after the file.
+  _heapspy_report_value "$prev" && return
+  if [[ $cur == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--by --tree --measure --top --depth --focus --at --between
+      --json --export --output --color --width --fail-on-leak --help' -- "$cur")
+  else
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames
+  fi
+}
+
 _heapspy() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'trace run help --help --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W 'trace report run help --help --version' -- "$cur")
     return
   fi
   case ${COMP_WORDS[1]} in
     help)
-      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace run' -- "$cur")
+      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace report run' -- "$cur")
+      return ;;
+    report)
+      _heapspy_report
       return ;;
     trace | run) ;;
     *) return ;;

@@ -9,6 +9,11 @@ function __heapspy_in_trace
     test (count $words) -ge 2; and test $words[2] = trace
 end
 
+function __heapspy_in_report
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and test $words[2] = report
+end
+
 function __heapspy_in_run
     set -l words (commandline -opc)
     test (count $words) -ge 2; and test $words[2] = run
@@ -24,11 +29,12 @@ end
 
 complete -c heapspy -f
 complete -c heapspy -n __heapspy_at_command -a trace -d "the story of a program's memory"
+complete -c heapspy -n __heapspy_at_command -a report -d 'where the memory of a recorded program went'
 complete -c heapspy -n __heapspy_at_command -a run -d 'a program on libminimalloc'
 complete -c heapspy -n __heapspy_at_command -a help -d 'the options of a command'
 complete -c heapspy -n __heapspy_at_command -s h -l help -d 'show help'
 complete -c heapspy -n __heapspy_at_command -s V -l version -d 'show the version'
-complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace run'
+complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace report run'
 
 complete -c heapspy -n __heapspy_in_trace -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c heapspy -n __heapspy_in_trace -s p -l pid -x -a '(__fish_complete_pids)' -d 'trace a running process'
@@ -51,6 +57,23 @@ complete -c heapspy -n __heapspy_in_trace -l no-debug-files -d 'ignore separate 
 complete -c heapspy -n __heapspy_in_trace -l verify -d 'compare the model with the kernel'
 complete -c heapspy -n __heapspy_in_trace -l no-seccomp -d 'stop at every system call'
 complete -c heapspy -n __heapspy_in_trace -s h -l help -d 'show help'
+
+complete -c heapspy -n __heapspy_in_report -F
+complete -c heapspy -n __heapspy_in_report -l by -x -a 'function file module thread size' -d 'sums by what'
+complete -c heapspy -n __heapspy_in_report -l tree -d 'a tree of calls'
+complete -c heapspy -n __heapspy_in_report -l measure -x -a 'peak leaked allocated calls temporary' -d 'what to go by'
+complete -c heapspy -n __heapspy_in_report -l top -x -d 'rows of each table'
+complete -c heapspy -n __heapspy_in_report -l depth -x -d 'callers under each place'
+complete -c heapspy -n __heapspy_in_report -l focus -x -d 'only stacks that match'
+complete -c heapspy -n __heapspy_in_report -l at -x -d 'as though the recording ended then'
+complete -c heapspy -n __heapspy_in_report -l between -x -d 'only what was allocated between two times'
+complete -c heapspy -n __heapspy_in_report -l json -d 'one JSON object'
+complete -c heapspy -n __heapspy_in_report -l export -x -a folded -d 'another form'
+complete -c heapspy -n __heapspy_in_report -s o -l output -r -F -d 'write to a file'
+complete -c heapspy -n __heapspy_in_report -l color -x -a 'auto always never' -d 'when to colour'
+complete -c heapspy -n __heapspy_in_report -l width -x -d columns
+complete -c heapspy -n __heapspy_in_report -l fail-on-leak -d 'exit with 3 where more was never freed'
+complete -c heapspy -n __heapspy_in_report -s h -l help -d 'show help'
 
 complete -c heapspy -n __heapspy_in_run -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c heapspy -n __heapspy_in_run -l stats -d 'show what is in the heap at exit'

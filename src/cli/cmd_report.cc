@@ -1,0 +1,132 @@
+#include "cli/cmd_report.h"
+
+#include <fmt/format.h>
+#include <regex.h>
+#include <unistd.h>
+
+#include "cli/cmd_trace.h"
+#include "cli/output_file.h"
+#include "cli/read_progress.h"
+#include "cli/report_arguments.h"
+#include "cli/terminal.h"
+#include "sources/heap_profile_reader.h"
+#include "views/event_facts.h"
+#include "views/report_export.h"
+#include "views/report_view.h"
+
+namespace mini::cli {
+namespace {
+
+constexpr std::size_t kTop = 10;
+// Names from a recording may be of any length; the C library's matcher takes time with it.
+constexpr std::size_t kMostMatchedBytes = 4096;
+
+int complain(int status, const std::string& message) {
+  print_error(fmt::format("heapspy report: {}\n", message));
+  return status;
+}
+
+/// A POSIX extended regular expression. The C library's matcher does not recurse over its subject,
+/// as std::regex does: a name out of a recording may be of any length.
+class Pattern {
+ public:
+  explicit Pattern(const std::string& text)
+      : error_(regcomp(&compiled_, text.c_str(), REG_EXTENDED | REG_NOSUB)) {}
+  Pattern(const Pattern&) = delete;
+  Pattern& operator=(const Pattern&) = delete;
+  ~Pattern() {
+    if (error_ == 0) regfree(&compiled_);
+  }
+
+  Result<void> check(const std::string& text) const {
+    if (error_ == 0) return {};
+    char reason[200] = "";
+    regerror(error_, &compiled_, reason, sizeof reason);
+    return fail(fmt::format("--focus '{}' is no regular expression: {}", text, reason));
+  }
+  bool matches(const std::string& subject) const {
+    return regexec(&compiled_, subject.substr(0, kMostMatchedBytes).c_str(), 0, nullptr, 0) == 0;
+  }
+
+ private:
+  regex_t compiled_{};
+  int error_;
+};
+
+views::ReportOptions view_options(const ReportArguments& arguments, int fd) {
+  views::ReportOptions options;
+  options.style = choose_style(look_around(fd), arguments.color, arguments.width);
+  options.top = arguments.top.value_or(kTop);
+  options.depth = arguments.depth;
+  options.by = arguments.by;
+  options.tree = arguments.tree;
+  options.measure = arguments.measure;
+  options.focus = arguments.focus;
+  return options;
+}
+
+void write(views::Output& output, int fd, const model::HeapProfile& profile,
+           std::span<const explain::Finding> findings, const ReportArguments& arguments) {
+  switch (arguments.form) {
+    case ReportForm::kText:
+      views::write_report(output.buffer(), profile, findings, view_options(arguments, fd));
+      break;
+    case ReportForm::kJson:
+      views::write_report_json(
+          output, profile, findings,
+          {.version = MINI_VERSION, .focus = arguments.focus, .top = arguments.top});
+      break;
+    case ReportForm::kFolded:
+      views::write_folded_stacks(output, profile, arguments.measure);
+      break;
+  }
+  output.flush();
+}
+
+Result<model::HeapProfile> read(const ReportArguments& arguments) {
+  ReadProgressLine line;
+  return sources::read_heap_profile(arguments.file, arguments.span,
+                                    [&line](std::uint64_t read_bytes, std::uint64_t file_bytes) {
+                                      line.update(read_bytes, file_bytes);
+                                    });
+}
+
+int report(const ReportArguments& arguments) {
+  const Pattern focus(arguments.focus);
+  if (const auto sound = focus.check(arguments.focus); !sound) {
+    return complain(kExitUsage, sound.error().message);
+  }
+  auto profile = read(arguments);
+  if (!profile) return complain(kExitOutputError, profile.error().message);
+  // Findings are about the whole program, whatever is shown of it.
+  const std::vector<explain::Finding> findings = explain::find_in_heap(*profile);
+  if (!arguments.focus.empty()) {
+    explain::keep_matching_stacks(
+        *profile, [&focus](const std::string& name) { return focus.matches(name); });
+  }
+  auto file = arguments.output_path
+                  ? open_output(*arguments.output_path)
+                  : Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"));
+  if (!file) return complain(kExitOutputError, file.error().message);
+  views::Output output(file->fd(), views::Output::Flush::kBatched);
+  write(output, file->fd(), *profile, findings, arguments);
+  if (!output.healthy()) {
+    return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
+                                                  views::errno_text(output.error_number())));
+  }
+  const std::uint64_t leaked_bytes = explain::sum_of_stacks(*profile).live.bytes;
+  const bool fails = arguments.most_leaked && leaked_bytes > arguments.most_leaked->count;
+  return fails ? kExitLeak : 0;
+}
+
+}  // namespace
+
+int run_report_command(std::span<const std::string> words) {
+  const auto arguments = parse_report_arguments(words);
+  if (!arguments) return complain(kExitUsage, arguments.error().message);
+  if (arguments->help) return print(report_help()) ? 0 : kExitOutputError;
+  // A closed pipe ends us quietly, as it does `cat`: nobody else depends on us.
+  return report(*arguments);
+}
+
+}  // namespace mini::cli

@@ -1,0 +1,43 @@
+#include "cli/output_file.h"
+
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <utility>
+
+#include "views/event_facts.h"
+
+namespace mini::cli {
+
+OutputFile::OutputFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), name_(std::move(other.name_)) {}
+
+OutputFile::~OutputFile() {
+  if (fd_ > STDERR_FILENO) close(fd_);
+}
+
+Result<OutputFile> open_output(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    const int error = errno;
+    return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(error)), error);
+  }
+  return OutputFile(fd, fmt::format("'{}'", path));
+}
+
+void outlive_failed_writes() {
+  for (const int signal : {SIGPIPE, SIGXFSZ}) {
+    struct sigaction action{};
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
+    action = {};
+    action.sa_handler = [](int) {};
+    action.sa_flags = SA_RESTART;
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+}  // namespace mini::cli

@@ -1,0 +1,34 @@
+// Files that a command writes to, opened before it does anything.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace mini::cli {
+
+/// A descriptor that is closed at the end unless it is one of the standard three.
+class OutputFile {
+ public:
+  OutputFile(int fd, std::string name);
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile();
+
+  int fd() const { return fd_; }
+  /// As messages name it: "'out.txt'", "standard error".
+  const std::string& name() const { return name_; }
+
+ private:
+  int fd_;
+  std::string name_;
+};
+
+Result<OutputFile> open_output(const std::string& path);
+
+/// A closed pipe and a file at its limit (ulimit -f) are errors of write, not our death. A handler,
+/// unlike SIG_IGN, does not pass to a program that we start; where we were started with SIG_IGN, so
+/// would that program have been.
+void outlive_failed_writes();
+
+}  // namespace mini::cli

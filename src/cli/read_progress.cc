@@ -1,0 +1,55 @@
+#include "cli/read_progress.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/terminal.h"
+#include "explain/heap_findings.h"
+
+namespace mini::cli {
+namespace {
+
+constexpr std::uint64_t kBetweenNs = 200'000'000;  // also before the first: most files are quick
+
+std::uint64_t now_ns() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
+}
+
+}  // namespace
+
+std::string progress_text(std::uint64_t read_bytes, std::uint64_t file_bytes,
+                          std::uint64_t elapsed_ns) {
+  const double part =
+      file_bytes == 0
+          ? 1
+          : std::min(1.0, static_cast<double>(read_bytes) / static_cast<double>(file_bytes));
+  std::string text = fmt::format("reading: {:.0f}%", 100 * part);
+  if (part >= 0.02) {
+    const double rest_ns = static_cast<double>(elapsed_ns) * (1 - part) / part;
+    text += fmt::format(", {} to go", explain::format_duration(rest_ns));
+  }
+  return text;
+}
+
+ReadProgressLine::ReadProgressLine()
+    : is_terminal_(isatty(STDERR_FILENO) == 1), began_ns_(now_ns()), shown_ns_(began_ns_) {}
+
+void ReadProgressLine::update(std::uint64_t read_bytes, std::uint64_t file_bytes) {
+  if (!is_terminal_) return;
+  const std::uint64_t now = now_ns();
+  if (now - shown_ns_ < kBetweenNs) return;
+  shown_ns_ = now;
+  is_shown_ = true;
+  print_error("\r\x1b[K" + progress_text(read_bytes, file_bytes, now - began_ns_));
+}
+
+void ReadProgressLine::erase() {
+  if (is_shown_) print_error("\r\x1b[K");
+  is_shown_ = false;
+}
+
+}  // namespace mini::cli

@@ -1,0 +1,44 @@
+// The command line of `heapspy report`, parsed and checked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "cli/terminal.h"
+#include "explain/call_tree.h"
+#include "explain/profile_ranking.h"
+#include "model/heap_profile.h"
+
+namespace mini::cli {
+
+enum class ReportForm : std::uint8_t { kText, kJson, kFolded };
+
+struct ReportArguments {
+  std::string file;
+  ReportForm form = ReportForm::kText;
+  std::optional<std::size_t> top;
+  std::optional<std::size_t> depth;
+  std::optional<explain::Grouping> by;
+  std::optional<explain::TreeDirection> tree;
+  explain::Measure measure = explain::Measure::kPeak;
+  std::string focus;  // a POSIX extended regular expression; "" for all stacks
+  model::TimeSpan span;
+  std::optional<Bytes> most_leaked;  // --fail-on-leak: more than that fails
+  std::optional<std::string> output_path;
+  ColorChoice color = ColorChoice::kAuto;
+  std::optional<std::size_t> width;
+  bool help = false;
+};
+
+/// `words` are those after "report". Errors are usage errors: one line, with what to type.
+Result<ReportArguments> parse_report_arguments(std::span<const std::string> words);
+
+std::string report_help();
+std::vector<std::string> report_option_names();
+
+}  // namespace mini::cli

@@ -1,0 +1,78 @@
+#include "explain/call_tree.h"
+
+#include <algorithm>
+#include <functional>
+#include <unordered_map>
+#include <utility>
+
+#include "explain/profile_frames.h"
+
+namespace mini::explain {
+namespace {
+
+// A tree deeper than this is shown to nobody; recursion in the program would make it so.
+constexpr std::size_t kDeepest = 256;
+
+class TreeBuilder {
+ public:
+  TreeBuilder() { tree_.nodes.push_back({.label = "all", .amount = 0, .children = {}}); }
+
+  void add(const std::vector<std::string>& path, std::uint64_t amount) {
+    std::uint32_t at = 0;
+    tree_.nodes[0].amount += amount;
+    for (const std::string& label : path) {
+      at = child(at, label);
+      tree_.nodes[at].amount += amount;
+    }
+  }
+
+  CallTree finish() {
+    for (CallTreeNode& node : tree_.nodes) {
+      std::ranges::stable_sort(node.children, std::greater<>(),
+                               [this](std::uint32_t i) { return tree_.nodes[i].amount; });
+    }
+    return std::move(tree_);
+  }
+
+ private:
+  std::uint32_t child(std::uint32_t parent, const std::string& label) {
+    const auto number = labels_.try_emplace(label, labels_.size()).first->second;
+    const auto key = (std::uint64_t{parent} << 32U) | number;
+    const auto [found, is_new] =
+        children_.try_emplace(key, static_cast<std::uint32_t>(tree_.nodes.size()));
+    if (is_new) {
+      tree_.nodes.push_back({.label = label, .amount = 0, .children = {}});
+      tree_.nodes[parent].children.push_back(found->second);
+    }
+    return found->second;
+  }
+
+  CallTree tree_;
+  std::unordered_map<std::string, std::uint64_t> labels_;
+  std::unordered_map<std::uint64_t, std::uint32_t> children_;  // by parent and label
+};
+
+std::vector<std::string> path_of(const ProfileStackView& stack, TreeDirection direction) {
+  std::vector<std::string> path;
+  if (stack.frames.empty()) return {"no stack"};
+  const std::size_t first = direction == TreeDirection::kCallers ? stack.place : 0;
+  for (std::size_t i = first; i < stack.frames.size(); ++i)
+    path.push_back(describe(stack.frames[i]));
+  if (direction == TreeDirection::kCallees) std::ranges::reverse(path);
+  if (path.size() > kDeepest) path.resize(kDeepest);
+  return path;
+}
+
+}  // namespace
+
+CallTree make_call_tree(const model::HeapProfile& profile, Measure measure,
+                        TreeDirection direction) {
+  TreeBuilder builder;
+  for (const model::StackProfile& stack : profile.stacks) {
+    const std::uint64_t amount = measure_of(stack.totals, measure);
+    if (amount != 0) builder.add(path_of(stack_view(profile, stack.node), direction), amount);
+  }
+  return builder.finish();
+}
+
+}  // namespace mini::explain

@@ -1,0 +1,354 @@
+#include "explain/heap_findings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "base/text.h"
+#include "explain/profile_frames.h"
+
+namespace mini::explain {
+namespace {
+
+using model::Amount;
+using model::HeapProfile;
+
+// A place is named where it has at least this share, and at least this many blocks.
+constexpr double kTemporaryShare = 0.10;
+constexpr double kResizedShare = 0.10;
+constexpr std::uint64_t kFewBlocks = 100;
+constexpr double kLeakShareOfPeak = 0.05;
+constexpr double kPeakShare = 0.25;
+constexpr double kChurnShare = 0.25;
+constexpr std::uint64_t kChurnTimesPeak = 50;
+constexpr std::size_t kMostOfAKind = 3;
+// A gap between RSS and the heap that is worth a word.
+constexpr std::uint64_t kGapBytes = 16U << 20U;
+constexpr std::uint64_t kSmallBlockBytes = 32;
+constexpr std::uint64_t kManyBlocks = 10'000;
+constexpr double kRemoteShare = 0.25;
+
+/// All stacks with one place.
+struct Place {
+  std::string name;
+  Amount allocated, temporary, live, peak;
+  std::uint64_t resized = 0;
+  std::uint64_t first_ns = UINT64_MAX;
+  std::uint64_t last_ns = 0;
+};
+
+std::vector<Place> places_of(const HeapProfile& profile) {
+  std::map<std::string, Place> by_name;
+  for (const model::StackProfile& stack : profile.stacks) {
+    const std::string name = describe_place(stack_view(profile, stack.node));
+    Place& place = by_name[name];
+    place.name = name;
+    place.allocated += stack.totals.allocated;
+    place.temporary += stack.totals.temporary;
+    place.live += stack.totals.live;
+    place.peak += stack.totals.peak;
+    place.resized += stack.totals.resized;
+    place.first_ns = std::min(place.first_ns, stack.first_ns);
+    place.last_ns = std::max(place.last_ns, stack.last_ns);
+  }
+  std::vector<Place> places;
+  for (auto& [name, place] : by_name) places.push_back(std::move(place));
+  return places;
+}
+
+/// The places with the most of something, at most kMostOfAKind, the most first.
+std::vector<Place> top(std::vector<Place> places,
+                       const std::function<std::uint64_t(const Place&)>& amount) {
+  std::ranges::stable_sort(places, std::greater<>(), amount);
+  places.resize(std::min(places.size(), kMostOfAKind));
+  return places;
+}
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string percent(double part) {
+  return part >= 0.995 && part < 1 ? "over 99%" : fmt::format("{:.0f}%", 100 * part);
+}
+
+/// The same at the begin of a sentence.
+std::string percent_first(double part) {
+  std::string text = percent(part);
+  if (text.front() == 'o') text.front() = 'O';
+  return text;
+}
+
+std::string bytes(std::uint64_t n) {
+  return format_bytes(Bytes{n});
+}
+
+std::string blocks(std::uint64_t n) {
+  return fmt::format("{} block{}", format_count(n), n == 1 ? "" : "s");
+}
+
+std::string seconds(std::uint64_t ns) {
+  return format_duration(static_cast<double>(ns));
+}
+
+std::string mean_bytes(Amount amount) {
+  return bytes(amount.blocks == 0 ? 0 : amount.bytes / amount.blocks);
+}
+
+using Findings = std::vector<Finding>;
+
+void find_losses(const HeapProfile& profile, Findings& out) {
+  const model::ProfileLosses& losses = profile.losses;
+  if (losses.dropped_events != 0) {
+    out.push_back({"dropped-events",
+                   fmt::format("{} events were dropped while recording: the figures are too low, "
+                               "and blocks may seem never freed that were.",
+                               format_count(losses.dropped_events)),
+                   fmt::format("{} events were recorded.",
+                               format_count(profile.allocation_events + profile.free_events)),
+                   "Record again with sampling or with a larger ring.", 3});
+  }
+  if (losses.skipped_blocks != 0 || losses.skipped_bytes != 0) {
+    out.push_back({"damaged-file", "The file is damaged: what could not be read is in no figure.",
+                   fmt::format("Skipped: {} and {} outside of blocks.",
+                               fmt::format("{} of the file", blocks(losses.skipped_blocks)),
+                               bytes(losses.skipped_bytes)),
+                   "Blocks may seem never freed whose frees were in the damaged part.", 2.5});
+  }
+}
+
+void find_temporary(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
+  const std::uint64_t all = profile.totals.allocated.blocks;
+  for (const Place& place : top(places, [](const Place& p) { return p.temporary.blocks; })) {
+    const double part = share(place.temporary.blocks, all);
+    if (part < kTemporaryShare || place.temporary.blocks < kFewBlocks) continue;
+    out.push_back({"temporary",
+                   fmt::format("{} of all allocations are freed at once in {}.",
+                               percent_first(part), place.name),
+                   fmt::format("{} of {} allocations were freed by their thread before it "
+                               "allocated again; {} each on average.",
+                               format_count(place.temporary.blocks), format_count(all),
+                               mean_bytes(place.temporary)),
+                   "Reuse one buffer for all of them, or keep it on the stack.", part});
+  }
+}
+
+Finding leak_finding(const HeapProfile& profile, const Place& place) {
+  Finding finding{.kind = "leak", .statement = {}, .evidence = {}, .advice = {}};
+  finding.statement = fmt::format("{} in {} from {} were never freed.", bytes(place.live.bytes),
+                                  blocks(place.live.blocks), place.name);
+  const std::uint64_t span_ns = place.last_ns - place.first_ns;
+  const bool grows = place.live.blocks >= 10 && span_ns > profile.duration_ns / 2;
+  finding.evidence = fmt::format(
+      "That is {} of what was live at the end; the place allocated from {} to {} of {}.",
+      percent(share(place.live.bytes, profile.totals.live.bytes)), seconds(place.first_ns),
+      seconds(place.last_ns), seconds(profile.duration_ns));
+  finding.advice = grows ? "It allocates all along the run: unless something frees these blocks, "
+                           "they become more as it goes on."
+                         : "It does not allocate all along the run: if they are kept on purpose, "
+                           "they do no harm.";
+  finding.weight = share(place.live.bytes, profile.totals.peak.bytes) + (grows ? 0.5 : 0);
+  return finding;
+}
+
+void find_leaks(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
+  for (const Place& place : top(places, [](const Place& p) { return p.live.bytes; })) {
+    if (place.live.bytes == 0) continue;
+    if (share(place.live.bytes, profile.totals.peak.bytes) < kLeakShareOfPeak) continue;
+    out.push_back(leak_finding(profile, place));
+  }
+}
+
+void find_peak(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
+  for (const Place& place : top(places, [](const Place& p) { return p.peak.bytes; })) {
+    const double part = share(place.peak.bytes, profile.totals.peak.bytes);
+    if (part < kPeakShare) continue;
+    out.push_back({"peak",
+                   fmt::format("{} of the peak is from {}.", percent_first(part), place.name),
+                   fmt::format("{} of {} that were live at {}, in {}.", bytes(place.peak.bytes),
+                               bytes(profile.totals.peak.bytes), seconds(profile.peak_time_ns),
+                               blocks(place.peak.blocks)),
+                   "To lower the peak, begin here: fewer or smaller blocks, or free them earlier.",
+                   part / 2});
+  }
+}
+
+void find_churn(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
+  const model::BlockTotals& totals = profile.totals;
+  if (totals.allocated.bytes / std::max<std::uint64_t>(totals.peak.bytes, 1) < kChurnTimesPeak) {
+    return;
+  }
+  const std::vector<Place> most = top(places, [](const Place& p) { return p.allocated.bytes; });
+  if (most.empty()) return;
+  const double part = share(most.front().allocated.bytes, totals.allocated.bytes);
+  if (part < kChurnShare) return;
+  out.push_back(
+      {"churn",
+       fmt::format("{} of all bytes that were allocated are from {}.", percent_first(part),
+                   most.front().name),
+       fmt::format(
+           "{} in all, {} times what was ever live at once; here {} in {}.",
+           bytes(totals.allocated.bytes),
+           format_count(totals.allocated.bytes / std::max<std::uint64_t>(totals.peak.bytes, 1)),
+           bytes(most.front().allocated.bytes), blocks(most.front().allocated.blocks)),
+       "Blocks come and go here: keep them for the next round.", part / 3});
+}
+
+void find_resized(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
+  const std::uint64_t all = profile.totals.allocated.blocks;
+  for (const Place& place : top(places, [](const Place& p) { return p.resized; })) {
+    const double part = share(place.resized, all);
+    if (part < kResizedShare || place.resized < kFewBlocks) continue;
+    out.push_back(
+        {"resized",
+         fmt::format("{} of all allocations resize a block in {}.", percent_first(part),
+                     place.name),
+         fmt::format("{} of {} were made by realloc; {} each on average.",
+                     format_count(place.resized), format_count(all), mean_bytes(place.allocated)),
+         "Ask for the final size at once, or grow by a factor.", part / 2});
+  }
+}
+
+void find_gap(const HeapProfile& profile, Findings& out) {
+  const model::KernelFigures& kernel = profile.kernel;
+  const std::uint64_t live = profile.totals.peak.bytes;
+  if (kernel.samples == 0 || kernel.peak_resident.count < live + kGapBytes ||
+      kernel.peak_resident.count < live + live / 2) {
+    return;
+  }
+  const std::uint64_t gap = kernel.peak_resident.count - live;
+  out.push_back({"rss-gap",
+                 fmt::format("RSS was {} at its peak, {} more than the program ever had in blocks.",
+                             format_bytes(kernel.peak_resident), bytes(gap)),
+                 fmt::format("Peak of live blocks {}, as requested; of RSS at most {} are "
+                             "heapspy's own.",
+                             bytes(live), format_bytes(kernel.agent_resident)),
+                 "The rest is code, stacks, memory mapped otherwise, and what the allocator adds "
+                 "and keeps.",
+                 0.3 * share(gap, kernel.peak_resident.count)});
+}
+
+/// The deepest fall of live bytes after the peak, and what RSS did.
+struct Fall {
+  std::size_t from = 0;  // buckets
+  std::size_t to = 0;
+  std::uint64_t live_bytes = 0;
+  std::uint64_t resident_before = 0;
+  std::uint64_t resident_after = 0;
+};
+
+std::optional<Fall> find_fall(const model::Timeline& timeline) {
+  const auto& buckets = timeline.buckets;
+  if (buckets.empty()) return std::nullopt;
+  Fall fall;
+  const auto highest =
+      std::ranges::max_element(buckets, {}, &model::TimelineBucket::most_live_bytes);
+  fall.from = static_cast<std::size_t>(highest - buckets.begin());
+  const auto lowest =
+      std::ranges::min_element(highest, buckets.end(), {}, &model::TimelineBucket::last_live_bytes);
+  fall.to = static_cast<std::size_t>(lowest - buckets.begin());
+  fall.live_bytes = highest->most_live_bytes - lowest->last_live_bytes;
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    const std::uint64_t resident = buckets[i].resident_bytes;
+    if (resident == 0) continue;
+    if (i <= fall.from) fall.resident_before = std::max(fall.resident_before, resident);
+    if (i > fall.to && (fall.resident_after == 0 || resident < fall.resident_after)) {
+      fall.resident_after = resident;
+    }
+  }
+  if (fall.resident_before == 0 || fall.resident_after == 0) return std::nullopt;
+  return fall;
+}
+
+void find_retention(const HeapProfile& profile, Findings& out) {
+  const auto fall = find_fall(profile.timeline);
+  if (!fall || fall->live_bytes < kGapBytes || fall->live_bytes < profile.totals.peak.bytes / 4) {
+    return;
+  }
+  const std::uint64_t given_back = fall->resident_before > fall->resident_after
+                                       ? fall->resident_before - fall->resident_after
+                                       : 0;
+  if (given_back > fall->live_bytes / 4) return;
+  out.push_back(
+      {"retention",
+       fmt::format("Live bytes fell by {} from {} to {}, but RSS {}.", bytes(fall->live_bytes),
+                   seconds(fall->from * profile.timeline.bucket_ns),
+                   seconds((fall->to + 1) * profile.timeline.bucket_ns),
+                   given_back == 0 ? "did not" : fmt::format("by {} only", bytes(given_back))),
+       fmt::format("RSS was {} before and {} at the least afterwards.",
+                   bytes(fall->resident_before), bytes(fall->resident_after)),
+       "The allocator keeps the memory, or blocks in between pin it; another allocator, or "
+       "malloc_trim, may give it back.",
+       0.4 + 0.5 * share(fall->live_bytes, profile.totals.peak.bytes)});
+}
+
+void find_small_blocks(const HeapProfile& profile, Findings& out) {
+  const Amount peak = profile.totals.peak;
+  if (peak.blocks < kManyBlocks || peak.bytes / peak.blocks >= kSmallBlockBytes) return;
+  // What glibc's malloc adds on average: 8 bytes, and rounding to 16 with 32 at least.
+  const std::uint64_t overhead = peak.blocks * 16;
+  out.push_back({"small-blocks",
+                 fmt::format("At the peak there were {}, of {} on average.", blocks(peak.blocks),
+                             mean_bytes(peak)),
+                 fmt::format("An allocator adds about 16 bytes to each: some {} (estimated).",
+                             bytes(overhead)),
+                 "Keep small things in arrays, or several of them in one block.",
+                 0.5 * share(overhead, overhead + peak.bytes)});
+}
+
+void find_remote_frees(const HeapProfile& profile, Findings& out) {
+  std::uint64_t remote = 0;
+  for (const model::ThreadProfile& thread : profile.threads) remote += thread.frees_by_others;
+  const double part = share(remote, profile.totals.freed.blocks);
+  if (part < kRemoteShare || remote < kFewBlocks) return;
+  out.push_back(
+      {"remote-frees",
+       fmt::format("{} of all frees are by another thread than allocated the block.",
+                   percent_first(part)),
+       fmt::format("{} of {}.", format_count(remote), format_count(profile.totals.freed.blocks)),
+       "Allocators pay more for those: give blocks back to the thread that they are "
+       "from, or use an allocator that is made for it.",
+       part / 4});
+}
+
+}  // namespace
+
+std::string format_duration(double ns) {
+  if (ns < 1e3) return fmt::format("{:.0f} ns", ns);
+  const auto scaled = [](double value, const char* unit) {
+    const int decimals = value < 9.95 ? 1 : 0;
+    std::string text = fmt::format("{:.{}f}", value, decimals);
+    if (text.ends_with(".0")) text.resize(text.size() - 2);
+    return fmt::format("{} {}", text, unit);
+  };
+  if (ns < 999.5e3) return scaled(ns / 1e3, "us");
+  if (ns < 999.5e6) return scaled(ns / 1e6, "ms");
+  if (ns < 60e9) return fmt::format("{:.1f} s", std::floor(ns / 1e8) / 10);
+  const double all_seconds = std::floor(ns / 1e9);
+  const double minutes = std::floor(all_seconds / 60);
+  if (minutes < 60) return fmt::format("{:.0f} min {:.0f} s", minutes, all_seconds - 60 * minutes);
+  return fmt::format("{:.0f} h {:.0f} min", std::floor(minutes / 60),
+                     minutes - 60 * std::floor(minutes / 60));
+}
+
+std::vector<Finding> find_in_heap(const HeapProfile& profile) {
+  Findings findings;
+  const std::vector<Place> places = places_of(profile);
+  find_losses(profile, findings);
+  find_leaks(profile, places, findings);
+  find_temporary(profile, places, findings);
+  find_retention(profile, findings);
+  find_peak(profile, places, findings);
+  find_churn(profile, places, findings);
+  find_resized(profile, places, findings);
+  find_small_blocks(profile, findings);
+  find_gap(profile, findings);
+  find_remote_frees(profile, findings);
+  std::ranges::stable_sort(findings, std::greater<>(), &Finding::weight);
+  return findings;
+}
+
+}  // namespace mini::explain

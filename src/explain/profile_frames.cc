@@ -1,0 +1,188 @@
+#include "explain/profile_frames.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "explain/functions.h"
+
+namespace mini::explain {
+namespace {
+
+constexpr std::size_t kMostFrames = 4096;
+constexpr std::size_t kLongestArguments = 24;
+constexpr std::size_t kLongestName = 120;
+
+// How names begin that stand between an allocator and the code that wants memory.
+constexpr std::array<std::string_view, 7> kPlumbingPrefixes = {
+    "operator new", "operator delete", "std::", "__gnu_cxx::", "__cxxabiv1::", "__cxa_", "_Znwm"};
+
+// Functions of widely used libraries that are malloc by another name.
+constexpr std::array<std::string_view, 14> kWrappers = {
+    "g_malloc", "g_malloc0",       "g_realloc",    "g_malloc_n",     "g_slice_alloc",
+    "xmalloc",  "xcalloc",         "xrealloc",     "xzalloc",        "xstrdup",
+    "g_strdup", "PyMem_RawMalloc", "PyMem_Malloc", "PyObject_Malloc"};
+
+constexpr std::array<std::string_view, 10> kLibraryFiles = {
+    "libc.so",     "libc-2.",  "libstdc++.so", "libc++.so",  "libc++abi.so",
+    "libgcc_s.so", "ld-linux", "ld-musl",      "libpthread", "libheapspy"};
+
+bool begins_with_any(std::string_view text, const auto& prefixes) {
+  return std::ranges::any_of(prefixes, [text](std::string_view p) { return text.starts_with(p); });
+}
+
+bool is_operator_symbol(char c) {
+  return std::string_view("<>=-!+*/%^&|~").contains(c);
+}
+
+/// Whether `text` ends in the word "operator".
+bool ends_in_operator(std::string_view text) {
+  constexpr std::string_view kOperator = "operator";
+  if (!text.ends_with(kOperator)) return false;
+  const std::size_t before = text.size() - kOperator.size();
+  return before == 0 || (std::isalnum(static_cast<unsigned char>(text[before - 1])) == 0 &&
+                         text[before - 1] != '_');
+}
+
+/// Where the parameters of a demangled name begin; its length where it has none.
+std::size_t parameters_begin(std::string_view name) {
+  const std::size_t close = name.rfind(')');
+  if (close == std::string_view::npos) return name.size();
+  // What follows is at most " const", " &&", " [clone .cold]".
+  const std::string_view after = name.substr(close + 1);
+  if (!after.empty() && after.front() != ' ' && after.front() != '&') return name.size();
+  std::size_t depth = 0;
+  for (std::size_t i = close + 1; i-- > 0;) {
+    if (name[i] == ')') ++depth;
+    if (name[i] != '(') continue;
+    --depth;
+    if (depth != 0) continue;
+    const bool is_call_operator = ends_in_operator(name.substr(0, i));
+    return is_call_operator || i == 0 ? name.size() : i;
+  }
+  return name.size();
+}
+
+/// Without "int " of "int f<int>": what is before the last space outside brackets.
+std::string_view without_result(std::string_view name) {
+  std::size_t depth = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name.substr(i).starts_with("operator") && ends_in_operator(name.substr(0, i + 8))) break;
+    const char c = name[i];
+    if (c == '<' || c == '(' || c == '{') ++depth;
+    if ((c == '>' || c == ')' || c == '}') && depth > 0) --depth;
+    if (c == ' ' && depth == 0) begin = i + 1;
+  }
+  return name.substr(begin);
+}
+
+std::string with_short_arguments(std::string_view name) {
+  std::string out;
+  std::size_t depth = 0;
+  std::size_t open = 0;  // in out
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (depth == 0 && name[i] == '<' && ends_in_operator(out)) {
+      while (i < name.size() && is_operator_symbol(name[i])) out += name[i++];
+      if (i == name.size()) break;
+    }
+    if (name[i] == '<' && depth++ == 0) open = out.size();
+    out += name[i];
+    if (name[i] != '>' || depth == 0) continue;
+    --depth;
+    if (depth != 0 || out.size() - open <= kLongestArguments) continue;
+    out.resize(open);
+    out += "<...>";
+  }
+  return out;
+}
+
+/// The begin and the end of a name that is too long to read.
+std::string clipped(std::string_view name) {
+  if (name.size() <= kLongestName) return std::string(name);
+  const std::size_t half = (kLongestName - 3) / 2;
+  return fmt::format("{}...{}", name.substr(0, half), name.substr(name.size() - half));
+}
+
+bool is_library_code(const ProfileFrameView& frame) {
+  return begins_with_any(path_basename(frame.module->path), kLibraryFiles);
+}
+
+std::string_view function_of(const ProfileFrameView& frame) {
+  return frame.line != nullptr ? std::string_view(frame.line->function) : std::string_view{};
+}
+
+std::size_t find_place(const std::vector<ProfileFrameView>& frames) {
+  const auto is_plumbing = [](const ProfileFrameView& frame) {
+    return is_allocation_plumbing(function_of(frame));
+  };
+  const auto first = std::ranges::find_if(frames, [&](const ProfileFrameView& frame) {
+    return !is_plumbing(frame) && !is_library_code(frame);
+  });
+  if (first != frames.end()) return static_cast<std::size_t>(first - frames.begin());
+  const auto second = std::ranges::find_if_not(frames, is_plumbing);
+  return second != frames.end() ? static_cast<std::size_t>(second - frames.begin()) : 0;
+}
+
+}  // namespace
+
+bool is_allocation_plumbing(std::string_view function) {
+  if (function.empty()) return false;
+  if (begins_with_any(function, kPlumbingPrefixes)) return true;
+  const FunctionFact* fact = find_function(function);
+  if (fact != nullptr && (fact->duty == Duty::kMallocEntry || fact->duty == Duty::kMallocPart)) {
+    return true;
+  }
+  if (std::ranges::find(kWrappers, plain_name(function)) != kWrappers.end()) return true;
+  if (!function.contains('(')) return false;
+  const std::string_view name = without_result(function.substr(0, parameters_begin(function)));
+  return begins_with_any(name, kPlumbingPrefixes);
+}
+
+ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t node) {
+  ProfileStackView view;
+  for (; node != 0; node = profile.nodes[node].caller) {
+    const model::ProfileFrame& frame = profile.frames[profile.nodes[node].frame];
+    const model::ProfileModule& module = profile.modules[frame.module];
+    if (view.frames.size() >= kMostFrames) {
+      view.is_cut = true;
+      break;
+    }
+    if (frame.lines.empty()) view.frames.push_back({&module, &frame, nullptr});
+    for (const model::SourceLine& line : frame.lines)
+      view.frames.push_back({&module, &frame, &line});
+  }
+  if (!view.frames.empty()) view.place = find_place(view.frames);
+  return view;
+}
+
+std::string short_function(std::string_view demangled) {
+  const std::string_view name = demangled.substr(0, parameters_begin(demangled));
+  // Only templates have the type that they return in their names.
+  return clipped(
+      with_short_arguments(name.size() < demangled.size() ? without_result(name) : name));
+}
+
+std::string describe(const ProfileFrameView& frame) {
+  const std::string module = clipped(path_basename(frame.module->path));
+  if (!function_of(frame).empty()) {
+    const std::string function = short_function(function_of(frame));
+    if (!frame.line->file.empty() && frame.line->line != 0) {
+      return fmt::format("{} at {}:{}", function, clipped(path_basename(frame.line->file)),
+                         frame.line->line);
+    }
+    return module.empty() ? function : fmt::format("{} in {}", function, module);
+  }
+  if (module.empty()) {
+    return fmt::format("code made at run time, {:#x}", frame.frame->address);
+  }
+  return fmt::format("{}+{:#x}", module, frame.frame->address);
+}
+
+std::string describe_place(const ProfileStackView& stack) {
+  return stack.frames.empty() ? "no stack" : describe(stack.frames[stack.place]);
+}
+
+}  // namespace mini::explain

@@ -1,0 +1,44 @@
+// The frames of a stack in a heap profile, and which of them is the place in the program that asked
+// for memory: the innermost that is neither the allocator nor what stands between it and the
+// program (operator new, the C++ library's containers, libc).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/heap_profile.h"
+
+namespace mini::explain {
+
+/// One function of a stack; pointers into the profile.
+struct ProfileFrameView {
+  const model::ProfileModule* module = nullptr;
+  const model::ProfileFrame* frame = nullptr;
+  const model::SourceLine* line = nullptr;  // nullptr where nothing is known of the source
+};
+
+struct ProfileStackView {
+  std::vector<ProfileFrameView> frames;  // innermost first; empty for the empty stack
+  std::size_t place = 0;                 // REQUIRES: !frames.empty()
+  bool is_cut = false;                   // longer than any stack that is shown
+};
+
+ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t node);
+
+/// Whether a function only passes requests for memory on, by its demangled name.
+bool is_allocation_plumbing(std::string_view function);
+
+/// "parse at x.cc:88", "parse in libfoo.so", "libfoo.so+0x1234", "code made at run time, 0x1234".
+std::string describe(const ProfileFrameView& frame);
+
+/// Of the place; "no stack" for the empty one.
+std::string describe_place(const ProfileStackView& stack);
+
+/// A demangled name as it is read: without its parameters and the type that it returns, and long
+/// template arguments as "<...>". What is still too long to read loses its middle.
+std::string short_function(std::string_view demangled);
+
+}  // namespace mini::explain

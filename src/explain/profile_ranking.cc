@@ -1,0 +1,166 @@
+#include "explain/profile_ranking.h"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <map>
+
+#include "base/text.h"
+#include "explain/profile_frames.h"
+
+namespace mini::explain {
+namespace {
+
+using model::BlockTotals;
+using model::HeapProfile;
+
+constexpr std::array<std::string_view, kMeasureCount> kMeasureNames = {
+    "peak", "leaked", "allocated", "calls", "temporary", "lifetime"};
+constexpr std::array<std::string_view, kGroupingCount> kGroupingNames = {
+    "function", "file", "module", "thread", "size"};
+
+void add(BlockTotals& sum, const BlockTotals& part) {
+  sum.allocated += part.allocated;
+  sum.freed += part.freed;
+  sum.lost += part.lost;
+  sum.temporary += part.temporary;
+  sum.live += part.live;
+  sum.peak += part.peak;
+  sum.resized += part.resized;
+  sum.lifetime_ns += part.lifetime_ns;
+}
+
+std::string group_name(const HeapProfile& profile, const model::StackProfile& stack,
+                       Grouping grouping) {
+  const ProfileStackView view = stack_view(profile, stack.node);
+  if (view.frames.empty()) return "no stack";
+  const ProfileFrameView& place = view.frames[view.place];
+  const std::string& module = place.module->path;
+  if (grouping == Grouping::kModule) return module.empty() ? "code of no file" : module;
+  if (grouping == Grouping::kFile) {
+    if (place.line != nullptr && !place.line->file.empty()) return place.line->file;
+    return fmt::format("unknown, in {}",
+                       module.empty() ? "code of no file" : path_basename(module));
+  }
+  if (place.line == nullptr || place.line->function.empty()) return describe(place);
+  return short_function(place.line->function);
+}
+
+std::vector<Group> group_stacks(const HeapProfile& profile, Grouping grouping) {
+  std::map<std::string, BlockTotals> totals;
+  for (const model::StackProfile& stack : profile.stacks) {
+    add(totals[group_name(profile, stack, grouping)], stack.totals);
+  }
+  std::vector<Group> groups;
+  for (auto& [name, sum] : totals) groups.push_back({name, sum});
+  return groups;
+}
+
+}  // namespace
+
+std::string_view measure_name(Measure measure) {
+  return kMeasureNames[static_cast<std::size_t>(measure)];
+}
+
+std::string_view grouping_name(Grouping grouping) {
+  return kGroupingNames[static_cast<std::size_t>(grouping)];
+}
+
+std::uint64_t measure_of(const BlockTotals& totals, Measure measure) {
+  switch (measure) {
+    case Measure::kPeak:
+      return totals.peak.bytes;
+    case Measure::kLeaked:
+      return totals.live.bytes;
+    case Measure::kAllocated:
+      return totals.allocated.bytes;
+    case Measure::kCalls:
+      return totals.allocated.blocks;
+    case Measure::kTemporary:
+      return totals.temporary.blocks;
+    case Measure::kLifetime:
+      return 0;
+  }
+  return 0;
+}
+
+double measure_of(const model::StackProfile& stack, Measure measure) {
+  if (measure == Measure::kLifetime) return stack.held_byte_ns;
+  return static_cast<double>(measure_of(stack.totals, measure));
+}
+
+namespace {
+
+/// Blocks of no bytes count too.
+bool has_any(const model::StackProfile& stack, Measure measure) {
+  if (measure == Measure::kPeak) return stack.totals.peak.blocks != 0;
+  if (measure == Measure::kLeaked) return stack.totals.live.blocks != 0;
+  if (measure == Measure::kAllocated) return stack.totals.allocated.blocks != 0;
+  return measure_of(stack, measure) > 0;
+}
+
+}  // namespace
+
+std::vector<std::size_t> rank_stacks(const HeapProfile& profile, Measure measure) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < profile.stacks.size(); ++i) {
+    if (has_any(profile.stacks[i], measure)) order.push_back(i);
+  }
+  std::ranges::stable_sort(order, std::greater<>(),
+                           [&](std::size_t i) { return measure_of(profile.stacks[i], measure); });
+  return order;
+}
+
+std::string describe_size(const model::SizeProfile& size) {
+  if (size.least_bytes == size.most_bytes) return format_bytes(Bytes{size.least_bytes});
+  if (size.least_bytes < 1024) return fmt::format("{} to {} B", size.least_bytes, size.most_bytes);
+  return fmt::format("{} to {}", format_bytes(Bytes{size.least_bytes}),
+                     format_bytes(Bytes{size.most_bytes}));
+}
+
+std::string describe_thread(const model::ThreadProfile& thread) {
+  if (thread.tid == 0) return "unknown thread";
+  if (thread.name.empty()) return fmt::format("{}", thread.tid);
+  return fmt::format("{} ({})", thread.name, thread.tid);
+}
+
+std::vector<Group> group_blocks(const HeapProfile& profile, Grouping grouping, Measure measure) {
+  std::vector<Group> groups;
+  if (grouping == Grouping::kSize) {
+    for (const model::SizeProfile& size : profile.sizes) {
+      groups.push_back({describe_size(size), size.totals});
+    }
+    return groups;
+  }
+  if (grouping == Grouping::kThread) {
+    for (const model::ThreadProfile& thread : profile.threads) {
+      if (thread.totals.allocated.blocks == 0) continue;
+      groups.push_back({describe_thread(thread), thread.totals});
+    }
+  } else {
+    groups = group_stacks(profile, grouping);
+  }
+  std::ranges::stable_sort(groups, std::greater<>(), [measure](const Group& group) {
+    return measure_of(group.totals, measure);
+  });
+  return groups;
+}
+
+void keep_matching_stacks(HeapProfile& profile,
+                          const std::function<bool(const std::string&)>& matches) {
+  std::erase_if(profile.stacks, [&](const model::StackProfile& stack) {
+    const ProfileStackView view = stack_view(profile, stack.node);
+    return std::ranges::none_of(view.frames, [&](const ProfileFrameView& frame) {
+      if (matches(frame.module->path)) return true;
+      return frame.line != nullptr && (matches(frame.line->function) || matches(frame.line->file));
+    });
+  });
+}
+
+BlockTotals sum_of_stacks(const HeapProfile& profile) {
+  BlockTotals sum;
+  for (const model::StackProfile& stack : profile.stacks) add(sum, stack.totals);
+  return sum;
+}
+
+}  // namespace mini::explain

@@ -1,0 +1,61 @@
+// What a heap profile is about, in the order of a measure: stacks, and groups of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/heap_profile.h"
+
+namespace mini::explain {
+
+enum class Measure : std::uint8_t {
+  kPeak,       // bytes at the peak
+  kLeaked,     // bytes never freed
+  kAllocated,  // bytes in all
+  kCalls,      // allocations
+  kTemporary,  // temporary allocations
+  kLifetime,   // bytes times how long they were held
+};
+inline constexpr int kMeasureCount = 6;
+
+/// "peak", "leaked", "allocated", "calls", "temporary", "lifetime": as options and JSON name it.
+std::string_view measure_name(Measure measure);
+
+/// What a measure says of some blocks; 0 for kLifetime, which only stacks have.
+std::uint64_t measure_of(const model::BlockTotals& totals, Measure measure);
+double measure_of(const model::StackProfile& stack, Measure measure);
+
+/// Positions in profile.stacks, of those that have any block of the measure, the most first.
+std::vector<std::size_t> rank_stacks(const model::HeapProfile& profile, Measure measure);
+
+enum class Grouping : std::uint8_t { kFunction, kFile, kModule, kThread, kSize };
+inline constexpr int kGroupingCount = 5;
+std::string_view grouping_name(Grouping grouping);
+
+struct Group {
+  std::string name;
+  model::BlockTotals totals;
+};
+
+/// By the place of each stack, by thread or by size; sizes in their own order, all else the most
+/// first. The groups' totals add up to those of the stacks.
+std::vector<Group> group_blocks(const model::HeapProfile& profile, Grouping grouping,
+                                Measure measure);
+
+/// "32 to 63 bytes".
+std::string describe_size(const model::SizeProfile& size);
+/// "worker (101)".
+std::string describe_thread(const model::ThreadProfile& thread);
+
+/// Only the stacks with a frame whose function, file or module matches.
+void keep_matching_stacks(model::HeapProfile& profile,
+                          const std::function<bool(const std::string&)>& matches);
+
+/// The sum over stacks.
+model::BlockTotals sum_of_stacks(const model::HeapProfile& profile);
+
+}  // namespace mini::explain

@@ -1,0 +1,188 @@
+// What a recording's events add up to, as plain data: blocks by the stack that asked for them, by
+// thread, by size and over time.
+//
+// Element 0 of `modules`, `frames`, `nodes` and `threads` stands for what is not known, so that a
+// number which refers to one is always valid.
+//
+// INVARIANTS, of a profile as it was built (a filter of stacks gives up those over stacks):
+//   P1  totals == the sum over stacks == the sum over threads == the sum over sizes, for each of
+//       allocated, freed, lost, temporary, resized, live and peak
+//   P2  allocated == freed + lost + live, in blocks and in bytes, of every BlockTotals
+//   P3  the sum over lifetimes == totals.freed
+//   P4  a node's caller has a smaller number than the node
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+
+namespace mini::model {
+
+struct ProfileModule {
+  std::string path;
+  std::string build_id;
+};
+
+/// What a frame means in the source; see ProfileFrame.
+struct SourceLine {
+  std::string function;   // demangled; "" where unknown
+  std::string file = {};  // "" where unknown
+  std::uint32_t line = 0;
+  bool inlined = false;
+};
+
+struct ProfileFrame {
+  std::uint32_t module = 0;
+  std::uint64_t address = 0;      // in the file's own numbering; in memory where there is no file
+  std::vector<SourceLine> lines;  // one for each inlined function, innermost first; may be empty
+};
+
+/// A call stack: its innermost frame, and the stack of the caller. 0 is the empty stack.
+struct StackNode {
+  std::uint32_t caller = 0;
+  std::uint32_t frame = 0;
+};
+
+struct Amount {
+  std::uint64_t blocks = 0;
+  std::uint64_t bytes = 0;
+
+  friend constexpr bool operator==(Amount, Amount) = default;
+  constexpr Amount& operator+=(Amount b) { return blocks += b.blocks, bytes += b.bytes, *this; }
+  constexpr Amount& operator-=(Amount b) { return blocks -= b.blocks, bytes -= b.bytes, *this; }
+};
+
+/// What became of some of the blocks, as requested sizes. Of a recording that samples these are
+/// estimates: each block that was recorded stands for several.
+struct BlockTotals {
+  Amount allocated = {};
+  Amount freed = {};
+  Amount lost = {};  // allocated again at the same address: the free in between was not recorded
+  Amount temporary = {};      // of `freed`: freed by their thread before it allocated again
+  Amount live = {};           // at the end: never freed
+  Amount peak = {};           // live when the whole program had the most live bytes
+  std::uint64_t resized = 0;  // of `allocated`, blocks: by realloc of another
+  double lifetime_ns = 0;     // of `freed`, the sum over blocks
+};
+
+struct StackProfile {
+  std::uint32_t node = 0;
+  BlockTotals totals;
+  double held_byte_ns = 0;     // live bytes, integrated over time
+  std::uint64_t first_ns = 0;  // of its allocations
+  std::uint64_t last_ns = 0;
+};
+
+/// By the thread that allocated.
+struct ThreadProfile {
+  std::uint64_t tid = 0;
+  std::string name;
+  BlockTotals totals;
+  std::uint64_t frees_by_others = 0;  // blocks of this thread that another one freed
+};
+
+/// By requested size: from `least_bytes` to `most_bytes`.
+struct SizeProfile {
+  std::uint64_t least_bytes = 0;
+  std::uint64_t most_bytes = 0;
+  BlockTotals totals;
+};
+
+/// Freed blocks that lived from `least_ns` to `most_ns`.
+struct LifetimeProfile {
+  std::uint64_t least_ns = 0;
+  std::uint64_t most_ns = 0;
+  Amount freed;
+};
+
+struct TimelineBucket {
+  std::uint64_t most_live_bytes = 0;
+  std::uint64_t last_live_bytes = 0;  // when the bucket ends
+  std::uint64_t resident_bytes = 0;   // the most that the kernel said; 0 where it was not asked
+  std::uint64_t allocations = 0;      // events
+};
+
+struct Timeline {
+  std::uint64_t bucket_ns = 0;  // the width of each; the first begins at 0
+  std::vector<TimelineBucket> buckets;
+};
+
+struct ProfileMarker {
+  std::uint64_t time_ns = 0;
+  std::string text;
+};
+
+/// The kernel's figures. Empty where it was never asked.
+struct KernelFigures {
+  std::uint64_t samples = 0;
+  Bytes peak_resident;  // VmHWM: the kernel saw it, perhaps between two samples
+  Bytes most_resident;  // of any sample
+  std::uint64_t most_time_ns = 0;
+  Bytes agent_resident;  // at most, in that sample: heapspy's own
+  Bytes last_resident;
+  std::uint64_t last_time_ns = 0;
+};
+
+/// What is missing from the figures.
+struct ProfileLosses {
+  std::uint64_t dropped_events = 0;
+  std::uint64_t truncated_stacks = 0;
+  std::uint64_t skipped_blocks = 0;  // of the file, damaged
+  std::uint64_t skipped_bytes = 0;
+  bool is_cut = false;                // the file has no ending
+  std::uint64_t frees_not_seen = 0;   // of blocks that were not allocated in the recording
+  std::uint64_t unknown_stacks = 0;   // allocations whose stack is none, or not in the file
+  std::uint64_t dropped_markers = 0;  // beyond those that are kept
+};
+
+struct ProfileProcess {
+  std::uint64_t pid = 0;
+  std::vector<std::string> command;
+  std::string executable;
+  std::uint64_t start_unix_ns = 0;
+  std::uint64_t sample_bytes = 0;  // 0: every allocation was recorded
+};
+
+struct ProfileEnding {
+  enum class Kind : std::uint8_t { kUnknown, kExited, kKilled, kExec, kDetached };
+  Kind kind = Kind::kUnknown;
+  std::uint32_t status = 0;  // exit status or signal number
+};
+
+/// A part of the time: as though the recording had begun and ended then.
+struct TimeSpan {
+  std::uint64_t from_ns = 0;
+  std::uint64_t until_ns = UINT64_MAX;
+
+  friend constexpr bool operator==(TimeSpan, TimeSpan) = default;
+};
+
+struct HeapProfile {
+  ProfileProcess process;
+  ProfileEnding ending;
+  TimeSpan span;
+  std::uint64_t duration_ns = 0;  // from the beginning to the last event or the ending
+  bool is_estimate = false;       // sampled: amounts are estimates
+
+  std::vector<ProfileModule> modules;
+  std::vector<ProfileFrame> frames;
+  std::vector<StackNode> nodes;
+
+  BlockTotals totals;
+  std::uint64_t allocation_events = 0;
+  std::uint64_t free_events = 0;
+  std::uint64_t peak_time_ns = 0;
+  std::vector<StackProfile> stacks;  // those that allocated
+  std::vector<ThreadProfile> threads;
+  std::vector<SizeProfile> sizes;          // without empty ones
+  std::vector<LifetimeProfile> lifetimes;  // without empty ones
+  Timeline timeline;
+  std::vector<ProfileMarker> markers;
+  KernelFigures kernel;
+  ProfileLosses losses;
+};
+
+}  // namespace mini::model

@@ -1,0 +1,112 @@
+// Folds the events of a recording into a heap profile, one at a time. Memory is in proportion to
+// the most blocks that are live at once and to the stacks, never to the events.
+//
+// What each stack had live at the moment of the global peak, in one pass: nobody knows that a
+// maximum was the peak before the end, and copying all stacks at each new maximum would cost too
+// much. So each new maximum only begins a new epoch, and a counter is saved when it first changes
+// afterwards:
+//
+//   K1  counter.epoch == epoch_: counter.saved is what was live at the maximum so far
+//   K2  counter.epoch != epoch_: the counter has not changed since, so that is counter.live
+//
+// An allocation that makes a new maximum changes its counter without saving: it is part of the new
+// maximum. That is a few instructions an event. A test holds it against copies of everything.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "model/heap_profile.h"
+#include "recording/reader.h"
+#include "sources/heap_profile_timeline.h"
+#include "sources/live_blocks.h"
+#include "sources/number_index.h"
+
+namespace mini::sources {
+
+class HeapProfileBuilder : public recording::Visitor {
+ public:
+  explicit HeapProfileBuilder(model::TimeSpan span = {}, std::size_t most_buckets = 512);
+
+  void module(recording::ModuleNumber number, const recording::ModuleFacts& facts) override;
+  void thread(recording::ThreadNumber number, const recording::ThreadFacts& facts) override;
+  void frame(recording::FrameNumber number, const recording::FrameFacts& facts) override;
+  void source(recording::FrameNumber number,
+              const std::vector<recording::SourceFrame>& lines) override;
+  void stack(recording::StackNumber number, const recording::StackFacts& facts) override;
+  void allocation(const recording::Allocation& allocation) override;
+  void free(const recording::Free& free) override;
+  void sample(const recording::KernelSample& sample) override;
+  void marker(const recording::Marker& marker) override;
+
+  /// The profile of all that was seen. Nothing may follow.
+  model::HeapProfile finish(const recording::Summary& summary);
+
+  const LiveBlocks& live_blocks() const { return blocks_; }
+
+ private:
+  /// Of a stack, a thread or a range of sizes. In the order of use: a line of the cache, and less.
+  struct alignas(64) Counter {
+    model::Amount live;
+    model::Amount allocated;
+    model::Amount saved;
+    std::uint64_t epoch = 0;
+    double lifetime_ns = 0;
+    model::Amount temporary;
+    model::Amount lost;
+    std::uint64_t resized = 0;
+  };
+  struct StackCounter : Counter {
+    std::uint64_t changed_ns = 0;
+    double held_byte_ns = 0;
+    std::uint64_t last_ns = 0;
+    std::uint64_t first_ns = 0;
+    double carry = 0;  // the part of a block that is not yet counted, where the recording samples
+    std::uint32_t node = 0;
+  };
+  struct ThreadCounter : Counter {
+    std::uint64_t frees_by_others = 0;
+    Address last_address;  // of the last allocation
+  };
+  /// The three counters that a block counts in.
+  using Counters = std::array<Counter*, 3>;
+
+  bool enter(std::uint64_t& time_ns);
+  std::uint32_t stack_counter(recording::StackNumber number);
+  static model::Amount stands_for(const recording::Allocation& allocation, StackCounter& stack);
+  Counters counters_of(const LiveBlock& block);
+  void keep(Counter& counter) const;
+  void hold(StackCounter& stack, std::uint64_t time_ns) const;
+  void add_live(const Counters& counters, model::Amount amount, std::uint64_t time_ns);
+  void remove_live(const LiveBlock& block, const Counters& counters, std::uint64_t time_ns);
+  void lose(const LiveBlock& block, std::uint64_t time_ns);
+  model::BlockTotals totals_of(const Counter& counter) const;
+  void finish_stacks(model::HeapProfile& profile);
+  void finish_threads(model::HeapProfile& profile);
+  void finish_sizes(model::HeapProfile& profile) const;
+  void finish_facts(model::HeapProfile& profile, const recording::Summary& summary) const;
+
+  model::TimeSpan span_;
+  model::HeapProfile profile_;
+  NumberIndex modules_;
+  NumberIndex threads_;
+  NumberIndex frames_;
+  NumberIndex nodes_;
+
+  LiveBlocks blocks_;
+  std::vector<std::uint32_t> counter_of_node_;  // position in stacks_; 0: none so far
+  std::vector<StackCounter> stacks_;            // 0: not used
+  std::vector<ThreadCounter> thread_counters_;  // as profile_.threads
+  std::array<Counter, 65> sizes_;               // by the number of bits of the size
+  std::array<model::Amount, 65> lifetimes_;     // by the number of bits of the time
+  TimelineBuilder timeline_;
+
+  Counter totals_;
+  model::Amount peak_;
+  std::uint64_t epoch_ = 1;
+  std::uint64_t now_ns_ = 0;
+};
+
+}  // namespace mini::sources

@@ -1,0 +1,59 @@
+#include "sources/heap_profile_timeline.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+
+namespace mini::sources {
+
+TimelineBuilder::TimelineBuilder(std::size_t most_buckets, std::uint64_t first_bucket_ns)
+    : most_buckets_(std::max<std::size_t>(most_buckets, 2)) {
+  timeline_.bucket_ns = std::max<std::uint64_t>(first_bucket_ns, 1);
+  timeline_.buckets.emplace_back();
+  set_end();
+}
+
+void TimelineBuilder::sampled(std::uint64_t time_ns, std::uint64_t resident_bytes) {
+  if (time_ns >= bucket_end_ns_) advance(time_ns);
+  current().resident_bytes = std::max(current().resident_bytes, resident_bytes);
+}
+
+model::Timeline TimelineBuilder::finish(std::uint64_t time_ns) {
+  if (time_ns >= bucket_end_ns_) advance(time_ns);
+  return std::move(timeline_);
+}
+
+/// Makes the bucket of a time the last one. What is live stays so in the buckets between.
+void TimelineBuilder::advance(std::uint64_t time_ns) {
+  while (time_ns / timeline_.bucket_ns >= most_buckets_) halve();
+  const std::uint64_t live_bytes = current().last_live_bytes;
+  while (timeline_.buckets.size() <= time_ns / timeline_.bucket_ns) {
+    timeline_.buckets.push_back({.most_live_bytes = live_bytes, .last_live_bytes = live_bytes});
+  }
+  set_end();
+}
+
+void TimelineBuilder::halve() {
+  auto& buckets = timeline_.buckets;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < buckets.size(); i += 2) {
+    model::TimelineBucket bucket = buckets[i];
+    if (i + 1 < buckets.size()) {
+      const model::TimelineBucket& second = buckets[i + 1];
+      bucket.most_live_bytes = std::max(bucket.most_live_bytes, second.most_live_bytes);
+      bucket.last_live_bytes = second.last_live_bytes;
+      bucket.resident_bytes = std::max(bucket.resident_bytes, second.resident_bytes);
+      bucket.allocations += second.allocations;
+    }
+    buckets[kept++] = bucket;
+  }
+  buckets.resize(kept);
+  timeline_.bucket_ns *= 2;
+}
+
+void TimelineBuilder::set_end() {
+  bucket_end_ns_ = checked_multiply<std::uint64_t>(timeline_.bucket_ns, timeline_.buckets.size())
+                       .value_or(UINT64_MAX);
+}
+
+}  // namespace mini::sources

@@ -1,0 +1,48 @@
+// Live bytes and resident memory over time, in a bounded number of buckets of equal width: when the
+// recording outgrows them, two become one.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "model/heap_profile.h"
+
+namespace mini::sources {
+
+/// Times never go back. Every bucket up to the last has been passed: nothing is left out between.
+class TimelineBuilder {
+ public:
+  explicit TimelineBuilder(std::size_t most_buckets = 512, std::uint64_t first_bucket_ns = 1024);
+
+  void allocated(std::uint64_t time_ns, std::uint64_t live_bytes) {
+    if (time_ns >= bucket_end_ns_) advance(time_ns);
+    ++current().allocations;
+    note_live(live_bytes);
+  }
+  void freed(std::uint64_t time_ns, std::uint64_t live_bytes) {
+    if (time_ns >= bucket_end_ns_) advance(time_ns);
+    note_live(live_bytes);
+  }
+  void sampled(std::uint64_t time_ns, std::uint64_t resident_bytes);
+
+  /// Everything up to a time; nothing may follow.
+  model::Timeline finish(std::uint64_t time_ns);
+
+ private:
+  model::TimelineBucket& current() { return timeline_.buckets.back(); }
+  void note_live(std::uint64_t live_bytes) {
+    model::TimelineBucket& bucket = current();
+    bucket.most_live_bytes = std::max(live_bytes, bucket.most_live_bytes);
+    bucket.last_live_bytes = live_bytes;
+  }
+  void advance(std::uint64_t time_ns);
+  void halve();
+  void set_end();
+
+  model::Timeline timeline_;
+  std::size_t most_buckets_;
+  std::uint64_t bucket_end_ns_ = 0;  // of the last bucket
+};
+
+}  // namespace mini::sources

@@ -1,0 +1,130 @@
+#include "sources/live_blocks.h"
+
+#include <bit>
+#include <random>
+
+namespace mini::sources {
+namespace {
+
+constexpr std::size_t kFirstSlots = 1024;
+constexpr unsigned kBlocksLowBits = 9;
+
+constexpr std::uint64_t most_used(std::size_t slots) {
+  return slots / 5 * 4;
+}
+
+constexpr unsigned shift_for(std::size_t slots) {
+  return 64U - static_cast<unsigned>(std::bit_width(slots) - 1);
+}
+
+std::uint64_t random_odd_number() {
+  std::random_device source;
+  return (std::uint64_t{source()} << 32U) | source() | 1U;
+}
+
+}  // namespace
+
+LiveBlocks::LiveBlocks()
+    : slots_(kFirstSlots),
+      multiplier_(random_odd_number()),
+      shift_(shift_for(kFirstSlots)),
+      most_used_count_(most_used(kFirstSlots)) {}
+
+// What every event runs through is declared inline: in position-independent code the compiler would
+// otherwise make calls of it.
+
+/// The slot that has the address, or the free one where it would be put.
+inline std::size_t LiveBlocks::find(std::uint64_t address) const {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t at = home_of(address);
+  while (slots_[at].is_used && slots_[at].address != address) at = (at + 1) & mask;
+  return at;
+}
+
+inline LiveBlock LiveBlocks::block_of(const Slot& slot) {
+  return {
+      .time_ns = slot.time_ns,
+      .bytes = slot.bytes,
+      .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
+      .stack = static_cast<std::uint32_t>(slot.stack),
+      .thread = static_cast<std::uint32_t>(slot.thread),
+      .size_range = static_cast<std::uint8_t>(slot.size_range)};
+}
+
+inline LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& block) {
+  Slot slot;
+  slot.address = address.value;
+  slot.time_ns = block.time_ns & kMostTimeNs;
+  slot.size_range = block.size_range & kMostSizeRange;
+  slot.is_used = true;
+  slot.bytes = block.bytes & kMostBytes;
+  slot.blocks_high = (block.blocks >> kBlocksLowBits) & 0xffffU;
+  slot.blocks_low = block.blocks & ((1U << kBlocksLowBits) - 1);
+  slot.stack = block.stack;
+  slot.thread = block.thread & kMostThread;
+  return slot;
+}
+
+/// Moves back every slot behind the gap that L2 allows to, up to the next free slot.
+inline void LiveBlocks::close_gap(std::size_t gap) {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = (gap + 1) & mask; slots_[at].is_used; at = (at + 1) & mask) {
+    const std::size_t from_home = (at - home_of(slots_[at].address)) & mask;
+    if (from_home >= ((at - gap) & mask)) {
+      slots_[gap] = slots_[at];
+      gap = at;
+    }
+  }
+  slots_[gap] = {};
+}
+
+std::optional<LiveBlock> LiveBlocks::put(Address address, const LiveBlock& block) {
+  std::size_t at = find(address.value);
+  if (slots_[at].is_used) {
+    const LiveBlock before = block_of(slots_[at]);
+    slots_[at] = slot_of(address, block);
+    return before;
+  }
+  if (used_count_ == most_used_count_) {
+    grow();
+    at = find(address.value);
+  }
+  ++used_count_;
+  slots_[at] = slot_of(address, block);
+  return std::nullopt;
+}
+
+std::optional<LiveBlock> LiveBlocks::take(Address address) {
+  const std::size_t at = find(address.value);
+  if (!slots_[at].is_used) return std::nullopt;
+  const LiveBlock block = block_of(slots_[at]);
+  --used_count_;
+  close_gap(at);
+  return block;
+}
+
+void LiveBlocks::grow() {
+  std::vector<Slot> old(slots_.size() * 2);
+  old.swap(slots_);
+  shift_ = shift_for(slots_.size());
+  most_used_count_ = most_used(slots_.size());
+  for (const Slot& slot : old) {
+    if (slot.is_used) slots_[find(slot.address)] = slot;
+  }
+}
+
+bool LiveBlocks::check() const {
+  const std::size_t mask = slots_.size() - 1;
+  if ((slots_.size() & mask) != 0 || used_count_ > most_used(slots_.size())) return false;
+  std::uint64_t used_count = 0;
+  for (std::size_t at = 0; at < slots_.size(); ++at) {
+    if (!slots_[at].is_used) continue;
+    ++used_count;
+    for (std::size_t i = home_of(slots_[at].address); i != at; i = (i + 1) & mask) {
+      if (!slots_[i].is_used) return false;
+    }
+  }
+  return used_count == used_count_;
+}
+
+}  // namespace mini::sources

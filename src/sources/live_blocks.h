@@ -1,0 +1,79 @@
+// The blocks that are live at a moment, by address: the one table that grows with a program's heap
+// and is touched at every event.
+//
+// Open addressing with linear probing. A slot is half a cache line and holds all that is known of
+// its block, so that an event costs one miss. Taking a block out shifts back those behind it: there
+// are no tombstones, and a table is as good after a billion events as after one.
+//
+//  L1  slots_.size() is a power of two; at most 4/5 of them are used
+//  L2  from the slot that a used slot's address hashes to, up to the used slot, all are used
+//
+// Addresses come from a recording, perhaps from an adversary's: the multiplier of the hash is
+// another one in each table. No result depends on it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/units.h"
+
+namespace mini::sources {
+
+/// Each value takes no more bits than LiveBlocks has for it; see the limits there.
+struct LiveBlock {
+  std::uint64_t time_ns = 0;
+  std::uint64_t bytes = 0;   // that it stands for
+  std::uint32_t blocks = 1;  // that it stands for; not 0
+  std::uint32_t stack = 0;
+  std::uint32_t thread = 0;
+  std::uint8_t size_range = 0;
+};
+
+class LiveBlocks {
+ public:
+  static constexpr std::uint64_t kMostTimeNs = (std::uint64_t{1} << 56U) - 1;
+  static constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 48U) - 1;
+  static constexpr std::uint32_t kMostBlocks = (1U << 25U) - 1;
+  static constexpr std::uint32_t kMostThread = (1U << 23U) - 1;
+  static constexpr std::uint8_t kMostSizeRange = (1U << 7U) - 1;
+
+  LiveBlocks();
+
+  /// Returns the block that was at the address before.
+  std::optional<LiveBlock> put(Address address, const LiveBlock& block);
+  std::optional<LiveBlock> take(Address address);
+
+  std::uint64_t size() const { return used_count_; }
+  /// Whether L1 and L2 hold. Slow; for tests.
+  bool check() const;
+
+ private:
+  struct alignas(32) Slot {
+    std::uint64_t address = 0;
+    std::uint64_t time_ns : 56 = 0;
+    std::uint64_t size_range : 7 = 0;
+    std::uint64_t is_used : 1 = 0;
+    std::uint64_t bytes : 48 = 0;
+    std::uint64_t blocks_high : 16 = 0;
+    std::uint64_t stack : 32 = 0;
+    std::uint64_t thread : 23 = 0;
+    std::uint64_t blocks_low : 9 = 0;
+  };
+  static_assert(sizeof(Slot) == 32);
+
+  std::size_t home_of(std::uint64_t address) const { return (address * multiplier_) >> shift_; }
+  std::size_t find(std::uint64_t address) const;
+  static LiveBlock block_of(const Slot& slot);
+  static Slot slot_of(Address address, const LiveBlock& block);
+  void close_gap(std::size_t gap);
+  void grow();
+
+  std::vector<Slot> slots_;
+  std::uint64_t multiplier_;
+  unsigned shift_;
+  std::uint64_t used_count_ = 0;
+  std::uint64_t most_used_count_;
+};
+
+}  // namespace mini::sources

@@ -1,0 +1,218 @@
+// The tables of a report: stacks by each measure, groups, sizes, lifetimes, threads.
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "explain/profile_frames.h"
+#include "views/flow.h"
+#include "views/place_table.h"
+#include "views/report_text.h"
+#include "views/report_view.h"
+#include "views/terminal_heading.h"
+#include "views/text_table.h"
+
+namespace mini::views {
+namespace {
+
+using explain::Measure;
+using model::BlockTotals;
+using model::HeapProfile;
+using Align = TextTable::Align;
+
+constexpr std::size_t kCallers = 3;
+constexpr std::size_t kBarColumns = 20;
+
+std::string share(std::uint64_t part, std::uint64_t whole) {
+  return report_percent(static_cast<double>(part), static_cast<double>(whole));
+}
+
+std::string mean_bytes(model::Amount amount) {
+  return report_bytes(amount.blocks == 0 ? 0 : amount.bytes / amount.blocks);
+}
+
+/// "1.5 MiB s": bytes times time.
+std::string byte_time(double byte_ns) {
+  const double byte_seconds = std::min(byte_ns / 1e9, 1e18);
+  return report_bytes(static_cast<std::uint64_t>(byte_seconds)) + " s";
+}
+
+std::string mean_lifetime(const BlockTotals& totals) {
+  if (totals.freed.blocks == 0) return "-";
+  return explain::format_duration(totals.lifetime_ns / static_cast<double>(totals.freed.blocks));
+}
+
+std::vector<std::string> titles_of(Measure measure) {
+  switch (measure) {
+    case Measure::kPeak:
+    case Measure::kLeaked:
+      return {"bytes", "share", "blocks"};
+    case Measure::kAllocated:
+      return {"bytes", "share", "calls"};
+    case Measure::kCalls:
+      return {"calls", "share", "each"};
+    case Measure::kTemporary:
+      return {"blocks", "of all", "each"};
+    case Measure::kLifetime:
+      return {"held", "freed after", "live"};
+  }
+  return {};
+}
+
+std::vector<std::string> figures_of(const HeapProfile& profile, const model::StackProfile& stack,
+                                    Measure measure) {
+  const BlockTotals& mine = stack.totals;
+  const BlockTotals& all = profile.totals;
+  switch (measure) {
+    case Measure::kPeak:
+      return {report_bytes(mine.peak.bytes), share(mine.peak.bytes, all.peak.bytes),
+              format_count(mine.peak.blocks)};
+    case Measure::kLeaked:
+      return {report_bytes(mine.live.bytes), share(mine.live.bytes, all.live.bytes),
+              format_count(mine.live.blocks)};
+    case Measure::kAllocated:
+      return {report_bytes(mine.allocated.bytes), share(mine.allocated.bytes, all.allocated.bytes),
+              format_count(mine.allocated.blocks)};
+    case Measure::kCalls:
+      return {format_count(mine.allocated.blocks),
+              share(mine.allocated.blocks, all.allocated.blocks), mean_bytes(mine.allocated)};
+    case Measure::kTemporary:
+      return {format_count(mine.temporary.blocks),
+              share(mine.temporary.blocks, all.allocated.blocks), mean_bytes(mine.temporary)};
+    case Measure::kLifetime:
+      return {byte_time(stack.held_byte_ns), mean_lifetime(mine), report_bytes(mine.live.bytes)};
+  }
+  return {};
+}
+
+std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std::size_t most) {
+  std::vector<std::string> callers;
+  if (stack.frames.empty()) return callers;
+  for (std::size_t i = stack.place + 1; i < stack.frames.size(); ++i) {
+    if (callers.size() == most) {
+      callers.push_back(fmt::format("{} more", stack.frames.size() - i));
+      break;
+    }
+    callers.push_back(explain::describe(stack.frames[i]));
+  }
+  return callers;
+}
+
+void write_stacks(std::string& out, const HeapProfile& profile, const ReportOptions& options,
+                  Measure measure) {
+  const std::vector<std::size_t> order = explain::rank_stacks(profile, measure);
+  if (order.empty()) return;
+  const std::size_t shown = std::min(order.size(), options.top);
+  write_heading(out, options.style, fmt::format("By {}", measure_title(measure)),
+                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  PlaceTable table(titles_of(measure));
+  for (std::size_t i = 0; i < shown; ++i) {
+    const model::StackProfile& stack = profile.stacks[order[i]];
+    const explain::ProfileStackView view = explain::stack_view(profile, stack.node);
+    table.add_row(figures_of(profile, stack, measure), explain::describe_place(view),
+                  callers_of(view, options.depth.value_or(kCallers)));
+  }
+  table.write(out, options.style);
+}
+
+std::string bar(std::uint64_t part, std::uint64_t most, const Glyphs& glyphs) {
+  std::string text;
+  if (most == 0) return text;
+  const double exact = static_cast<double>(part) / static_cast<double>(most) * kBarColumns;
+  for (auto n = std::lround(exact); n > 0; --n) text += glyphs.bar;
+  return text;
+}
+
+void write_sizes(std::string& out, const HeapProfile& profile, const TextStyle& style) {
+  if (profile.sizes.empty()) return;
+  write_heading(out, style, "By size", "as requested");
+  std::uint64_t most = 0;
+  for (const model::SizeProfile& size : profile.sizes) {
+    most = std::max(most, size.totals.allocated.blocks);
+  }
+  TextTable table;
+  table.add_column("size", Align::kRight);
+  table.add_column("calls", Align::kRight);
+  table.add_column("bytes", Align::kRight);
+  table.add_column("at the peak", Align::kRight);
+  table.add_column("", Align::kLeft);
+  for (const model::SizeProfile& size : profile.sizes) {
+    table.add_row({explain::describe_size(size),
+                   format_count(size.totals.allocated.blocks),
+                   report_bytes(size.totals.allocated.bytes),
+                   report_bytes(size.totals.peak.bytes),
+                   {bar(size.totals.allocated.blocks, most, style.glyphs()), Ink::kDim}});
+  }
+  table.write(out, style);
+}
+
+void write_lifetimes(std::string& out, const HeapProfile& profile, const TextStyle& style) {
+  if (profile.lifetimes.empty()) return;
+  write_heading(out, style, "Lifetimes", "of freed blocks");
+  std::uint64_t most = 0;
+  for (const model::LifetimeProfile& one : profile.lifetimes)
+    most = std::max(most, one.freed.blocks);
+  TextTable table;
+  table.add_column("up to", Align::kRight);
+  table.add_column("blocks", Align::kRight);
+  table.add_column("share", Align::kRight);
+  table.add_column("bytes", Align::kRight);
+  table.add_column("", Align::kLeft);
+  for (const model::LifetimeProfile& one : profile.lifetimes) {
+    table.add_row({report_time(one.most_ns),
+                   format_count(one.freed.blocks),
+                   share(one.freed.blocks, profile.totals.freed.blocks),
+                   report_bytes(one.freed.bytes),
+                   {bar(one.freed.blocks, most, style.glyphs()), Ink::kDim}});
+  }
+  table.write(out, style);
+}
+
+std::vector<std::string> totals_figures(const BlockTotals& totals) {
+  return {format_count(totals.allocated.blocks), report_bytes(totals.allocated.bytes),
+          report_bytes(totals.peak.bytes), report_bytes(totals.live.bytes),
+          share(totals.temporary.blocks, totals.allocated.blocks)};
+}
+
+/// The name comes last: it may be long, and takes as many lines as it needs.
+void write_groups(std::string& out, const TextStyle& style,
+                  const std::vector<explain::Group>& groups, std::size_t top,
+                  const BlockTotals& all, std::string_view what) {
+  PlaceTable table({"calls", "allocated", "peak", "never freed", "temporary"}, std::string(what));
+  for (std::size_t i = 0; i < std::min(groups.size(), top); ++i) {
+    table.add_row(totals_figures(groups[i].totals), groups[i].name, {});
+  }
+  table.add_row(totals_figures(all),
+                groups.size() > top ? fmt::format("all {} {}s", groups.size(), what) : "all", {});
+  table.write(out, style);
+}
+
+}  // namespace
+
+void write_report_groups(std::string& out, const HeapProfile& profile, const ReportOptions& options,
+                         explain::Grouping grouping) {
+  const bool of_stacks =
+      grouping != explain::Grouping::kThread && grouping != explain::Grouping::kSize;
+  const auto groups = explain::group_blocks(profile, grouping, options.measure);
+  write_heading(out, options.style, fmt::format("By {}", explain::grouping_name(grouping)),
+                grouping == explain::Grouping::kSize
+                    ? "as requested"
+                    : fmt::format("the most {} first", measure_title(options.measure)));
+  write_groups(out, options.style, groups,
+               grouping == explain::Grouping::kSize ? groups.size() : options.top,
+               of_stacks ? explain::sum_of_stacks(profile) : profile.totals,
+               explain::grouping_name(grouping));
+}
+
+void write_report_tables(std::string& out, const HeapProfile& profile,
+                         const ReportOptions& options) {
+  for (int i = 0; i < explain::kMeasureCount; ++i) {
+    write_stacks(out, profile, options, static_cast<Measure>(i));
+  }
+  if (!options.focus.empty()) return;  // what follows is of the whole program
+  write_sizes(out, profile, options.style);
+  write_lifetimes(out, profile, options.style);
+  write_report_groups(out, profile, options, explain::Grouping::kThread);
+}
+
+}  // namespace mini::views

@@ -1,0 +1,28 @@
+// Words and figures that the parts of a report share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "explain/profile_ranking.h"
+#include "model/heap_profile.h"
+
+namespace mini::views {
+
+/// "12.3%", "-" of nothing.
+std::string report_percent(double part, double whole);
+std::string report_bytes(std::uint64_t n);
+std::string report_time(std::uint64_t ns);
+
+/// "peak live", "never freed": what a measure is called in headings.
+std::string_view measure_title(explain::Measure measure);
+/// An amount of the measure: bytes or a count.
+std::string measure_amount(explain::Measure measure, std::uint64_t amount);
+
+/// "exit status 0", "killed by signal 11", "" where nobody knows.
+std::string describe_ending(const model::HeapProfile& profile);
+/// "prog (4711), exit status 0".
+std::string describe_profile(const model::HeapProfile& profile);
+
+}  // namespace mini::views

@@ -1,0 +1,92 @@
+// The tree of a report: calls from the program's beginning inwards, or from places outwards.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "views/flow.h"
+#include "views/report_text.h"
+#include "views/report_view.h"
+#include "views/terminal_heading.h"
+
+namespace mini::views {
+namespace {
+
+using explain::CallTree;
+using explain::CallTreeNode;
+
+constexpr std::size_t kLevels = 32;
+constexpr std::size_t kAmountColumns = 11;
+constexpr std::size_t kTextColumn = kAmountColumns + 2 + 6 + 2;
+constexpr double kLeastShare = 0.005;
+
+class TreeWriter {
+ public:
+  TreeWriter(std::string& out, const CallTree& tree, const ReportOptions& options)
+      : out_(out),
+        tree_(tree),
+        options_(options),
+        levels_(options.depth.value_or(kLevels)),
+        deepest_column_(options.style.width / 2) {}
+
+  void write() { write_branches(tree_.nodes.front(), 0, 0); }
+
+ private:
+  void write_line(std::uint64_t amount, const std::string& text, std::size_t indent, Ink ink) {
+    const std::string figure = measure_amount(options_.measure, amount);
+    const std::string share = report_percent(static_cast<double>(amount),
+                                             static_cast<double>(tree_.nodes.front().amount));
+    const std::size_t column = std::min(kTextColumn + 2 * indent, deepest_column_);
+    Flow flow(out_, options_.style, column + 2);
+    flow.column(kAmountColumns - std::min(figure.size(), kAmountColumns))
+        .piece(Ink::kPlain, figure);
+    flow.column(kAmountColumns + 2 + 6 - share.size()).piece(Ink::kDim, share);
+    flow.column(column).piece(ink, text).end_line();
+  }
+
+  /// REQUIRES of the recursion: levels_ is bounded.
+  void write_branches(const CallTreeNode& node, std::size_t indent, std::size_t level) {
+    if (node.children.empty()) return;
+    std::uint64_t rest = 0;
+    std::size_t rest_count = 0;
+    for (std::size_t i = 0; i < node.children.size(); ++i) {
+      const CallTreeNode& child = tree_.nodes[node.children[i]];
+      const double least = kLeastShare * static_cast<double>(tree_.nodes.front().amount);
+      const bool is_shown = level < levels_ && i < options_.top &&
+                            (i == 0 || static_cast<double>(child.amount) >= least);
+      if (!is_shown) {
+        rest += child.amount;
+        ++rest_count;
+        continue;
+      }
+      write_line(child.amount, child.label, indent, Ink::kPlain);
+      // Of a call that leads nowhere else, and has no neighbours, the next is on the same level.
+      const bool goes_straight_on = node.children.size() == 1 && child.children.size() == 1 &&
+                                    tree_.nodes[child.children.front()].amount == child.amount;
+      write_branches(child, goes_straight_on ? indent : indent + 1, level + 1);
+    }
+    if (rest_count != 0) {
+      write_line(rest, fmt::format("... {} more", format_count(rest_count)), indent, Ink::kDim);
+    }
+  }
+
+  std::string& out_;
+  const CallTree& tree_;
+  const ReportOptions& options_;
+  std::size_t levels_;
+  std::size_t deepest_column_;
+};
+
+}  // namespace
+
+void write_report_tree(std::string& out, const model::HeapProfile& profile,
+                       const ReportOptions& options, explain::TreeDirection direction) {
+  const CallTree tree = explain::make_call_tree(profile, options.measure, direction);
+  const bool inwards = direction == explain::TreeDirection::kCallees;
+  write_heading(
+      out, options.style,
+      fmt::format("{} by {}", inwards ? "Callees" : "Callers", measure_title(options.measure)),
+      measure_amount(options.measure, tree.nodes.front().amount));
+  TreeWriter(out, tree, options).write();
+}
+
+}  // namespace mini::views

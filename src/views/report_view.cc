@@ -1,0 +1,202 @@
+#include "views/report_view.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "views/flow.h"
+#include "views/report_text.h"
+#include "views/terminal_heading.h"
+
+namespace mini::views {
+namespace {
+
+using model::Amount;
+using model::HeapProfile;
+
+constexpr std::size_t kLabelColumn = 2;
+constexpr std::size_t kValueColumn = 19;
+
+/// "  peak live        45 MiB in 120 blocks, at 3.2 s               derived".
+class SummaryLines {
+ public:
+  SummaryLines(std::string& out, const TextStyle& style, bool is_estimate)
+      : out_(out), style_(style), is_estimate_(is_estimate) {}
+
+  void line(std::string_view label, std::string_view value, std::string_view tag) {
+    Flow flow(out_, style_, kValueColumn);
+    flow.column(kLabelColumn).put(Ink::kStrong, label).column(kValueColumn).put(value);
+    if (!tag.empty()) flow.right(Ink::kDim, tag);
+    flow.end_line();
+  }
+  /// A figure that sampling makes an estimate of.
+  void counted_line(std::string_view label, std::string_view value, std::string_view tag) {
+    line(label, value, is_estimate_ ? "estimated" : tag);
+  }
+
+ private:
+  std::string& out_;
+  const TextStyle& style_;
+  bool is_estimate_;
+};
+
+std::string amount_text(Amount amount, std::string_view noun) {
+  return fmt::format("{} in {}", report_bytes(amount.bytes), counted(amount.blocks, noun));
+}
+
+std::string share_of(std::uint64_t part, std::uint64_t whole) {
+  return report_percent(static_cast<double>(part), static_cast<double>(whole));
+}
+
+void write_program_lines(SummaryLines& lines, const HeapProfile& profile) {
+  std::string command;
+  for (const std::string& word : profile.process.command) {
+    command += command.empty() ? "" : " ";
+    command += word;
+  }
+  if (!command.empty()) lines.line("command", command, "");
+  std::string time = report_time(profile.duration_ns);
+  if (profile.span.from_ns != 0) {
+    time = fmt::format("from {} to {} of the recording; what was allocated before does not count",
+                       report_time(profile.span.from_ns), report_time(profile.duration_ns));
+  } else if (profile.span.until_ns != UINT64_MAX) {
+    time = fmt::format("{} of the recording: as of then", report_time(profile.duration_ns));
+  }
+  lines.line("time", time, "measured");
+}
+
+void write_block_lines(SummaryLines& lines, const HeapProfile& profile) {
+  const model::BlockTotals& totals = profile.totals;
+  lines.counted_line("allocated", amount_text(totals.allocated, "call"), "measured");
+  lines.counted_line("freed", amount_text(totals.freed, "block"), "measured");
+  if (totals.allocated.blocks != 0) {
+    lines.counted_line("temporary",
+                       fmt::format("{}, {} of all: freed before their thread allocated again",
+                                   counted(totals.temporary.blocks, "block"),
+                                   share_of(totals.temporary.blocks, totals.allocated.blocks)),
+                       "derived");
+  }
+  lines.counted_line("peak live",
+                     fmt::format("{}, at {}", amount_text(totals.peak, "block"),
+                                 report_time(profile.peak_time_ns)),
+                     "derived");
+  lines.counted_line("live at the end",
+                     totals.live.blocks == 0
+                         ? "nothing: all was freed"
+                         : fmt::format("{}: never freed", amount_text(totals.live, "block")),
+                     "derived");
+}
+
+void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
+  const model::KernelFigures& kernel = profile.kernel;
+  if (kernel.samples == 0) {
+    lines.line("peak RSS", "not recorded", "unknown");
+    return;
+  }
+  lines.line("peak RSS",
+             fmt::format("{}, of that at most {} heapspy's own", format_bytes(kernel.peak_resident),
+                         format_bytes(kernel.agent_resident)),
+             "measured");
+  const Bytes live{profile.totals.peak.bytes};
+  if (kernel.peak_resident >= live) {
+    lines.counted_line("RSS beyond live",
+                       fmt::format("{} more than the peak of live blocks",
+                                   format_bytes(kernel.peak_resident - live)),
+                       "derived");
+  } else {
+    lines.counted_line("RSS beyond live",
+                       fmt::format("none: {} of the peak were never in RAM at once",
+                                   format_bytes(live - kernel.peak_resident)),
+                       "derived");
+  }
+}
+
+void write_losses(std::string& out, const HeapProfile& profile, const TextStyle& style) {
+  const model::ProfileLosses& losses = profile.losses;
+  const auto say = [&](bool is_so, const std::string& text) {
+    if (is_so) Flow(out, style, 4).column(2).put(Ink::kError, text).end_line();
+  };
+  say(losses.is_cut,
+      "The recording has no ending: it was cut, or its recorder was killed. The figures are those "
+      "up to there.");
+  say(losses.skipped_blocks != 0 || losses.skipped_bytes != 0,
+      fmt::format("The file is damaged: {} and {} were skipped; what was in them is missing.",
+                  counted(losses.skipped_blocks, "part"), report_bytes(losses.skipped_bytes)));
+  say(losses.dropped_events != 0, fmt::format("Dropped while recording, in no figure: {}.",
+                                              counted(losses.dropped_events, "event")));
+  say(profile.totals.lost.blocks != 0,
+      fmt::format("Blocks whose free is missing, since their address was given out again: {}.",
+                  amount_text(profile.totals.lost, "block")));
+  say(losses.frees_not_seen != 0,
+      fmt::format("Frees of blocks not seen, allocated before or dropped: {}.",
+                  format_count(losses.frees_not_seen)));
+  say(losses.truncated_stacks != 0,
+      fmt::format("Stacks that end early: {}.", format_count(losses.truncated_stacks)));
+  say(losses.unknown_stacks != 0,
+      fmt::format("Allocations without a stack: {}.", format_count(losses.unknown_stacks)));
+}
+
+}  // namespace
+
+void write_report_summary(std::string& out, const HeapProfile& profile, const TextStyle& style) {
+  write_heading(out, style, "Report", describe_profile(profile));
+  SummaryLines lines(out, style, profile.is_estimate);
+  write_program_lines(lines, profile);
+  write_block_lines(lines, profile);
+  write_kernel_lines(lines, profile);
+  if (profile.is_estimate) {
+    Flow(out, style, 4)
+        .column(2)
+        .put(Ink::kDim,
+             fmt::format("Sampled, about one block each {}: sizes and counts of blocks, here and "
+                         "below, are estimates.",
+                         report_bytes(profile.process.sample_bytes)))
+        .end_line();
+  }
+  write_losses(out, profile, style);
+}
+
+void write_report_findings(std::string& out, std::span<const explain::Finding> findings,
+                           const TextStyle& style) {
+  write_heading(out, style, "Findings", findings.empty() ? "none" : "the most important first");
+  if (findings.empty()) {
+    Flow(out, style, 2).column(2).put("Nothing stands out.").end_line();
+  }
+  std::size_t number = 0;
+  for (const explain::Finding& finding : findings) {
+    const std::string label = fmt::format("{}.", ++number);
+    Flow flow(out, style, 5);
+    flow.column(label.size() < 3 ? 2 : 1).put(label).column(5).put(Ink::kStrong, finding.statement);
+    flow.end_line();
+    Flow(out, style, 5).column(5).put(finding.evidence).put(" ").put(finding.advice).end_line();
+  }
+}
+
+void write_report(std::string& out, const HeapProfile& profile,
+                  std::span<const explain::Finding> findings, const ReportOptions& options) {
+  write_report_summary(out, profile, options.style);
+  if (!options.by && !options.tree) {
+    write_report_timeline(out, profile, options.style);
+    write_report_findings(out, findings, options.style);
+  }
+  if (!options.focus.empty()) {
+    out += '\n';
+    const model::BlockTotals sum = explain::sum_of_stacks(profile);
+    Flow(out, options.style, 4)
+        .column(2)
+        .put(fmt::format("Only stacks that match '{}': {}, {} of the peak, {} of all calls.",
+                         options.focus, counted(profile.stacks.size(), "stack"),
+                         share_of(sum.peak.bytes, profile.totals.peak.bytes),
+                         share_of(sum.allocated.blocks, profile.totals.allocated.blocks)))
+        .end_line();
+  }
+  if (options.by) {
+    write_report_groups(out, profile, options, *options.by);
+  } else if (options.tree) {
+    write_report_tree(out, profile, options, *options.tree);
+  } else {
+    write_report_tables(out, profile, options);
+  }
+}
+
+}  // namespace mini::views

@@ -1,0 +1,169 @@
+// `heapspy report` from end to end: a recording written to a file, and what the command makes of
+// it.
+#include "cli/cmd_report.h"
+
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sstream>
+#include <unistd.h>
+
+#include "recording/writer.h"
+
+namespace mini::cli {
+namespace {
+
+using recording::Allocation;
+using recording::Free;
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// main calls load, which keeps a block, and parse, which frees each of its blocks at once.
+void write_events(recording::Writer& writer) {
+  const auto module =
+      writer.define_module({.path = "/opt/program", .build_id = "", .load_bias = {}});
+  const auto thread = writer.define_thread({.tid = 4711, .name = "program"});
+  const auto frame = [&](std::uint64_t address, const char* function, std::uint32_t line) {
+    const auto number = writer.frame({.module = module, .address = address});
+    const recording::SourceFrame source{.function = function, .file = "/src/x.cc", .line = line};
+    writer.define_source(number, std::span(&source, 1));
+    return number;
+  };
+  const auto main = writer.stack(0, frame(0x100, "main", 5));
+  const auto load = writer.stack(main, frame(0x200, "load", 17));
+  const auto parse = writer.stack(main, frame(0x300, "parse", 88));
+  writer.add(Allocation{.time_ns = 1000,
+                        .thread = thread,
+                        .address = Address{0x9000},
+                        .requested_bytes = 5000,
+                        .stack = load});
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    writer.add(Allocation{.time_ns = 2000 + 2 * i,
+                          .thread = thread,
+                          .address = Address{0xa000},
+                          .requested_bytes = 24,
+                          .stack = parse});
+    writer.add(Free{.time_ns = 2001 + 2 * i, .thread = thread, .address = Address{0xa000}});
+  }
+}
+
+class ReportCommandTest : public testing::Test {
+ protected:
+  ReportCommandTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "report_test_XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+    const int fd = open(recording().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    recording::ProcessFacts process;
+    process.pid = 4711;
+    process.command = {"./program", "-x"};
+    process.executable = "/opt/program";
+    auto writer = recording::Writer::create(fd, process);
+    EXPECT_TRUE(writer.has_value());
+    write_events(**writer);
+    recording::Ending ending;
+    ending.time_ns = 5000;
+    ending.kind = recording::Ending::Kind::kExited;
+    EXPECT_TRUE((*writer)->finish(ending).has_value());
+  }
+  ~ReportCommandTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string recording() const { return folder_ + "/program.heapspy"; }
+  std::string output() const { return folder_ + "/out"; }
+
+  /// Runs the command with its output into a file; the exit status.
+  int run(std::vector<std::string> words, const std::string& file) const {
+    words.insert(words.end(), {"-o", output(), "--color=never", "--width", "80", file});
+    return run_report_command(words);
+  }
+  std::string said(const std::vector<std::string>& words) const {
+    EXPECT_EQ(run(words, recording()), 0);
+    return contents(output());
+  }
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(ReportCommandTest, SaysWhereTheMemoryWent) {
+  const std::string text = said({});
+  EXPECT_NE(text.find("program (4711), exit status 0"), std::string::npos) << text;
+  EXPECT_NE(text.find("4.9 KiB in 2 blocks, at 2 us"), std::string::npos) << text;
+  EXPECT_NE(text.find("parse at x.cc:88"), std::string::npos) << text;
+  EXPECT_NE(text.find("of all allocations are freed at once in parse at x.cc:88"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("4.9 KiB in 1 block from load at x.cc:17 were never freed"),
+            std::string::npos)
+      << text;
+}
+
+TEST_F(ReportCommandTest, PrintsOneJsonObject) {
+  const std::string text = said({"--json"});
+  EXPECT_TRUE(text.starts_with("{\"type\":\"report\",\"schema\":1")) << text;
+  EXPECT_NE(text.find("\"allocations\":201,\"frees\":200,\"allocated_bytes\":9800"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\"leaks\":[{\"bytes\":5000,\"count\":1,\"place\":\"load at x.cc:17\""),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find('\n'), text.size() - 1);
+}
+
+TEST_F(ReportCommandTest, FoldsStacks) {
+  EXPECT_EQ(said({"--export", "folded"}), "main;load 5000\nmain;parse 24\n");
+  EXPECT_EQ(said({"--export", "folded", "--measure", "calls"}), "main;load 1\nmain;parse 200\n");
+}
+
+TEST_F(ReportCommandTest, FocusChoosesStacks) {
+  EXPECT_EQ(said({"--export", "folded", "--focus", "^pa"}), "main;parse 24\n");
+  EXPECT_NE(said({"--focus", "x\\.cc$"}).find("2 stacks, 100.0% of the peak"), std::string::npos);
+}
+
+TEST_F(ReportCommandTest, LooksAtAPartOfTheTime) {
+  EXPECT_EQ(said({"--export", "folded", "--at", "1500ns"}), "main;load 5000\n");
+  EXPECT_EQ(said({"--export", "folded", "--between", "1500ns", "1s"}), "main;parse 24\n");
+}
+
+TEST_F(ReportCommandTest, FailsOnALeakIfAsked) {
+  EXPECT_EQ(run({}, recording()), 0);
+  EXPECT_EQ(run({"--fail-on-leak"}, recording()), kExitLeak);
+  EXPECT_EQ(run({"--fail-on-leak=4999"}, recording()), kExitLeak);
+  EXPECT_EQ(run({"--fail-on-leak=5000"}, recording()), 0);
+  EXPECT_EQ(run({"--fail-on-leak", "--focus", "parse"}, recording()), 0);
+}
+
+TEST_F(ReportCommandTest, ACutRecordingIsReportedUpToThere) {
+  std::string bytes = contents(recording());
+  std::ofstream(recording()) << bytes.substr(0, bytes.size() - 8);
+  const std::string text = said({});
+  EXPECT_NE(text.find("The recording has no ending"), std::string::npos) << text;
+  EXPECT_NE(text.find("parse at x.cc:88"), std::string::npos) << text;
+}
+
+TEST_F(ReportCommandTest, AForeignOrMissingFileIsAnError) {
+  std::ofstream(recording()) << "something else that is long enough to be looked at";
+  EXPECT_EQ(run({}, recording()), 1);
+  EXPECT_EQ(run({}, recording() + ".missing"), 1);
+  EXPECT_EQ(run({}, "/"), 1);
+}
+
+TEST_F(ReportCommandTest, WrongUsageIsSaid) {
+  EXPECT_EQ(run({"--focus", "("}, recording()), 2);
+  EXPECT_EQ(run({"--no-such"}, recording()), 2);
+  EXPECT_EQ(run_report_command({}), 2);
+}
+
+TEST_F(ReportCommandTest, AnOutputThatCannotBeOpenedIsAnError) {
+  const std::vector<std::string> words = {"-o", "/nowhere/out", recording()};
+  EXPECT_EQ(run_report_command(words), 1);
+}
+
+}  // namespace
+}  // namespace mini::cli

@@ -1,0 +1,111 @@
+#include "cli/report_arguments.h"
+
+#include <gtest/gtest.h>
+
+#include "cli/duration.h"
+#include "cli/read_progress.h"
+
+namespace mini::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+ReportArguments parsed(const Words& words) {
+  auto arguments = parse_report_arguments(words);
+  EXPECT_TRUE(arguments.has_value()) << arguments.error().message;
+  return arguments.value_or(ReportArguments{});
+}
+
+std::string refused(const Words& words) {
+  const auto arguments = parse_report_arguments(words);
+  EXPECT_FALSE(arguments.has_value());
+  return arguments ? std::string() : arguments.error().message;
+}
+
+TEST(ReportArgumentsTest, OptionsMayBeBeforeAndAfterTheFile) {
+  for (const Words& words :
+       {Words{"--tree", "--top", "5", "a.heapspy"}, Words{"a.heapspy", "--top=5", "--tree"},
+        Words{"--top", "5", "--tree=callees", "--", "a.heapspy"}}) {
+    const ReportArguments arguments = parsed(words);
+    EXPECT_EQ(arguments.file, "a.heapspy");
+    EXPECT_EQ(arguments.top, 5U);
+    EXPECT_EQ(arguments.tree, explain::TreeDirection::kCallees);
+  }
+  EXPECT_EQ(parsed({"--", "--tree"}).file, "--tree");
+}
+
+TEST(ReportArgumentsTest, ReadsEveryOption) {
+  const ReportArguments arguments = parsed(
+      {"--by", "module", "--measure", "temporary", "--depth", "0", "--focus", "a|b", "--between",
+       "1.5s", "2m", "-o", "out", "--color", "always", "--width", "100", "--fail-on-leak=1K", "f"});
+  EXPECT_EQ(arguments.by, explain::Grouping::kModule);
+  EXPECT_EQ(arguments.measure, explain::Measure::kTemporary);
+  EXPECT_EQ(arguments.depth, 0U);
+  EXPECT_EQ(arguments.focus, "a|b");
+  EXPECT_EQ(arguments.span, (model::TimeSpan{1'500'000'000, 120'000'000'000}));
+  EXPECT_EQ(arguments.output_path, "out");
+  EXPECT_EQ(arguments.color, ColorChoice::kAlways);
+  EXPECT_EQ(arguments.width, 100U);
+  EXPECT_EQ(arguments.most_leaked, Bytes{1024});
+  EXPECT_EQ(parsed({"--tree=callers", "f"}).tree, explain::TreeDirection::kCallers);
+  EXPECT_EQ(parsed({"--at", "340ms", "f"}).span, (model::TimeSpan{0, 340'000'000}));
+  EXPECT_EQ(parsed({"--json", "f"}).form, ReportForm::kJson);
+  EXPECT_EQ(parsed({"--export=folded", "f"}).form, ReportForm::kFolded);
+  EXPECT_EQ(parsed({"--fail-on-leak", "f"}).most_leaked, Bytes{0});
+  EXPECT_FALSE(parsed({"f"}).most_leaked.has_value());
+}
+
+TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
+  EXPECT_EQ(refused({}), "which recording? type 'heapspy report FILE.heapspy'");
+  EXPECT_EQ(refused({"a", "b"}), "one recording at a time: leave out 'b'");
+  EXPECT_EQ(refused({"--by", "line", "f"}),
+            "--by line: choose function, file, module, thread or size");
+  EXPECT_EQ(refused({"--between", "2s", "1s", "f"}),
+            "--between 2s 1s: type the earlier time first");
+  EXPECT_EQ(refused({"--nonsense", "f"}), "no option '--nonsense': see 'heapspy report --help'");
+  for (const Words& words :
+       {Words{"--tree=up", "f"}, Words{"--by", "size", "--tree", "f"}, Words{"--at", "x", "f"},
+        Words{"--at", "1s", "--between", "1s", "2s", "f"}, Words{"--measure", "lifetime", "f"},
+        Words{"--export", "svg", "f"}, Words{"--json", "--export", "folded", "f"},
+        Words{"--json", "--tree", "f"}, Words{"--top", "0", "f"}, Words{"--width", "5", "f"},
+        Words{"--depth", "99999", "f"}, Words{"--focus", "", "f"}, Words{"--color", "red", "f"},
+        Words{"--fail-on-leak=big", "f"}, Words{"--between", "1s"}, Words{"--top"}}) {
+    EXPECT_EQ(refused(words).find('\n'), std::string::npos);
+  }
+}
+
+TEST(ReportArgumentsTest, HelpFitsATerminalAndNamesEveryOption) {
+  EXPECT_TRUE(parsed({"--help"}).help);
+  const std::string help = report_help();
+  for (std::size_t at = 0; at < help.size();) {
+    const std::size_t end = help.find('\n', at);
+    EXPECT_LE(end - at, 80U) << help.substr(at, end - at);
+    at = end + 1;
+  }
+  for (const std::string& name : report_option_names()) {
+    EXPECT_NE(help.find(name), std::string::npos) << name;
+  }
+}
+
+TEST(DurationTest, ReadsUnits) {
+  EXPECT_EQ(parse_duration("12.5s"), 12'500'000'000U);
+  EXPECT_EQ(parse_duration("3"), 3'000'000'000U);
+  EXPECT_EQ(parse_duration("340ms"), 340'000'000U);
+  EXPECT_EQ(parse_duration("7us"), 7000U);
+  EXPECT_EQ(parse_duration("7ns"), 7U);
+  EXPECT_EQ(parse_duration("2m"), 120'000'000'000U);
+  EXPECT_EQ(parse_duration("1h"), 3600'000'000'000U);
+  for (const char* text : {"", "s", "-1s", "1 s", "1d", "inf", "nan", "1e3"}) {
+    EXPECT_FALSE(parse_duration(text).has_value()) << text;
+  }
+  EXPECT_FALSE(parse_duration("99999999999999999999").has_value());
+}
+
+TEST(ReadProgressTest, GuessesTheRestFromWhatIsRead) {
+  EXPECT_EQ(progress_text(25, 100, 1'000'000'000), "reading: 25%, 3.0 s to go");
+  EXPECT_EQ(progress_text(0, 100, 1'000'000'000), "reading: 0%");
+  EXPECT_EQ(progress_text(5, 0, 0), "reading: 100%, 0 ns to go");
+}
+
+}  // namespace
+}  // namespace mini::cli

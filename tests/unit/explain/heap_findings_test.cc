@@ -1,0 +1,122 @@
+#include "explain/heap_findings.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+#include "sample_profile.h"
+
+namespace mini::explain {
+namespace {
+
+const Finding* find(const std::vector<Finding>& findings, std::string_view kind) {
+  const auto found = std::ranges::find(findings, kind, &Finding::kind);
+  return found == findings.end() ? nullptr : &*found;
+}
+
+std::string statement(const model::HeapProfile& profile, std::string_view kind) {
+  const std::vector<Finding> findings = find_in_heap(profile);
+  const Finding* finding = find(findings, kind);
+  return finding == nullptr ? "" : finding->statement;
+}
+
+TEST(HeapFindingsTest, NothingStandsOutInAnEmptyProfile) {
+  EXPECT_TRUE(find_in_heap(model::HeapProfile{}).empty());
+}
+
+TEST(HeapFindingsTest, SaysWhatIsFreedAtOnceAndWhere) {
+  const std::vector<Finding> findings = find_in_heap(sample_profile());
+  const Finding* finding = find(findings, "temporary");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->statement,
+            "74% of all allocations are freed at once in app::parse at x.cc:88.");
+  EXPECT_EQ(finding->evidence,
+            "7,390 of 10,000 allocations were freed by their thread before it allocated again; "
+            "24 B each on average.");
+}
+
+TEST(HeapFindingsTest, SaysWhatWasNeverFreed) {
+  model::HeapProfile profile = sample_profile();
+  EXPECT_EQ(statement(profile, "leak"),
+            "47.7 MiB in 500 blocks from app::Cache::put at cache.cc:17 were never freed.");
+  const auto advice = [&] {
+    const std::vector<Finding> findings = find_in_heap(profile);
+    const Finding* finding = find(findings, "leak");
+    return finding == nullptr ? "" : finding->advice;
+  };
+  EXPECT_TRUE(advice().starts_with("It allocates all along the run")) << advice();
+  profile.stacks[1].last_ns = 2'000'000;
+  EXPECT_TRUE(advice().starts_with("It does not allocate all along the run")) << advice();
+}
+
+TEST(HeapFindingsTest, SaysThatLiveBytesFellButRssDidNot) {
+  model::HeapProfile profile = sample_profile();
+  EXPECT_EQ(statement(profile, "retention"),
+            "Live bytes fell by 58 MiB from 5.0 s to 7.0 s, but RSS by 976.6 KiB only.");
+  for (std::size_t i = 6; i < 10; ++i) profile.timeline.buckets[i].resident_bytes = 55'000'000;
+  EXPECT_EQ(statement(profile, "retention"), "");
+}
+
+TEST(HeapFindingsTest, SaysWhereThePeakIsFrom) {
+  EXPECT_EQ(statement(sample_profile(), "peak"),
+            "99% of the peak is from app::Cache::put at cache.cc:17.");
+}
+
+TEST(HeapFindingsTest, SaysHowFarRssIsAboveTheHeap) {
+  model::HeapProfile profile = sample_profile();
+  EXPECT_EQ(statement(profile, "rss-gap"), "");
+  profile.kernel.peak_resident = Bytes{300'000'000};
+  EXPECT_EQ(statement(profile, "rss-gap"),
+            "RSS was 286.1 MiB at its peak, 190 MiB more than the program ever had in blocks.");
+}
+
+TEST(HeapFindingsTest, SaysWhoResizesAgainAndAgain) {
+  model::HeapProfile profile = sample_profile();
+  EXPECT_EQ(statement(profile, "resized"), "");
+  profile.stacks[2].totals.resized = 1000;
+  EXPECT_EQ(statement(profile, "resized"),
+            "10% of all allocations resize a block in libz.so.1+0x2000.");
+}
+
+TEST(HeapFindingsTest, SaysThatBlocksAreSmall) {
+  model::HeapProfile profile = sample_profile();
+  profile.totals.peak = {1'000'000, 20'000'000};
+  EXPECT_EQ(statement(profile, "small-blocks"),
+            "At the peak there were 1,000,000 blocks, of 20 B on average.");
+}
+
+TEST(HeapFindingsTest, SaysThatOtherThreadsFree) {
+  model::HeapProfile profile = sample_profile();
+  profile.threads[2].frees_by_others = 4750;
+  EXPECT_EQ(statement(profile, "remote-frees"),
+            "50% of all frees are by another thread than allocated the block.");
+}
+
+TEST(HeapFindingsTest, SaysWhereBytesComeAndGo) {
+  model::HeapProfile profile = sample_profile();
+  profile.totals.peak.bytes = 1'000'000;
+  EXPECT_EQ(statement(profile, "churn"),
+            "67% of all bytes that were allocated are from app::Cache::put at cache.cc:17.");
+}
+
+TEST(HeapFindingsTest, LossesComeFirst) {
+  const std::vector<Finding> findings = find_in_heap(hostile_profile());
+  ASSERT_GE(findings.size(), 2U);
+  EXPECT_EQ(findings[0].kind, "dropped-events");
+  EXPECT_EQ(findings[1].kind, "damaged-file");
+  EXPECT_TRUE(std::ranges::is_sorted(findings, std::greater<>(), &Finding::weight));
+}
+
+TEST(HeapFindingsTest, WritesDurations) {
+  EXPECT_EQ(format_duration(0), "0 ns");
+  EXPECT_EQ(format_duration(999), "999 ns");
+  EXPECT_EQ(format_duration(1500), "1.5 us");
+  EXPECT_EQ(format_duration(2e6), "2 ms");
+  EXPECT_EQ(format_duration(340e6), "340 ms");
+  EXPECT_EQ(format_duration(12.54e9), "12.5 s");
+  EXPECT_EQ(format_duration(59.99e9), "59.9 s");
+  EXPECT_EQ(format_duration(80e9), "1 min 20 s");
+  EXPECT_EQ(format_duration(3.6e12 * 2 + 60e9), "2 h 1 min");
+}
+
+}  // namespace
+}  // namespace mini::explain

@@ -1,0 +1,98 @@
+#include "explain/profile_frames.h"
+
+#include <gtest/gtest.h>
+
+#include "sample_profile.h"
+
+namespace mini::explain {
+namespace {
+
+TEST(ProfileFramesTest, ThePlaceIsBehindTheAllocatorAndItsPlumbing) {
+  const model::HeapProfile profile = sample_profile();
+  const ProfileStackView stack = stack_view(profile, profile.stacks[0].node);
+  ASSERT_EQ(stack.frames.size(), 6U);
+  EXPECT_EQ(describe(stack.frames[0]), "operator new in libc.so.6");
+  EXPECT_EQ(stack.place, 2U);
+  EXPECT_EQ(describe_place(stack), "app::parse at x.cc:88");
+  EXPECT_EQ(describe(stack.frames[3]), "app::load_line at load.cc:21");
+  EXPECT_EQ(describe(stack.frames[5]), "main at main.cc:12");
+}
+
+TEST(ProfileFramesTest, CodeWithoutANameIsAPlaceToo) {
+  const model::HeapProfile profile = sample_profile();
+  EXPECT_EQ(describe_place(stack_view(profile, profile.stacks[2].node)), "libz.so.1+0x2000");
+  EXPECT_EQ(describe_place(stack_view(profile, 0)), "no stack");
+}
+
+TEST(ProfileFramesTest, WhereAllIsPlumbingTheInnermostThatIsNotTheAllocatorIsThePlace) {
+  model::HeapProfile profile = sample_profile();
+  profile.frames.push_back({.module = 3, .address = 1, .lines = {{"malloc", "", 0, false}}});
+  profile.frames.push_back({.module = 3, .address = 2, .lines = {{"strdup", "", 0, false}}});
+  const auto frames = static_cast<std::uint32_t>(profile.frames.size());
+  const auto nodes = static_cast<std::uint32_t>(profile.nodes.size());
+  profile.nodes.push_back({.caller = 0, .frame = frames - 1});
+  profile.nodes.push_back({.caller = nodes, .frame = frames - 2});
+  EXPECT_EQ(describe_place(stack_view(profile, nodes + 1)), "strdup in libc.so.6");
+  profile.nodes.push_back({.caller = 0, .frame = frames - 2});
+  EXPECT_EQ(describe_place(stack_view(profile, nodes + 2)), "malloc in libc.so.6");
+}
+
+TEST(ProfileFramesTest, AStackHasABound) {
+  const model::HeapProfile profile = hostile_profile();
+  const ProfileStackView stack = stack_view(profile, profile.stacks[0].node);
+  EXPECT_TRUE(stack.is_cut);
+  EXPECT_LT(stack.frames.size(), 6000U);
+}
+
+TEST(ProfileFramesTest, KnowsPlumbing) {
+  for (const char* name :
+       {"operator new(unsigned long)", "operator new[](unsigned long, std::align_val_t)", "malloc",
+        "__libc_calloc", "std::allocator<int>::allocate(unsigned long)",
+        "void std::vector<int>::_M_realloc_insert<int>(int&&)",
+        "std::enable_if<true, int>::type std::make<int>(int)", "__gnu_cxx::new_allocator<int>::f()",
+        "g_malloc", "_int_malloc"}) {
+    EXPECT_TRUE(is_allocation_plumbing(name)) << name;
+  }
+  for (const char* name :
+       {"", "main", "app::parse(std::string_view)", "mallocate", "stdio_open",
+        "app::List<std::string>::push()", "int app::make<std::vector<int> >(int)",
+        "app::operator<<(std::ostream&, int)"}) {
+    EXPECT_FALSE(is_allocation_plumbing(name)) << name;
+  }
+}
+
+TEST(ProfileFramesTest, NamesAreShortened) {
+  for (const auto& [name, expected] : std::vector<std::pair<std::string, std::string>>{
+           {"main", "main"},
+           {"app::load(char const*)", "app::load"},
+           {"app::size(int) const", "app::size"},
+           {"app::size() const [clone .cold]", "app::size"},
+           {"int app::make<int>(std::function<void (int)>)", "app::make<int>"},
+           {"app::X::operator()(int) const", "app::X::operator()"},
+           {"app::X::operator()", "app::X::operator()"},
+           {"app::operator<<(std::ostream&, int)", "app::operator<<"},
+           {"app::operator< <int>(int)", "app::operator< <int>"},
+           {"(anonymous namespace)::f(int)", "(anonymous namespace)::f"},
+           {"main::{lambda(int)#1}::operator()(int) const", "main::{lambda(int)#1}::operator()"},
+           {"A<std::map<int, std::vector<int> >, 7>::f()", "A<...>::f"},
+           {"operator new(unsigned long)", "operator new"},
+           {"f<(1>2)>(int)", "f<(1>2)>"},
+           {"(", "("},
+           {")", ")"},
+           {"<<<>", "<<<>"},
+           {">>", ">>"},
+           {"()", "()"}}) {
+    EXPECT_EQ(short_function(name), expected) << name;
+  }
+}
+
+TEST(ProfileFramesTest, ANameThatIsTooLongToReadLosesItsMiddle) {
+  EXPECT_EQ(short_function("a" + std::string(119, 'b')).size(), 120U);
+  const std::string name = short_function("a" + std::string(5000, 'b') + "c(int)");
+  EXPECT_LE(name.size(), 120U);
+  EXPECT_TRUE(name.starts_with("ab") && name.ends_with("bc")) << name;
+  EXPECT_NE(name.find("b...b"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace mini::explain

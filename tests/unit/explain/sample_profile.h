@@ -1,0 +1,15 @@
+// A heap profile made by hand, that adds up: a parser that frees its buffers at once, a cache that
+// keeps its blocks, a library without symbols.
+#pragma once
+
+#include "model/heap_profile.h"
+
+namespace mini::explain {
+
+model::HeapProfile sample_profile();
+
+/// Names full of control characters, very long ones, a stack as deep as can be; and losses of every
+/// kind.
+model::HeapProfile hostile_profile();
+
+}  // namespace mini::explain

@@ -1,0 +1,380 @@
+// The builder of heap profiles: each figure by itself, then all of them on random events against a
+// reference that remembers everything.
+#include "sources/heap_profile_builder.h"
+
+#include <bit>
+#include <gtest/gtest.h>
+#include <random>
+
+#include "heap_profile_reference.h"
+
+namespace mini::sources {
+namespace {
+
+using model::Amount;
+using model::BlockTotals;
+using model::HeapProfile;
+using recording::Allocation;
+using recording::CallKind;
+using recording::Free;
+
+constexpr recording::StackNumber kParse = 2;  // main, parse
+constexpr recording::StackNumber kLoad = 3;   // main, load
+
+/// Two stacks under main and two threads, defined as a recording defines them.
+class Story {
+ public:
+  explicit Story(model::TimeSpan span = {}) : builder(span) {
+    builder.module(1, {.path = "/bin/program", .build_id = "ab", .load_bias = {}});
+    for (std::uint32_t number = 1; number <= 3; ++number) {
+      builder.frame(number, {.module = 1, .address = 0x1000 + number});
+    }
+    builder.stack(1, {.caller = 0, .frame = 1});
+    builder.stack(kParse, {.caller = 1, .frame = 2});
+    builder.stack(kLoad, {.caller = 1, .frame = 3});
+    builder.thread(1, {.tid = 100, .name = "main"});
+    builder.thread(2, {.tid = 101, .name = "worker"});
+  }
+  Story& gets(std::uint64_t time_ns, std::uint64_t address, std::uint64_t bytes,
+              std::uint32_t stack = kParse, std::uint32_t thread = 1) {
+    builder.allocation({.time_ns = time_ns,
+                        .thread = thread,
+                        .address = Address{address},
+                        .requested_bytes = bytes,
+                        .stack = stack});
+    return *this;
+  }
+  Story& frees(std::uint64_t time_ns, std::uint64_t address, std::uint32_t thread = 1) {
+    builder.free({.time_ns = time_ns, .thread = thread, .address = Address{address}});
+    return *this;
+  }
+  HeapProfile end(std::uint64_t time_ns = 0) {
+    recording::Summary summary;
+    if (time_ns != 0) {
+      summary.ending = {.time_ns = time_ns,
+                        .kind = recording::Ending::Kind::kExited,
+                        .status = 3,
+                        .losses = {.dropped_events = 4, .truncated_stacks = 5}};
+    }
+    return builder.finish(summary);
+  }
+
+  HeapProfileBuilder builder;
+};
+
+const BlockTotals& stack_totals(const HeapProfile& profile, std::uint32_t node) {
+  static const BlockTotals none;
+  for (const model::StackProfile& stack : profile.stacks) {
+    if (stack.node == node) return stack.totals;
+  }
+  return none;
+}
+
+TEST(HeapProfileBuilderTest, AnEmptyRecordingIsAnEmptyProfile) {
+  const HeapProfile profile = Story().end();
+  EXPECT_EQ(profile.totals.allocated, Amount());
+  EXPECT_EQ(profile.totals.peak, Amount());
+  EXPECT_TRUE(profile.stacks.empty());
+  EXPECT_TRUE(profile.sizes.empty());
+  EXPECT_EQ(profile.threads.size(), 3U);
+}
+
+TEST(HeapProfileBuilderTest, PeakOfAStackIsWhatItHadAtTheGlobalPeak) {
+  Story story;
+  story.gets(1, 0x10, 500, kParse).frees(2, 0x10);     // parse alone: 500
+  story.gets(3, 0x20, 300, kLoad).gets(4, 0x30, 400);  // both: 700, the peak
+  story.frees(5, 0x20).gets(6, 0x40, 200, kParse);     // parse has more, all together less
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.totals.peak, (Amount{2, 700}));
+  EXPECT_EQ(profile.peak_time_ns, 4U);
+  EXPECT_EQ(stack_totals(profile, kParse).peak, (Amount{1, 400}));
+  EXPECT_EQ(stack_totals(profile, kLoad).peak, (Amount{1, 300}));
+}
+
+TEST(HeapProfileBuilderTest, OfEqualMaximaTheFirstIsThePeak) {
+  Story story;
+  story.gets(1, 0x10, 100, kParse).frees(2, 0x10).gets(3, 0x10, 100, kLoad);
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.peak_time_ns, 1U);
+  EXPECT_EQ(stack_totals(profile, kParse).peak, (Amount{1, 100}));
+  EXPECT_EQ(stack_totals(profile, kLoad).peak, Amount());
+}
+
+TEST(HeapProfileBuilderTest, TemporaryIsFreedByTheThreadBeforeItsNextAllocation) {
+  Story story;
+  story.gets(1, 0x10, 8).frees(2, 0x10);                             // temporary
+  story.gets(3, 0x10, 8).gets(4, 0x20, 8).frees(5, 0x10);            // another in between
+  story.gets(6, 0x30, 8).gets(7, 0x40, 8, kLoad, 2).frees(8, 0x30);  // of another thread: yes
+  story.gets(9, 0x50, 8).frees(10, 0x50, 2);                         // freed by another thread
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.totals.temporary, (Amount{2, 16}));
+  EXPECT_EQ(profile.threads[1].totals.temporary, (Amount{2, 16}));
+  EXPECT_EQ(profile.threads[1].frees_by_others, 1U);
+  EXPECT_EQ(profile.threads[2].frees_by_others, 0U);
+}
+
+TEST(HeapProfileBuilderTest, ABlockOfUnknownThreadIsNeverTemporary) {
+  Story story;
+  story.gets(1, 0x10, 8, kParse, 77).frees(2, 0x10, 77);
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.totals.temporary, Amount());
+  EXPECT_EQ(profile.threads[0].totals.allocated, (Amount{1, 8}));
+}
+
+TEST(HeapProfileBuilderTest, CountsWhatDoesNotFitTogether) {
+  Story story;
+  story.frees(1, 0x99);                                     // allocated before the recording
+  story.gets(2, 0x10, 100).gets(3, 0x10, 40, kLoad);        // the free in between was lost
+  story.gets(4, 0x20, 1, 0).gets(5, 0x30, 1, 4000000000U);  // no stack; one that is not there
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.losses.frees_not_seen, 1U);
+  EXPECT_EQ(profile.free_events, 1U);
+  EXPECT_EQ(profile.totals.lost, (Amount{1, 100}));
+  EXPECT_EQ(profile.totals.live, (Amount{3, 42}));
+  EXPECT_EQ(profile.losses.unknown_stacks, 2U);
+  EXPECT_EQ(stack_totals(profile, 0).live, (Amount{2, 2}));
+}
+
+TEST(HeapProfileBuilderTest, SumsTheTimesThatBlocksLived) {
+  Story story;
+  story.gets(10, 0x10, 100).frees(14, 0x10).gets(20, 0x10, 10).frees(20, 0x10).gets(30, 0x20, 1);
+  const HeapProfile profile = story.end(40);
+  EXPECT_EQ(profile.totals.lifetime_ns, 4.0);
+  ASSERT_EQ(profile.lifetimes.size(), 2U);
+  EXPECT_EQ(profile.lifetimes[0].most_ns, 0U);
+  EXPECT_EQ(profile.lifetimes[0].freed, (Amount{1, 10}));
+  EXPECT_EQ(profile.lifetimes[1].least_ns, 4U);
+  EXPECT_EQ(profile.lifetimes[1].most_ns, 7U);
+  EXPECT_EQ(profile.lifetimes[1].freed, (Amount{1, 100}));
+  EXPECT_EQ(profile.stacks[0].held_byte_ns, 100.0 * 4 + 1.0 * 10);
+  EXPECT_EQ(profile.stacks[0].first_ns, 10U);
+  EXPECT_EQ(profile.stacks[0].last_ns, 30U);
+}
+
+TEST(HeapProfileBuilderTest, SizesAreRangesOfPowersOfTwo) {
+  Story story;
+  story.gets(1, 0x10, 0).gets(2, 0x20, 1).gets(3, 0x30, 4).gets(4, 0x40, 7).gets(5, 0x50, 8);
+  const HeapProfile profile = story.end();
+  ASSERT_EQ(profile.sizes.size(), 4U);
+  EXPECT_EQ(profile.sizes[0].most_bytes, 0U);
+  EXPECT_EQ(profile.sizes[2].least_bytes, 4U);
+  EXPECT_EQ(profile.sizes[2].most_bytes, 7U);
+  EXPECT_EQ(profile.sizes[2].totals.allocated, (Amount{2, 11}));
+}
+
+TEST(HeapProfileBuilderTest, ASampledBlockStandsForSeveral) {
+  Story story;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    Allocation allocation{.thread = 1,
+                          .address = Address{0x1000 + 16 * i},
+                          .requested_bytes = 100,
+                          .stack = kParse,
+                          .weight_bytes = 250};
+    story.builder.allocation(allocation);
+  }
+  story.frees(2, 0x1000);
+  const HeapProfile profile = story.end();
+  EXPECT_TRUE(profile.is_estimate);
+  EXPECT_EQ(profile.allocation_events, 100U);
+  EXPECT_EQ(profile.totals.allocated, (Amount{250, 25000}));
+  EXPECT_EQ(profile.totals.freed.bytes, 250U);
+  EXPECT_EQ(profile.totals.live.bytes, 24750U);
+}
+
+TEST(HeapProfileBuilderTest, KeepsTheKernelsFigures) {
+  Story story;
+  recording::KernelSample sample;
+  sample.time_ns = 5;
+  sample.resident = Bytes{1000};
+  sample.peak_resident = Bytes{1500};
+  sample.agent_resident = Bytes{70};
+  story.builder.sample(sample);
+  sample.time_ns = 9;
+  sample.resident = Bytes{800};
+  sample.agent_resident = Bytes{90};
+  story.builder.sample(sample);
+  const HeapProfile profile = story.end(20);
+  EXPECT_EQ(profile.kernel.samples, 2U);
+  EXPECT_EQ(profile.kernel.peak_resident, Bytes{1500});
+  EXPECT_EQ(profile.kernel.most_resident, Bytes{1000});
+  EXPECT_EQ(profile.kernel.most_time_ns, 5U);
+  EXPECT_EQ(profile.kernel.agent_resident, Bytes{70});
+  EXPECT_EQ(profile.kernel.last_resident, Bytes{800});
+  EXPECT_EQ(profile.losses.dropped_events, 4U);
+  EXPECT_EQ(profile.losses.truncated_stacks, 5U);
+  EXPECT_EQ(profile.ending.kind, model::ProfileEnding::Kind::kExited);
+  EXPECT_EQ(profile.ending.status, 3U);
+  EXPECT_EQ(profile.duration_ns, 20U);
+}
+
+TEST(HeapProfileBuilderTest, AMomentIsAsThoughTheRecordingEndedThen) {
+  Story story({.from_ns = 0, .until_ns = 25});
+  story.gets(10, 0x10, 100).gets(20, 0x20, 50).frees(30, 0x10).gets(40, 0x30, 1000);
+  const HeapProfile profile = story.end(50);
+  EXPECT_EQ(profile.totals.live, (Amount{2, 150}));
+  EXPECT_EQ(profile.totals.peak, (Amount{2, 150}));
+  EXPECT_EQ(profile.free_events, 0U);
+  EXPECT_EQ(profile.duration_ns, 25U);
+}
+
+TEST(HeapProfileBuilderTest, BetweenTwoMomentsWhatWasThereBeforeDoesNotCount) {
+  Story story({.from_ns = 15, .until_ns = 45});
+  story.gets(10, 0x10, 100).gets(11, 0x18, 7).gets(20, 0x20, 50).frees(30, 0x10);
+  story.gets(35, 0x18, 5).gets(50, 0x30, 1000);
+  const HeapProfile profile = story.end(60);
+  EXPECT_EQ(profile.totals.allocated, (Amount{2, 55}));
+  EXPECT_EQ(profile.totals.live, (Amount{2, 55}));
+  EXPECT_EQ(profile.totals.lost, Amount());
+  EXPECT_EQ(profile.losses.frees_not_seen, 1U);
+}
+
+TEST(HeapProfileBuilderTest, NumbersFarApartCostNoMemoryInBetween) {
+  Story story;
+  for (std::uint32_t i = 1; i < 1000; ++i) {
+    const std::uint32_t number = i * 4000000;
+    story.builder.stack(number, {.caller = 1, .frame = 2});
+    story.gets(i, 0x100 + 16ULL * i, 1, number);
+  }
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.stacks.size(), 999U);
+  EXPECT_EQ(profile.losses.unknown_stacks, 0U);
+  for (std::size_t i = 1; i < profile.nodes.size(); ++i) EXPECT_LT(profile.nodes[i].caller, i);
+}
+
+TEST(HeapProfileBuilderTest, AStackThatIsItsOwnCallerHasNone) {
+  Story story;
+  story.builder.stack(9, {.caller = 9, .frame = 2});
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.nodes.back().caller, 0U);
+}
+
+TEST(HeapProfileBuilderTest, TimesThatGoBackStandStill) {
+  Story story;
+  story.gets(100, 0x10, 8).frees(50, 0x10);
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.totals.lifetime_ns, 0.0);
+  EXPECT_EQ(profile.duration_ns, 100U);
+}
+
+TEST(HeapProfileBuilderTest, SizesBeyondTheAddressSpaceAreCut) {
+  Story story;
+  story.gets(1, 0x10, UINT64_MAX).frees(2, 0x10).gets(3, 0x20, 16);
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.totals.peak.bytes, std::uint64_t{1} << 47U);
+  EXPECT_EQ(profile.totals.live, (Amount{1, 16}));
+}
+
+/// Few addresses, so that frees are found, frees are missing and addresses come again.
+std::vector<HeapEvent> random_events(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<HeapEvent> events;
+  std::uint64_t time_ns = 0;
+  const std::uint64_t addresses = 1 + random() % 60;
+  const std::uint64_t frees_in_ten = 3 + random() % 5;
+  for (int i = 0; i < 600; ++i) {
+    time_ns += random() % 1000;
+    const auto thread = static_cast<std::uint32_t>(random() % 4);  // 3 is not defined
+    const Address address{0x1000 + 16 * (random() % addresses)};
+    if (random() % 10 < frees_in_ten) {
+      events.emplace_back(Free{.time_ns = time_ns, .thread = thread % 3, .address = address});
+    } else {
+      events.emplace_back(Allocation{.time_ns = time_ns,
+                                     .thread = thread % 3,
+                                     .address = address,
+                                     .requested_bytes = random() % (2ULL << (random() % 12)),
+                                     .stack = static_cast<std::uint32_t>(random() % 4),
+                                     .kind = static_cast<CallKind>(random() % 6)});
+    }
+  }
+  return events;
+}
+
+void expect_same(const BlockTotals& got, const ReferenceTotals& expected) {
+  EXPECT_EQ(got.allocated, expected.allocated);
+  EXPECT_EQ(got.freed, expected.freed);
+  EXPECT_EQ(got.lost, expected.lost);
+  EXPECT_EQ(got.temporary, expected.temporary);
+  EXPECT_EQ(got.live, expected.live);
+  EXPECT_EQ(got.peak, expected.peak);
+  EXPECT_EQ(got.resized, expected.resized);
+}
+
+HeapProfile built_from(const std::vector<HeapEvent>& events) {
+  Story story;
+  for (const HeapEvent& event : events) {
+    if (const auto* allocation = std::get_if<Allocation>(&event)) {
+      story.builder.allocation(*allocation);
+    } else {
+      story.builder.free(std::get<Free>(event));
+    }
+  }
+  EXPECT_TRUE(story.builder.live_blocks().check());
+  return story.end();
+}
+
+TEST(HeapProfileBuilderTest, EqualsAReferenceThatRemembersEverything) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    SCOPED_TRACE(seed);
+    const std::vector<HeapEvent> events = random_events(seed);
+    ReferenceProfile expected = reference_profile(events);
+    const HeapProfile profile = built_from(events);
+    expect_same(profile.totals, expected.totals);
+    EXPECT_EQ(profile.peak_time_ns, expected.peak_time_ns);
+    EXPECT_EQ(profile.losses.frees_not_seen, expected.frees_not_seen);
+    EXPECT_EQ(profile.stacks.size(), expected.stacks.size());
+    for (const auto& stack : profile.stacks) expect_same(stack.totals, expected.stacks[stack.node]);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      expect_same(profile.threads[i].totals, expected.threads[i]);
+    }
+    EXPECT_EQ(profile.sizes.size(), expected.sizes.size());
+    for (const auto& size : profile.sizes) {
+      expect_same(size.totals,
+                  expected.sizes[static_cast<std::uint32_t>(std::bit_width(size.least_bytes))]);
+    }
+    if (HasFailure()) break;
+  }
+}
+
+template <typename Parts>
+BlockTotals sum_of(const Parts& parts) {
+  BlockTotals sum;
+  for (const auto& part : parts) {
+    sum.allocated += part.totals.allocated;
+    sum.freed += part.totals.freed;
+    sum.lost += part.totals.lost;
+    sum.temporary += part.totals.temporary;
+    sum.live += part.totals.live;
+    sum.peak += part.totals.peak;
+    sum.resized += part.totals.resized;
+  }
+  return sum;
+}
+
+TEST(HeapProfileBuilderTest, TotalsReconcile) {
+  for (std::uint64_t seed = 1000; seed < 1050; ++seed) {
+    SCOPED_TRACE(seed);
+    const HeapProfile profile = built_from(random_events(seed));
+    const BlockTotals& totals = profile.totals;
+    for (const BlockTotals& sum :
+         {sum_of(profile.stacks), sum_of(profile.threads), sum_of(profile.sizes)}) {
+      expect_same(sum, {totals.allocated, totals.freed, totals.lost, totals.temporary, totals.live,
+                        totals.peak, totals.resized});
+    }
+    Amount parts = totals.freed;
+    parts += totals.lost;
+    parts += totals.live;
+    EXPECT_EQ(parts, totals.allocated);
+    Amount lifetimes;
+    for (const auto& lifetime : profile.lifetimes) lifetimes += lifetime.freed;
+    EXPECT_EQ(lifetimes, totals.freed);
+    std::uint64_t most_live = 0;
+    for (const auto& bucket : profile.timeline.buckets) {
+      most_live = std::max(most_live, bucket.most_live_bytes);
+    }
+    EXPECT_EQ(most_live, totals.peak.bytes);
+    EXPECT_EQ(profile.timeline.buckets.back().last_live_bytes, totals.live.bytes);
+  }
+}
+
+}  // namespace
+}  // namespace mini::sources
