@@ -7,10 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/cmd_record.h"
 #include "cli/cmd_report.h"
 #include "cli/cmd_run.h"
 #include "cli/cmd_trace.h"
 #include "cli/help.h"
+#include "cli/record_arguments.h"
 #include "cli/report_arguments.h"
 #include "cli/run_arguments.h"
 #include "cli/terminal.h"
@@ -26,6 +28,7 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {{"trace", run_trace_command, trace_help},
+                                 {"record", run_record_command, record_help},
                                  {"report", run_report_command, report_help},
                                  {"run", run_run_command, run_help}};
 

@@ -26,7 +26,7 @@ int complain(int status, const std::string& message) {
 
 /// The library's absolute path: the program may change its folder before it starts another.
 Result<std::string> library_for(const RunArguments& arguments) {
-  if (!arguments.library) return find_own_library();
+  if (!arguments.library) return find_own_library(kMinimalloc);
   if (::access(arguments.library->c_str(), R_OK) != 0) {
     const int error = errno;
     return fail(fmt::format("cannot read '{}': {}", *arguments.library, views::errno_text(error)));
@@ -76,7 +76,7 @@ int run_run_command(std::span<const std::string> words) {
     return complain(not_found ? kExitNotFound : kExitCannotRun, path.error().message);
   }
   const std::string& name = arguments->command.front();
-  if (const auto why = why_not_preloaded(*path)) {
+  if (const auto why = why_not_preloaded(*path, kMinimalloc)) {
     return complain(kExitCannotRun, fmt::format("{} {}", name, *why));
   }
   const auto library = library_for(*arguments);

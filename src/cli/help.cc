@@ -48,6 +48,7 @@ std::string main_help() {
          "\n"
          "Commands:\n"
          "  trace          the story of a program's memory, told from its system calls\n"
+         "  record         every allocation of a program with its stack, into a file\n"
          "  report         where the memory of a recorded program went\n"
          "  run            a program on libminimalloc instead of its own malloc\n"
          "  help COMMAND   the options of a command\n"
@@ -78,6 +79,27 @@ std::string format_trace_help(const CLI::App& app) {
       "Exit status: CMD's own, or 128 + N where signal N killed it; 127 no such\n"
       "command, 126 it cannot be run or traced, 2 wrong usage, 1 a file of heapspy's\n"
       "own cannot be opened.\n";
+  return out;
+}
+
+std::string format_record_help(const CLI::App& app) {
+  std::string out =
+      "Usage: heapspy record [options] [--] CMD ARG...\n"
+      "\n"
+      "Runs CMD with an agent in it that tells of every allocation, with its call\n"
+      "stack, and writes it all to a file for 'heapspy report'. Programs that CMD starts\n"
+      "are recorded too, each into a file of its own. CMD's input, output, signals and\n"
+      "exit status stay its own.\n";
+  write_options(out, app);
+  out +=
+      "\n"
+      "Examples:\n"
+      "  heapspy record -o build.heapspy g++ -c main.cc\n"
+      "  heapspy record python3 -c 'print(1)'\n"
+      "\n"
+      "Exit status: CMD's own, or 128 + N where signal N killed it; 127 no such\n"
+      "command, 126 it cannot be run, or not with the agent in it, 2 wrong usage, 1 the\n"
+      "recording cannot be written.\n";
   return out;
 }
 

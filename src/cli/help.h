@@ -9,6 +9,7 @@ namespace mini::cli {
 std::string main_help();
 std::string version_line();
 std::string format_trace_help(const CLI::App& app);
+std::string format_record_help(const CLI::App& app);
 std::string format_report_help(const CLI::App& app);
 std::string format_run_help(const CLI::App& app);
 

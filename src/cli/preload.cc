@@ -20,7 +20,6 @@
 namespace mini::cli {
 namespace {
 
-constexpr const char* kLibraryName = "libminimalloc.so.0";
 constexpr unsigned kMostInterpreters = 4;  // as the kernel
 
 bool read_at(int fd, std::uint64_t offset, void* out, std::size_t bytes) {
@@ -77,7 +76,7 @@ bool gives_rights(const std::string& path) {
   return as_user || as_group || by_capability;
 }
 
-std::optional<std::string> why_not_native(const std::string& path) {
+std::optional<std::string> why_not_native(const std::string& path, const OwnLibrary& library) {
   if (gives_rights(path)) {
     return "runs with more rights than you have (set-user-ID, set-group-ID or capabilities), and "
            "for "
@@ -86,30 +85,35 @@ std::optional<std::string> why_not_native(const std::string& path) {
   const auto loader = loader_of(path);
   if (!loader) return std::nullopt;
   if (loader->empty()) {
-    return "is statically linked: its malloc is part of it, and no loader is there to give it "
-           "another";
+    return fmt::format(
+        "is statically linked: it has its own malloc in it, and no loader that "
+        "could load {}",
+        library.name);
   }
   if (loader->find("ld-musl") != std::string::npos) {
-    return "uses the C library musl, and libminimalloc was built for another";
+    return fmt::format("uses the C library musl, and {} was built for another", library.name);
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-std::optional<std::string> why_not_preloaded(const std::string& path) {
+const OwnLibrary kMinimalloc{"libminimalloc.so.0", "libminimalloc", "--library", "../api"};
+const OwnLibrary kAgent{"libheapspy-agent.so", "heapspy's agent", "--agent", "../agent"};
+
+std::optional<std::string> why_not_preloaded(const std::string& path, const OwnLibrary& library) {
   std::string program = path;
   for (unsigned depth = 0; depth <= kMostInterpreters; ++depth) {
     std::optional<std::string> why;
     switch (kernel::classify_file(program)) {
       case kernel::FileKind::kNative:
-        why = why_not_native(program);
+        why = why_not_native(program, library);
         break;
       case kernel::FileKind::kElf32:
-        why = "is a 32-bit program, and libminimalloc is for 64-bit ones";
+        why = fmt::format("is a 32-bit program, and {} is for 64-bit ones", library.name);
         break;
       case kernel::FileKind::kForeign:
-        why = "is a program of another architecture than libminimalloc";
+        why = fmt::format("is a program of another architecture than {}", library.name);
         break;
       case kernel::FileKind::kScript:
       case kernel::FileKind::kOther:
@@ -124,17 +128,17 @@ std::optional<std::string> why_not_preloaded(const std::string& path) {
   return std::nullopt;
 }
 
-Result<std::string> find_own_library() {
+Result<std::string> find_own_library(const OwnLibrary& library) {
   std::string folder = kernel::read_proc_link(::getpid(), "exe").value_or("");
   folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/'));
-  const std::vector<std::string> folders = {folder + "/" MINI_BUILD_LIBDIR,
+  const std::vector<std::string> folders = {folder + "/" + library.build_folder,
                                             folder + "/" MINI_RELATIVE_LIBDIR, MINI_FULL_LIBDIR};
   for (const std::string& candidate : folders) {
-    std::string path = candidate + "/" + kLibraryName;
+    std::string path = candidate + "/" + library.file;
     if (::access(path.c_str(), R_OK) == 0) return path;
   }
-  return fail(fmt::format("{} is neither in {} nor in {}: say where with --library", kLibraryName,
-                          folders[1], folders[2]));
+  return fail(fmt::format("{} is neither in {} nor in {}: say where with {}", library.file,
+                          folders[1], folders[2], library.option));
 }
 
 Result<std::string> preload_list(const char* before, const std::string& library) {

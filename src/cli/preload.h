@@ -1,4 +1,4 @@
-// Whether a program can be given another malloc by LD_PRELOAD, and the library to give it.
+// Whether the loader gives a program a library of ours by LD_PRELOAD, and where that library is.
 #pragma once
 
 #include <optional>
@@ -8,13 +8,23 @@
 
 namespace mini::cli {
 
-/// The library that belongs to this heapspy: beside it in a build tree or in an installation.
-Result<std::string> find_own_library();
+/// A library of ours that is made to be preloaded.
+struct OwnLibrary {
+  const char* file;          // its file name
+  const char* name;          // in messages
+  const char* option;        // that names another one
+  const char* build_folder;  // from heapspy's own folder in a build tree
+};
+extern const OwnLibrary kMinimalloc;
+extern const OwnLibrary kAgent;
+
+/// The one that belongs to this heapspy: in a build tree or in an installation.
+Result<std::string> find_own_library(const OwnLibrary& library);
 
 /// Why the loader would ignore LD_PRELOAD for a program that can be executed: "is statically
 /// linked, …"; nullopt where it would not, or it cannot be told. A script is what its interpreter
 /// is.
-std::optional<std::string> why_not_preloaded(const std::string& path);
+std::optional<std::string> why_not_preloaded(const std::string& path, const OwnLibrary& library);
 
 /// LD_PRELOAD with a library added after what is there: libraries that wrap malloc come first.
 /// Fails where the path has a character that the list cannot hold.

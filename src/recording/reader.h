@@ -17,6 +17,9 @@ namespace mini::recording {
 /// block is handed on as it is: who looks it up must expect not to find it.
 class Visitor {
  public:
+  Visitor() = default;
+  Visitor(const Visitor&) = default;
+  Visitor& operator=(const Visitor&) = default;
   virtual ~Visitor() = default;
   virtual void module(ModuleNumber, const ModuleFacts&) {}
   virtual void thread(ThreadNumber, const ThreadFacts&) {}

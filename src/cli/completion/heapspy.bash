@@ -33,6 +33,16 @@ _heapspy_run_value() {
   esac
 }
 
+_heapspy_record_value() {
+  # The same for `record`.
+  case $1 in
+    -o | --output | --agent) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
+    --on-overflow) mapfile -t COMPREPLY < <(compgen -W 'wait drop' -- "$cur") ;;
+    --max-frames) COMPREPLY=() ;;
+    *) return 1 ;;
+  esac
+}
+
 _heapspy_report_value() {
   # The same for `report`; its --json takes none.
   case $1 in
@@ -62,17 +72,17 @@ _heapspy() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'trace report run help --help --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W 'trace record report run help --help --version' -- "$cur")
     return
   fi
   case ${COMP_WORDS[1]} in
     help)
-      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace report run' -- "$cur")
+      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace record report run' -- "$cur")
       return ;;
     report)
       _heapspy_report
       return ;;
-    trace | run) ;;
+    trace | record | run) ;;
     *) return ;;
   esac
   # The program's command begins at the first word that is no option of ours nor its value.
@@ -81,7 +91,7 @@ _heapspy() {
     case $word in
       --) ((i++)) && break ;;
       -o | --output | --json | -p | --pid | --filter | --cause | --color | --min | --width | \
-        --max-frames | --set | --library)
+        --max-frames | --set | --library | --on-overflow | --agent)
         ((i++)) ;;
       -*) ;;
       =) ((i++)) ;;
@@ -95,6 +105,9 @@ _heapspy() {
   "_heapspy_${COMP_WORDS[1]}_value" "$prev" && return
   if [[ $cur == -* && ${COMP_WORDS[1]} == run ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--stats --verbose --set --library --help' -- "$cur")
+  elif [[ $cur == -* && ${COMP_WORDS[1]} == record ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--output --quiet --max-frames --free-stacks --on-overflow
+      --agent --help' -- "$cur")
   elif [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--pid --no-follow --events --summary --layout --filter
       --cause --min --stack --output --json --quiet --color --width --no-stacks --max-frames

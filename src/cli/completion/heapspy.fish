@@ -9,6 +9,11 @@ function __heapspy_in_trace
     test (count $words) -ge 2; and test $words[2] = trace
 end
 
+function __heapspy_in_record
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and test $words[2] = record
+end
+
 function __heapspy_in_report
     set -l words (commandline -opc)
     test (count $words) -ge 2; and test $words[2] = report
@@ -29,12 +34,13 @@ end
 
 complete -c heapspy -f
 complete -c heapspy -n __heapspy_at_command -a trace -d "the story of a program's memory"
+complete -c heapspy -n __heapspy_at_command -a record -d 'every allocation with its stack, into a file'
 complete -c heapspy -n __heapspy_at_command -a report -d 'where the memory of a recorded program went'
 complete -c heapspy -n __heapspy_at_command -a run -d 'a program on libminimalloc'
 complete -c heapspy -n __heapspy_at_command -a help -d 'the options of a command'
 complete -c heapspy -n __heapspy_at_command -s h -l help -d 'show help'
 complete -c heapspy -n __heapspy_at_command -s V -l version -d 'show the version'
-complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace report run'
+complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace record report run'
 
 complete -c heapspy -n __heapspy_in_trace -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c heapspy -n __heapspy_in_trace -s p -l pid -x -a '(__fish_complete_pids)' -d 'trace a running process'
@@ -57,6 +63,15 @@ complete -c heapspy -n __heapspy_in_trace -l no-debug-files -d 'ignore separate 
 complete -c heapspy -n __heapspy_in_trace -l verify -d 'compare the model with the kernel'
 complete -c heapspy -n __heapspy_in_trace -l no-seccomp -d 'stop at every system call'
 complete -c heapspy -n __heapspy_in_trace -s h -l help -d 'show help'
+
+complete -c heapspy -n __heapspy_in_record -x -a '(__fish_complete_subcommand --fcs-skip=2)'
+complete -c heapspy -n __heapspy_in_record -s o -l output -r -F -d 'write to a file'
+complete -c heapspy -n __heapspy_in_record -s q -l quiet -d 'do not say what was written'
+complete -c heapspy -n __heapspy_in_record -l max-frames -x -d 'frames of a stack at most'
+complete -c heapspy -n __heapspy_in_record -l free-stacks -d 'the stacks of frees too'
+complete -c heapspy -n __heapspy_in_record -l on-overflow -x -a 'wait drop' -d 'where the program is too fast'
+complete -c heapspy -n __heapspy_in_record -l agent -r -F -d 'the libheapspy-agent.so to use'
+complete -c heapspy -n __heapspy_in_record -s h -l help -d 'show help'
 
 complete -c heapspy -n __heapspy_in_report -F
 complete -c heapspy -n __heapspy_in_report -l by -x -a 'function file module thread size' -d 'sums by what'

@@ -22,6 +22,7 @@ LoaderAnswer ask_loader_index(std::uintptr_t pc, LoaderObject* object) {
   object->map_begin = reinterpret_cast<std::uintptr_t>(found.dlfo_map_start);
   object->map_end = reinterpret_cast<std::uintptr_t>(found.dlfo_map_end);
   object->bias = found.dlfo_link_map->l_addr;
+  object->path = found.dlfo_link_map->l_name;
   return LoaderAnswer::kModule;
 }
 

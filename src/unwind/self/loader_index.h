@@ -24,6 +24,7 @@ struct LoaderObject {
   std::uintptr_t map_begin = 0;
   std::uintptr_t map_end = 0;
   std::uintptr_t bias = 0;
+  const char* path = "";  // as the loader has it, which keeps it as long as the module
 };
 
 LoaderAnswer ask_loader_index(std::uintptr_t pc, LoaderObject* object);

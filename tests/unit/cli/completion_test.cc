@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/event_filter.h"
+#include "cli/record_arguments.h"
 #include "cli/report_arguments.h"
 #include "cli/run_arguments.h"
 #include "cli/trace_arguments.h"
@@ -43,6 +44,7 @@ std::set<std::string> long_options(const std::vector<std::string>& options) {
 /// Of all commands together.
 std::set<std::string> long_options() {
   std::set<std::string> names = long_options(trace_option_names());
+  names.merge(long_options(record_option_names()));
   names.merge(long_options(report_option_names()));
   names.merge(long_options(run_option_names()));
   return names;
@@ -84,6 +86,7 @@ TEST(ManualTest, DescribesEveryOption) {
   const std::string pattern = "\\.It (?:Fl [a-z] [^\\n]*, )?Fl Fl ([a-z-]+)";
   const std::string man = std::string(MINI_DOCS_DIR) + "/man/";
   EXPECT_EQ(found(read(man + "heapspy-trace.1"), pattern), long_options(trace_option_names()));
+  EXPECT_EQ(found(read(man + "heapspy-record.1"), pattern), long_options(record_option_names()));
   EXPECT_EQ(found(read(man + "heapspy-report.1"), pattern), long_options(report_option_names()));
   EXPECT_EQ(found(read(man + "heapspy-run.1"), pattern), long_options(run_option_names()));
 }

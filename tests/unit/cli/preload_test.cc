@@ -6,6 +6,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <optional>
 #include <unistd.h>
 #include <vector>
 
@@ -14,6 +15,10 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Optional;
+
+std::optional<std::string> why_not(const std::string& path) {
+  return why_not_preloaded(path, kMinimalloc);
+}
 
 class WhyNotPreloaded : public testing::Test {
  protected:
@@ -52,58 +57,56 @@ class WhyNotPreloaded : public testing::Test {
 };
 
 TEST_F(WhyNotPreloaded, NothingSpeaksAgainstADynamicProgram) {
-  EXPECT_EQ(why_not_preloaded(file("dynamic", elf("/lib64/ld-linux-x86-64.so.2"))), std::nullopt);
-  EXPECT_EQ(why_not_preloaded("/proc/self/exe"), std::nullopt);
+  EXPECT_EQ(why_not(file("dynamic", elf("/lib64/ld-linux-x86-64.so.2"))), std::nullopt);
+  EXPECT_EQ(why_not("/proc/self/exe"), std::nullopt);
 }
 
 TEST_F(WhyNotPreloaded, AStaticProgramHasNoLoader) {
-  EXPECT_THAT(why_not_preloaded(file("static", elf(nullptr))),
-              Optional(HasSubstr("is statically linked")));
+  EXPECT_THAT(why_not(file("static", elf(nullptr))), Optional(HasSubstr("is statically linked")));
 }
 
 TEST_F(WhyNotPreloaded, MuslIsAnotherCLibrary) {
-  EXPECT_THAT(why_not_preloaded(file("musl", elf("/lib/ld-musl-x86_64.so.1"))),
-              Optional(HasSubstr("musl")));
+  EXPECT_THAT(why_not(file("musl", elf("/lib/ld-musl-x86_64.so.1"))), Optional(HasSubstr("musl")));
 }
 
 TEST_F(WhyNotPreloaded, OtherArchitecturesAreNamed) {
   std::string program = elf(nullptr);
   program[EI_CLASS] = ELFCLASS32;
-  EXPECT_THAT(why_not_preloaded(file("32", program)), Optional(HasSubstr("32-bit")));
+  EXPECT_THAT(why_not(file("32", program)), Optional(HasSubstr("32-bit")));
   program[EI_CLASS] = ELFCLASS64;
   program[18] = EM_386;
-  EXPECT_THAT(why_not_preloaded(file("foreign", program)), Optional(HasSubstr("architecture")));
+  EXPECT_THAT(why_not(file("foreign", program)), Optional(HasSubstr("architecture")));
 }
 
 TEST_F(WhyNotPreloaded, AScriptIsWhatItsInterpreterIs) {
   const std::string interpreter = file("static", elf(nullptr));
   const std::string script = file("script", "#! " + interpreter + " -x\n");
-  EXPECT_THAT(why_not_preloaded(script),
+  EXPECT_THAT(why_not(script),
               Optional(HasSubstr("is a script of " + interpreter + ", which is statically")));
-  EXPECT_THAT(why_not_preloaded(file("second", "#!" + script + "\n")),
+  EXPECT_THAT(why_not(file("second", "#!" + script + "\n")),
               Optional(HasSubstr("is a script of " + interpreter)));
-  EXPECT_EQ(why_not_preloaded(file("shell", "#!/bin/sh\n")), std::nullopt);
-  EXPECT_EQ(why_not_preloaded(file("plain", "echo text without a first line for the kernel\n")),
+  EXPECT_EQ(why_not(file("shell", "#!/bin/sh\n")), std::nullopt);
+  EXPECT_EQ(why_not(file("plain", "echo text without a first line for the kernel\n")),
             std::nullopt);
 }
 
 TEST_F(WhyNotPreloaded, AScriptOfItselfEnds) {
   const std::string path = folder_ + "/circle";
-  EXPECT_EQ(why_not_preloaded(file("circle", "#!" + path + "\n")), std::nullopt);
+  EXPECT_EQ(why_not(file("circle", "#!" + path + "\n")), std::nullopt);
 }
 
 TEST_F(WhyNotPreloaded, WhatCannotBeReadIsLeftToTheKernel) {
-  EXPECT_EQ(why_not_preloaded(folder_ + "/nothing"), std::nullopt);
-  EXPECT_EQ(why_not_preloaded(file("empty", "")), std::nullopt);
+  EXPECT_EQ(why_not(folder_ + "/nothing"), std::nullopt);
+  EXPECT_EQ(why_not(file("empty", "")), std::nullopt);
   const std::string whole = elf("/lib64/ld-linux-x86-64.so.2");
   for (std::size_t size = 0; size < whole.size(); size += 7) {
-    why_not_preloaded(file("cut", whole.substr(0, size)));
+    why_not(file("cut", whole.substr(0, size)));
   }
   std::string wild = elf(nullptr);
   for (std::size_t i = EI_CLASS + 1; i < wild.size(); ++i) {
     if (i != 18 && i != 19) wild[i] = '\xff';
   }
-  EXPECT_EQ(why_not_preloaded(file("wild", wild)), std::nullopt);
+  EXPECT_EQ(why_not(file("wild", wild)), std::nullopt);
 }
 
 TEST_F(WhyNotPreloaded, ASetUserIdProgramOfAnotherUserIsTrustedByNoEnvironment) {
@@ -111,7 +114,7 @@ TEST_F(WhyNotPreloaded, ASetUserIdProgramOfAnotherUserIsTrustedByNoEnvironment) 
   const std::string path = file("set-user-id", elf("/lib64/ld-linux-x86-64.so.2"));
   ASSERT_EQ(::chown(path.c_str(), 65534, 65534), 0);
   std::filesystem::permissions(path, std::filesystem::perms(04755));
-  EXPECT_THAT(why_not_preloaded(path), Optional(HasSubstr("set-user-ID")));
+  EXPECT_THAT(why_not(path), Optional(HasSubstr("set-user-ID")));
 }
 
 TEST(PreloadList, ComesAfterWhatIsThere) {

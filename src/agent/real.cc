@@ -1,0 +1,88 @@
+// dlsym allocates in some C libraries, and is asked for the first time by a call of malloc.
+#include "agent/real.h"
+
+#include <atomic>
+#include <cstdint>
+#include <dlfcn.h>
+#include <iterator>
+
+namespace mini::agent {
+namespace {
+
+constexpr std::size_t kGranule = 16;
+constexpr std::size_t kStartBytes = std::size_t{64} << 10;
+
+alignas(kGranule) constinit std::byte g_start_memory[kStartBytes];
+constinit std::atomic<std::size_t> g_start_used{0};
+
+constinit RealFunctions g_real{};
+constinit std::atomic<const RealFunctions*> g_known{nullptr};
+constinit thread_local bool t_is_looking __attribute__((tls_model("initial-exec"))) = false;
+
+struct Name {
+  const char* name;
+  void** place;
+};
+
+template <typename Function>
+void** place_of(Function& function) {
+  return reinterpret_cast<void**>(&function);
+}
+
+}  // namespace
+
+void* start_block(std::size_t bytes) {
+  if (bytes > kStartBytes) return nullptr;
+  const std::size_t chunk = kGranule + ((bytes + kGranule - 1) & ~(kGranule - 1));
+  const std::size_t begin = g_start_used.fetch_add(chunk, std::memory_order_relaxed);
+  if (begin + chunk > kStartBytes) return nullptr;
+  std::byte* const block = g_start_memory + begin + kGranule;
+  reinterpret_cast<std::size_t*>(block)[-1] = bytes;
+  return block;
+}
+
+bool is_start_block(const void* block) {
+  const auto offset =
+      reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(g_start_memory);
+  return offset < kStartBytes;
+}
+
+std::size_t start_block_bytes(const void* block) {
+  return static_cast<const std::size_t*>(block)[-1];
+}
+
+const RealFunctions* real_functions() {
+  return g_known.load(std::memory_order_acquire);
+}
+
+void* next_function(const char* name) {
+  return dlsym(RTLD_NEXT, name);
+}
+
+const RealFunctions* find_real_functions() {
+  if (const RealFunctions* known = real_functions(); known != nullptr) return known;
+  if (t_is_looking) return nullptr;
+  t_is_looking = true;
+  const Name names[] = {
+      {"malloc", place_of(g_real.malloc)},
+      {"calloc", place_of(g_real.calloc)},
+      {"realloc", place_of(g_real.realloc)},
+      {"reallocarray", place_of(g_real.reallocarray)},
+      {"free", place_of(g_real.free)},
+      {"aligned_alloc", place_of(g_real.aligned_alloc)},
+      {"posix_memalign", place_of(g_real.posix_memalign)},
+      {"memalign", place_of(g_real.memalign)},
+      {"valloc", place_of(g_real.valloc)},
+      {"pvalloc", place_of(g_real.pvalloc)},
+      {"free_sized", place_of(g_real.free_sized)},
+      {"free_aligned_sized", place_of(g_real.free_aligned_sized)},
+      {"dlclose", place_of(g_real.dlclose)},
+  };
+  // Two threads may look at once: both write the same.
+  for (const Name& name : names) *name.place = next_function(name.name);
+  t_is_looking = false;
+  g_known.store(&g_real, std::memory_order_release);
+  return &g_real;
+}
+
+}  // namespace mini::agent

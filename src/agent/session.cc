@@ -1,0 +1,171 @@
+// Connecting: the channel's path comes from the environment the first time, and is kept for
+// children that clear theirs.
+#include "agent/session.h"
+
+#include <cstring>
+#include <unistd.h>
+
+#include "kernel/vm/shared.h"
+#include "kernel/vm/vm.h"
+
+namespace mini::agent {
+namespace {
+
+namespace vm = kernel::vm;
+
+constexpr std::size_t kMostPathBytes = 64;
+
+constinit std::atomic<Session*> g_session{nullptr};
+constinit char g_channel_path[kMostPathBytes] = {};
+constinit std::atomic<bool> g_is_watched{true};  // false: there is no channel for this program
+
+std::uint32_t* word_of(std::atomic<std::uint32_t>& word) {
+  return reinterpret_cast<std::uint32_t*>(&word);
+}
+
+// False where the environment is not there yet.
+bool find_channel_path() {
+  if (g_channel_path[0] != '\0') return true;
+  if (environ == nullptr) return false;
+  constexpr std::size_t kNameBytes = sizeof wire::kChannelVariable - 1;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const char* const text = *variable;
+    if (std::strncmp(text, wire::kChannelVariable, kNameBytes) != 0 || text[kNameBytes] != '=')
+      continue;
+    const char* const path = text + kNameBytes + 1;
+    const std::size_t bytes = std::strlen(path) + 1;
+    if (bytes <= kMostPathBytes) std::memcpy(g_channel_path, path, bytes);
+    break;
+  }
+  if (g_channel_path[0] == '\0') g_is_watched.store(false, std::memory_order_relaxed);
+  return g_channel_path[0] != '\0';
+}
+
+}  // namespace
+
+Session* Session::current() {
+  Session* session = g_session.load(std::memory_order_acquire);
+  if (session == nullptr) [[unlikely]] {
+    if (!g_is_watched.load(std::memory_order_relaxed) || !find_channel_path()) return nullptr;
+    auto* const fresh = static_cast<Session*>(vm::map_wiped_on_fork(sizeof(Session)));
+    if (fresh == nullptr) return nullptr;
+    if (g_session.compare_exchange_strong(session, fresh, std::memory_order_acq_rel)) {
+      session = fresh;
+    } else {
+      vm::unmap(fresh, sizeof(Session));
+    }
+  }
+  const State state = session->state_.load(std::memory_order_acquire);
+  if (state == State::kReady) [[likely]]
+    return session;
+  return state != State::kClosed && session->connect() ? session : nullptr;
+}
+
+bool Session::connect() {
+  State state = State::kNew;
+  if (state_.compare_exchange_strong(state, State::kConnecting, std::memory_order_acquire)) {
+    state = open() ? State::kReady : State::kClosed;
+    state_.store(state, std::memory_order_release);
+  }
+  while (state == State::kConnecting) {
+    vm::yield();
+    state = state_.load(std::memory_order_acquire);
+  }
+  return state == State::kReady;
+}
+
+bool Session::open() {
+  channel_ = static_cast<wire::Channel*>(vm::map_shared(g_channel_path, 0, wire::kChannelBytes));
+  if (channel_ == nullptr) return false;
+  settings_ = channel_->settings;
+  if (channel_->magic != wire::kMagic || channel_->is_closed.load(std::memory_order_acquire) != 0) {
+    return false;
+  }
+  const std::uint32_t number = channel_->slots_taken.fetch_add(1, std::memory_order_relaxed);
+  if (number >= wire::kSlots) return false;
+  slot_.begin = static_cast<std::byte*>(
+      vm::map_shared(g_channel_path, wire::slot_offset(number), wire::kSlotBytes));
+  if (slot_.begin == nullptr) return false;
+  wire::Slot& slot = slot_.slot();
+  slot.pid = vm::process_id();
+  slot.parent_pid = vm::parent_process_id();
+  slot.executable_bytes =
+      static_cast<std::uint32_t>(vm::executable_path(&slot.executable[0], sizeof slot.executable));
+  slot.command_bytes =
+      static_cast<std::uint32_t>(vm::command_line(&slot.command[0], sizeof slot.command));
+  slot.nodes_taken.store(1, std::memory_order_relaxed);  // 0 is none
+  slot.state.store(wire::SlotState::kReady, std::memory_order_release);
+  ring_doorbell();
+  return true;
+}
+
+void Session::close() {
+  state_.store(State::kClosed, std::memory_order_release);
+}
+
+bool Session::take_ring(std::uint32_t* ring) {
+  wire::Slot& slot = slot_.slot();
+  const std::uint32_t taken = slot.rings_taken.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < taken && i < wire::kRings; ++i) {
+    auto state = wire::RingState::kFree;
+    if (slot_.ring(i).state.load(std::memory_order_relaxed) == state &&
+        slot_.ring(i).state.compare_exchange_strong(state, wire::RingState::kOwned,
+                                                    std::memory_order_acquire)) {
+      *ring = i;
+      return true;
+    }
+  }
+  *ring = slot.rings_taken.fetch_add(1, std::memory_order_relaxed);
+  if (*ring >= wire::kRings) {
+    slot.rings_taken.store(wire::kRings, std::memory_order_relaxed);
+    return false;
+  }
+  slot_.ring(*ring).state.store(wire::RingState::kOwned, std::memory_order_relaxed);
+  return true;
+}
+
+std::uint32_t Session::take_nodes(std::uint32_t count) {
+  std::atomic<std::uint32_t>& taken = slot_.slot().nodes_taken;
+  if (taken.load(std::memory_order_relaxed) > wire::kNodes - count) return 0;
+  const std::uint32_t first = taken.fetch_add(count, std::memory_order_relaxed);
+  return first <= wire::kNodes - count ? first : 0;
+}
+
+void Session::ring_doorbell() {
+  channel_->doorbell.fetch_add(1, std::memory_order_release);
+  if (channel_->is_asleep.load(std::memory_order_acquire) != 0) {
+    vm::wake_shared(word_of(channel_->doorbell));
+  }
+}
+
+bool Session::was_told(std::uintptr_t module) const {
+  const std::uint32_t count = modules_count_.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < count && i < kMostModules; ++i) {
+    if (modules_[i].load(std::memory_order_acquire) == module) return true;
+  }
+  return false;
+}
+
+// Two threads may tell of the same module at once: that does no harm.
+void Session::set_told(std::uintptr_t module) {
+  const std::uint32_t place = modules_count_.fetch_add(1, std::memory_order_acq_rel);
+  if (place < kMostModules) modules_[place].store(module, std::memory_order_release);
+}
+
+ThreadLog* Session::take_log() {
+  for (std::atomic<ThreadLog*>& place : logs_) {
+    if (place.load(std::memory_order_relaxed) == nullptr) continue;
+    if (ThreadLog* const log = place.exchange(nullptr, std::memory_order_acquire)) return log;
+  }
+  return nullptr;
+}
+
+void Session::put_log(ThreadLog& log) {
+  for (std::atomic<ThreadLog*>& place : logs_) {
+    ThreadLog* none = nullptr;
+    if (place.compare_exchange_strong(none, &log, std::memory_order_release)) return;
+  }
+  // More than there is room for: its memory stays mapped, and is not used again.
+}
+
+}  // namespace mini::agent

@@ -1,0 +1,74 @@
+// A process's part of a recording: its slot of the channel.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "wire/channel.h"
+
+namespace mini::agent {
+
+class ThreadLog;
+
+/// One in a process, in memory that a fork wipes: a child finds it as it was before anything was
+/// done, and gets a slot of its own. Thread-safe.
+class Session {
+ public:
+  /// The process's; null where there is no memory for it, or nobody records.
+  static Session* current();
+  /// Goes quiet for good: nobody reads any more.
+  void close();
+
+  const wire::Settings& settings() const { return settings_; }
+  wire::Channel& channel() const { return *channel_; }
+  wire::SlotView slot() const { return slot_; }
+
+  /// A ring that is this thread's from now on; false where all are taken.
+  bool take_ring(std::uint32_t* ring);
+  /// The first of `count` nodes that are the caller's to fill in; 0 where there are no more.
+  std::uint32_t take_nodes(std::uint32_t count);
+  void count_lost_event() { slot_.slot().lost_events.fetch_add(1, std::memory_order_relaxed); }
+  /// Wakes the recorder, if it sleeps.
+  void ring_doorbell();
+
+  /// Modules that the recorder has been told of, by where they begin.
+  bool was_told(std::uintptr_t module) const;
+  void set_told(std::uintptr_t module);
+  /// Calls gone(begin) for each that was told of and for which is_there(begin) is false, and
+  /// forgets it.
+  template <typename IsThere, typename Gone>
+  void forget_modules(IsThere&& is_there, Gone&& gone) {
+    for (std::atomic<std::uintptr_t>& told : modules_) {
+      std::uintptr_t begin = told.load(std::memory_order_acquire);
+      if (begin == 0 || is_there(begin)) continue;
+      if (!told.compare_exchange_strong(begin, 0, std::memory_order_relaxed)) continue;
+      gone(begin);
+      unload_count_.fetch_add(1, std::memory_order_release);
+    }
+  }
+  /// How often a module went: what was told of addresses before may be wrong after.
+  std::uint32_t unload_count() const { return unload_count_.load(std::memory_order_acquire); }
+
+  /// Logs of threads that have ended, to be used again.
+  ThreadLog* take_log();
+  void put_log(ThreadLog& log);
+
+ private:
+  enum class State : std::uint32_t { kNew, kConnecting, kReady, kClosed };
+
+  bool connect();
+  bool open();
+
+  std::atomic<State> state_;
+  wire::Channel* channel_;
+  wire::SlotView slot_;
+  wire::Settings settings_;
+  static constexpr std::size_t kMostModules = 4096;
+
+  std::atomic<std::uint32_t> unload_count_;
+  std::atomic<std::uint32_t> modules_count_;  // places that were ever used
+  std::atomic<ThreadLog*> logs_[64];
+  std::atomic<std::uintptr_t> modules_[kMostModules];
+};
+
+}  // namespace mini::agent

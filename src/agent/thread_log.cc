@@ -1,0 +1,272 @@
+// A record is put whole or not at all: make_room() first, then the words, then publish().
+#include "agent/thread_log.h"
+
+#include <cstring>
+
+#include "agent/code.h"
+#include "kernel/vm/shared.h"
+#include "kernel/vm/vm.h"
+#include "unwind/self/loader_index.h"
+#include "wire/clock.h"
+
+namespace mini::agent {
+namespace {
+
+namespace vm = kernel::vm;
+
+constexpr std::uint32_t kNodesAtOnce = 64;  // a KiB: threads do not share its cache lines
+constexpr std::uint64_t kWaitNs = 5'000'000;
+constexpr std::uint32_t kMostWaits = 400;  // two seconds in all
+
+constinit unwind::self::CodeTable g_code;
+
+constinit thread_local ThreadLog* t_log __attribute__((tls_model("initial-exec"))) = nullptr;
+
+/// Words for the bytes of two texts, one after the other.
+void put_texts(wire::RingWriter& ring, const char* first, std::size_t first_bytes,
+               const std::uint8_t* second, std::size_t second_bytes) {
+  const std::size_t bytes = first_bytes + second_bytes;
+  for (std::size_t at = 0; at < bytes; at += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    for (std::size_t i = at; i < bytes && i < at + sizeof word; ++i) {
+      const auto byte =
+          i < first_bytes ? static_cast<std::uint8_t>(first[i]) : second[i - first_bytes];
+      word |= std::uint64_t{byte} << (8 * (i - at));
+    }
+    ring.put(word);
+  }
+}
+
+std::uint64_t address_of(const void* block) {
+  return reinterpret_cast<std::uint64_t>(block);
+}
+
+}  // namespace
+
+unwind::self::CodeTable& code_table() {
+  return g_code;
+}
+
+constinit thread_local bool t_is_inside __attribute__((tls_model("initial-exec"))) = false;
+
+ThreadLog* ThreadLog::current() {
+  ThreadLog* const log = t_log;
+  Session* const session = Session::current();
+  if (session == nullptr) [[unlikely]]
+    return nullptr;
+  if (log != nullptr && log->session_ != nullptr) [[likely]]
+    return log;
+  // A child of a fork finds its thread's log wiped, and uses the memory again.
+  ThreadLog* fresh = log != nullptr ? log : session->take_log();
+  if (fresh == nullptr) {
+    fresh = static_cast<ThreadLog*>(vm::map_wiped_on_fork(sizeof(ThreadLog)));
+  }
+  if (fresh == nullptr || !fresh->connect(*session)) {
+    session->count_lost_event();
+    if (fresh != nullptr && log == nullptr) session->put_log(*fresh);
+    return nullptr;
+  }
+  t_log = fresh;
+  watch_end_of_thread();
+  return fresh;
+}
+
+bool ThreadLog::connect(Session& session) {
+  if (!session.take_ring(&ring_number_)) return false;
+  wire::RingHead& head = session.slot().ring(ring_number_);
+  head.tid = vm::thread_id();
+  ring_ = wire::RingWriter(head, session.slot().words(ring_number_));
+  const std::uint32_t most = session.settings().most_frames;
+  if (!unwinder_.start(g_code, most < kMostFrames ? most : kMostFrames)) return false;
+  nodes_count_ = 0;
+  session_ = &session;
+  gave_up_ = false;
+  return true;
+}
+
+void ThreadLog::end_thread() {
+  ThreadLog* const log = t_log;
+  if (log == nullptr || log->session_ == nullptr) return;
+  t_log = nullptr;
+  Session& session = *log->session_;
+  log->session_ = nullptr;
+  log->unwinder_.stop();  // what this stack held is of no use for another's
+  // The nodes that it told of are another thread's next: they are the process's.
+  log->ring_.head().state.store(wire::RingState::kClosed, std::memory_order_release);
+  session.put_log(*log);
+}
+
+bool ThreadLog::make_room(std::uint32_t words) {
+  if (!ring_.has_room(words)) [[unlikely]] {
+    if (!wait_for_room(words)) {
+      drop_event();
+      return false;
+    }
+  }
+  return true;
+}
+
+bool ThreadLog::wait_for_room(std::uint32_t words) {
+  session_->ring_doorbell();
+  if (gave_up_ || session_->settings().overflow == wire::Overflow::kDrop) return false;
+  wire::RingHead& head = ring_.head();
+  for (std::uint32_t i = 0; i < kMostWaits; ++i) {
+    head.is_full.store(1, std::memory_order_seq_cst);
+    if (ring_.has_room(words)) {
+      head.is_full.store(0, std::memory_order_relaxed);
+      return true;
+    }
+    vm::wait_shared(reinterpret_cast<std::uint32_t*>(&head.is_full), 1, kWaitNs);
+    if (ring_.has_room(words)) return true;
+    if (session_->channel().is_closed.load(std::memory_order_acquire) != 0 ||
+        !vm::process_exists(session_->settings().recorder_pid)) {
+      session_->close();
+      return false;
+    }
+  }
+  gave_up_ = true;
+  return false;
+}
+
+void ThreadLog::drop_event() {
+  ring_.head().dropped_events.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ThreadLog::publish() {
+  ring_.publish();
+  gave_up_ = false;
+  // The recorder looks by itself every few milliseconds; a thread that is faster tells it.
+  if (ring_.unread_words() > wire::kRingWords / 2 && !ring_.has_room(wire::kRingWords / 2) &&
+      session_->channel().is_asleep.load(std::memory_order_relaxed) != 0) {
+    session_->ring_doorbell();
+  }
+}
+
+void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
+                               const Caller& caller) {
+  const std::uint32_t node = node_of_stack(caller);
+  const auto detail = static_cast<std::uint8_t>(call);
+  if (bytes < wire::kLargeBytes) [[likely]] {
+    if (!make_room(3)) return;
+    ring_.put(wire::record_word(wire::RecordKind::kAllocation, wire::now_ticks(), detail));
+    ring_.put(address_of(block));
+    ring_.put(std::uint64_t{bytes} << wire::kNodeBits | node);
+  } else {
+    if (!make_room(4)) return;
+    ring_.put(wire::record_word(wire::RecordKind::kLargeAllocation, wire::now_ticks(), detail));
+    ring_.put(address_of(block));
+    ring_.put(node);
+    ring_.put(bytes);
+  }
+  publish();
+}
+
+void ThreadLog::add_free(const void* block, const Caller& caller) {
+  const bool with_stack = session_->settings().free_stacks != 0;
+  const std::uint32_t node = with_stack ? node_of_stack(caller) : 0;
+  if (!make_room(with_stack ? 3 : 2)) return;
+  const auto kind = with_stack ? wire::RecordKind::kFreeWithStack : wire::RecordKind::kFree;
+  ring_.put(wire::record_word(kind, wire::now_ticks()));
+  ring_.put(address_of(block));
+  if (with_stack) ring_.put(node);
+  publish();
+}
+
+// The stack's outer frames that did not change keep their nodes.
+std::uint32_t ThreadLog::node_of_stack(const Caller& caller) {
+  const unwind::self::Chain chain = unwinder_.unwind(caller);
+  if (chain.end != unwind::self::StackEnd::kComplete) {
+    ring_.head().truncated_stacks.fetch_add(1, std::memory_order_relaxed);
+  }
+  std::uint32_t at = chain.unchanged_outer < nodes_count_ ? chain.unchanged_outer : nodes_count_;
+  if (const std::uint32_t unloads = session_->unload_count(); unloads != unload_count_) {
+    unload_count_ = unloads;
+    index_.clear();
+    at = 0;
+  }
+  std::uint32_t node = at == 0 ? 0 : nodes_[at - 1];
+  for (; at < chain.count; ++at) {
+    node = node_of_frame(node, chain.pcs[at]);
+    nodes_[at] = node;
+    if (node == 0) break;
+  }
+  nodes_count_ = at;
+  return node;
+}
+
+std::uint32_t ThreadLog::new_node() {
+  if (nodes_left_ == 0) {
+    next_node_ = session_->take_nodes(kNodesAtOnce);
+    if (next_node_ == 0) return 0;
+    nodes_left_ = kNodesAtOnce;
+  }
+  --nodes_left_;
+  return next_node_++;
+}
+
+std::uint32_t ThreadLog::node_of_frame(std::uint32_t caller, std::uint64_t pc) {
+  wire::Node* const nodes = session_->slot().nodes();
+  if (!index_.grow(nodes)) return 0;
+  std::size_t place = 0;
+  std::uint32_t node = index_.find(caller, pc, &place, nodes);
+  if (node != 0) [[likely]]
+    return node;
+  node = new_node();
+  if (node == 0) return 0;
+  tell_module_of(pc);
+  nodes[node] = {.pc = pc, .caller = caller, .unused = 0};
+  index_.insert(place, node);
+  return node;
+}
+
+// Before any event refers to code of a module the recorder is told where it is. Frames are new only
+// now and then, and the loader's index needs no lock.
+void ThreadLog::tell_module_of(std::uint64_t pc) {
+  unwind::self::LoaderObject object;
+  unwind::self::Module mapped;
+  const auto answer = unwind::self::ask_loader_index(pc - 1, &object);
+  const unwind::self::Module* module = g_code.modules().find(pc - 1);
+  if (answer == unwind::self::LoaderAnswer::kModule) {
+    if (session_->was_told(object.map_begin)) return;
+    if (module == nullptr && unwind::self::describe_mapped_module(object, &mapped)) {
+      mapped.path = object.path;
+      mapped.path_bytes = std::strlen(object.path);
+      module = &mapped;
+    }
+  } else if (module != nullptr) {
+    object.map_begin = module->code.begin;
+  }
+  if (module == nullptr || session_->was_told(object.map_begin)) return;
+  if (tell_module(*module, object.map_begin)) session_->set_told(object.map_begin);
+}
+
+bool ThreadLog::tell_module(const unwind::self::Module& module, std::uint64_t begin) {
+  const std::size_t bytes = module.path_bytes + module.build_id_bytes;
+  const auto words = static_cast<std::uint32_t>(wire::kModuleHeadWords + (bytes + 7) / 8);
+  if (module.path_bytes > wire::kMostPathBytes || !make_room(words)) return false;
+  ring_.put(wire::record_word(wire::RecordKind::kModule, wire::now_ticks()));
+  ring_.put(module.bias);
+  ring_.put(begin);
+  ring_.put(module.code.end);
+  ring_.put(module.path_bytes | std::uint64_t{module.build_id_bytes} << 32);
+  put_texts(ring_, module.path, module.path_bytes, &module.build_id[0], module.build_id_bytes);
+  publish();
+  return true;
+}
+
+void ThreadLog::add_unloaded_modules() {
+  g_code.refresh();
+  const auto is_there = [](std::uintptr_t begin) {
+    unwind::self::LoaderObject object;
+    return unwind::self::ask_loader_index(begin, &object) == unwind::self::LoaderAnswer::kModule ||
+           g_code.modules().find(begin) != nullptr;
+  };
+  session_->forget_modules(is_there, [this](std::uintptr_t begin) {
+    if (!make_room(wire::head_words(wire::RecordKind::kModuleGone))) return;
+    ring_.put(wire::record_word(wire::RecordKind::kModuleGone, wire::now_ticks()));
+    ring_.put(begin);
+    publish();
+  });
+}
+
+}  // namespace mini::agent

@@ -1,0 +1,67 @@
+// What one thread tells the recorder: its ring, and the stacks that it has told of.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "agent/session.h"
+#include "agent/stack_index.h"
+#include "unwind/self/self_unwinder.h"
+#include "wire/record.h"
+#include "wire/ring.h"
+
+namespace mini::agent {
+
+using Caller = unwind::self::CallerRegisters;
+
+/// Used by its thread alone, in memory that a fork wipes: all zero, it has no session.
+class ThreadLog {
+ public:
+  static constexpr std::uint32_t kMostFrames = 1024;  // what a recorder may ask for
+
+  /// This thread's, connected; null where nobody records, or inside the agent itself.
+  static ThreadLog* current();
+  /// To be called when a thread ends: what it still does begins another log.
+  static void end_thread();
+
+  /// REQUIRES of these: t_is_inside, so that no signal handler comes in between.
+  void add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
+                      const Caller& caller);
+  void add_free(const void* block, const Caller& caller);
+  /// To be called after a dlclose: tells of the modules that are gone.
+  void add_unloaded_modules();
+
+ private:
+  bool connect(Session& session);
+  bool make_room(std::uint32_t words);
+  bool wait_for_room(std::uint32_t words);
+  void drop_event();
+  void publish();
+  void tell_module_of(std::uint64_t pc);
+  bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
+  std::uint32_t node_of_stack(const Caller& caller);
+  std::uint32_t node_of_frame(std::uint32_t caller, std::uint64_t pc);
+  std::uint32_t new_node();
+
+  Session* session_;
+  wire::RingWriter ring_;
+  std::uint32_t ring_number_;
+  bool gave_up_;  // the recorder let us wait too long: until there is room, drop at once
+  std::uint32_t nodes_left_;
+  std::uint32_t next_node_;
+  std::uint32_t unload_count_;  // the session's, when the index was begun
+  StackIndex index_;
+  unwind::self::SelfUnwinder unwinder_;
+  std::uint32_t nodes_[kMostFrames];  // of the last stack's frames, the outermost first
+  std::uint32_t nodes_count_;
+};
+
+/// Has end_thread() called when this thread ends, if that can be had without the heap.
+void watch_end_of_thread();
+
+/// Whether this thread is inside the agent: what it allocates there is not the program's.
+/// Initial-exec: an access is one instruction, and allocates nothing.
+extern constinit thread_local bool t_is_inside __attribute__((tls_model("initial-exec")));
+
+}  // namespace mini::agent

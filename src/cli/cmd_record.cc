@@ -1,0 +1,142 @@
+// The program's exit status is ours; what was written is said on standard error when all is over.
+#include "cli/cmd_record.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fmt/format.h>
+#include <functional>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+#include "cli/cmd_trace.h"
+#include "cli/preload.h"
+#include "cli/record_arguments.h"
+#include "cli/terminal.h"
+#include "sources/launch.h"
+#include "sources/recorder.h"
+#include "views/event_facts.h"
+
+namespace mini::cli {
+namespace {
+
+int complain(int status, const std::string& message) {
+  print_error(fmt::format("heapspy record: {}\n", message));
+  return status;
+}
+
+/// An absolute path: the program may change its folder before it starts another.
+Result<std::string> agent_for(const RecordArguments& arguments) {
+  if (!arguments.agent) return find_own_library(kAgent);
+  if (::access(arguments.agent->c_str(), R_OK) != 0) {
+    const int error = errno;
+    return fail(fmt::format("cannot read '{}': {}", *arguments.agent, views::errno_text(error)));
+  }
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(*arguments.agent, error);
+  return error ? *arguments.agent : absolute.string();
+}
+
+std::string output_for(const RecordArguments& arguments) {
+  if (arguments.output_path) return *arguments.output_path;
+  return fmt::format("{}.{}.heapspy", path_basename(arguments.command.front()), ::getpid());
+}
+
+/// Fails before the program runs where its recording cannot be written.
+Result<void> check_writable(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const std::string where = folder.empty() ? "." : folder.string();
+  if (std::filesystem::is_directory(path, error)) {
+    return fail(fmt::format("cannot write '{}': it is a folder", path));
+  }
+  const bool exists = std::filesystem::exists(path, error);
+  if (::access(exists ? path.c_str() : where.c_str(), W_OK) != 0) {
+    const int number = errno;
+    return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(number)));
+  }
+  return {};
+}
+
+std::string describe(const sources::RecordedResult& result) {
+  if (result.error) return fmt::format("heapspy: {}\n", result.error->message);
+  const std::string name =
+      result.command.empty() ? "" : fmt::format(" {}", path_basename(result.command.front()));
+  std::string line =
+      fmt::format("heapspy: {}: process {}{}, {} events, {}\n", result.path, result.pid, name,
+                  format_count(result.events), format_bytes(Bytes{result.bytes}));
+  if (result.losses.dropped_events != 0) {
+    line +=
+        fmt::format("heapspy: {}: {} events were dropped: the program was faster than heapspy\n",
+                    result.path, format_count(result.losses.dropped_events));
+  }
+  return line;
+}
+
+/// The recordings with the most events come first; of a crowd the rest is only counted.
+int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
+  std::vector<sources::RecordedResult>& all = outcome.recordings;
+  if (all.empty()) {
+    print_error(
+        fmt::format("heapspy: nothing was recorded: the agent did not start in {}\n"
+                    "  'heapspy trace' needs nothing in the program\n",
+                    arguments.command.front()));
+    return outcome.exit_status;
+  }
+  std::ranges::stable_sort(all, std::greater(), &sources::RecordedResult::events);
+  constexpr std::size_t kMostLines = 12;
+  bool failed = false;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool is_trouble = all[i].error || all[i].losses.dropped_events != 0;
+    failed |= all[i].error.has_value();
+    if (is_trouble || (!arguments.quiet && i < kMostLines)) print_error(describe(all[i]));
+  }
+  if (!arguments.quiet) {
+    if (all.size() > kMostLines) {
+      print_error(fmt::format("heapspy: and {} recordings of other processes beside them\n",
+                              all.size() - kMostLines));
+    }
+    print_error(fmt::format("heapspy: see 'heapspy report {}'\n", all.front().path));
+  }
+  return failed && outcome.exit_status == 0 ? kExitOutputError : outcome.exit_status;
+}
+
+}  // namespace
+
+int run_record_command(std::span<const std::string> words) {
+  const auto arguments = parse_record_arguments(words);
+  if (!arguments) return complain(kExitUsage, arguments.error().message);
+  if (arguments->help) return print(record_help()) ? 0 : kExitOutputError;
+  const std::string& name = arguments->command.front();
+  const auto path = sources::resolve_command(name);
+  if (!path) {
+    const bool not_found = path.error().error_number == ENOENT;
+    return complain(not_found ? kExitNotFound : kExitCannotRun, path.error().message);
+  }
+  if (const auto why = why_not_preloaded(*path, kAgent)) {
+    return complain(kExitCannotRun,
+                    fmt::format("{} {}; 'heapspy trace {}' works without it", name, *why, name));
+  }
+  const auto agent = agent_for(*arguments);
+  if (!agent) return complain(kExitCannotRun, agent.error().message);
+  if (const auto list = preload_list(nullptr, *agent); !list) {
+    return complain(kExitCannotRun, list.error().message);
+  }
+  sources::RecordOptions options{.command = arguments->command,
+                                 .program = *path,
+                                 .agent = *agent,
+                                 .output = output_for(*arguments),
+                                 .most_frames = arguments->most_frames,
+                                 .free_stacks = arguments->free_stacks,
+                                 .overflow = arguments->overflow};
+  if (auto writable = check_writable(options.output); !writable) {
+    return complain(kExitOutputError, writable.error().message);
+  }
+  auto outcome = sources::record_command(options);
+  if (!outcome) return complain(kExitCannotRun, outcome.error().message);
+  return report(std::move(*outcome), *arguments);
+}
+
+}  // namespace mini::cli

@@ -1,0 +1,81 @@
+#include "kernel/memory_gauge.h"
+
+#include <array>
+#include <charconv>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <string>
+#include <unistd.h>
+
+namespace mini::kernel {
+namespace {
+
+FileDescriptor open_proc(pid_t pid, std::string_view name) {
+  const std::string path = fmt::format("/proc/{}/{}", pid, name);
+  return FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+std::optional<std::uint64_t> leading_number(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return std::nullopt;
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + begin, end, number);
+  return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
+}
+
+// A line "NAME:   1234 kB".
+bool read_kib(std::string_view text, std::string_view name, Bytes* out) {
+  const std::size_t at = text.find(name);
+  if (at == std::string_view::npos) return false;
+  const auto kib = leading_number(text.substr(at + name.size()));
+  constexpr std::uint64_t kMostKib = std::uint64_t{1} << 50;
+  if (!kib || *kib > kMostKib) return false;
+  *out = Bytes{*kib * 1024};
+  return true;
+}
+
+std::string_view read_small(const FileDescriptor& file, std::array<char, 4096>* buffer) {
+  const ssize_t count = ::pread(file.get(), buffer->data(), buffer->size(), 0);
+  return {buffer->data(), count > 0 ? static_cast<std::size_t>(count) : 0};
+}
+
+}  // namespace
+
+bool parse_memory_status(std::string_view text, MemoryReading* out) {
+  return read_kib(text, "\nVmRSS:", &out->resident) &&
+         read_kib(text, "\nVmHWM:", &out->peak_resident) &&
+         read_kib(text, "\nVmSize:", &out->mapped);
+}
+
+bool parse_faults(std::string_view stat_text, MemoryReading* out) {
+  // The name, field 2, may hold anything but ends with the last parenthesis.
+  std::size_t at = stat_text.rfind(')');
+  constexpr unsigned kMinorFaults = 10;
+  constexpr unsigned kMajorFaults = 12;
+  for (unsigned field = 3; at != std::string_view::npos && field <= kMajorFaults; ++field) {
+    at = stat_text.find(' ', at + 1);
+    if (at == std::string_view::npos) return false;
+    if (field != kMinorFaults && field != kMajorFaults) continue;
+    const auto faults = leading_number(stat_text.substr(at));
+    if (!faults) return false;
+    (field == kMinorFaults ? out->minor_faults : out->major_faults) = *faults;
+    if (field == kMajorFaults) return true;
+  }
+  return false;
+}
+
+MemoryGauge::MemoryGauge(pid_t pid)
+    : status_(open_proc(pid, "status")), stat_(open_proc(pid, "stat")) {}
+
+std::optional<MemoryReading> MemoryGauge::read() const {
+  MemoryReading reading;
+  std::array<char, 4096> buffer{};
+  if (!parse_memory_status(read_small(status_, &buffer), &reading) ||
+      !parse_faults(read_small(stat_, &buffer), &reading)) {
+    return std::nullopt;
+  }
+  return reading;
+}
+
+}  // namespace mini::kernel

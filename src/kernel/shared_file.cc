@@ -1,0 +1,75 @@
+#include "kernel/shared_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <utility>
+
+namespace mini::kernel {
+
+SharedMapping::SharedMapping(SharedMapping&& other) noexcept
+    : begin_(std::exchange(other.begin_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+SharedMapping& SharedMapping::operator=(SharedMapping&& other) noexcept {
+  std::swap(begin_, other.begin_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+SharedMapping::~SharedMapping() {
+  if (begin_ != nullptr) ::munmap(begin_, bytes_);
+}
+
+Result<SharedFile> SharedFile::create(const char* name, std::size_t bytes) {
+  FileDescriptor descriptor(::memfd_create(name, MFD_CLOEXEC));
+  if (!descriptor || ::ftruncate(descriptor.get(), static_cast<off_t>(bytes)) != 0) {
+    return fail(fmt::format("cannot make shared memory: {}", std::strerror(errno)), errno);
+  }
+  return SharedFile(std::move(descriptor));
+}
+
+Result<SharedMapping> SharedFile::map(std::size_t offset, std::size_t bytes) const {
+  void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                          descriptor_.get(), static_cast<off_t>(offset));
+  if (at == MAP_FAILED) {
+    return fail(fmt::format("cannot map shared memory: {}", std::strerror(errno)), errno);
+  }
+  return SharedMapping(static_cast<std::byte*>(at), bytes);
+}
+
+std::string SharedFile::path() const {
+  return fmt::format("/proc/{}/fd/{}", ::getpid(), descriptor_.get());
+}
+
+void SharedFile::discard(std::size_t offset, std::size_t bytes) const {
+  ::fallocate(descriptor_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              static_cast<off_t>(offset), static_cast<off_t>(bytes));
+}
+
+void wait_for_change(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns) {
+  const timespec most{static_cast<time_t>(most_ns / 1'000'000'000U),
+                      static_cast<long>(most_ns % 1'000'000'000U)};
+  ::syscall(SYS_futex, word, FUTEX_WAIT, expected, &most, nullptr, 0);
+}
+
+void wake_waiter(std::uint32_t* word) {
+  ::syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+ProcessHandle::ProcessHandle(pid_t pid)
+    : descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
+
+bool ProcessHandle::has_ended() const {
+  if (!descriptor_) return true;
+  pollfd ended{.fd = descriptor_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&ended, 1, 0) > 0;
+}
+
+}  // namespace mini::kernel

@@ -1,0 +1,60 @@
+// Memory without a name that other processes can map, and the sleep of who watches it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+
+#include "base/result.h"
+#include "kernel/file_descriptor.h"
+
+namespace mini::kernel {
+
+/// A mapping of a part of a file; unmapped at the end.
+class SharedMapping {
+ public:
+  SharedMapping() = default;
+  SharedMapping(std::byte* begin, std::size_t bytes) : begin_(begin), bytes_(bytes) {}
+  SharedMapping(SharedMapping&& other) noexcept;
+  SharedMapping& operator=(SharedMapping&& other) noexcept;
+  ~SharedMapping();
+  std::byte* begin() const { return begin_; }
+
+ private:
+  std::byte* begin_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// A file in memory: sparse, what was never written takes nothing.
+class SharedFile {
+ public:
+  static Result<SharedFile> create(const char* name, std::size_t bytes);
+
+  Result<SharedMapping> map(std::size_t offset, std::size_t bytes) const;
+  /// What others open it by, as long as this process lives.
+  std::string path() const;
+  /// Gives the memory of a part back: it reads as zeros.
+  void discard(std::size_t offset, std::size_t bytes) const;
+
+ private:
+  explicit SharedFile(FileDescriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  FileDescriptor descriptor_;
+};
+
+/// Sleeps while *word == expected, until another process wakes it, or for `most_ns`.
+void wait_for_change(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns);
+void wake_waiter(std::uint32_t* word);
+
+/// A process that keeps its identity when its number is given to another.
+class ProcessHandle {
+ public:
+  /// Empty, as one that has ended, where there is no such process.
+  explicit ProcessHandle(pid_t pid);
+  bool has_ended() const;
+
+ private:
+  FileDescriptor descriptor_;
+};
+
+}  // namespace mini::kernel

@@ -1,0 +1,80 @@
+// Linux: raw system calls, so that a program's own wrappers are not called and errno is its own.
+#include "kernel/vm/shared.h"
+
+#include <ctime>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "kernel/vm/raw_syscall.h"
+
+namespace mini::kernel::vm {
+namespace {
+
+constexpr int kAdviseWipeOnFork = 18;  // MADV_WIPEONFORK, Linux 4.14
+
+}  // namespace
+
+void* map_shared(const char* path, std::uint64_t offset, std::size_t bytes) {
+  const long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+  if (is_error(fd)) return nullptr;
+  const long at = raw_syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_NORESERVE, fd, offset);
+  raw_syscall(SYS_close, fd);
+  if (is_error(at)) return nullptr;
+  raw_syscall(SYS_madvise, at, bytes, MADV_DONTFORK);
+  return reinterpret_cast<void*>(at);
+}
+
+void* map_wiped_on_fork(std::size_t bytes) {
+  const long at = raw_syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (is_error(at)) return nullptr;
+  if (!is_error(raw_syscall(SYS_madvise, at, bytes, kAdviseWipeOnFork))) {
+    return reinterpret_cast<void*>(at);
+  }
+  raw_syscall(SYS_munmap, at, bytes);
+  return nullptr;
+}
+
+void wait_shared(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns) {
+  const timespec most{static_cast<time_t>(most_ns / 1'000'000'000U),
+                      static_cast<long>(most_ns % 1'000'000'000U)};
+  raw_syscall(SYS_futex, word, FUTEX_WAIT, expected, &most, nullptr, 0);
+}
+
+void wake_shared(std::uint32_t* word) {
+  raw_syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+std::uint32_t process_id() {
+  return static_cast<std::uint32_t>(raw_syscall(SYS_getpid));
+}
+
+std::uint32_t parent_process_id() {
+  return static_cast<std::uint32_t>(raw_syscall(SYS_getppid));
+}
+
+std::uint32_t thread_id() {
+  return static_cast<std::uint32_t>(raw_syscall(SYS_gettid));
+}
+
+std::size_t executable_path(char* out, std::size_t size) {
+  const long bytes = raw_syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", out, size);
+  return is_error(bytes) ? 0 : static_cast<std::size_t>(bytes);
+}
+
+std::size_t command_line(char* out, std::size_t size) {
+  const long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+  if (is_error(fd)) return 0;
+  const long bytes = raw_syscall(SYS_read, fd, out, size);
+  raw_syscall(SYS_close, fd);
+  return is_error(bytes) ? 0 : static_cast<std::size_t>(bytes);
+}
+
+bool process_exists(std::uint32_t pid) {
+  return raw_syscall(SYS_kill, pid, 0) != -ESRCH;
+}
+
+}  // namespace mini::kernel::vm

@@ -1,0 +1,34 @@
+// What heapspy's agent asks of the kernel beside pages: memory shared with the recorder, sleeping
+// on it, and who it is. The same rules as vm.h: nothing allocates, throws, locks or touches errno.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mini::kernel::vm {
+
+/// Maps bytes [offset, offset + bytes) of a file, shared and writable; a child of fork does not
+/// have them. Null where that fails.
+void* map_shared(const char* path, std::uint64_t offset, std::size_t bytes);
+
+/// Private zero-filled memory that a child of fork finds zero-filled again (Linux 4.14). Null where
+/// there is none.
+void* map_wiped_on_fork(std::size_t bytes);
+
+/// Sleeps while *word == expected, until wake_shared() by any process, or for `most_ns`.
+void wait_shared(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns);
+void wake_shared(std::uint32_t* word);
+
+std::uint32_t process_id();
+std::uint32_t parent_process_id();
+std::uint32_t thread_id();
+
+/// What this process runs: the path of its program, and its arguments, each ended by a zero. Bytes
+/// written, cut to `size`; 0 where it cannot be found out.
+std::size_t executable_path(char* out, std::size_t size);
+std::size_t command_line(char* out, std::size_t size);
+
+/// False where there is no process of that number any more.
+bool process_exists(std::uint32_t pid);
+
+}  // namespace mini::kernel::vm

@@ -1,0 +1,291 @@
+// Everything in a slot is read once, checked, and then used.
+#include "sources/recorded_process.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <ranges>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel/proc_file.h"
+#include "kernel/proc_status.h"
+#include "unwind/module_cache.h"
+#include "wire/record.h"
+
+namespace mini::sources {
+namespace {
+
+std::uint64_t unix_now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+/// A text in the slot: its length is as the target says, but no more than there is room for.
+std::string_view slot_text(const char* begin, std::uint32_t bytes, std::size_t most) {
+  return {begin, std::min<std::size_t>(bytes, most)};
+}
+
+std::vector<std::string> read_command(const wire::Slot& slot) {
+  std::vector<std::string> words;
+  const std::string text(slot_text(&slot.command[0], slot.command_bytes, sizeof slot.command));
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\0', at), text.size());
+    words.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
+Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& path,
+                                                           const recording::ProcessFacts& facts) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) {
+    return fail(fmt::format("cannot write '{}': {}", path, std::strerror(errno)), errno);
+  }
+  return recording::Writer::create(descriptor, facts);
+}
+
+std::string thread_name(pid_t pid, std::uint32_t tid) {
+  std::string name = kernel::read_proc_file(pid, fmt::format("task/{}/comm", tid)).value_or("");
+  while (name.ends_with('\n')) name.pop_back();
+  return name;
+}
+
+}  // namespace
+
+RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path,
+                                 std::shared_ptr<unwind::ModuleCache> modules)
+    : mapping_(std::move(slot)),
+      slot_{mapping_.begin()},
+      pid_(static_cast<pid_t>(slot_.slot().pid)),
+      handle_(pid_),
+      path_(std::move(path)),
+      command_(read_command(slot_.slot())),
+      executable_(slot_text(&slot_.slot().executable[0], slot_.slot().executable_bytes,
+                            sizeof slot_.slot().executable)),
+      stacks_(1),
+      module_cache_(std::move(modules)),
+      gauge_(pid_) {
+  recording::ProcessFacts facts;
+  facts.pid = static_cast<std::uint64_t>(pid_);
+  facts.parent_pid = slot_.slot().parent_pid;
+  facts.command = command_;
+  facts.executable = executable_;
+  facts.start_unix_ns = unix_now_ns();
+  auto writer = begin_recording(path_, facts);
+  if (writer) {
+    writer_ = std::move(*writer);
+  } else {
+    error_ = writer.error();
+  }
+}
+
+void RecordedProcess::find_threads() {
+  const std::uint32_t taken =
+      std::min(slot_.slot().rings_taken.load(std::memory_order_acquire), wire::kRings);
+  while (threads_.size() < taken) {
+    const auto ring = static_cast<std::uint32_t>(threads_.size());
+    threads_.push_back({.reader = wire::RingReader(slot_.ring(ring), slot_.words(ring))});
+  }
+}
+
+// A ring belongs to one thread after the other.
+void RecordedProcess::begin_thread(Thread& thread) {
+  const std::uint32_t tid = thread.reader.head().tid;
+  if (thread.number != 0 && thread.tid == tid) return;
+  thread.tid = tid;
+  thread.number = writer_->define_thread({.tid = tid, .name = thread_name(pid_, tid)});
+}
+
+std::uint32_t RecordedProcess::record_words(const Thread& thread) const {
+  const std::uint64_t available = thread.reader.available_words();
+  if (available == 0) return 0;
+  const wire::RecordKind kind = wire::kind_of(thread.reader.peek(0));
+  std::uint32_t words = wire::head_words(kind);
+  if (words == 0 || words > available) return 0;
+  if (kind == wire::RecordKind::kModule) {
+    const std::uint64_t lengths = thread.reader.peek(wire::kModuleHeadWords - 1);
+    const std::uint64_t path = lengths & UINT32_MAX;
+    const std::uint64_t build_id = lengths >> 32;
+    if (path > wire::kMostPathBytes || build_id > wire::kMostBuildIdBytes) return 0;
+    words += static_cast<std::uint32_t>((path + build_id + 7) / 8);
+  }
+  return words <= available ? words : 0;
+}
+
+std::optional<std::uint64_t> RecordedProcess::next_time(const Thread& thread) const {
+  if (!thread.is_sound || thread.reader.available_words() == 0) return std::nullopt;
+  return wire::time_of(thread.reader.peek(0));
+}
+
+void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
+  if (writer_ == nullptr) return;
+  find_threads();
+  for (Thread& thread : threads_) {
+    if (!thread.is_sound) continue;
+    thread.is_sound = thread.reader.look();
+    if (thread.reader.available_words() != 0) begin_thread(thread);
+  }
+  // The thread that is behind goes on, up to where the next one is.
+  while (true) {
+    Thread* first = nullptr;
+    std::uint64_t first_time = until;
+    std::uint64_t second_time = until;
+    for (Thread& thread : threads_) {
+      const auto time = next_time(thread);
+      if (!time || *time > until) continue;
+      if (first == nullptr || *time < first_time) {
+        second_time = first == nullptr ? until : first_time;
+        first_time = *time;
+        first = &thread;
+      } else {
+        second_time = std::min(second_time, *time);
+      }
+    }
+    if (first == nullptr) break;
+    read_records(*first, second_time, clock);
+  }
+  for (Thread& thread : threads_) {
+    wire::RingHead& head = thread.reader.head();
+    thread.reader.release();
+    if (head.is_full.exchange(0, std::memory_order_seq_cst) != 0) {
+      kernel::wake_waiter(reinterpret_cast<std::uint32_t*>(&head.is_full));
+    }
+    auto closed = wire::RingState::kClosed;
+    if (thread.reader.available_words() == 0 &&
+        head.state.load(std::memory_order_acquire) == closed && thread.reader.look() &&
+        thread.reader.available_words() == 0) {
+      thread.number = 0;
+      head.state.compare_exchange_strong(closed, wire::RingState::kFree, std::memory_order_release);
+    }
+  }
+}
+
+void RecordedProcess::read_records(Thread& thread, std::uint64_t until, const TickClock& clock) {
+  wire::RingReader& reader = thread.reader;
+  while (reader.available_words() != 0) {
+    const std::uint64_t word = reader.peek(0);
+    if (wire::time_of(word) > until) return;
+    const std::uint32_t words = record_words(thread);
+    if (words == 0) {
+      thread.is_sound = false;
+      return;
+    }
+    last_ns_ = std::max(last_ns_, clock.ns(wire::time_of(word)));
+    switch (wire::kind_of(word)) {
+      case wire::RecordKind::kAllocation:
+      case wire::RecordKind::kLargeAllocation:
+        read_allocation(thread, last_ns_);
+        break;
+      case wire::RecordKind::kFree:
+      case wire::RecordKind::kFreeWithStack:
+        writer_->add(recording::Free{.time_ns = last_ns_,
+                                     .thread = thread.number,
+                                     .address = Address{reader.peek(1)},
+                                     .stack = words > 2 ? stack_of(reader.peek(2)) : 0});
+        break;
+      case wire::RecordKind::kModule:
+        add_module(thread);
+        break;
+      case wire::RecordKind::kModuleGone:
+        modules_.erase(reader.peek(1));
+        break;
+      case wire::RecordKind::kNone:
+        break;
+    }
+    reader.skip(words);
+  }
+}
+
+void RecordedProcess::read_allocation(const Thread& thread, std::uint64_t time_ns) {
+  const wire::RingReader& reader = thread.reader;
+  const std::uint64_t word = reader.peek(0);
+  const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
+  constexpr std::uint64_t kNodeMask = (1U << wire::kNodeBits) - 1;
+  constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kPool);
+  writer_->add(recording::Allocation{
+      .time_ns = time_ns,
+      .thread = thread.number,
+      .address = Address{reader.peek(1)},
+      .requested_bytes = is_large ? reader.peek(3) : reader.peek(2) >> wire::kNodeBits,
+      .stack = stack_of(reader.peek(2) & kNodeMask),
+      .kind = static_cast<recording::CallKind>(std::min(wire::detail_of(word), kLastKind))});
+}
+
+void RecordedProcess::add_module(const Thread& thread) {
+  const wire::RingReader& reader = thread.reader;
+  const std::uint64_t lengths = reader.peek(wire::kModuleHeadWords - 1);
+  const std::size_t path_bytes = lengths & UINT32_MAX;
+  const std::size_t id_bytes = lengths >> 32;
+  std::string bytes;
+  for (std::size_t at = 0; at < path_bytes + id_bytes; at += sizeof(std::uint64_t)) {
+    const std::uint64_t word = reader.peek(wire::kModuleHeadWords + at / sizeof(std::uint64_t));
+    bytes.append(reinterpret_cast<const char*>(&word), sizeof word);
+  }
+  recording::ModuleFacts facts;
+  facts.path = bytes.substr(0, path_bytes);
+  facts.load_bias = Address{reader.peek(1)};
+  for (std::size_t i = path_bytes; i < path_bytes + id_bytes; ++i) {
+    facts.build_id += fmt::format("{:02x}", static_cast<unsigned char>(bytes[i]));
+  }
+  // The loader has no name for the program itself.
+  if (facts.path.empty()) facts.path = executable_;
+  unwind::ModuleMapping file;
+  struct stat status{};
+  const std::string root = kernel::root_prefix(pid_);
+  if (::stat((root + facts.path).c_str(), &status) == 0) {
+    file.path = facts.path;
+    file.device = status.st_dev;
+    file.inode = status.st_ino;
+  }
+  const recording::ModuleNumber number = writer_->define_module(facts);
+  files_.resize(std::max<std::size_t>(files_.size(), number));
+  files_[number - 1] = file;
+  // Opened now: the file may be gone when its frames are named.
+  if (!file.path.empty()) module_cache_->open(file, root);
+  modules_[reader.peek(2)] = {
+      .end = reader.peek(3), .load_bias = facts.load_bias.value, .number = number};
+}
+
+recording::FrameNumber RecordedProcess::frame_of(std::uint64_t pc) {
+  auto after = modules_.upper_bound(pc - 1);  // a return address: the call is before it
+  if (after != modules_.begin()) {
+    const LoadedModule& module = std::prev(after)->second;
+    if (pc <= module.end) {
+      return writer_->frame({.module = module.number, .address = pc - module.load_bias});
+    }
+  }
+  return writer_->frame({.module = 0, .address = pc});
+}
+
+// Nodes have higher numbers than their callers: what says otherwise was not written by an agent.
+recording::StackNumber RecordedProcess::stack_of(std::uint64_t node) {
+  const std::uint32_t taken =
+      std::min(slot_.slot().nodes_taken.load(std::memory_order_acquire), wire::kNodes);
+  if (node == 0 || node >= taken) return 0;
+  if (node >= stacks_.size()) stacks_.resize(taken);
+  if (stacks_[node] != 0) return stacks_[node];
+  std::vector<std::pair<std::uint32_t, wire::Node>> chain;
+  auto at = static_cast<std::uint32_t>(node);
+  recording::StackNumber stack = 0;
+  while (at != 0 && (stack = stacks_[at]) == 0) {
+    wire::Node copy{};
+    std::memcpy(&copy, slot_.nodes() + at, sizeof copy);
+    chain.emplace_back(at, copy);
+    at = copy.caller < at ? copy.caller : 0;
+  }
+  for (const auto& [number, link] : std::views::reverse(chain)) {
+    stack = writer_->stack(stack, frame_of(link.pc));
+    stacks_[number] = stack;
+  }
+  return stack;
+}
+
+}  // namespace mini::sources

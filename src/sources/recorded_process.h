@@ -1,0 +1,94 @@
+// One recorded process: reads its slot of the channel, writes its recording.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "kernel/memory_gauge.h"
+#include "kernel/shared_file.h"
+#include "recording/writer.h"
+#include "sources/tick_clock.h"
+#include "unwind/unwinder.h"
+#include "wire/ring.h"
+
+namespace mini::sources {
+
+/// What became of a process's recording.
+struct RecordedResult {
+  std::string path;
+  pid_t pid = 0;
+  std::vector<std::string> command;
+  std::uint64_t events = 0;
+  std::uint64_t bytes = 0;
+  recording::Losses losses;
+  std::optional<Error> error;  // it could not be written, or not to its end
+};
+
+/// Not thread-safe. The target may write what it likes into its slot: it can spoil its own
+/// recording, nothing else.
+class RecordedProcess {
+ public:
+  RecordedProcess(kernel::SharedMapping slot, std::string path,
+                  std::shared_ptr<unwind::ModuleCache> modules);
+
+  pid_t pid() const { return pid_; }
+  /// Whether it ended, or became another program, and can write no more.
+  bool has_ended() const { return handle_.has_ended(); }
+
+  /// Reads what the threads have told up to a time, in the order of times. REQUIRES: `until` was
+  /// read before this call.
+  void drain(std::uint64_t until, const TickClock& clock);
+  /// Measures what the kernel holds for it.
+  void sample(std::uint64_t time_ns);
+  /// Reads the rest and completes the file.
+  RecordedResult finish(const recording::Ending& ending, const TickClock& clock);
+
+ private:
+  struct Thread {
+    wire::RingReader reader;
+    recording::ThreadNumber number = 0;
+    std::uint32_t tid = 0;
+    bool is_sound = true;  // false: its ring made no sense, and is not read any more
+  };
+  struct LoadedModule {
+    std::uint64_t end = 0;
+    std::uint64_t load_bias = 0;
+    recording::ModuleNumber number = 0;
+  };
+
+  void find_threads();
+  void begin_thread(Thread& thread);
+  std::optional<std::uint64_t> next_time(const Thread& thread) const;
+  void read_records(Thread& thread, std::uint64_t until, const TickClock& clock);
+  void read_allocation(const Thread& thread, std::uint64_t time_ns);
+  std::uint32_t record_words(const Thread& thread) const;
+  void add_module(const Thread& thread);
+  recording::StackNumber stack_of(std::uint64_t node);
+  recording::FrameNumber frame_of(std::uint64_t pc);
+  void define_sources();
+  recording::Losses losses() const;
+
+  kernel::SharedMapping mapping_;
+  wire::SlotView slot_;
+  pid_t pid_;
+  kernel::ProcessHandle handle_;
+  std::string path_;
+  std::vector<std::string> command_;
+  std::string executable_;
+  std::optional<Error> error_;
+  std::unique_ptr<recording::Writer> writer_;      // null: it could not be begun
+  std::vector<Thread> threads_;                    // by ring
+  std::map<std::uint64_t, LoadedModule> modules_;  // by begin
+  std::vector<unwind::ModuleMapping> files_;       // by module number - 1; "" where there is none
+  std::vector<recording::StackNumber> stacks_;     // by node; 0: not known yet
+  std::shared_ptr<unwind::ModuleCache> module_cache_;
+  kernel::MemoryGauge gauge_;
+  std::uint64_t last_ns_ = 0;
+};
+
+}  // namespace mini::sources

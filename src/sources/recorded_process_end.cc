@@ -1,0 +1,92 @@
+// What a recording needs beside its events: samples of the kernel's side, names for its frames, an
+// ending.
+#include <algorithm>
+
+#include "sources/recorded_process.h"
+#include "unwind/module_cache.h"
+#include "wire/clock.h"
+
+namespace mini::sources {
+namespace {
+
+constexpr std::size_t kFramesAtOnce = 4096;
+
+}  // namespace
+
+void RecordedProcess::sample(std::uint64_t time_ns) {
+  if (writer_ == nullptr) return;
+  const auto reading = gauge_.read();
+  if (!reading) return;
+  last_ns_ = std::max(last_ns_, time_ns);
+  std::uint64_t agent_bytes =
+      slot_.slot().nodes_taken.load(std::memory_order_relaxed) * sizeof(wire::Node);
+  for (const Thread& thread : threads_) {
+    const std::uint64_t words = thread.reader.head().head.load(std::memory_order_relaxed);
+    agent_bytes +=
+        std::min<std::uint64_t>(words, wire::kRingWords) * sizeof(std::uint64_t) + wire::kPage;
+  }
+  writer_->add(recording::KernelSample{.time_ns = last_ns_,
+                                       .resident = reading->resident,
+                                       .peak_resident = reading->peak_resident,
+                                       .agent_resident = Bytes{agent_bytes},
+                                       .break_bytes = Bytes{},
+                                       .mapped_bytes = reading->mapped,
+                                       .minor_faults = reading->minor_faults,
+                                       .major_faults = reading->major_faults});
+}
+
+void RecordedProcess::define_sources() {
+  while (true) {
+    const auto frames = writer_->frames_without_source(kFramesAtOnce);
+    if (frames.empty()) return;
+    for (const auto& [number, facts] : frames) {
+      std::vector<recording::SourceFrame> sources;
+      std::shared_ptr<unwind::Module> module;
+      if (facts.module != 0 && facts.module <= files_.size() &&
+          !files_[facts.module - 1].path.empty()) {
+        module = module_cache_->open(files_[facts.module - 1], "");
+      }
+      if (module != nullptr) {
+        for (const unwind::Frame& frame : module->resolve(facts.address, false)) {
+          sources.push_back({.function = frame.function,
+                             .file = frame.file,
+                             .line = frame.line,
+                             .inlined = frame.inlined});
+        }
+      }
+      writer_->define_source(number, sources);
+    }
+  }
+}
+
+recording::Losses RecordedProcess::losses() const {
+  recording::Losses losses;
+  losses.dropped_events = slot_.slot().lost_events.load(std::memory_order_relaxed);
+  for (const Thread& thread : threads_) {
+    const wire::RingHead& head = thread.reader.head();
+    losses.dropped_events += head.dropped_events.load(std::memory_order_relaxed);
+    losses.truncated_stacks += head.truncated_stacks.load(std::memory_order_relaxed);
+  }
+  return losses;
+}
+
+RecordedResult RecordedProcess::finish(const recording::Ending& ending, const TickClock& clock) {
+  RecordedResult result;
+  result.path = path_;
+  result.pid = pid_;
+  result.command = command_;
+  result.error = error_;
+  if (writer_ == nullptr) return result;
+  drain(wire::now_ticks(), clock);
+  define_sources();
+  recording::Ending whole = ending;
+  whole.time_ns = std::max(last_ns_, ending.time_ns);
+  whole.losses = losses();
+  if (auto finished = writer_->finish(whole); !finished) result.error = finished.error();
+  result.events = writer_->event_count();
+  result.bytes = writer_->written_bytes();
+  result.losses = whole.losses;
+  return result;
+}
+
+}  // namespace mini::sources

@@ -1,0 +1,234 @@
+// One thread: it reads what the agents tell, looks who has ended, and sleeps until a ring fills up
+// or a few milliseconds are over.
+#include "sources/recorder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fmt/format.h>
+#include <map>
+#include <memory>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sources/own_signals.h"
+#include "sources/spawn.h"
+#include "unwind/module_cache.h"
+#include "wire/clock.h"
+
+namespace mini::sources {
+namespace {
+
+constexpr std::uint64_t kLeastSleepNs = 1'000'000;
+constexpr std::uint64_t kMostSleepNs = 8'000'000;
+constexpr std::uint64_t kSampleNs = 10'000'000;
+
+std::uint64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+recording::Ending ending_of(int wait_status) {
+  recording::Ending ending;
+  if (WIFSIGNALED(wait_status)) {
+    ending.kind = recording::Ending::Kind::kKilled;
+    ending.status = static_cast<std::uint32_t>(WTERMSIG(wait_status));
+  } else if (WIFEXITED(wait_status)) {
+    ending.kind = recording::Ending::Kind::kExited;
+    ending.status = static_cast<std::uint32_t>(WEXITSTATUS(wait_status));
+  }
+  return ending;
+}
+
+class Recorder {
+ public:
+  static Result<std::unique_ptr<Recorder>> create(const RecordOptions& options);
+
+  Result<RecordOutcome> run();
+
+ private:
+  Recorder(const RecordOptions& options, kernel::SharedFile file, kernel::SharedMapping head);
+
+  wire::Channel& channel() const { return *reinterpret_cast<wire::Channel*>(head_.begin()); }
+  struct Running {
+    std::uint32_t slot = 0;
+    std::unique_ptr<RecordedProcess> process;
+  };
+
+  void find_processes();
+  bool begin_process(std::uint32_t number);
+  void drain();
+  void sample();
+  void wait_for_command(int flags);
+  void end_processes();
+  bool is_done() const { return has_ended_ && processes_.empty(); }
+  void sleep();
+
+  const RecordOptions& options_;
+  kernel::SharedFile file_;
+  kernel::SharedMapping head_;
+  std::uint64_t begin_ns_ = now_ns();
+  TickClock clock_{wire::now_ticks(), begin_ns_};
+  std::shared_ptr<unwind::ModuleCache> modules_;
+  std::uint32_t slots_seen_ = 0;
+  std::vector<std::uint32_t> claimed_;  // slots whose agents were not ready when we looked
+  std::vector<Running> processes_;
+  std::map<pid_t, unsigned> images_;  // programs that a process has been
+  RecordOutcome outcome_;
+  pid_t command_ = 0;
+  bool has_ended_ = false;
+  int wait_status_ = 0;
+  std::uint64_t sampled_ns_ = 0;
+  std::uint64_t sleep_ns_ = kLeastSleepNs;
+};
+
+Recorder::Recorder(const RecordOptions& options, kernel::SharedFile file,
+                   kernel::SharedMapping head)
+    : options_(options), file_(std::move(file)), head_(std::move(head)) {
+  modules_ = unwind::make_module_cache({});
+  channel().settings = {.most_frames = options.most_frames,
+                        .free_stacks = options.free_stacks ? 1U : 0U,
+                        .overflow = options.overflow,
+                        .recorder_pid = static_cast<std::uint32_t>(::getpid())};
+  channel().magic = wire::kMagic;
+}
+
+Result<std::unique_ptr<Recorder>> Recorder::create(const RecordOptions& options) {
+  auto file = kernel::SharedFile::create("heapspy", wire::kFileBytes);
+  if (!file) return std::unexpected(file.error());
+  auto head = file->map(0, wire::kChannelBytes);
+  if (!head) return std::unexpected(head.error());
+  return std::unique_ptr<Recorder>(new Recorder(options, std::move(*file), std::move(*head)));
+}
+
+void Recorder::find_processes() {
+  const std::uint32_t taken =
+      std::min(channel().slots_taken.load(std::memory_order_acquire), wire::kSlots);
+  for (; slots_seen_ < taken; ++slots_seen_) claimed_.push_back(slots_seen_);
+  std::erase_if(claimed_, [this](std::uint32_t slot) { return begin_process(slot); });
+}
+
+// False while it cannot be begun yet: its agent is not ready, or may never be.
+bool Recorder::begin_process(std::uint32_t number) {
+  auto slot = file_.map(wire::slot_offset(number), wire::kSlotBytes);
+  if (!slot) return false;
+  const wire::SlotView view{slot->begin()};
+  if (view.slot().state.load(std::memory_order_acquire) != wire::SlotState::kReady) return false;
+  const auto pid = static_cast<pid_t>(view.slot().pid);
+  const unsigned image = ++images_[pid];
+  std::string path =
+      pid == command_ && image == 1 ? options_.output : recording_name(options_.output, pid, image);
+  auto process = std::make_unique<RecordedProcess>(std::move(*slot), std::move(path), modules_);
+  processes_.push_back({.slot = number, .process = std::move(process)});
+  return true;
+}
+
+void Recorder::drain() {
+  find_processes();
+  const std::uint64_t ticks = wire::now_ticks_before_loads();
+  clock_.measure(ticks, now_ns());
+  for (const Running& running : processes_) running.process->drain(ticks, clock_);
+}
+
+void Recorder::sample() {
+  const std::uint64_t now = now_ns();
+  if (now - sampled_ns_ < kSampleNs) return;
+  sampled_ns_ = now;
+  for (const Running& running : processes_) running.process->sample(now - begin_ns_);
+}
+
+void Recorder::wait_for_command(int flags) {
+  if (has_ended_ || ::waitpid(command_, &wait_status_, flags) != command_) return;
+  has_ended_ = true;
+  OwnSignals::pass_to(0);
+  outcome_.exit_status =
+      WIFSIGNALED(wait_status_) ? 128 + WTERMSIG(wait_status_) : WEXITSTATUS(wait_status_);
+}
+
+// A process that became another program has a later slot with the same number. Whether there is one
+// is looked for after the process has ended, when no more can come.
+void Recorder::end_processes() {
+  const auto has_ended = [](const Running& running) { return running.process->has_ended(); };
+  if (std::ranges::any_of(processes_, has_ended)) find_processes();
+  for (std::size_t i = 0; i < processes_.size();) {
+    RecordedProcess& process = *processes_[i].process;
+    const pid_t pid = process.pid();
+    const auto is_same = [pid](const Running& later) { return later.process->pid() == pid; };
+    const bool was_replaced = std::any_of(processes_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                          processes_.end(), is_same);
+    if (!was_replaced && !process.has_ended()) {
+      ++i;
+      continue;
+    }
+    recording::Ending ending;
+    if (was_replaced) {
+      ending.kind = recording::Ending::Kind::kExec;
+    } else if (pid == command_) {
+      wait_for_command(0);
+      ending = ending_of(wait_status_);
+    }
+    ending.time_ns = now_ns() - begin_ns_;
+    outcome_.recordings.push_back(process.finish(ending, clock_));
+    file_.discard(wire::slot_offset(processes_[i].slot), wire::kSlotBytes);
+    processes_.erase(processes_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+void Recorder::sleep() {
+  wire::Channel& channel = this->channel();
+  const std::uint32_t rung = channel.doorbell.load(std::memory_order_acquire);
+  channel.is_asleep.store(1, std::memory_order_seq_cst);
+  kernel::wait_for_change(reinterpret_cast<std::uint32_t*>(&channel.doorbell), rung, sleep_ns_);
+  channel.is_asleep.store(0, std::memory_order_relaxed);
+  const bool was_rung = channel.doorbell.load(std::memory_order_relaxed) != rung;
+  sleep_ns_ = was_rung ? kLeastSleepNs : std::min(sleep_ns_ * 2, kMostSleepNs);
+}
+
+Result<RecordOutcome> Recorder::run() {
+  const OwnSignals signals(OwnSignals::Mode::kLaunch);
+  const char* const before = std::getenv("LD_PRELOAD");
+  const std::string preload = before == nullptr || *before == '\0'
+                                  ? options_.agent
+                                  : fmt::format("{}:{}", options_.agent, before);
+  auto child = spawn(options_.program, options_.command,
+                     {{"LD_PRELOAD", preload}, {wire::kChannelVariable, file_.path()}}, signals);
+  if (!child) return std::unexpected(child.error());
+  command_ = *child;
+  OwnSignals::pass_to(command_);
+  while (true) {
+    drain();
+    sample();
+    end_processes();
+    if (is_done()) {
+      find_processes();  // whoever came while we looked
+      if (is_done()) break;
+    }
+    wait_for_command(WNOHANG);
+    sleep();
+  }
+  channel().is_closed.store(1, std::memory_order_release);
+  return std::move(outcome_);
+}
+
+}  // namespace
+
+std::string recording_name(const std::string& output, pid_t pid, unsigned image) {
+  constexpr std::string_view kSuffix = ".heapspy";
+  const bool has_suffix = output.ends_with(kSuffix);
+  const std::string stem = has_suffix ? output.substr(0, output.size() - kSuffix.size()) : output;
+  const std::string number = image > 1 ? fmt::format("{}.{}", pid, image) : fmt::format("{}", pid);
+  return fmt::format("{}.{}{}", stem, number, has_suffix ? kSuffix : "");
+}
+
+Result<RecordOutcome> record_command(const RecordOptions& options) {
+  auto recorder = Recorder::create(options);
+  if (!recorder) return std::unexpected(recorder.error());
+  return (*recorder)->run();
+}
+
+}  // namespace mini::sources

@@ -1,0 +1,134 @@
+// The memory that the agents of a recording share with the recorder: one file without a name, made
+// by the recorder, of a head and a slot for each process.
+//
+//   file:  [ Channel | slot 1 | slot 2 | … ]         sparse: what nobody writes has no memory
+//   slot:  [ Slot | RingHead × kRings | ring bytes × kRings | Node × kNodes ]
+//
+// A process maps its own slot. Nobody takes a lock: an agent claims a slot, a ring and nodes by
+// counting up; afterwards each has one writer. Each side treats what the other wrote as if an
+// adversary had: a target may scribble over its slot, and the recorder must survive it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace mini::wire {
+
+inline constexpr std::uint64_t kMagic = 0x31'79'70'73'70'61'65'68U;  // "heapspy1"
+
+/// Where an agent finds the channel: the path of the file, as text, in this variable.
+inline constexpr char kChannelVariable[] = "HEAPSPY_CHANNEL";
+
+inline constexpr std::uint32_t kSlots = 4096;
+inline constexpr std::uint32_t kRings = 1024;                        // of a slot: threads at once
+inline constexpr std::uint32_t kRingWords = std::uint32_t{8} << 10;  // 64 KiB, a power of two
+inline constexpr std::uint32_t kNodes = std::uint32_t{8} << 20;      // of a slot; node 0 is none
+
+enum class Overflow : std::uint32_t { kWait, kDrop };
+
+/// What the agents are to do. Written by the recorder before any agent starts.
+struct Settings {
+  std::uint32_t most_frames = 0;  // of a stack
+  std::uint32_t free_stacks = 0;  // 1: frees have stacks too
+  Overflow overflow = Overflow::kWait;
+  std::uint32_t recorder_pid = 0;
+  std::uint64_t sample_bytes = 0;  // 0: every allocation
+};
+
+/// The head of the file.
+struct Channel {
+  std::uint64_t magic;
+  Settings settings;
+  std::atomic<std::uint32_t> slots_taken;
+  std::atomic<std::uint32_t> is_closed;  // 1: nobody reads any more; agents go quiet
+  // Rung by an agent that has something urgent; the recorder sleeps on it.
+  std::atomic<std::uint32_t> doorbell;
+  std::atomic<std::uint32_t> is_asleep;
+};
+
+/// One frame of a stack: where it returns to, and the frame that called. The frames of a process
+/// are a tree that only grows; a thread writes a node before it uses its number.
+struct Node {
+  std::uint64_t pc;
+  std::uint32_t caller;  // a lower number; 0: this is the outermost
+  std::uint32_t unused;
+};
+
+inline constexpr std::size_t kMostExecutableBytes = 1024;
+inline constexpr std::size_t kMostCommandBytes = 2048;
+
+enum class SlotState : std::uint32_t { kEmpty, kReady };
+
+/// The head of a process's slot. What a process is it says itself: a short one is gone before the
+/// recorder has looked.
+struct alignas(64) Slot {
+  std::atomic<SlotState> state;  // kReady, release: the rest is filled in
+  std::uint32_t pid;
+  std::uint32_t parent_pid;
+  std::atomic<std::uint32_t> rings_taken;
+  alignas(64) std::atomic<std::uint32_t> nodes_taken;
+  std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
+  alignas(64) std::uint32_t executable_bytes;
+  std::uint32_t command_bytes;
+  char executable[kMostExecutableBytes];  // the program's path
+  char command[kMostCommandBytes];        // its arguments, each ended by a zero; perhaps cut
+};
+
+enum class RingState : std::uint32_t {
+  kFree,
+  kOwned,
+  kClosed,  // its thread is done with it; kFree once the recorder has read the rest
+};
+
+/// A ring of words with one writer, the thread, and one reader, the recorder.
+///
+///  R1  tail <= head <= tail + kRingWords: words [tail, head) are there to be read, modulo the size
+///
+/// The writer stores words, then head (release); the reader loads head (acquire), reads, then
+/// stores tail (release), which the writer loads (acquire) before it writes over them.
+struct alignas(64) RingHead {
+  std::atomic<RingState> state;
+  std::uint32_t tid;
+  std::atomic<std::uint64_t> dropped_events;
+  std::atomic<std::uint64_t> truncated_stacks;  // frames were missing outside
+  alignas(64) std::atomic<std::uint64_t> head;
+  alignas(64) std::atomic<std::uint64_t> tail;
+  std::atomic<std::uint32_t> is_full;  // 1: the writer sleeps on it until there is room
+};
+
+inline constexpr std::size_t kPage = 4096;
+inline constexpr std::size_t kRingHeadsOffset = kPage;
+inline constexpr std::size_t kRingsOffset = kRingHeadsOffset + kRings * sizeof(RingHead);
+inline constexpr std::size_t kNodesOffset =
+    kRingsOffset + std::size_t{kRings} * kRingWords * sizeof(std::uint64_t);
+inline constexpr std::size_t kSlotBytes = kNodesOffset + kNodes * sizeof(Node);
+inline constexpr std::size_t kChannelBytes = kPage;  // of the head
+inline constexpr std::size_t kFileBytes = kChannelBytes + kSlots * kSlotBytes;
+
+static_assert(sizeof(Channel) <= kChannelBytes && sizeof(Slot) <= kRingHeadsOffset);
+static_assert(sizeof(Node) == 16 && sizeof(RingHead) == 192);
+static_assert(kRingsOffset % kPage == 0 && kNodesOffset % kPage == 0 && kSlotBytes % kPage == 0);
+static_assert((kRingWords & (kRingWords - 1)) == 0);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+constexpr std::size_t slot_offset(std::uint32_t slot) {
+  return kChannelBytes + slot * kSlotBytes;
+}
+
+/// The parts of a slot by the address where it is mapped.
+struct SlotView {
+  std::byte* begin = nullptr;
+
+  Slot& slot() const { return *reinterpret_cast<Slot*>(begin); }
+  /// REQUIRES: ring < kRings.
+  RingHead& ring(std::uint32_t ring) const {
+    return reinterpret_cast<RingHead*>(begin + kRingHeadsOffset)[ring];
+  }
+  std::uint64_t* words(std::uint32_t ring) const {
+    return reinterpret_cast<std::uint64_t*>(begin + kRingsOffset) + std::size_t{ring} * kRingWords;
+  }
+  Node* nodes() const { return reinterpret_cast<Node*>(begin + kNodesOffset); }
+};
+
+}  // namespace mini::wire

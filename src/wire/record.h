@@ -1,0 +1,82 @@
+// What a thread tells the recorder, as words of its ring.
+//
+//   word 0 of each:  [ time: 56 ][ detail: 4 ][ kind: 4 ]        the time is that of clock.h
+//   kAllocation      [ address ]  [ bytes: 40 ][ node: 24 ]      detail: how it was asked for
+//   kLargeAllocation [ address ]  [ node ] [ bytes ]             2^40 bytes or more
+//   kFree            [ address ]
+//   kFreeWithStack   [ address ]  [ node ]
+//   kModule          [ load bias ] [ begin ] [ end ] [ path bytes: 32 ][ build id bytes: 32 ]
+//                    path, then build id, filled up to words
+//   kModuleGone      [ begin ]
+//
+// A free is told before the block is given back, an allocation after it was got. So if what a
+// thread says follows from what another did, its time is later, and the other's record was there
+// before.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "wire/channel.h"
+
+namespace mini::wire {
+
+enum class RecordKind : std::uint8_t {
+  kNone,
+  kAllocation,
+  kLargeAllocation,
+  kFree,
+  kFreeWithStack,
+  kModule,
+  kModuleGone,
+};
+
+/// How a block was asked for: the detail of an allocation.
+enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool };
+
+inline constexpr unsigned kKindBits = 4;
+inline constexpr unsigned kTimeShift = 8;
+inline constexpr unsigned kNodeBits = 24;
+inline constexpr std::uint64_t kLargeBytes = std::uint64_t{1} << (64 - kNodeBits);
+inline constexpr std::uint32_t kMostPathBytes = 4096;
+inline constexpr std::uint32_t kMostBuildIdBytes = 64;
+static_assert(kNodes <= 1U << kNodeBits);
+
+inline constexpr std::uint32_t kModuleHeadWords = 5;
+inline constexpr std::uint32_t kMostRecordWords =
+    kModuleHeadWords + (kMostPathBytes + kMostBuildIdBytes) / 8;
+static_assert(kMostRecordWords < kRingWords / 2);
+
+constexpr std::uint64_t record_word(RecordKind kind, std::uint64_t time, std::uint8_t detail = 0) {
+  return time << kTimeShift | std::uint64_t{detail} << kKindBits | static_cast<std::uint64_t>(kind);
+}
+constexpr RecordKind kind_of(std::uint64_t word) {
+  return static_cast<RecordKind>(word & 0xf);
+}
+constexpr std::uint8_t detail_of(std::uint64_t word) {
+  return static_cast<std::uint8_t>(word >> kKindBits & 0xf);
+}
+constexpr std::uint64_t time_of(std::uint64_t word) {
+  return word >> kTimeShift;
+}
+
+/// Words of a record without what follows a module's head; 0 for no kind that there is.
+constexpr std::uint32_t head_words(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::kAllocation:
+    case RecordKind::kFreeWithStack:
+      return 3;
+    case RecordKind::kLargeAllocation:
+      return 4;
+    case RecordKind::kFree:
+    case RecordKind::kModuleGone:
+      return 2;
+    case RecordKind::kModule:
+      return kModuleHeadWords;
+    case RecordKind::kNone:
+      break;
+  }
+  return 0;
+}
+
+}  // namespace mini::wire

@@ -1,0 +1,195 @@
+"""heapspy record and report: what the recording says is what the program did, and the program is
+the same with and without it."""
+import collections
+import json
+import os
+import re
+import signal
+import subprocess
+
+from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, build_target, need
+
+
+class Record(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.file = self.directory / "out.heapspy"
+        # A build under a sanitizer has no agent.
+        if "--agent" in self.record("true").stderr:
+            self.skipTest("there is no agent beside this heapspy")
+        self.file.unlink()
+
+    def record(self, *command, options=(), **run):
+        run.setdefault("env", self.environment)
+        return subprocess.run(
+            [HEAPSPY, "record", "-o", str(self.file), *options, "--", *map(str, command)],
+            capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, **run)
+
+    def report(self, file=None):
+        done = subprocess.run([HEAPSPY, "report", "--json", str(file or self.file)],
+                              capture_output=True, text=True, check=False,
+                              timeout=PATIENCE_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def others(self):
+        return sorted(path for path in self.directory.glob("out.*.heapspy"))
+
+    @staticmethod
+    def by_function(report, names):
+        """Sums over the stacks by the innermost of their functions that is one of the names."""
+        sums = collections.defaultdict(lambda: [0, 0, 0])
+        for stack in report["stacks"]:
+            functions = [frame.get("function") for frame in stack["frames"]]
+            name = next((function for function in functions if function in names), None)
+            for i, key in enumerate(("allocations", "allocated_bytes", "live_at_exit_blocks")):
+                sums[name][i] += stack[key]
+        return sums
+
+    def check_same(self, *command, **run):
+        plain = self.run_plain(*command, **run)
+        recorded = self.record(*command, options=["-q"], **run)
+        self.assertEqual(recorded.returncode, plain.returncode, recorded.stderr)
+        self.assertEqual(recorded.stdout, plain.stdout.decode())
+        report = self.report()
+        self.assertEqual(report["totals"]["dropped_events"], 0)
+        self.assertEqual(report["losses"]["frees_not_seen"], 0)
+        self.assertEqual(report["losses"]["lost_blocks"], 0)
+        return report
+
+    def test_it_counts_what_the_program_counted(self):
+        done = self.record(build_target("recorded"))
+        self.assertEqual(done.returncode, 42, done.stderr)
+        expected = {name: [int(figure) for figure in figures.split()]
+                    for name, figures in re.findall(r"^(\w+): (.*)$", done.stdout, re.MULTILINE)}
+        self.assertEqual(len(expected), 9)
+        report = self.report()
+        found = self.by_function(report, expected)
+        self.assertEqual({name: found[name] for name in expected}, expected)
+        self.assertEqual(report["losses"]["frees_not_seen"], 0)
+        self.assertEqual(report["losses"]["lost_blocks"], 0)
+        self.assertEqual(report["process"]["exit_status"], 42)
+        self.assertEqual(report["leaks"][0]["bytes"], 10000)
+        self.assertEqual(report["temporary"][0]["count"], 1000)
+
+    def test_forked_children_have_recordings_of_their_own(self):
+        self.record(build_target("recorded"))
+        self.assertEqual(len(self.others()), 3)
+        for file in self.others():
+            found = self.by_function(self.report(file), ["in_child"])
+            self.assertEqual(found["in_child"], [100, 20000, 0])
+
+    def test_a_program_that_it_starts_is_recorded_too(self):
+        done = self.record("sh", "-c", "ls / >/dev/null; exec true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        commands = [self.report(file)["process"]["command"][0] for file in self.others()]
+        self.assertIn("ls", commands)
+        self.assertEqual(self.report()["process"]["ending"], "exec")
+
+    def test_what_a_killed_program_told_is_there(self):
+        done = self.record("sh", "-c", "kill -KILL $$")
+        self.assertEqual(done.returncode, 128 + signal.SIGKILL)
+        process = self.report()["process"]
+        self.assertEqual((process["ending"], process["signal"]), ("killed", signal.SIGKILL))
+        self.assertGreater(self.report()["totals"]["allocations"], 0)
+
+    def test_the_program_outlives_heapspy(self):
+        # It prints after heapspy is gone, and allocates enough to fill its ring many times.
+        script = ("import os, time\n"
+                  "print('started', flush=True)\n"
+                  "while os.getppid() == PARENT: time.sleep(0.01)\n"
+                  "print(sum(len([str(i)]) for i in range(200000)), flush=True)\n")
+        python = need("/usr/bin/python3", "python3")
+        script = script.replace("PARENT", "int(os.environ['HEAPSPY_PID'])")
+        starter = f"HEAPSPY_PID=$$ exec {HEAPSPY} record -q -o {self.file} {python} -c \"$0\""
+        heapspy = subprocess.Popen(["sh", "-c", starter, script], stdout=subprocess.PIPE,
+                                   env=dict(self.environment, PYTHONMALLOC="malloc"))
+        with heapspy:
+            self.assertEqual(heapspy.stdout.readline(), b"started\n")
+            heapspy.kill()
+            heapspy.wait()
+            self.assertEqual(heapspy.stdout.readline(), b"200000\n")
+        os.waitpid(-1, 0)  # the orphan became ours
+
+    def test_programs_are_the_same_with_it(self):
+        python = need("/usr/bin/python3", "python3")
+        self.environment["PYTHONMALLOC"] = "malloc"
+        report = self.check_same(python, "-c", "print(len({i: str(i) for i in range(50000)}))")
+        self.assertGreater(report["totals"]["allocations"], 50000)
+        self.check_same(build_target("threads"))
+        self.check_same("sh", "-c", "echo out; echo err >&2; exit 3")
+
+    def test_sqlite_is_the_same_with_it(self):
+        need("sqlite3")
+        self.check_same("sqlite3", ":memory:",
+                        "create table t(a); with recursive c(x) as (select 1 union all select x+1 "
+                        "from c where x<5000) insert into t select hex(x) from c; "
+                        "select count(*), sum(length(a)) from t;")
+
+    def test_a_compiler_is_recorded_with_what_it_starts(self):
+        need("g++")
+        source = self.directory / "t.cc"
+        source.write_text("#include <map>\n#include <string>\nstd::map<std::string, int> m;\n")
+        done = self.record("g++", "-c", source, "-o", self.directory / "t.o")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        names = [os.path.basename(self.report(file)["process"]["executable"])
+                 for file in self.others()]
+        self.assertIn("cc1plus", names)
+
+    def test_other_allocators_are_recorded_as_well(self):
+        libraries = {"libjemalloc2": "libjemalloc.so.2",
+                     "libtcmalloc-minimal4": "libtcmalloc_minimal.so.4",
+                     "libmimalloc2.0": "libmimalloc.so.2.0"}
+        found = 0
+        for library in libraries.values():
+            probe = self.run_plain("true", env=dict(self.environment, LD_PRELOAD=library))
+            if b"cannot be preloaded" in probe.stderr:
+                continue
+            found += 1
+            with self.subTest(library):
+                done = self.record(build_target("recorded"),
+                                   env=dict(self.environment, LD_PRELOAD=library))
+                self.assertEqual(done.returncode, 42, done.stderr)
+                sums = self.by_function(self.report(), ["temporary", "leaks", "in_thread"])
+                self.assertEqual(sums["temporary"], [1000, 100000, 0])
+                self.assertEqual(sums["leaks"], [10, 10000, 10])
+                self.assertEqual(sums["in_thread"], [8 * 501, 8 * (500 * 64 + 48), 0])
+        if not found:
+            self.skipTest("none of the other allocators is installed")
+
+    def test_heaps_grow_as_without_it(self):
+        need("strace")
+        target = build_target("allocates")
+
+        def growths(*prefix):
+            log = self.directory / "brk"
+            self.run_plain("strace", "-f", "-E", "LC_ALL=C", "-e", "trace=brk,execve", "-o", log,
+                           *prefix, target)
+            # Of the target itself, from its own execve on; sizes, since addresses are random.
+            lines = [line.split(maxsplit=1) for line in log.read_text().splitlines()]
+            first = max(i for i, (_, call) in enumerate(lines)
+                        if call.startswith("execve(") and call.endswith("= 0"))
+            breaks = [int(found[1], 16) for pid, call in lines[first:] if pid == lines[first][0]
+                      for found in [re.search(r"brk\(.*\) += (0x[0-9a-f]+)", call)] if found]
+            return [after - before for before, after in zip(breaks, breaks[1:])]
+
+        plain = growths()
+        self.assertGreater(len(plain), 1)
+        self.assertEqual(growths(HEAPSPY, "record", "-q", "-o", self.file), plain)
+
+    def test_what_cannot_be_recorded_is_said(self):
+        done = self.record(build_target("allocates_static"))
+        self.assertEqual(done.returncode, 126)
+        self.assertIn("statically linked", done.stderr)
+        self.assertIn("heapspy trace", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1)
+        done = self.record("no-such-command")
+        self.assertEqual(done.returncode, 127)
+        self.assertFalse(self.file.exists())
+
+    def test_a_file_that_cannot_be_written_is_said_before_anything_runs(self):
+        self.file = self.directory / "no" / "folder" / "x.heapspy"
+        done = self.record("touch", self.directory / "ran")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot write", done.stderr)
+        self.assertFalse((self.directory / "ran").exists())

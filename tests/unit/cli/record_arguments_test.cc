@@ -1,0 +1,60 @@
+#include "cli/record_arguments.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mini::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+std::string error_of(const Words& words) {
+  const auto parsed = parse_record_arguments(words);
+  EXPECT_FALSE(parsed);
+  return parsed ? "" : parsed.error().message;
+}
+
+TEST(RecordArgumentsTest, TheCommandBeginsAtTheFirstWordThatIsNoOption) {
+  const auto arguments = parse_record_arguments(Words{"-o", "x.heapspy", "-q", "ls", "-o", "-q"});
+  ASSERT_TRUE(arguments);
+  EXPECT_EQ(arguments->output_path, "x.heapspy");
+  EXPECT_TRUE(arguments->quiet);
+  EXPECT_THAT(arguments->command, ElementsAre("ls", "-o", "-q"));
+}
+
+TEST(RecordArgumentsTest, HasDefaults) {
+  const auto arguments = parse_record_arguments(Words{"ls"});
+  ASSERT_TRUE(arguments);
+  EXPECT_FALSE(arguments->output_path);
+  EXPECT_EQ(arguments->most_frames, 256U);
+  EXPECT_FALSE(arguments->free_stacks);
+  EXPECT_EQ(arguments->overflow, wire::Overflow::kWait);
+}
+
+TEST(RecordArgumentsTest, KnowsWhatToDoOnOverflow) {
+  EXPECT_EQ(parse_record_arguments(Words{"--on-overflow", "drop", "ls"})->overflow,
+            wire::Overflow::kDrop);
+  EXPECT_EQ(parse_record_arguments(Words{"--on-overflow", "wait", "ls"})->overflow,
+            wire::Overflow::kWait);
+  EXPECT_THAT(error_of({"--on-overflow", "x", "ls"}), HasSubstr("wait or drop"));
+}
+
+TEST(RecordArgumentsTest, BoundsTheDepthOfStacks) {
+  EXPECT_EQ(parse_record_arguments(Words{"--max-frames", "1024", "ls"})->most_frames, 1024U);
+  EXPECT_THAT(error_of({"--max-frames", "0", "ls"}), HasSubstr("from 1 to 1024"));
+  EXPECT_THAT(error_of({"--max-frames", "1025", "ls"}), HasSubstr("from 1 to 1024"));
+}
+
+TEST(RecordArgumentsTest, SaysWhatToType) {
+  EXPECT_THAT(error_of({}), HasSubstr("heapspy record ls"));
+  EXPECT_THAT(error_of({"--nothing", "ls"}), HasSubstr("--nothing"));
+}
+
+TEST(RecordArgumentsTest, HelpNeedsNoCommand) {
+  EXPECT_TRUE(parse_record_arguments(Words{"--help"})->help);
+}
+
+}  // namespace
+}  // namespace mini::cli

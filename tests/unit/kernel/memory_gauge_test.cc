@@ -1,0 +1,53 @@
+#include "kernel/memory_gauge.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace mini::kernel {
+namespace {
+
+TEST(MemoryGauge, ParsesStatus) {
+  MemoryReading reading;
+  ASSERT_TRUE(parse_memory_status(
+      "Name:\tVmRSS: 1 kB\nVmSize:\t    3000 kB\nVmHWM:\t 2000 kB\nVmRSS:\t    1000 kB\n",
+      &reading));
+  EXPECT_EQ(reading.mapped, Bytes{3000 * 1024});
+  EXPECT_EQ(reading.peak_resident, Bytes{2000 * 1024});
+  EXPECT_EQ(reading.resident, Bytes{1000 * 1024});
+}
+
+TEST(MemoryGauge, AProcessThatIsGoneHasNoMemory) {
+  MemoryReading reading;
+  EXPECT_FALSE(parse_memory_status("Name:\tx\nState:\tZ (zombie)\n", &reading));
+  EXPECT_FALSE(parse_memory_status("", &reading));
+  EXPECT_FALSE(parse_memory_status("\nVmRSS:\tx\nVmHWM:\t1\nVmSize:\t1\n", &reading));
+}
+
+// The name of a program may look like fields.
+TEST(MemoryGauge, FindsFaultsBehindAHostileName) {
+  MemoryReading reading;
+  ASSERT_TRUE(parse_faults("7 (a) S 1 (b) S 4 5 6 7 8 9 10 11 12 13", &reading));
+  EXPECT_EQ(reading.minor_faults, 10U);
+  EXPECT_EQ(reading.major_faults, 12U);
+  EXPECT_FALSE(parse_faults("7 (a) S 4 5 6 7 8 9", &reading));
+  EXPECT_FALSE(parse_faults("7 (a", &reading));
+  EXPECT_FALSE(parse_faults("", &reading));
+}
+
+TEST(MemoryGauge, ReadsAProcessUntilItEnds) {
+  const MemoryGauge own(::getpid());
+  const auto reading = own.read();
+  ASSERT_TRUE(reading);
+  EXPECT_GT(reading->resident.count, 0U);
+  EXPECT_GE(reading->mapped, reading->resident);
+  EXPECT_GT(reading->minor_faults, 0U);
+
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_FALSE(MemoryGauge(child).read());
+}
+
+}  // namespace
+}  // namespace mini::kernel

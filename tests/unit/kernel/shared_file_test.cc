@@ -1,0 +1,84 @@
+#include "kernel/shared_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel/vm/shared.h"
+
+namespace mini::kernel {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+
+TEST(SharedFile, OthersSeeItByItsPath) {
+  const auto file = SharedFile::create("test", 4 * kPage);
+  ASSERT_TRUE(file);
+  const auto ours = file->map(kPage, kPage);
+  ASSERT_TRUE(ours);
+  auto* const theirs = static_cast<std::byte*>(vm::map_shared(file->path().c_str(), kPage, kPage));
+  ASSERT_NE(theirs, nullptr);
+  theirs[7] = std::byte{42};
+  EXPECT_EQ(ours->begin()[7], std::byte{42});
+  file->discard(kPage, kPage);
+  EXPECT_EQ(ours->begin()[7], std::byte{0});
+}
+
+TEST(SharedFile, AHugeSparseOneTakesNothing) {
+  const auto file = SharedFile::create("test", std::size_t{1} << 40);
+  ASSERT_TRUE(file);
+  EXPECT_TRUE(file->map((std::size_t{1} << 40) - kPage, kPage));
+}
+
+TEST(SharedFile, WhatIsNotThereCannotBeMapped) {
+  EXPECT_EQ(vm::map_shared("/proc/self/fd/987654", 0, kPage), nullptr);
+  EXPECT_EQ(vm::map_shared("", 0, kPage), nullptr);
+}
+
+TEST(SharedMemory, AChildHasNeitherTheMappingNorWhatIsWiped) {
+  const auto file = SharedFile::create("test", kPage);
+  ASSERT_TRUE(file);
+  auto* const wiped = static_cast<int*>(vm::map_wiped_on_fork(kPage));
+  ASSERT_NE(wiped, nullptr);
+  *wiped = 5;
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(*wiped);
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(*wiped, 5);
+}
+
+TEST(SharedMemory, AWaiterIsWokenByAnotherProcess) {
+  const auto file = SharedFile::create("test", kPage);
+  ASSERT_TRUE(file);
+  const auto mapping = file->map(0, kPage);
+  ASSERT_TRUE(mapping);
+  auto* const word = reinterpret_cast<std::uint32_t*>(mapping->begin());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
+    vm::wake_shared(word);
+    ::_exit(0);
+  }
+  constexpr std::uint64_t kLongNs = 60'000'000'000;
+  while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == 0) wait_for_change(word, 0, kLongNs);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(*word, 1U);
+}
+
+TEST(ProcessHandle, KnowsWhenItsProcessHasEnded) {
+  EXPECT_FALSE(ProcessHandle(::getpid()).has_ended());
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  const ProcessHandle handle(child);
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(handle.has_ended());
+  EXPECT_TRUE(ProcessHandle(child).has_ended());
+  EXPECT_FALSE(vm::process_exists(static_cast<std::uint32_t>(child)));
+  EXPECT_TRUE(vm::process_exists(vm::process_id()));
+}
+
+}  // namespace
+}  // namespace mini::kernel

@@ -1,0 +1,264 @@
+// A slot as an agent fills it in, and as an adversary does.
+#include "sources/recorded_process.h"
+
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <map>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "recording/reader.h"
+#include "unwind/module_cache.h"
+#include "wire/record.h"
+
+namespace mini::sources {
+namespace {
+
+using testing::ElementsAre;
+using testing::Field;
+
+struct Contents : recording::Visitor {
+  void module(recording::ModuleNumber, const recording::ModuleFacts& facts) override {
+    modules.push_back(facts);
+  }
+  void thread(recording::ThreadNumber, const recording::ThreadFacts& facts) override {
+    threads.push_back(facts.tid);
+  }
+  void frame(recording::FrameNumber number, const recording::FrameFacts& facts) override {
+    frames[number] = facts;
+  }
+  void stack(recording::StackNumber number, const recording::StackFacts& facts) override {
+    stacks[number] = facts;
+  }
+  void allocation(const recording::Allocation& allocation) override {
+    allocations.push_back(allocation);
+    order += 'a';
+  }
+  void free(const recording::Free& free) override {
+    frees.push_back(free.address.value);
+    order += 'f';
+  }
+  std::vector<std::uint64_t> addresses_of(recording::StackNumber stack) {
+    std::vector<std::uint64_t> addresses;
+    for (; stack != 0; stack = stacks[stack].caller) {
+      addresses.push_back(frames[stacks[stack].frame].address);
+    }
+    return addresses;
+  }
+
+  std::vector<recording::ModuleFacts> modules;
+  std::vector<std::uint64_t> threads;
+  std::map<recording::FrameNumber, recording::FrameFacts> frames;
+  std::map<recording::StackNumber, recording::StackFacts> stacks;
+  std::vector<recording::Allocation> allocations;
+  std::vector<std::uint64_t> frees;
+  std::string order;
+};
+
+class RecordedProcessTest : public testing::Test {
+ protected:
+  RecordedProcessTest() {
+    wire::Slot& slot = view_.slot();
+    slot.pid = static_cast<std::uint32_t>(::getpid());
+    slot.nodes_taken = 1;
+    slot.state = wire::SlotState::kReady;
+  }
+  ~RecordedProcessTest() override { std::filesystem::remove(path_); }
+
+  wire::RingWriter ring(std::uint32_t number) {
+    wire::RingHead& head = view_.ring(number);
+    head.tid = 100 + number;
+    head.state = wire::RingState::kOwned;
+    view_.slot().rings_taken = std::max(view_.slot().rings_taken.load(), number + 1);
+    return {head, view_.words(number)};
+  }
+  std::uint32_t node(std::uint32_t caller, std::uint64_t pc) {
+    const std::uint32_t number = view_.slot().nodes_taken.fetch_add(1);
+    view_.nodes()[number] = {.pc = pc, .caller = caller, .unused = 0};
+    return number;
+  }
+  static void put(wire::RingWriter& ring, std::initializer_list<std::uint64_t> words) {
+    for (const std::uint64_t word : words) ring.put(word);
+    ring.publish();
+  }
+  static void allocate(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address,
+                       std::uint64_t bytes, std::uint64_t node = 0) {
+    put(ring, {wire::record_word(wire::RecordKind::kAllocation, time), address,
+               bytes << wire::kNodeBits | node});
+  }
+  static void free(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address) {
+    put(ring, {wire::record_word(wire::RecordKind::kFree, time), address});
+  }
+
+  RecordedProcess& process() {
+    if (process_ == nullptr) {
+      process_ =
+          std::make_unique<RecordedProcess>(*file_->map(0, wire::kSlotBytes), path_,
+                                            unwind::make_module_cache({.source_lines = false}));
+    }
+    return *process_;
+  }
+  Contents finish() {
+    result_ = process().finish({.kind = recording::Ending::Kind::kExited}, clock_);
+    EXPECT_FALSE(result_.error);
+    Contents contents;
+    const auto summary = recording::read_recording(path_, contents);
+    EXPECT_TRUE(summary);
+    if (summary) {
+      EXPECT_FALSE(summary->damage.any() || summary->damage.is_cut);
+    }
+    return contents;
+  }
+
+  std::string path_ =
+      testing::TempDir() + "recorded_process_" + std::to_string(::getpid()) + ".heapspy";
+  Result<kernel::SharedFile> file_ = kernel::SharedFile::create("test", wire::kSlotBytes);
+  kernel::SharedMapping mapping_ = *file_->map(0, wire::kSlotBytes);
+  wire::SlotView view_{mapping_.begin()};
+  TickClock clock_{0, 0};
+  std::unique_ptr<RecordedProcess> process_;
+  RecordedResult result_;
+};
+
+TEST_F(RecordedProcessTest, EventsOfThreadsComeInTheOrderOfTheirTimes) {
+  wire::RingWriter first = ring(0);
+  wire::RingWriter second = ring(1);
+  allocate(first, 10, 0x1000, 16);
+  free(second, 20, 0x1000);
+  allocate(first, 30, 0x1000, 32);
+  free(second, 40, 0x1000);
+  const Contents contents = finish();
+  EXPECT_EQ(contents.order, "afaf");
+  EXPECT_THAT(contents.threads, testing::UnorderedElementsAre(100U, 101U));
+  EXPECT_EQ(result_.events, 4U);
+}
+
+// What is later than the moment at which the rings were looked at may follow from what was not
+// seen.
+TEST_F(RecordedProcessTest, WhatIsLaterThanTheDrainWaits) {
+  wire::RingWriter first = ring(0);
+  wire::RingWriter second = ring(1);
+  allocate(first, 10, 0x1000, 16);
+  free(first, 50, 0x2000);
+  process().drain(20, clock_);
+  allocate(second, 30, 0x2000, 16);
+  EXPECT_EQ(finish().order, "aaf");
+}
+
+TEST_F(RecordedProcessTest, LargeBlocksKeepTheirSize) {
+  wire::RingWriter ring = this->ring(0);
+  const std::uint64_t bytes = wire::kLargeBytes + 5;
+  put(ring, {wire::record_word(wire::RecordKind::kLargeAllocation, 1), 0x1000, 0, bytes});
+  EXPECT_EQ(finish().allocations.at(0).requested_bytes, bytes);
+}
+
+TEST_F(RecordedProcessTest, StacksAreResolvedByTheModulesOfTheirTime) {
+  wire::RingWriter ring = this->ring(0);
+  const std::string path = "/no/such/library.so";
+  std::array<std::uint64_t, 3> text{};
+  std::copy(path.begin(), path.end(), reinterpret_cast<char*>(text.data()));
+  const auto load = [&](std::uint64_t time, std::uint64_t bias) {
+    put(ring, {wire::record_word(wire::RecordKind::kModule, time), bias, 0x10000, 0x20000,
+               path.size(), text[0], text[1], text[2]});
+  };
+  load(1, 0x10000);
+  const std::uint32_t outer = node(0, 0x10100);
+  const std::uint32_t inner = node(outer, 0x10200);
+  allocate(ring, 2, 0x1000, 16, inner);
+  put(ring, {wire::record_word(wire::RecordKind::kModuleGone, 3), 0x10000});
+  load(4, 0x8000);
+  allocate(ring, 5, 0x2000, 16, node(0, 0x10200));
+  allocate(ring, 6, 0x3000, 16, node(0, 0x99999));
+  Contents contents = finish();
+  ASSERT_EQ(contents.modules.size(), 2U);
+  EXPECT_EQ(contents.modules[0].path, path);
+  EXPECT_THAT(contents.addresses_of(contents.allocations.at(0).stack), ElementsAre(0x200, 0x100));
+  EXPECT_THAT(contents.addresses_of(contents.allocations.at(1).stack), ElementsAre(0x8200));
+  EXPECT_THAT(contents.addresses_of(contents.allocations.at(2).stack), ElementsAre(0x99999));
+}
+
+TEST_F(RecordedProcessTest, ARingIsReadToItsEndBeforeItIsGivenToAnotherThread) {
+  wire::RingWriter ring = this->ring(0);
+  allocate(ring, 10, 0x1000, 16);
+  view_.ring(0).state = wire::RingState::kClosed;
+  process().drain(5, clock_);
+  EXPECT_EQ(view_.ring(0).state, wire::RingState::kClosed);
+  process().drain(20, clock_);
+  EXPECT_EQ(view_.ring(0).state, wire::RingState::kFree);
+}
+
+TEST_F(RecordedProcessTest, LossesAreSummed) {
+  ring(0);
+  ring(1);
+  view_.ring(0).dropped_events = 2;
+  view_.ring(1).dropped_events = 3;
+  view_.ring(1).truncated_stacks = 7;
+  view_.slot().lost_events = 10;
+  finish();
+  EXPECT_EQ(result_.losses.dropped_events, 15U);
+  EXPECT_EQ(result_.losses.truncated_stacks, 7U);
+}
+
+TEST_F(RecordedProcessTest, AHostileRingSpoilsItselfAlone) {
+  wire::RingWriter sound = ring(0);
+  wire::RingWriter hostile = ring(1);
+  allocate(sound, 1, 0x1000, 16);
+  put(hostile, {wire::record_word(static_cast<wire::RecordKind>(15), 2), 0, 0, 0});
+  process().drain(10, clock_);
+  view_.ring(1).head = ~std::uint64_t{0};
+  allocate(sound, 20, 0x2000, 16);
+  EXPECT_EQ(finish().allocations.size(), 2U);
+}
+
+TEST_F(RecordedProcessTest, HostileNumbersReachNothingOutsideTheSlot) {
+  wire::RingWriter ring = this->ring(0);
+  view_.slot().rings_taken = ~0U;
+  view_.slot().executable_bytes = ~0U;
+  view_.slot().command_bytes = ~0U;
+  const std::uint32_t loop = node(0, 0x1);
+  view_.nodes()[loop].caller = loop;
+  const std::uint32_t forward = node(0x7fffff, 0x2);
+  allocate(ring, 1, 0x1000, 16, loop);
+  allocate(ring, 2, 0x2000, 16, forward);
+  allocate(ring, 3, 0x3000, 16, 0xffffff);
+  view_.slot().nodes_taken = ~0U;
+  allocate(ring, 4, ~std::uint64_t{0}, (std::uint64_t{1} << 40) - 1, 0xffffff);
+  Contents contents = finish();
+  ASSERT_EQ(contents.allocations.size(), 4U);
+  EXPECT_THAT(contents.addresses_of(contents.allocations[0].stack), ElementsAre(0x1));
+  EXPECT_THAT(contents.addresses_of(contents.allocations[1].stack), ElementsAre(0x2));
+}
+
+TEST_F(RecordedProcessTest, AModuleWithAHostileLengthEndsItsRing) {
+  wire::RingWriter ring = this->ring(0);
+  put(ring, {wire::record_word(wire::RecordKind::kModule, 1), 0, 0, 0, 0xffff'ffff});
+  allocate(ring, 2, 0x1000, 16);
+  const Contents contents = finish();
+  EXPECT_TRUE(contents.modules.empty());
+  EXPECT_TRUE(contents.allocations.empty());
+}
+
+TEST_F(RecordedProcessTest, AFileThatCannotBeWrittenIsSaid) {
+  path_ = "/nonexistent/folder/x.heapspy";
+  wire::RingWriter ring = this->ring(0);
+  allocate(ring, 1, 0x1000, 16);
+  process().drain(10, clock_);
+  const RecordedResult result = process().finish({}, clock_);
+  ASSERT_TRUE(result.error);
+  EXPECT_THAT(result.error->message, testing::HasSubstr("/nonexistent/folder/x.heapspy"));
+}
+
+TEST(TickClockTest, LearnsWhatATickIs) {
+  TickClock clock(1000, 50);
+  clock.measure(3000, 1050);
+  EXPECT_EQ(clock.ns(3000), 1000U);
+  EXPECT_EQ(clock.ns(2000), 500U);
+  EXPECT_EQ(clock.ns(10), 0U);
+  clock.measure(500, 2000);  // clocks that went back teach nothing
+  EXPECT_EQ(clock.ns(3000), 1000U);
+}
+
+}  // namespace
+}  // namespace mini::sources

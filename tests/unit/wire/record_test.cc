@@ -1,0 +1,37 @@
+#include "wire/record.h"
+
+#include <gtest/gtest.h>
+
+#include "wire/clock.h"
+
+namespace mini::wire {
+namespace {
+
+TEST(Record, AWordSaysKindDetailAndTime) {
+  const std::uint64_t time = (std::uint64_t{1} << 56) - 3;
+  const std::uint64_t word =
+      record_word(RecordKind::kModule, time, static_cast<std::uint8_t>(CallKind::kPool));
+  EXPECT_EQ(kind_of(word), RecordKind::kModule);
+  EXPECT_EQ(detail_of(word), static_cast<std::uint8_t>(CallKind::kPool));
+  EXPECT_EQ(time_of(word), time);
+}
+
+TEST(Record, WhatIsNoKindHasNoWords) {
+  for (unsigned kind = 0; kind < 16; ++kind) {
+    const bool is_known = kind >= 1 && kind <= static_cast<unsigned>(RecordKind::kModuleGone);
+    EXPECT_EQ(head_words(static_cast<RecordKind>(kind)) != 0, is_known) << kind;
+  }
+}
+
+TEST(Clock, FitsTheWordAndDoesNotGoBack) {
+  std::uint64_t last = now_ticks();
+  for (int i = 0; i < 1000; ++i) {
+    const std::uint64_t now = i % 2 == 0 ? now_ticks() : now_ticks_before_loads();
+    EXPECT_GE(now, last);
+    EXPECT_EQ(time_of(record_word(RecordKind::kFree, now)), now);
+    last = now;
+  }
+}
+
+}  // namespace
+}  // namespace mini::wire
