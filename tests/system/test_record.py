@@ -165,12 +165,13 @@ class Record(SystemTest):
             log = self.directory / "brk"
             self.run_plain("strace", "-f", "-E", "LC_ALL=C", "-e", "trace=brk,execve", "-o", log,
                            *prefix, target)
-            # Of the target itself, from its own execve on; sizes, since addresses are random.
+            # Of the target itself, from its own execve on; sizes, since addresses are random. A call
+            # that another process's interrupts is told in two lines, its result in the second.
             lines = [line.split(maxsplit=1) for line in log.read_text().splitlines()]
             first = max(i for i, (_, call) in enumerate(lines)
-                        if call.startswith("execve(") and call.endswith("= 0"))
+                        if "execve" in call and call.endswith("= 0"))
             breaks = [int(found[1], 16) for pid, call in lines[first:] if pid == lines[first][0]
-                      for found in [re.search(r"brk\(.*\) += (0x[0-9a-f]+)", call)] if found]
+                      for found in [re.search(r"brk.*\) += (0x[0-9a-f]+)", call)] if found]
             return [after - before for before, after in zip(breaks, breaks[1:])]
 
         plain = growths()
