@@ -105,23 +105,24 @@ void Session::close() {
 
 bool Session::take_ring(std::uint32_t* ring) {
   wire::Slot& slot = slot_.slot();
+  const auto take = [&](std::uint32_t number) {
+    auto state = wire::RingState::kFree;
+    *ring = number;
+    return slot_.ring(number).state.compare_exchange_strong(state, wire::RingState::kOwned,
+                                                            std::memory_order_acquire);
+  };
   const std::uint32_t taken = slot.rings_taken.load(std::memory_order_relaxed);
   for (std::uint32_t i = 0; i < taken && i < wire::kRings; ++i) {
-    auto state = wire::RingState::kFree;
-    if (slot_.ring(i).state.load(std::memory_order_relaxed) == state &&
-        slot_.ring(i).state.compare_exchange_strong(state, wire::RingState::kOwned,
-                                                    std::memory_order_acquire)) {
-      *ring = i;
-      return true;
-    }
+    if (take(i)) return true;
   }
-  *ring = slot.rings_taken.fetch_add(1, std::memory_order_relaxed);
-  if (*ring >= wire::kRings) {
-    slot.rings_taken.store(wire::kRings, std::memory_order_relaxed);
-    return false;
+  // Whoever looks for a free one may find a new one before the thread that it was for.
+  while (true) {
+    const std::uint32_t number = slot.rings_taken.fetch_add(1, std::memory_order_relaxed);
+    if (number >= wire::kRings) break;
+    if (take(number)) return true;
   }
-  slot_.ring(*ring).state.store(wire::RingState::kOwned, std::memory_order_relaxed);
-  return true;
+  slot.rings_taken.store(wire::kRings, std::memory_order_relaxed);
+  return false;
 }
 
 std::uint32_t Session::take_nodes(std::uint32_t count) {
