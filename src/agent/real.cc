@@ -51,16 +51,9 @@ std::size_t start_block_bytes(const void* block) {
   return static_cast<const std::size_t*>(block)[-1];
 }
 
-const RealFunctions* real_functions() {
-  return g_known.load(std::memory_order_acquire);
-}
-
-void* next_function(const char* name) {
-  return dlsym(RTLD_NEXT, name);
-}
-
 const RealFunctions* find_real_functions() {
-  if (const RealFunctions* known = real_functions(); known != nullptr) return known;
+  if (const RealFunctions* known = g_known.load(std::memory_order_acquire); known != nullptr)
+    return known;
   if (t_is_looking) return nullptr;
   t_is_looking = true;
   const Name names[] = {
@@ -79,7 +72,7 @@ const RealFunctions* find_real_functions() {
       {"dlclose", place_of(g_real.dlclose)},
   };
   // Two threads may look at once: both write the same.
-  for (const Name& name : names) *name.place = next_function(name.name);
+  for (const Name& name : names) *name.place = dlsym(RTLD_NEXT, name.name);
   t_is_looking = false;
   g_known.store(&g_real, std::memory_order_release);
   return &g_real;

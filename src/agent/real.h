@@ -22,11 +22,8 @@ struct RealFunctions {
   int (*dlclose)(void*);
 };
 
-/// Null until they are known. While they are looked up, which may allocate, the thread that does it
-/// gets memory from start_block().
-const RealFunctions* real_functions();
-
-/// Finds them, once. Null to a call from inside itself.
+/// Finds them, once. Null to a call from inside itself: looking them up may allocate, and the
+/// thread that does it gets memory from start_block().
 const RealFunctions* find_real_functions();
 
 /// A block from memory of the agent's own, zero-filled and aligned to 16, for those who allocate
@@ -35,8 +32,5 @@ void* start_block(std::size_t bytes);
 bool is_start_block(const void* block);
 /// Bytes that may be read of a start block: at least what was asked for.
 std::size_t start_block_bytes(const void* block);
-
-/// Another function of the next library that has it; null for none.
-void* next_function(const char* name);
 
 }  // namespace mini::agent

@@ -27,18 +27,6 @@ int complain(int status, const std::string& message) {
   return status;
 }
 
-/// An absolute path: the program may change its folder before it starts another.
-Result<std::string> agent_for(const RecordArguments& arguments) {
-  if (!arguments.agent) return find_own_library(kAgent);
-  if (::access(arguments.agent->c_str(), R_OK) != 0) {
-    const int error = errno;
-    return fail(fmt::format("cannot read '{}': {}", *arguments.agent, views::errno_text(error)));
-  }
-  std::error_code error;
-  const auto absolute = std::filesystem::absolute(*arguments.agent, error);
-  return error ? *arguments.agent : absolute.string();
-}
-
 std::string output_for(const RecordArguments& arguments) {
   if (arguments.output_path) return *arguments.output_path;
   return fmt::format("{}.{}.heapspy", path_basename(arguments.command.front()), ::getpid());
@@ -119,7 +107,7 @@ int run_record_command(std::span<const std::string> words) {
     return complain(kExitCannotRun,
                     fmt::format("{} {}; 'heapspy trace {}' works without it", name, *why, name));
   }
-  const auto agent = agent_for(*arguments);
+  const auto agent = choose_library(kAgent, arguments->agent);
   if (!agent) return complain(kExitCannotRun, agent.error().message);
   if (const auto list = preload_list(nullptr, *agent); !list) {
     return complain(kExitCannotRun, list.error().message);

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -22,18 +21,6 @@ namespace {
 int complain(int status, const std::string& message) {
   print_error(fmt::format("heapspy run: {}\n", message));
   return status;
-}
-
-/// The library's absolute path: the program may change its folder before it starts another.
-Result<std::string> library_for(const RunArguments& arguments) {
-  if (!arguments.library) return find_own_library(kMinimalloc);
-  if (::access(arguments.library->c_str(), R_OK) != 0) {
-    const int error = errno;
-    return fail(fmt::format("cannot read '{}': {}", *arguments.library, views::errno_text(error)));
-  }
-  std::error_code error;
-  const auto absolute = std::filesystem::absolute(*arguments.library, error);
-  return error ? *arguments.library : absolute.string();
 }
 
 void set_environment(const RunArguments& arguments, const std::string& preload) {
@@ -79,7 +66,7 @@ int run_run_command(std::span<const std::string> words) {
   if (const auto why = why_not_preloaded(*path, kMinimalloc)) {
     return complain(kExitCannotRun, fmt::format("{} {}", name, *why));
   }
-  const auto library = library_for(*arguments);
+  const auto library = choose_library(kMinimalloc, arguments->library);
   if (!library) return complain(kExitCannotRun, library.error().message);
   const auto preload = preload_list(std::getenv("LD_PRELOAD"), *library);
   if (!preload) return complain(kExitCannotRun, preload.error().message);

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -16,6 +18,7 @@
 #include "kernel/elf_class.h"
 #include "kernel/file_descriptor.h"
 #include "kernel/proc_file.h"
+#include "views/event_facts.h"
 
 namespace mini::cli {
 namespace {
@@ -96,6 +99,19 @@ std::optional<std::string> why_not_native(const std::string& path, const OwnLibr
   return std::nullopt;
 }
 
+Result<std::string> find_own_library(const OwnLibrary& library) {
+  std::string folder = kernel::read_proc_link(::getpid(), "exe").value_or("");
+  folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/'));
+  const std::vector<std::string> folders = {folder + "/" + library.build_folder,
+                                            folder + "/" MINI_RELATIVE_LIBDIR, MINI_FULL_LIBDIR};
+  for (const std::string& candidate : folders) {
+    std::string path = candidate + "/" + library.file;
+    if (::access(path.c_str(), R_OK) == 0) return path;
+  }
+  return fail(fmt::format("{} is neither in {} nor in {}: say where with {}", library.file,
+                          folders[1], folders[2], library.option));
+}
+
 }  // namespace
 
 const OwnLibrary kMinimalloc{"libminimalloc.so.0", "libminimalloc", "--library", "../api"};
@@ -128,17 +144,16 @@ std::optional<std::string> why_not_preloaded(const std::string& path, const OwnL
   return std::nullopt;
 }
 
-Result<std::string> find_own_library(const OwnLibrary& library) {
-  std::string folder = kernel::read_proc_link(::getpid(), "exe").value_or("");
-  folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/'));
-  const std::vector<std::string> folders = {folder + "/" + library.build_folder,
-                                            folder + "/" MINI_RELATIVE_LIBDIR, MINI_FULL_LIBDIR};
-  for (const std::string& candidate : folders) {
-    std::string path = candidate + "/" + library.file;
-    if (::access(path.c_str(), R_OK) == 0) return path;
+Result<std::string> choose_library(const OwnLibrary& library,
+                                   const std::optional<std::string>& chosen) {
+  if (!chosen) return find_own_library(library);
+  if (::access(chosen->c_str(), R_OK) != 0) {
+    const int error = errno;
+    return fail(fmt::format("cannot read '{}': {}", *chosen, views::errno_text(error)));
   }
-  return fail(fmt::format("{} is neither in {} nor in {}: say where with {}", library.file,
-                          folders[1], folders[2], library.option));
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(*chosen, error);
+  return error ? *chosen : absolute.string();
 }
 
 Result<std::string> preload_list(const char* before, const std::string& library) {

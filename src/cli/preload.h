@@ -18,8 +18,11 @@ struct OwnLibrary {
 extern const OwnLibrary kMinimalloc;
 extern const OwnLibrary kAgent;
 
-/// The one that belongs to this heapspy: in a build tree or in an installation.
-Result<std::string> find_own_library(const OwnLibrary& library);
+/// Its absolute path, since the program may change its folder before it starts another: the one
+/// that was chosen, or else the one that belongs to this heapspy, in a build tree or in an
+/// installation.
+Result<std::string> choose_library(const OwnLibrary& library,
+                                   const std::optional<std::string>& chosen);
 
 /// Why the loader would ignore LD_PRELOAD for a program that can be executed: "is statically
 /// linked, …"; nullopt where it would not, or it cannot be told. A script is what its interpreter
