@@ -21,17 +21,39 @@ std::uint8_t page_code(const Bin::Place& place) {
 // has shown that it is in demand.
 constexpr std::uint32_t kSoonWritten = 1024;
 
-std::uint32_t take_blocks(Span& slab, std::byte* begin, void** out, std::uint32_t most) {
+// The free blocks of a word of a slab's bitmap that share no cache line with a block in use: those
+// of groups that fill whole lines, as far as all of a group is free. A slab begins with a line.
+std::uint64_t in_whole_lines(std::uint64_t bits, std::uint32_t block_bytes) {
+  const bool two_in_a_line = block_bytes * 2 == kLineBytes;
+  const std::uint64_t pairs = bits & bits >> 1;
+  // Four of 16 bytes are a line, four of 48 three lines.
+  return two_in_a_line ? (pairs & 0x5555'5555'5555'5555U) * 0b11
+                       : (pairs & pairs >> 2 & 0x1111'1111'1111'1111U) * 0b1111;
+}
+
+bool has_whole_lines(const Span& slab) {
+  std::uint64_t any = 0;
+  for (std::uint32_t word = 0; word < slab.free.kWords; ++word) {
+    any |= in_whole_lines(slab.free.word(word), slab.block_bytes());
+  }
+  return any != 0;
+}
+
+// Takes the lowest of the blocks that `choose` leaves of each word of the bitmap.
+template <typename Choose>
+std::uint32_t take_blocks(Span& slab, std::byte* begin, void** out, std::uint32_t most,
+                          Choose&& choose) {
   const std::uint32_t size = slab.block_bytes();
   std::uint32_t taken = 0;
   for (std::uint32_t word = 0; word < slab.free.kWords && taken < most; ++word) {
-    std::uint64_t bits = slab.free.word(word);
-    while (bits != 0 && taken < most) {
-      const auto bit = static_cast<std::uint32_t>(std::countr_zero(bits));
-      bits &= bits - 1;
+    const std::uint64_t chosen = choose(slab.free.word(word));
+    std::uint64_t left = chosen;
+    while (left != 0 && taken < most) {
+      const auto bit = static_cast<std::uint32_t>(std::countr_zero(left));
+      left &= left - 1;
       out[taken++] = begin + std::size_t{word * 64 + bit} * size;
     }
-    slab.free.word(word) = bits;
+    slab.free.word(word) ^= chosen ^ left;
   }
   slab.free_count = static_cast<std::uint16_t>(slab.free_count - taken);
   return taken;
@@ -122,12 +144,41 @@ std::uint32_t Bin::take(void** out, std::uint32_t most, const Place& place) {
     Span* const slab = slab_with_room(place);
     if (slab == nullptr) break;
     const std::uint32_t before = fullness(*slab);
-    taken += take_blocks(*slab, place.backing.begin_of(*slab), out + taken, most - taken);
+    taken += take_blocks(*slab, place.backing.begin_of(*slab), out + taken, most - taken,
+                         [](std::uint64_t bits) { return bits; });
     move_to_list(*slab, before);
   }
   blocks_out_ += taken;
   check(place.backing);
   return taken;
+}
+
+std::uint32_t Bin::take_whole_lines(void** out, std::uint32_t most, const Place& place) {
+  {
+    const Locked locked(lock_);
+    if (Span* const slab = slab_with_whole_lines(place); slab != nullptr) {
+      const std::uint32_t before = fullness(*slab);
+      const std::uint32_t size = slab->block_bytes();
+      const std::uint32_t taken =
+          take_blocks(*slab, place.backing.begin_of(*slab), out, most,
+                      [size](std::uint64_t bits) { return in_whole_lines(bits, size); });
+      move_to_list(*slab, before);
+      blocks_out_ += taken;
+      check(place.backing);
+      return taken;
+    }
+  }
+  return take(out, most, place);
+}
+
+// The first slab of each list is looked at: the search is bounded, and the slab that was made
+// because of the last one is among them.
+Span* Bin::slab_with_whole_lines(const Place& place) {
+  for (std::uint32_t i = 1; i < kFullnesses; ++i) {
+    Span* const slab = slabs_by_fullness_[i].front();
+    if (slab != nullptr && has_whole_lines(*slab)) return slab;
+  }
+  return new_slab(place);
 }
 
 Span* Bin::slab_with_room(const Place& place) {

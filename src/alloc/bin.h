@@ -11,6 +11,15 @@
 
 namespace mini::alloc {
 
+/// What processors hand to each other as a whole.
+inline constexpr std::uint32_t kLineBytes = 64;
+
+/// Whether a cache line holds several blocks of the class. Larger ones that are no multiple of a
+/// line share theirs too, but only with what is at the end of a neighbour.
+constexpr bool shares_lines(ClassIndex size_class) {
+  return kSizeClasses[size_class].block_bytes < kLineBytes;
+}
+
 /// Thread-safe. A thread that holds a bin's lock may take the locks of pages, spans and records.
 ///
 ///  B1  each slab of the class is in exactly one list: the one of its fullness
@@ -34,6 +43,9 @@ class alignas(64) Bin {
   /// Takes up to `most` blocks into out[0..]; those of one slab in ascending order of address.
   /// Fewer than `most` only where a slab ends or there is no memory; 0: no memory.
   std::uint32_t take(void** out, std::uint32_t most, const Place& place);
+  /// The same, of cache lines in which nobody has a block, as far as there is memory for them.
+  /// REQUIRES: blocks of the class share lines.
+  std::uint32_t take_whole_lines(void** out, std::uint32_t most, const Place& place);
   /// Takes blocks back. Aborts where one of them is free already.
   void put(void* const* blocks, std::uint32_t count, const Place& place);
 
@@ -66,6 +78,7 @@ class alignas(64) Bin {
   static std::uint32_t fullness(const Span& slab);
   void move_to_list(Span& slab, std::uint32_t from);
   Span* slab_with_room(const Place& place);
+  Span* slab_with_whole_lines(const Place& place);
   Span* new_slab(const Place& place);
   void release_slab(Span& slab, std::uint32_t list, const Place& place);
   [[noreturn]] static void die_of_wrong_block(const void* block, const Place& place);

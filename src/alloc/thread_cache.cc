@@ -112,17 +112,22 @@ void* ThreadCache::refill(ClassIndex size_class, bool shared) {
   const Busy busy(*this);
   tidy(shared);
   visits_[size_class] = 1;
+  const bool is_first = shared && shares_lines(size_class) && capacity_[size_class] == 0;
   grow(size_class);
   const std::uint32_t capacity = capacity_[size_class];
+  Bin& bin = bins_[size_class];
   if (capacity == 0) {
     void* block = nullptr;
-    bins_[size_class].take(&block, 1, place(size_class, shared));
+    bin.take(&block, 1, place(size_class, shared));
     return block;
   }
   // Half of it: the other half is for blocks that are freed.
   BlockStack& stack = stacks_[size_class];
   const std::uint32_t most = (capacity + 1) / 2;
-  const std::uint32_t taken = bins_[size_class].take(stack.top, most, place(size_class, shared));
+  // A thread that lives of a few blocks has none that another one writes beside.
+  const std::uint32_t taken = is_first
+                                  ? bin.take_whole_lines(stack.top, most, place(size_class, shared))
+                                  : bin.take(stack.top, most, place(size_class, shared));
   if (taken == 0) return nullptr;
   // The lowest address on top.
   std::reverse(stack.top, stack.top + taken);
@@ -134,7 +139,13 @@ void* ThreadCache::refill(ClassIndex size_class, bool shared) {
 void ThreadCache::make_room(ClassIndex size_class, bool shared) {
   const Busy busy(*this);
   tidy(shared);
+  // What a thread frees before it took any is another's, perhaps with neighbours that the other
+  // goes on to write. Were the first one kept, it would be taken next, and the line never be one
+  // thread's. That there are more shows a thread that frees for others.
+  const bool is_anothers =
+      shared && shares_lines(size_class) && capacity_[size_class] == 0 && visits_[size_class] == 0;
   visits_[size_class] = 1;
+  if (is_anothers) return;
   const std::uint32_t blocks = count(size_class);
   if (blocks < capacity_[size_class] || grow(size_class)) return;  // tidy() may have made room
   if (blocks != 0) flush(size_class, (blocks + 1) / 2, shared);

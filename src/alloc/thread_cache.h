@@ -81,7 +81,8 @@ class alignas(64) ThreadCache {
 
   /// Takes blocks from the bin; returns one of them, null where there is no memory.
   void* refill(ClassIndex size_class, bool shared);
-  /// Makes room in a full stack: a larger stack, or some of its blocks back to the bin.
+  /// Makes room in a full stack: a larger stack, or some of its blocks back to the bin. There may
+  /// be none all the same: then the block is for its slab.
   void make_room(ClassIndex size_class, bool shared);
   /// Whether a block is in the stack of its class.
   bool holds(ClassIndex size_class, const void* block) const;

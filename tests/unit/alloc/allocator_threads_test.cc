@@ -215,6 +215,32 @@ TEST_F(AllocatorThreadsTest, BlocksOutliveTheirThreads) {
   expect_empty();
 }
 
+// Objects that one thread made lie side by side; threads that replace theirs get lines of their
+// own.
+TEST_F(AllocatorThreadsTest, WhoReplacesATinyObjectSharesNoLineWithAnother) {
+  for (const std::size_t bytes : {16U, 32U, 48U}) {
+    std::array<void*, kThreads> given{};
+    std::vector<void*> others(1000);
+    for (void*& block : others) block = allocator().allocate(bytes);
+    for (void*& block : given) block = allocator().allocate(bytes);
+    std::mutex mutex;
+    std::map<std::uintptr_t, std::uint32_t> owners;
+    std::array<void*, kThreads> got{};
+    in_threads(kThreads, [&](std::uint32_t thread) {
+      allocator().free(given[thread]);
+      got[thread] = allocator().allocate(bytes);
+      const std::scoped_lock locked(mutex);
+      const auto begin = reinterpret_cast<std::uintptr_t>(got[thread]);
+      for (const std::uintptr_t at : {begin, begin + bytes - 1}) {
+        EXPECT_EQ(owners.emplace(at / kLineBytes, thread).first->second, thread) << bytes;
+      }
+    });
+    for (void* block : got) allocator().free(block);
+    for (void* block : others) allocator().free(block);
+  }
+  expect_empty();
+}
+
 TEST_F(AllocatorThreadsTest, HeapsComeAndGoAndOneIsEverybodys) {
   Heap* const common = allocator().create_heap("common");
   ASSERT_NE(common, nullptr);

@@ -75,6 +75,63 @@ TEST_F(BinTest, BlocksAreApartAlignedAndOfTheClass) {
   }
 }
 
+// Blocks of 16, 32 and 48 bytes: a cache line holds several.
+class SharedLinesTest : public BinTest, public testing::WithParamInterface<std::size_t> {
+ protected:
+  SharedLinesTest() : BinTest(GetParam()) {}
+
+  Blocks take_whole_lines(std::uint32_t count) {
+    Blocks blocks(count);
+    blocks.resize(bin_.take_whole_lines(blocks.data(), count, place(true)));
+    check();
+    return blocks;
+  }
+  // The lines that blocks lie in.
+  std::set<std::uintptr_t> lines_of(const Blocks& blocks) {
+    std::set<std::uintptr_t> lines;
+    for (const void* block : blocks) {
+      const auto begin = reinterpret_cast<std::uintptr_t>(block);
+      lines.insert(begin / kLineBytes);
+      lines.insert((begin + block_bytes() - 1) / kLineBytes);
+    }
+    return lines;
+  }
+  void expect_no_line_in_common(const Blocks& a, const Blocks& b) {
+    const std::set<std::uintptr_t> lines_of_b = lines_of(b);
+    for (const std::uintptr_t line : lines_of(a)) EXPECT_FALSE(lines_of_b.contains(line));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Bytes, SharedLinesTest, testing::Values(16, 32, 48));
+
+TEST_P(SharedLinesTest, WholeLinesArePreferredToHoles) {
+  Blocks in_use = take_slab();
+  Blocks holes;
+  for (std::size_t i = 0; i < 32; i += 4) holes.push_back(in_use[i]);
+  const Blocks group(in_use.begin() + 40, in_use.begin() + 44);
+  std::erase_if(in_use, [&](void* block) {
+    return std::ranges::count(holes, block) != 0 || std::ranges::count(group, block) != 0;
+  });
+  put(holes);
+  put(group);
+  EXPECT_EQ(take_whole_lines(8), group);
+  // There is no other in this slab.
+  const Blocks more = take_whole_lines(8);
+  EXPECT_EQ(more.size(), 8U);
+  expect_no_line_in_common(more, in_use);
+  expect_no_line_in_common(more, group);
+}
+
+TEST_P(SharedLinesTest, HolesAreBetterThanNoMemory) {
+  const Blocks in_use = take_slab();
+  vm().limit_mapped(vm().mapped_bytes());
+  PageHeap::Grant grant;
+  while (backing().pages.take({.count = pages(1)}, &grant)) {
+  }
+  put({in_use[4], in_use[8]});
+  EXPECT_EQ(take_whole_lines(8), (Blocks{in_use[4], in_use[8]}));
+  EXPECT_TRUE(take_whole_lines(8).empty());
+}
+
 TEST_F(BinTest, BlocksOfASlabComeInAscendingOrder) {
   const Blocks blocks = take(20);
   EXPECT_TRUE(std::ranges::is_sorted(blocks));

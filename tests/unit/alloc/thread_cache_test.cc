@@ -201,6 +201,25 @@ TEST_F(ThreadCacheTest, SharedBlocksGoThroughTheDepot) {
   EXPECT_EQ(in_use(kSmall), 0U);
 }
 
+TEST_F(ThreadCacheTest, ABlockOfAnotherThreadThatIsFreedFirstGoesToItsSlab) {
+  const ClassIndex tiny = class_of(16);
+  void* const anothers = heap().allocate_small(backing(), tiny);
+  void* const second = heap().allocate_small(backing(), tiny);
+  free(tiny, anothers, true);
+  EXPECT_EQ(cache().count(tiny), 0U);
+  EXPECT_EQ(in_use(tiny), 1U);
+  // A thread that frees for others does not take the bin's lock each time.
+  free(tiny, second, true);
+  EXPECT_EQ(cache().count(tiny), 1U);
+  check();
+}
+
+TEST_F(ThreadCacheTest, WithOneThreadABlockThatIsFreedFirstIsKept) {
+  const ClassIndex tiny = class_of(16);
+  free(tiny, heap().allocate_small(backing(), tiny));
+  EXPECT_EQ(cache().count(tiny), 1U);
+}
+
 TEST_F(ThreadCacheTest, WithoutMemoryForAStackBlocksComeAndGoOneByOne) {
   heap().allocate_small(backing(), kSmall);
   vm().limit_mapped(vm().mapped_bytes());
