@@ -47,10 +47,28 @@ class Bits {
     return count;
   }
   std::uint32_t count() const { return count_in({0, N}); }
+  bool any_in(BitRun run) const {
+    std::uint64_t any = 0;
+    for_each_word(run, [&](std::uint32_t word, std::uint64_t mask) { any |= words_[word] & mask; });
+    return any != 0;
+  }
 
   /// The least i >= from whose bit is set (or clear); N where there is none.
   std::uint32_t next_set(std::uint32_t from) const { return next(from, 0); }
   std::uint32_t next_clear(std::uint32_t from) const { return next(from, ~std::uint64_t{0}); }
+
+  /// One more than the greatest i < before whose bit is set; 0 where there is none.
+  std::uint32_t end_of_set(std::uint32_t before) const {
+    if (before == 0) return 0;
+    std::uint32_t word = (before - 1) / 64;
+    std::uint64_t bits = words_[word] << (63 - (before - 1) % 64);
+    if (bits != 0) return before - static_cast<std::uint32_t>(std::countl_zero(bits));
+    while (word-- != 0) {
+      bits = words_[word];
+      if (bits != 0) return (word + 1) * 64 - static_cast<std::uint32_t>(std::countl_zero(bits));
+    }
+    return 0;
+  }
 
   /// The first run of clear bits that begins at or after `from`; length 0 where there is none.
   BitRun next_clear_run(std::uint32_t from) const {

@@ -1,6 +1,7 @@
 // What is known of the pages of one extent, 2 MiB of the window that one huge page can back.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "alloc/bits.h"
@@ -28,6 +29,31 @@ struct Extent {
   std::uint32_t last_use = 0;  // when pages of it were last taken or put, in ticks of Residency
 
   bool all_free() const { return longest_free == kExtentPages; }
+
+  /// Marks a run used, of which no page was.
+  void use(BitRun run) {
+    used.set_run(run);
+    const std::uint32_t end = run.begin + run.length;
+    const std::uint32_t before = run.begin - used.end_of_set(run.begin);
+    const std::uint32_t after = used.next_set(end) - end;
+    // Only where the longest run was cut, another may be that now.
+    if (before + run.length + after == longest_free) return summarize();
+    if (run.begin == before) first_free = static_cast<std::uint16_t>(before);
+    if (end + after == kExtentPages) last_free = static_cast<std::uint16_t>(after);
+  }
+
+  /// Marks a run unused, of which every page was used. Returns the run of unused pages that it is
+  /// part of now.
+  BitRun disuse(BitRun run) {
+    used.clear_run(run);
+    const std::uint32_t begin = used.end_of_set(run.begin);
+    const std::uint32_t end = used.next_set(run.begin + run.length);
+    const auto length = static_cast<std::uint16_t>(end - begin);
+    if (begin == 0) first_free = length;
+    if (end == kExtentPages) last_free = length;
+    longest_free = std::max(longest_free, length);
+    return {begin, length};
+  }
 
   void summarize() {
     const BitRun first = used.next_clear_run(0);

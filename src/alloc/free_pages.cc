@@ -82,22 +82,14 @@ bool FreePages::is_free(PageRun run) const {
 }
 
 void FreePages::mark_used(PageRun run) {
-  for_each_extent(run, [this](std::uint32_t i, BitRun bits) {
-    Extent& extent = window_.extent(i);
-    extent.used.set_run(bits);
-    extent.summarize();
-  });
+  for_each_extent(run, [this](std::uint32_t i, BitRun bits) { window_.extent(i).use(bits); });
   free_ -= run.count;
 }
 
 void FreePages::put(PageRun run) {
   for_each_extent(run, [this](std::uint32_t i, BitRun bits) {
-    Extent& extent = window_.extent(i);
-    extent.used.clear_run(bits);
-    extent.summarize();
-    for (std::uint32_t k = 0; k < hints_.size() && extent.longest_free >> k != 0; ++k) {
-      hints_[k] = std::min(hints_[k], i);
-    }
+    const std::uint32_t longest = log2_of(window_.extent(i).disuse(bits).length);
+    for (std::uint32_t k = 0; k <= longest; ++k) hints_[k] = std::min(hints_[k], i);
   });
   free_ += run.count;
   absent_across_ = ~std::uint32_t{0};

@@ -18,7 +18,8 @@ extern constinit thread_local bool t_holds_all_locks __attribute__((tls_model("i
 
 /// 0 free, 1 held, 2 held and perhaps waited for. Zero-initialised memory is a free lock.
 /// Acquire on lock and release on unlock order what the lock protects; the word itself needs no
-/// more.
+/// more. While there is one thread, plain reads and writes of it do: the atomic ones would be half
+/// of what a large block costs.
 class Lock {
  public:
   constexpr explicit Lock(LockRank rank) : rank_(rank) {}
@@ -27,6 +28,10 @@ class Lock {
     if (t_holds_all_locks) return;
     if constexpr (kChecked) note_lock(rank_.value());
     std::uint32_t free = 0;
+    if (kernel::vm::is_only_thread() && state_.load(std::memory_order_relaxed) == free) {
+      state_.store(1, std::memory_order_relaxed);
+      return;
+    }
     if (!state_.compare_exchange_strong(free, 1, std::memory_order_acquire,
                                         std::memory_order_relaxed)) {
       lock_slowly();
@@ -36,6 +41,7 @@ class Lock {
   void unlock() {
     if (t_holds_all_locks) return;
     if constexpr (kChecked) note_unlock(rank_.value());
+    if (kernel::vm::is_only_thread()) return state_.store(0, std::memory_order_relaxed);
     if (state_.exchange(0, std::memory_order_release) == 2) kernel::vm::wake_one(word());
   }
 

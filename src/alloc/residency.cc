@@ -107,7 +107,7 @@ bool Residency::on_take(PageRun run, Touch touch, PageCount used) {
       back(i, bits, touch, *huge, used);
       if (extent.shed) note_regret(extent.resident.count() - before, used);
     }
-    zeroed = zeroed && extent.dirty.count_in(bits) == 0;
+    zeroed = zeroed && !extent.dirty.any_in(bits);
     extent.dirty.set_run(bits);
   });
   return zeroed;

@@ -9,6 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define MINI_LIBC_COUNTS_THREADS 1
+#endif
+
 namespace mini::kernel::vm {
 
 enum class MapResult : std::uint8_t {
@@ -63,6 +68,16 @@ std::uint64_t now_ns();
 
 /// Fills in bytes that an attacker of this process cannot guess, as far as the kernel has any now.
 void random_bytes(void* out, std::size_t bytes);
+
+/// Whether this is certainly the process's only thread: then it stays so until this thread makes
+/// another. glibc knows (2.32), and relies on it in its own malloc.
+inline bool is_only_thread() {
+#if defined(MINI_LIBC_COUNTS_THREADS)
+  return __libc_single_threaded != 0;
+#else
+  return false;
+#endif
+}
 
 /// Sleeps while *word == expected, until a wake() or for no reason at all.
 void wait(std::uint32_t* word, std::uint32_t expected);

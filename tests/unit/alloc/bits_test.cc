@@ -22,6 +22,10 @@ class Reference {
     for (std::uint32_t i = 0; i < run.length; ++i) count += bits_[run.begin + i] ? 1U : 0U;
     return count;
   }
+  std::uint32_t end_of_set(std::uint32_t before) const {
+    while (before != 0 && !bits_[before - 1]) --before;
+    return before;
+  }
   std::uint32_t next(std::uint32_t from, bool value) const {
     while (from < N && bits_[from] != value) ++from;
     return std::min(from, N);
@@ -37,6 +41,7 @@ void expect_same(const Bits<N>& bits, const Reference<N>& reference) {
     ASSERT_EQ(bits.test(i), reference.test(i)) << i;
     ASSERT_EQ(bits.next_set(i), reference.next(i, true)) << i;
     ASSERT_EQ(bits.next_clear(i), reference.next(i, false)) << i;
+    ASSERT_EQ(bits.end_of_set(i), reference.end_of_set(i)) << i;
     const BitRun clear = bits.next_clear_run(i);
     ASSERT_EQ(clear.begin, reference.next(i, false));
     ASSERT_EQ(clear.begin + clear.length, reference.next(clear.begin, true));
@@ -66,6 +71,7 @@ void compare_random_operations() {
       reference.set_run(run, false);
     }
     ASSERT_EQ(bits.count_in(run), reference.count_in(run));
+    ASSERT_EQ(bits.any_in(run), reference.count_in(run) != 0);
     ASSERT_NO_FATAL_FAILURE(expect_same(bits, reference)) << "step " << step;
   }
 }
