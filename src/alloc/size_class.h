@@ -66,31 +66,37 @@ constexpr std::uint32_t blocks_in(std::uint32_t pages, std::size_t block_bytes) 
   return blocks < kMostBlocks ? blocks : kMostBlocks;
 }
 
+// What is left of so many pages behind the last block.
+constexpr std::size_t waste(std::uint32_t pages, std::size_t block_bytes) {
+  return pages * kPageBytes - blocks_in(pages, block_bytes) * block_bytes;
+}
+
 // The fewest pages from `from` on that waste at most 1/16; the least wasteful where none does.
 constexpr std::uint8_t slab_pages(std::size_t block_bytes, std::uint32_t from) {
   std::uint32_t best = 0;
-  std::size_t best_waste = 0;
   for (std::uint32_t pages = from; pages <= kMostSlabPages; ++pages) {
-    const std::size_t bytes = pages * kPageBytes;
-    const std::uint32_t blocks = blocks_in(pages, block_bytes);
-    if (blocks == 0) continue;
-    const std::size_t waste = bytes - blocks * block_bytes;
-    if (waste * 16 <= bytes) return static_cast<std::uint8_t>(pages);
-    // waste / bytes < best_waste / best bytes
-    if (best == 0 || waste * best < best_waste * pages) {
-      best = pages;
-      best_waste = waste;
-    }
+    if (blocks_in(pages, block_bytes) == 0) continue;
+    const std::size_t wasted = waste(pages, block_bytes);
+    if (wasted * 16 <= pages * kPageBytes) return static_cast<std::uint8_t>(pages);
+    // The shares of the pages, both sides times both numbers of pages.
+    if (best == 0 || wasted * best < waste(best, block_bytes) * pages) best = pages;
   }
   return static_cast<std::uint8_t>(best);
 }
 
 // Of a slab in demand: 8 KiB, less where that is more blocks than a slab may have, more where it
-// would be fewer than four.
-constexpr std::uint32_t pages_in_demand(std::size_t block_bytes) {
+// would be no block. Larger slabs are taken more seldom, but a block in use keeps all of its slab,
+// and fewer gaps between such slabs are long enough for another. Up to half as much again where
+// that wastes less.
+constexpr std::uint8_t pages_in_demand(std::size_t block_bytes) {
   const std::size_t wanted = std::min(block_bytes * kMostBlocks, std::size_t{8} << 10);
-  const std::size_t pages = std::max(wanted, block_bytes * 4) / kPageBytes;
-  return static_cast<std::uint32_t>(std::clamp<std::size_t>(pages, 1, kMostSlabPages));
+  const auto least = static_cast<std::uint32_t>(std::max(wanted, kPageBytes) / kPageBytes);
+  const std::uint32_t first = slab_pages(block_bytes, least);
+  std::uint32_t best = first;
+  for (std::uint32_t pages = first; pages <= std::min(first + first / 2, kMostSlabPages); ++pages) {
+    if (waste(pages, block_bytes) * best < waste(best, block_bytes) * pages) best = pages;
+  }
+  return static_cast<std::uint8_t>(best);
 }
 
 constexpr std::uint16_t cached_most(std::size_t block_bytes) {
@@ -105,7 +111,7 @@ constexpr auto make_classes() {
   for (std::uint32_t i = 1; i < kClassCount; ++i, bytes = next_block_bytes(bytes)) {
     classes[i] = {.block_bytes = static_cast<std::uint32_t>(bytes),
                   .least_pages = slab_pages(bytes, 1),
-                  .most_pages = slab_pages(bytes, pages_in_demand(bytes)),
+                  .most_pages = pages_in_demand(bytes),
                   .cached_most = cached_most(bytes)};
   }
   return classes;
