@@ -1,7 +1,8 @@
 // A program of random calls beside a model of what each must do: no two live blocks overlap, each
 // is aligned and usable as asked, keeps its contents until its end, is zero where that was
 // promised.
-//   model [--seed N] [--threads N] [--seconds N] [--bits N]
+//   model [--seed N] [--threads N] [--seconds N] [--bits N] [--usable N]
+// With --usable 0 nothing is expected of malloc_usable_size: only what was asked for is used.
 // Threads hand blocks over to each other, end after a while, and leave their blocks to new threads.
 #include <malloc.h>
 #include <pthread.h>
@@ -26,6 +27,7 @@ typedef struct {
 static Worker workers[kMaxThreads];
 static unsigned long seed_of_run;
 static unsigned size_bits;
+static unsigned long usable_is_known;
 static double end_time;
 
 // Where blocks change hands.
@@ -49,7 +51,7 @@ static void check_overlap(const Worker* worker, const unsigned char* start, size
 static Block adopt(Worker* worker, void* start, size_t size, size_t alignment) {
   CHECK(worker, start != NULL);
   CHECK(worker, is_aligned(start, alignment));
-  const size_t usable = malloc_usable_size(start);
+  const size_t usable = usable_is_known != 0 ? malloc_usable_size(start) : size;
   CHECK(worker, usable >= size);
   const Block block = {start, usable, next_random(&worker->random)};
   check_overlap(worker, start, usable);
@@ -92,8 +94,8 @@ static void release(Block* block) {
 
 static void resize(Worker* worker, Block* block) {
   uint64_t* random = &worker->random;
-  const size_t size = random_below(random, 4) == 0 ? block->size + random_size(random, 8)
-                                                   : 1 + random_size(random, 12);
+  const size_t size = 1 + (random_below(random, 4) == 0 ? block->size + random_size(random, 8)
+                                                        : random_size(random, 12));
   check_filled(block->start, block->size, block->size, block->seed);
   unsigned char* start = realloc(block->start, size);
   CHECK(worker, start != NULL);
@@ -176,6 +178,7 @@ int main(int argc, char** argv) {
   EXPECT_NUMBERS(threads, <=, kMaxThreads);
   seed_of_run = option(argc, argv, "--seed", 1);
   size_bits = (unsigned)option(argc, argv, "--bits", 20);
+  usable_is_known = option(argc, argv, "--usable", 1);
   end_time = now_seconds() + (double)option(argc, argv, "--seconds", 2);
   for (size_t i = 0; i < kMailboxes; ++i) pthread_mutex_init(&mailbox_locks[i], NULL);
   for (size_t i = 0; i < threads; ++i) workers[i].random = seed_of_run * 1000 + i;
