@@ -1,34 +1,43 @@
 // The way from a function of the malloc family into the agent and out again.
 #pragma once
 
-#include <cerrno>
 #include <cstddef>
 
+#include "agent/sampled_blocks.h"
 #include "agent/thread_log.h"
 
 namespace mini::agent {
 
 /// Calls apply(log) if somebody records this thread and it is not in the agent already, as it is
-/// where a signal interrupted the agent or where it looks something up.
+/// where a signal interrupted the agent or where it looks something up. Leaves errno as it is.
 template <typename Apply>
 inline void with_log(Apply&& apply) {
   if (t_is_inside) return;
   t_is_inside = true;
-  const int saved = errno;
   if (ThreadLog* const log = ThreadLog::current()) apply(*log);
-  errno = saved;
   t_is_inside = false;
 }
 
+/// What of an event is left to do once it has to be recorded. Not part of the callers, so that
+/// those need no more registers than a call where nothing has.
+void record_allocation(const void* block, std::size_t bytes, wire::CallKind call,
+                       const Caller& caller);
+void record_free(const void* block, const Caller& caller);
+
 inline void note_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                             const Caller& caller) {
-  if (block == nullptr) return;
-  with_log([&](ThreadLog& log) { log.add_allocation(block, bytes, call, caller); });
+  // The first is never so where all are recorded, but for what a recording before this one left.
+  if (bytes < t_bytes_to_sample && g_sampled_blocks.load(std::memory_order_relaxed) != nullptr) {
+    t_bytes_to_sample -= bytes;
+    return;
+  }
+  record_allocation(block, bytes, call, caller);
 }
 
 inline void note_free(const void* block, const Caller& caller) {
-  if (block == nullptr) return;
-  with_log([&](ThreadLog& log) { log.add_free(block, caller); });
+  const SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  if (sampled != nullptr && !sampled->may_hold(block)) return;
+  record_free(block, caller);
 }
 
 }  // namespace mini::agent

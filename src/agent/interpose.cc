@@ -10,10 +10,9 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include "agent/export.h"
 #include "agent/guard.h"
 #include "agent/real.h"
-
-#define MINI_EXPORT extern "C" __attribute__((visibility("default"), noinline))
 
 // C23's, which older headers do not have.
 extern "C" void free_sized(void* block, std::size_t bytes);

@@ -1,8 +1,6 @@
 // dlsym allocates in some C libraries, and is asked for the first time by a call of malloc.
 #include "agent/real.h"
 
-#include <atomic>
-#include <cstdint>
 #include <dlfcn.h>
 #include <iterator>
 
@@ -10,13 +8,10 @@ namespace mini::agent {
 namespace {
 
 constexpr std::size_t kGranule = 16;
-constexpr std::size_t kStartBytes = std::size_t{64} << 10;
 
-alignas(kGranule) constinit std::byte g_start_memory[kStartBytes];
 constinit std::atomic<std::size_t> g_start_used{0};
 
 constinit RealFunctions g_real{};
-constinit std::atomic<const RealFunctions*> g_known{nullptr};
 constinit thread_local bool t_is_looking __attribute__((tls_model("initial-exec"))) = false;
 
 struct Name {
@@ -31,6 +26,9 @@ void** place_of(Function& function) {
 
 }  // namespace
 
+constinit std::atomic<const RealFunctions*> g_real_functions{nullptr};
+alignas(kGranule) constinit std::byte g_start_memory[kStartBytes];
+
 void* start_block(std::size_t bytes) {
   if (bytes > kStartBytes) return nullptr;
   const std::size_t chunk = kGranule + ((bytes + kGranule - 1) & ~(kGranule - 1));
@@ -41,21 +39,11 @@ void* start_block(std::size_t bytes) {
   return block;
 }
 
-bool is_start_block(const void* block) {
-  const auto offset =
-      reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(g_start_memory);
-  return offset < kStartBytes;
-}
-
 std::size_t start_block_bytes(const void* block) {
   return static_cast<const std::size_t*>(block)[-1];
 }
 
-const RealFunctions* find_real_functions() {
-  if (const RealFunctions* known = g_known.load(std::memory_order_acquire); known != nullptr)
-    return known;
-  if (t_is_looking) return nullptr;
-  t_is_looking = true;
+void take_real_functions(void* (*find)(const char* name)) {
   const Name names[] = {
       {"malloc", place_of(g_real.malloc)},
       {"calloc", place_of(g_real.calloc)},
@@ -70,11 +58,29 @@ const RealFunctions* find_real_functions() {
       {"free_sized", place_of(g_real.free_sized)},
       {"free_aligned_sized", place_of(g_real.free_aligned_sized)},
       {"dlclose", place_of(g_real.dlclose)},
+      {"mmap", place_of(g_real.mmap)},
+      {"munmap", place_of(g_real.munmap)},
+      {"mremap", place_of(g_real.mremap)},
+      {"madvise", place_of(g_real.madvise)},
+      {"brk", place_of(g_real.brk)},
+      {"sbrk", place_of(g_real.sbrk)},
+      {"execve", place_of(g_real.execve)},
+      {"execvpe", place_of(g_real.execvpe)},
+      {"execveat", place_of(g_real.execveat)},
+      {"fexecve", place_of(g_real.fexecve)},
+      {"posix_spawn", place_of(g_real.posix_spawn)},
+      {"posix_spawnp", place_of(g_real.posix_spawnp)},
   };
+  for (const Name& name : names) *name.place = find(name.name);
+  g_real_functions.store(&g_real, std::memory_order_release);
+}
+
+const RealFunctions* look_up_real_functions() {
+  if (t_is_looking) return nullptr;
+  t_is_looking = true;
   // Two threads may look at once: both write the same.
-  for (const Name& name : names) *name.place = dlsym(RTLD_NEXT, name.name);
+  take_real_functions([](const char* name) { return dlsym(RTLD_NEXT, name); });
   t_is_looking = false;
-  g_known.store(&g_real, std::memory_order_release);
   return &g_real;
 }
 

@@ -1,10 +1,16 @@
-// The functions that the agent stands before: those of whichever allocator comes after it in the
-// order of libraries.
+// The functions that the agent stands before: those of whichever library comes after it in the
+// order of libraries, an allocator or libc.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <spawn.h>
 
 namespace mini::agent {
+
+using SpawnFunction = int(pid_t*, const char*, const posix_spawn_file_actions_t*,
+                          const posix_spawnattr_t*, char* const*, char* const*);
 
 struct RealFunctions {
   void* (*malloc)(std::size_t);
@@ -20,16 +26,45 @@ struct RealFunctions {
   void (*free_sized)(void*, std::size_t);                       // C23; null where there is none
   void (*free_aligned_sized)(void*, std::size_t, std::size_t);  // the same
   int (*dlclose)(void*);
+  void* (*mmap)(void*, std::size_t, int, int, int, std::int64_t);
+  int (*munmap)(void*, std::size_t);
+  void* (*mremap)(void*, std::size_t, std::size_t, int, ...);
+  int (*madvise)(void*, std::size_t, int);
+  int (*brk)(void*);
+  void* (*sbrk)(std::intptr_t);
+  int (*execve)(const char*, char* const*, char* const*);
+  int (*execvpe)(const char*, char* const*, char* const*);
+  int (*execveat)(int, const char*, char* const*, char* const*, int);
+  int (*fexecve)(int, char* const*, char* const*);
+  SpawnFunction* posix_spawn;
+  SpawnFunction* posix_spawnp;
 };
+
+/// Null until they are found.
+extern constinit std::atomic<const RealFunctions*> g_real_functions;
+const RealFunctions* look_up_real_functions();
 
 /// Finds them, once. Null to a call from inside itself: looking them up may allocate, and the
 /// thread that does it gets memory from start_block().
-const RealFunctions* find_real_functions();
+inline const RealFunctions* find_real_functions() {
+  const RealFunctions* const known = g_real_functions.load(std::memory_order_acquire);
+  return known != nullptr ? known : look_up_real_functions();
+}
+
+inline constexpr std::size_t kStartBytes = std::size_t{64} << 10;
+extern std::byte g_start_memory[kStartBytes];
+
+/// Takes them from whoever knows better than the order of libraries; find() may give null.
+void take_real_functions(void* (*find)(const char* name));
 
 /// A block from memory of the agent's own, zero-filled and aligned to 16, for those who allocate
 /// before there is an allocator; null where it is used up.
 void* start_block(std::size_t bytes);
-bool is_start_block(const void* block);
+inline bool is_start_block(const void* block) {
+  const auto offset =
+      reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(g_start_memory);
+  return offset < kStartBytes;
+}
 /// Bytes that may be read of a start block: at least what was asked for.
 std::size_t start_block_bytes(const void* block);
 

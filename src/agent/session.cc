@@ -5,22 +5,32 @@
 #include <cstring>
 #include <unistd.h>
 
+#include "agent/sampled_blocks.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
+#include "wire/attach.h"
 
 namespace mini::agent {
 namespace {
 
 namespace vm = kernel::vm;
 
-constexpr std::size_t kMostPathBytes = 64;
-
 constinit std::atomic<Session*> g_session{nullptr};
-constinit char g_channel_path[kMostPathBytes] = {};
+constinit char g_channel_path[wire::kMostChannelPathBytes] = {};
+constinit char g_agent_path[wire::kMostAgentPathBytes] = {};
+constinit std::atomic<bool> g_has_begun{false};  // this process, or the one that it is a copy of
 constinit std::atomic<bool> g_is_watched{true};  // false: there is no channel for this program
 
 std::uint32_t* word_of(std::atomic<std::uint32_t>& word) {
   return reinterpret_cast<std::uint32_t*>(&word);
+}
+
+// A child of fork has the pointer, and finds an empty set.
+bool make_sampled_blocks() {
+  if (g_sampled_blocks.load(std::memory_order_relaxed) != nullptr) return true;
+  void* const memory = vm::map_wiped_on_fork(sizeof(SampledBlocks));
+  g_sampled_blocks.store(static_cast<SampledBlocks*>(memory), std::memory_order_release);
+  return memory != nullptr;
 }
 
 // False where the environment is not there yet.
@@ -34,7 +44,7 @@ bool find_channel_path() {
       continue;
     const char* const path = text + kNameBytes + 1;
     const std::size_t bytes = std::strlen(path) + 1;
-    if (bytes <= kMostPathBytes) std::memcpy(g_channel_path, path, bytes);
+    if (bytes <= wire::kMostChannelPathBytes) std::memcpy(g_channel_path, path, bytes);
     break;
   }
   if (g_channel_path[0] == '\0') g_is_watched.store(false, std::memory_order_relaxed);
@@ -42,6 +52,13 @@ bool find_channel_path() {
 }
 
 }  // namespace
+
+constinit std::atomic<SampledBlocks*> g_sampled_blocks{nullptr};
+
+Carried carried_environment() {
+  if (g_agent_path[0] == '\0') return {};
+  return {.agent = &g_agent_path[0], .channel = &g_channel_path[0]};
+}
 
 Session* Session::current() {
   Session* session = g_session.load(std::memory_order_acquire);
@@ -59,6 +76,32 @@ Session* Session::current() {
   if (state == State::kReady) [[likely]]
     return session;
   return state != State::kClosed && session->connect() ? session : nullptr;
+}
+
+bool Session::renew(const char* path) {
+  Session* const before = g_session.load(std::memory_order_acquire);
+  if (before != nullptr && before->is_read()) return false;
+  auto* const fresh = static_cast<Session*>(vm::map_wiped_on_fork(sizeof(Session)));
+  if (fresh == nullptr) return true;  // then there is no session, as current() will say
+  std::memcpy(g_channel_path, path, std::strlen(path) + 1);
+  g_is_watched.store(true, std::memory_order_relaxed);
+  g_sampled_blocks.store(nullptr,
+                         std::memory_order_release);  // its blocks are not this recording's
+  g_session.store(fresh, std::memory_order_release);
+  if (before != nullptr) before->close();
+  return true;
+}
+
+bool Session::is_read() const {
+  return state_.load(std::memory_order_acquire) == State::kReady &&
+         channel_->is_closed.load(std::memory_order_acquire) == 0 &&
+         vm::process_exists(settings_.recorder_pid);
+}
+
+Session* Session::if_connected() {
+  Session* const session = g_session.load(std::memory_order_acquire);
+  if (session == nullptr) return nullptr;
+  return session->state_.load(std::memory_order_acquire) == State::kReady ? session : nullptr;
 }
 
 bool Session::connect() {
@@ -81,6 +124,8 @@ bool Session::open() {
   if (channel_->magic != wire::kMagic || channel_->is_closed.load(std::memory_order_acquire) != 0) {
     return false;
   }
+  std::memcpy(&g_agent_path[0], &channel_->agent_path[0], sizeof g_agent_path - 1);
+  if (settings_.sample_bytes != 0 && !make_sampled_blocks()) return false;
   const std::uint32_t number = channel_->slots_taken.fetch_add(1, std::memory_order_relaxed);
   if (number >= wire::kSlots) return false;
   slot_.begin = static_cast<std::byte*>(
@@ -89,6 +134,7 @@ bool Session::open() {
   wire::Slot& slot = slot_.slot();
   slot.pid = vm::process_id();
   slot.parent_pid = vm::parent_process_id();
+  slot.is_forked = g_has_begun.exchange(true, std::memory_order_relaxed) ? 1 : 0;
   slot.executable_bytes =
       static_cast<std::uint32_t>(vm::executable_path(&slot.executable[0], sizeof slot.executable));
   slot.command_bytes =
@@ -99,8 +145,11 @@ bool Session::open() {
   return true;
 }
 
+// Nobody reads what is in the slot: its memory is given back, and what a thread may still write
+// there gets new pages of zeros.
 void Session::close() {
-  state_.store(State::kClosed, std::memory_order_release);
+  const State before = state_.exchange(State::kClosed, std::memory_order_acq_rel);
+  if (before == State::kReady) vm::discard_shared(slot_.begin, wire::kSlotBytes);
 }
 
 bool Session::take_ring(std::uint32_t* ring) {
@@ -134,7 +183,10 @@ std::uint32_t Session::take_nodes(std::uint32_t count) {
 
 void Session::ring_doorbell() {
   channel_->doorbell.fetch_add(1, std::memory_order_release);
-  if (channel_->is_asleep.load(std::memory_order_acquire) != 0) {
+  // One wakes it: until it runs it is asleep to all who ring meanwhile, and a wake is a system
+  // call.
+  if (channel_->is_asleep.load(std::memory_order_acquire) != 0 &&
+      channel_->is_asleep.exchange(0, std::memory_order_acq_rel) != 0) {
     vm::wake_shared(word_of(channel_->doorbell));
   }
 }

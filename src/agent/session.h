@@ -8,7 +8,19 @@
 
 namespace mini::agent {
 
+class SampledBlocks;
 class ThreadLog;
+
+/// Which live blocks were recorded. Null where all are.
+extern constinit std::atomic<SampledBlocks*> g_sampled_blocks;
+
+/// What a program that this one becomes or starts has to find in its environment. Null where nobody
+/// records. Not wiped by a fork: a child that becomes another at once needs no session.
+struct Carried {
+  const char* agent = nullptr;    // path of this library
+  const char* channel = nullptr;  // value of kChannelVariable
+};
+Carried carried_environment();
 
 /// One in a process, in memory that a fork wipes: a child finds it as it was before anything was
 /// done, and gets a slot of its own. Thread-safe.
@@ -16,6 +28,13 @@ class Session {
  public:
   /// The process's; null where there is no memory for it, or nobody records.
   static Session* current();
+  bool is_open() const { return state_.load(std::memory_order_acquire) == State::kReady; }
+  /// Begins another recording of the process, on another channel. The session before it, if there
+  /// was one, is closed; its memory stays, since a thread may be using it. False where a recorder
+  /// still reads that one. REQUIRES: `path` is shorter than kMostChannelPathBytes.
+  static bool renew(const char* path);
+  /// The same, but begins nothing: null where this process told of nothing so far.
+  static Session* if_connected();
   /// Goes quiet for good: nobody reads any more.
   void close();
 
@@ -58,6 +77,7 @@ class Session {
 
   bool connect();
   bool open();
+  bool is_read() const;
 
   std::atomic<State> state_;
   wire::Channel* channel_;

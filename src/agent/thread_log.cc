@@ -1,9 +1,12 @@
 // A record is put whole or not at all: make_room() first, then the words, then publish().
 #include "agent/thread_log.h"
 
+#include <cerrno>
 #include <cstring>
 
 #include "agent/code.h"
+#include "agent/guard.h"
+#include "agent/sampled_blocks.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
 #include "unwind/self/loader_index.h"
@@ -20,7 +23,17 @@ constexpr std::uint64_t kMostWaitNs = 2'000'000'000;
 
 constinit unwind::self::CodeTable g_code;
 
-constinit thread_local ThreadLog* t_log __attribute__((tls_model("initial-exec"))) = nullptr;
+/// What asks a C library's function must leave errno as it was.
+class KeepErrno {
+ public:
+  KeepErrno() = default;
+  KeepErrno(const KeepErrno&) = delete;
+  KeepErrno& operator=(const KeepErrno&) = delete;
+  ~KeepErrno() { errno = saved_; }
+
+ private:
+  int saved_ = errno;
+};
 
 /// Words for the bytes of two texts, one after the other.
 void put_texts(wire::RingWriter& ring, const char* first, std::size_t first_bytes,
@@ -49,14 +62,16 @@ unwind::self::CodeTable& code_table() {
 
 constinit thread_local bool t_is_inside __attribute__((tls_model("initial-exec"))) = false;
 
-ThreadLog* ThreadLog::current() {
-  ThreadLog* const log = t_log;
+constinit thread_local ThreadLog* t_log __attribute__((tls_model("initial-exec"))) = nullptr;
+constinit thread_local std::uint64_t t_bytes_to_sample __attribute__((tls_model("initial-exec"))) =
+    0;
+
+ThreadLog* ThreadLog::begin() {
+  const KeepErrno keep;
   Session* const session = Session::current();
-  if (session == nullptr) [[unlikely]]
-    return nullptr;
-  if (log != nullptr && log->session_ != nullptr) [[likely]]
-    return log;
-  // A child of a fork finds its thread's log wiped, and uses the memory again.
+  if (session == nullptr) return nullptr;
+  ThreadLog* const log = t_log;
+  // Memory that was wiped is used again, and so is that of a session before this one.
   ThreadLog* fresh = log != nullptr ? log : session->take_log();
   if (fresh == nullptr) {
     fresh = static_cast<ThreadLog*>(vm::map_wiped_on_fork(sizeof(ThreadLog)));
@@ -71,14 +86,30 @@ ThreadLog* ThreadLog::current() {
   return fresh;
 }
 
+// Of a session before this one: what it told belongs to another slot.
+void ThreadLog::forget() {
+  unwinder_.stop();
+  index_.clear();
+  session_ = nullptr;
+  nodes_left_ = 0;
+  unload_count_ = 0;
+}
+
 bool ThreadLog::connect(Session& session) {
+  if (session_ != nullptr) forget();
   if (!session.take_ring(&ring_number_)) return false;
   wire::RingHead& head = session.slot().ring(ring_number_);
   head.tid = vm::thread_id();
   ring_ = wire::RingWriter(head, session.slot().words(ring_number_));
   const std::uint32_t most = session.settings().most_frames;
   if (!unwinder_.start(g_code, most < kMostFrames ? most : kMostFrames)) return false;
-  nodes_count_ = 0;
+  hashes_count_ = 0;
+  t_bytes_to_sample = 0;
+  if (session.settings().sample_bytes != 0) {
+    distance_.seed(wire::now_ticks() ^ std::uint64_t{head.tid} << 32);
+    t_bytes_to_sample = distance_.next(session.settings().sample_bytes);
+  }
+  look_at_words_ = 0;
   session_ = &session;
   gave_up_ = false;
   return true;
@@ -133,28 +164,50 @@ void ThreadLog::drop_event() {
   ring_.head().dropped_events.fetch_add(1, std::memory_order_relaxed);
 }
 
+// The recorder looks by itself every few milliseconds. Whether a faster thread has to wake it is
+// looked at now and then only: what the recorder writes is in another processor's cache.
 void ThreadLog::publish() {
   ring_.publish();
+  if (ring_.written_words() < look_at_words_) [[likely]]
+    return;
+  look_at_words_ = ring_.written_words() + wire::kRingWords / 8;
   gave_up_ = false;
-  // The recorder looks by itself every few milliseconds; a thread that is faster tells it.
-  if (ring_.unread_words() > wire::kRingWords / 2 && !ring_.has_room(wire::kRingWords / 2) &&
-      session_->channel().is_asleep.load(std::memory_order_relaxed) != 0) {
-    session_->ring_doorbell();
+  if (!ring_.has_room(wire::kRingWords / 2)) session_->ring_doorbell();
+}
+
+// Times put the records of threads in order. What this thread does follows from what another did
+// only if it saw that, and then it sees that there is another: its ring was taken before.
+inline std::uint64_t ThreadLog::event_ticks() const {
+  const bool is_alone = session_->slot().slot().rings_taken.load(std::memory_order_relaxed) == 1;
+  return is_alone ? wire::now_ticks_alone() : wire::now_ticks();
+}
+
+// The caller found that the next point may be in this block, but this thread's first point may not
+// have been drawn then.
+bool ThreadLog::is_sampled(std::size_t bytes) {
+  if (bytes < t_bytes_to_sample) {
+    t_bytes_to_sample -= bytes;
+    return false;
   }
+  // From the block's end on: the process has no memory.
+  t_bytes_to_sample = distance_.next(session_->settings().sample_bytes);
+  return true;
 }
 
 void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                                const Caller& caller) {
+  SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  if (sampled != nullptr && !is_sampled(bytes)) return;
   const std::uint32_t node = node_of_stack(caller);
   const auto detail = static_cast<std::uint8_t>(call);
+  if (!make_room(4)) return;
+  if (sampled != nullptr && !sampled->add(block)) return drop_event();
   if (bytes < wire::kLargeBytes) [[likely]] {
-    if (!make_room(3)) return;
-    ring_.put(wire::record_word(wire::RecordKind::kAllocation, wire::now_ticks(), detail));
+    ring_.put(wire::record_word(wire::RecordKind::kAllocation, event_ticks(), detail));
     ring_.put(address_of(block));
     ring_.put(std::uint64_t{bytes} << wire::kNodeBits | node);
   } else {
-    if (!make_room(4)) return;
-    ring_.put(wire::record_word(wire::RecordKind::kLargeAllocation, wire::now_ticks(), detail));
+    ring_.put(wire::record_word(wire::RecordKind::kLargeAllocation, event_ticks(), detail));
     ring_.put(address_of(block));
     ring_.put(node);
     ring_.put(bytes);
@@ -163,35 +216,83 @@ void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallK
 }
 
 void ThreadLog::add_free(const void* block, const Caller& caller) {
+  SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  if (sampled != nullptr && !sampled->take(block)) return;
   const bool with_stack = session_->settings().free_stacks != 0;
   const std::uint32_t node = with_stack ? node_of_stack(caller) : 0;
   if (!make_room(with_stack ? 3 : 2)) return;
   const auto kind = with_stack ? wire::RecordKind::kFreeWithStack : wire::RecordKind::kFree;
-  ring_.put(wire::record_word(kind, wire::now_ticks()));
+  ring_.put(wire::record_word(kind, event_ticks()));
   ring_.put(address_of(block));
   if (with_stack) ring_.put(node);
   publish();
 }
 
-// The stack's outer frames that did not change keep their nodes.
+void ThreadLog::add_mapping(const wire::Mapping& mapping, const Caller& caller) {
+  const std::uint32_t node = node_of_stack(caller);
+  if (!make_room(wire::head_words(wire::RecordKind::kMapping))) return;
+  ring_.put(wire::record_word(wire::RecordKind::kMapping, event_ticks(),
+                              static_cast<std::uint8_t>(mapping.operation)));
+  for (const std::uint64_t word : {mapping.address, mapping.bytes, mapping.old_address,
+                                   mapping.old_bytes, std::uint64_t{node}}) {
+    ring_.put(word);
+  }
+  publish();
+}
+
+void ThreadLog::add_marker(const char* text) {
+  const std::size_t bytes = strnlen(text, wire::kMostMarkerBytes);
+  if (!make_room(wire::kMarkerHeadWords + static_cast<std::uint32_t>((bytes + 7) / 8))) return;
+  ring_.put(wire::record_word(wire::RecordKind::kMarker, event_ticks()));
+  ring_.put(bytes);
+  put_texts(ring_, text, bytes, nullptr, 0);
+  publish();
+}
+
+// The outer frames that did not change keep their hashes, and a stack that was told of before is
+// found by that of all its frames.
 std::uint32_t ThreadLog::node_of_stack(const Caller& caller) {
   const unwind::self::Chain chain = unwinder_.unwind(caller);
-  if (chain.end != unwind::self::StackEnd::kComplete) {
+  if (chain.end != unwind::self::StackEnd::kComplete) [[unlikely]] {
     ring_.head().truncated_stacks.fetch_add(1, std::memory_order_relaxed);
   }
-  std::uint32_t at = chain.unchanged_outer < nodes_count_ ? chain.unchanged_outer : nodes_count_;
-  if (const std::uint32_t unloads = session_->unload_count(); unloads != unload_count_) {
+  if (const std::uint32_t unloads = session_->unload_count(); unloads != unload_count_)
+      [[unlikely]] {
     unload_count_ = unloads;
     index_.clear();
-    at = 0;
   }
-  std::uint32_t node = at == 0 ? 0 : nodes_[at - 1];
+  std::uint32_t at = chain.unchanged_outer < hashes_count_ ? chain.unchanged_outer : hashes_count_;
+  std::uint64_t hash = at == 0 ? 0 : hashes_[at - 1];
   for (; at < chain.count; ++at) {
-    node = node_of_frame(node, chain.pcs[at]);
-    nodes_[at] = node;
-    if (node == 0) break;
+    hash = stack_hash(hash, chain.pcs[at]);
+    hashes_[at] = hash;
   }
-  nodes_count_ = at;
+  hashes_count_ = chain.count;
+  if (chain.count == 0) [[unlikely]]
+    return 0;
+  const std::uint32_t node =
+      index_.find(hash, chain.pcs[chain.count - 1], session_->slot().nodes());
+  return node != 0 ? node : tell_stack(chain);
+}
+
+// Adds the nodes that are missing, from the innermost one that is there inwards.
+std::uint32_t ThreadLog::tell_stack(const unwind::self::Chain& chain) {
+  wire::Node* const nodes = session_->slot().nodes();
+  std::uint32_t at = chain.count - 1;
+  std::uint32_t node = 0;
+  while (at != 0 && (node = index_.find(hashes_[at - 1], chain.pcs[at - 1], nodes)) == 0) --at;
+  for (; at < chain.count; ++at) {
+    node = tell_frame(node, chain.pcs[at]);
+    if (node == 0 || !index_.insert(hashes_[at], node, nodes)) return 0;
+  }
+  return node;
+}
+
+std::uint32_t ThreadLog::tell_frame(std::uint32_t caller, std::uint64_t pc) {
+  const std::uint32_t node = new_node();
+  if (node == 0) return 0;
+  tell_module_of(pc);
+  session_->slot().nodes()[node] = {.pc = pc, .caller = caller, .place = 0};
   return node;
 }
 
@@ -205,24 +306,10 @@ std::uint32_t ThreadLog::new_node() {
   return next_node_++;
 }
 
-std::uint32_t ThreadLog::node_of_frame(std::uint32_t caller, std::uint64_t pc) {
-  wire::Node* const nodes = session_->slot().nodes();
-  if (!index_.grow(nodes)) return 0;
-  std::size_t place = 0;
-  std::uint32_t node = index_.find(caller, pc, &place, nodes);
-  if (node != 0) [[likely]]
-    return node;
-  node = new_node();
-  if (node == 0) return 0;
-  tell_module_of(pc);
-  nodes[node] = {.pc = pc, .caller = caller, .unused = 0};
-  index_.insert(place, node);
-  return node;
-}
-
 // Before any event refers to code of a module the recorder is told where it is. Frames are new only
 // now and then, and the loader's index needs no lock.
 void ThreadLog::tell_module_of(std::uint64_t pc) {
+  const KeepErrno keep;
   unwind::self::LoaderObject object;
   unwind::self::Module mapped;
   const auto answer = unwind::self::ask_loader_index(pc - 1, &object);
@@ -256,6 +343,7 @@ bool ThreadLog::tell_module(const unwind::self::Module& module, std::uint64_t be
 }
 
 void ThreadLog::add_unloaded_modules() {
+  const KeepErrno keep;
   g_code.refresh();
   const auto is_there = [](std::uintptr_t begin) {
     unwind::self::LoaderObject object;
@@ -268,6 +356,17 @@ void ThreadLog::add_unloaded_modules() {
     ring_.put(begin);
     publish();
   });
+}
+
+void record_allocation(const void* block, std::size_t bytes, wire::CallKind call,
+                       const Caller& caller) {
+  if (block == nullptr) return;
+  with_log([&](ThreadLog& log) { log.add_allocation(block, bytes, call, caller); });
+}
+
+void record_free(const void* block, const Caller& caller) {
+  if (block == nullptr) return;
+  with_log([&](ThreadLog& log) { log.add_free(block, caller); });
 }
 
 }  // namespace mini::agent

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <new>
 
+#include "agent/sample_distance.h"
 #include "agent/session.h"
 #include "agent/stack_index.h"
 #include "unwind/self/self_unwinder.h"
@@ -22,6 +23,7 @@ class ThreadLog {
 
   /// This thread's, connected; null where nobody records, or inside the agent itself.
   static ThreadLog* current();
+  static ThreadLog* begin();
   /// To be called when a thread ends: what it still does begins another log.
   static void end_thread();
 
@@ -29,36 +31,60 @@ class ThreadLog {
   void add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                       const Caller& caller);
   void add_free(const void* block, const Caller& caller);
+  void add_mapping(const wire::Mapping& mapping, const Caller& caller);
+  void add_marker(const char* text);
   /// To be called after a dlclose: tells of the modules that are gone.
   void add_unloaded_modules();
 
  private:
+  void forget();
   bool connect(Session& session);
+  bool is_sampled(std::size_t bytes);
   bool make_room(std::uint32_t words);
   bool wait_for_room(std::uint32_t words);
   void drop_event();
+  std::uint64_t event_ticks() const;
   void publish();
   void tell_module_of(std::uint64_t pc);
   bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
   std::uint32_t node_of_stack(const Caller& caller);
-  std::uint32_t node_of_frame(std::uint32_t caller, std::uint64_t pc);
+  std::uint32_t tell_stack(const unwind::self::Chain& chain);
+  std::uint32_t tell_frame(std::uint32_t caller, std::uint64_t pc);
   std::uint32_t new_node();
 
   Session* session_;
   wire::RingWriter ring_;
   std::uint32_t ring_number_;
+  SampleDistance distance_;
   bool gave_up_;  // the recorder let us wait too long: until there is room, drop at once
+  std::uint64_t look_at_words_;  // so many written: see whether the recorder has to be woken
   std::uint32_t nodes_left_;
   std::uint32_t next_node_;
   std::uint32_t unload_count_;  // the session's, when the index was begun
   StackIndex index_;
   unwind::self::SelfUnwinder unwinder_;
-  std::uint32_t nodes_[kMostFrames];  // of the last stack's frames, the outermost first
-  std::uint32_t nodes_count_;
+  std::uint64_t hashes_[kMostFrames];  // of the last stack's outer parts, the outermost first
+  std::uint32_t hashes_count_;
 };
+
+/// This thread's; null where it has none.
+extern constinit thread_local ThreadLog* t_log __attribute__((tls_model("initial-exec")));
+
+inline ThreadLog* ThreadLog::current() {
+  ThreadLog* const log = t_log;
+  // A child of a fork finds its thread's log wiped.
+  if (log != nullptr && log->session_ != nullptr && log->session_->is_open()) [[likely]]
+    return log;
+  return begin();
+}
 
 /// Has end_thread() called when this thread ends, if that can be had without the heap.
 void watch_end_of_thread();
+
+/// Bytes that this thread may ask for before a block has to be recorded; 0 where all are, and
+/// before the first.
+extern constinit thread_local std::uint64_t t_bytes_to_sample
+    __attribute__((tls_model("initial-exec")));
 
 /// Whether this thread is inside the agent: what it allocates there is not the program's.
 /// Initial-exec: an access is one instruction, and allocates nothing.

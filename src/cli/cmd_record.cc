@@ -15,6 +15,7 @@
 #include "cli/preload.h"
 #include "cli/record_arguments.h"
 #include "cli/terminal.h"
+#include "kernel/proc_file.h"
 #include "sources/launch.h"
 #include "sources/recorder.h"
 #include "views/event_facts.h"
@@ -29,6 +30,10 @@ int complain(int status, const std::string& message) {
 
 std::string output_for(const RecordArguments& arguments) {
   if (arguments.output_path) return *arguments.output_path;
+  if (arguments.process) {
+    const std::string program = kernel::read_proc_link(*arguments.process, "exe").value_or("pid");
+    return fmt::format("{}.{}.heapspy", path_basename(program), *arguments.process);
+  }
   return fmt::format("{}.{}.heapspy", path_basename(arguments.command.front()), ::getpid());
 }
 
@@ -70,7 +75,8 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
     print_error(
         fmt::format("heapspy: nothing was recorded: the agent did not start in {}\n"
                     "  'heapspy trace' needs nothing in the program\n",
-                    arguments.command.front()));
+                    arguments.process ? fmt::format("process {}", *arguments.process)
+                                      : arguments.command.front()));
     return outcome.exit_status;
   }
   std::ranges::stable_sort(all, std::greater(), &sources::RecordedResult::events);
@@ -91,12 +97,45 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
   return failed && outcome.exit_status == 0 ? kExitOutputError : outcome.exit_status;
 }
 
+sources::RecordOptions options_for(const RecordArguments& arguments, const std::string& agent) {
+  sources::RecordOptions options;
+  options.command = arguments.command;
+  options.agent = agent;
+  options.output = output_for(arguments);
+  options.most_frames = arguments.most_frames;
+  options.free_stacks = arguments.free_stacks;
+  options.sample = arguments.sample;
+  options.finds_leaks = arguments.finds_leaks;
+  options.overflow = arguments.overflow;
+  return options;
+}
+
+int record_running_process(const RecordArguments& arguments, pid_t process) {
+  const auto agent = choose_library(kAgent, arguments.agent);
+  if (!agent) return complain(kExitCannotRun, agent.error().message);
+  sources::RecordOptions options = options_for(arguments, *agent);
+  options.process = process;
+  options.most_ns = arguments.duration_ns;
+  if (!arguments.quiet) {
+    options.on_joined = [process] {
+      print_error(fmt::format("heapspy: process {} is being recorded; Ctrl-C ends it\n", process));
+    };
+  }
+  if (auto writable = check_writable(options.output); !writable) {
+    return complain(kExitOutputError, writable.error().message);
+  }
+  auto outcome = sources::record_process(options);
+  if (!outcome) return complain(kExitCannotRun, outcome.error().message);
+  return report(std::move(*outcome), arguments);
+}
+
 }  // namespace
 
 int run_record_command(std::span<const std::string> words) {
   const auto arguments = parse_record_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(record_help()) ? 0 : kExitOutputError;
+  if (const auto process = arguments->process) return record_running_process(*arguments, *process);
   const std::string& name = arguments->command.front();
   const auto path = sources::resolve_command(name);
   if (!path) {
@@ -112,13 +151,8 @@ int run_record_command(std::span<const std::string> words) {
   if (const auto list = preload_list(nullptr, *agent); !list) {
     return complain(kExitCannotRun, list.error().message);
   }
-  sources::RecordOptions options{.command = arguments->command,
-                                 .program = *path,
-                                 .agent = *agent,
-                                 .output = output_for(*arguments),
-                                 .most_frames = arguments->most_frames,
-                                 .free_stacks = arguments->free_stacks,
-                                 .overflow = arguments->overflow};
+  sources::RecordOptions options = options_for(*arguments, *agent);
+  options.program = *path;
   if (auto writable = check_writable(options.output); !writable) {
     return complain(kExitOutputError, writable.error().message);
   }

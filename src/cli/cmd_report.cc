@@ -5,10 +5,13 @@
 #include <unistd.h>
 
 #include "cli/cmd_trace.h"
+#include "cli/input_file.h"
 #include "cli/output_file.h"
 #include "cli/read_progress.h"
 #include "cli/report_arguments.h"
 #include "cli/terminal.h"
+#include "database/recording_database.h"
+#include "explain/leak_suppressions.h"
 #include "sources/heap_profile_reader.h"
 #include "views/event_facts.h"
 #include "views/report_export.h"
@@ -76,19 +79,47 @@ void write(views::Output& output, int fd, const model::HeapProfile& profile,
           output, profile, findings,
           {.version = MINI_VERSION, .focus = arguments.focus, .top = arguments.top});
       break;
-    case ReportForm::kFolded:
-      views::write_folded_stacks(output, profile, arguments.measure);
+    case ReportForm::kExport:
+      arguments.exported->write(output, profile,
+                                {.version = MINI_VERSION, .measure = arguments.measure});
       break;
   }
   output.flush();
 }
 
+Result<std::vector<model::LeakSuppression>> read_suppressions(const ReportArguments& arguments) {
+  if (!arguments.suppressions_path) return {};
+  const auto text = read_text_file(*arguments.suppressions_path);
+  if (!text) return std::unexpected(text.error());
+  return explain::parse_leak_suppressions(*text, *arguments.suppressions_path);
+}
+
 Result<model::HeapProfile> read(const ReportArguments& arguments) {
+  // First, since a recording may take a while to read.
+  auto suppressions = read_suppressions(arguments);
+  if (!suppressions) return std::unexpected(suppressions.error());
   ReadProgressLine line;
-  return sources::read_heap_profile(arguments.file, arguments.span,
-                                    [&line](std::uint64_t read_bytes, std::uint64_t file_bytes) {
-                                      line.update(read_bytes, file_bytes);
-                                    });
+  auto profile = sources::read_heap_profile(
+      arguments.file, arguments.span,
+      [&line](std::uint64_t read_bytes, std::uint64_t file_bytes) {
+        line.update(read_bytes, file_bytes);
+      },
+      arguments.exported != nullptr ? arguments.exported->timeline_buckets
+                                    : sources::kTimelineBuckets);
+  if (profile) explain::suppress_leaks(*profile, std::move(*suppressions));
+  return profile;
+}
+
+/// Every event, not what they add up to.
+int export_recording(const ReportArguments& arguments) {
+  ReadProgressLine line;
+  const auto written = database::write_recording_database(
+      arguments.file, arguments.output_path.value_or(""), MINI_VERSION,
+      [&line](std::uint64_t read_bytes, std::uint64_t file_bytes) {
+        line.update(read_bytes, file_bytes);
+      });
+  line.erase();
+  return written ? 0 : complain(kExitOutputError, written.error().message);
 }
 
 int report(const ReportArguments& arguments) {
@@ -114,7 +145,7 @@ int report(const ReportArguments& arguments) {
     return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
                                                   views::errno_text(output.error_number())));
   }
-  const std::uint64_t leaked_bytes = explain::sum_of_stacks(*profile).live.bytes;
+  const std::uint64_t leaked_bytes = explain::sum_of_stacks(*profile).unreachable().bytes;
   const bool fails = arguments.most_leaked && leaked_bytes > arguments.most_leaked->count;
   return fails ? kExitLeak : 0;
 }
@@ -125,6 +156,13 @@ int run_report_command(std::span<const std::string> words) {
   const auto arguments = parse_report_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(report_help()) ? 0 : kExitOutputError;
+  if (const ExportForm* form = arguments->exported; form != nullptr) {
+    if (form->write == nullptr) return export_recording(*arguments);
+    if (form->is_binary && !arguments->output_path && isatty(STDOUT_FILENO) != 0) {
+      return complain(kExitUsage,
+                      fmt::format("--export {} is not for terminals: add -o FILE", form->name));
+    }
+  }
   // A closed pipe ends us quietly, as it does `cat`: nobody else depends on us.
   return report(*arguments);
 }

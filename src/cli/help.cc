@@ -50,6 +50,8 @@ std::string main_help() {
          "  trace          the story of a program's memory, told from its system calls\n"
          "  record         every allocation of a program with its stack, into a file\n"
          "  report         where the memory of a recorded program went\n"
+         "  diff           what changed between two recordings\n"
+         "  inspect        where each resident byte of a process or a core file is\n"
          "  run            a program on libminimalloc instead of its own malloc\n"
          "  help COMMAND   the options of a command\n"
          "\n"
@@ -85,21 +87,24 @@ std::string format_trace_help(const CLI::App& app) {
 std::string format_record_help(const CLI::App& app) {
   std::string out =
       "Usage: heapspy record [options] [--] CMD ARG...\n"
+      "       heapspy record [options] -p PID\n"
       "\n"
       "Runs CMD with an agent in it that tells of every allocation, with its call\n"
       "stack, and writes it all to a file for 'heapspy report'. Programs that CMD starts\n"
       "are recorded too, each into a file of its own. CMD's input, output, signals and\n"
-      "exit status stay its own.\n";
+      "exit status stay its own. With -p, the agent is put into a program that runs\n"
+      "already, which goes on without it in the end.\n";
   write_options(out, app);
   out +=
       "\n"
       "Examples:\n"
       "  heapspy record -o build.heapspy g++ -c main.cc\n"
       "  heapspy record python3 -c 'print(1)'\n"
+      "  heapspy record -p 1234 --duration 30s\n"
       "\n"
       "Exit status: CMD's own, or 128 + N where signal N killed it; 127 no such\n"
       "command, 126 it cannot be run, or not with the agent in it, 2 wrong usage, 1 the\n"
-      "recording cannot be written.\n";
+      "recording cannot be written. With -p: 0, or 126 PID cannot be joined.\n";
   return out;
 }
 
@@ -116,11 +121,55 @@ std::string format_report_help(const CLI::App& app) {
       "Examples:\n"
       "  heapspy report program.heapspy\n"
       "  heapspy report --tree=callers --measure leaked program.heapspy\n"
-      "  heapspy report --export folded program.heapspy | flamegraph.pl > peak.svg\n"
+      "  heapspy report --export flamegraph -o peak.svg program.heapspy\n"
       "  heapspy report --fail-on-leak=64K --focus '^app::' program.heapspy\n"
+      "  heapspy report --fail-on-leak --suppressions known.supp program.heapspy\n"
       "\n"
       "Exit status: 0; 1 FILE cannot be read or the report not written, 2 wrong usage,\n"
       "3 with --fail-on-leak where more was never freed.\n";
+  return out;
+}
+
+std::string format_diff_help(const CLI::App& app) {
+  std::string out =
+      "Usage: heapspy diff [options] BEFORE AFTER\n"
+      "\n"
+      "Compares two recordings of a program: what grew, what shrank, and which places in\n"
+      "the program it is from. Stacks are matched by the names of functions, so that the\n"
+      "program may have been changed and built again in between.\n";
+  write_options(out, app);
+  out +=
+      "\n"
+      "Examples:\n"
+      "  heapspy diff old.heapspy new.heapspy\n"
+      "  heapspy diff --by module --measure leaked old.heapspy new.heapspy\n"
+      "  heapspy diff --fail-on-growth 5% old.heapspy new.heapspy\n"
+      "\n"
+      "Exit status: 0; 1 a recording cannot be read or the diff not written, 2 wrong\n"
+      "usage, 3 with --fail-on-growth where more grew.\n";
+  return out;
+}
+
+std::string format_inspect_help(const CLI::App& app) {
+  std::string out =
+      "Usage: heapspy inspect [options] PID\n"
+      "       heapspy inspect [options] CORE\n"
+      "\n"
+      "Says where the memory of a running process, or of one that left a core file, is:\n"
+      "live blocks, free ones and where they are kept, arenas, stacks, files; what could\n"
+      "be given back and which blocks keep it. The process needs no preparation, and is\n"
+      "stopped only while its heap is read. Writes to standard output.\n";
+  write_options(out, app);
+  out +=
+      "\n"
+      "Examples:\n"
+      "  heapspy inspect $(pidof redis-server)\n"
+      "  heapspy inspect --json core.4711\n"
+      "  heapspy inspect --chunks --free --size 64K-16M 4711\n"
+      "  heapspy inspect --around 0x55e0c0de1010 4711\n"
+      "\n"
+      "Exit status: 0; 1 the process or core cannot be read or the output not written,\n"
+      "2 wrong usage.\n";
   return out;
 }
 

@@ -11,6 +11,8 @@ std::string version_line();
 std::string format_trace_help(const CLI::App& app);
 std::string format_record_help(const CLI::App& app);
 std::string format_report_help(const CLI::App& app);
+std::string format_diff_help(const CLI::App& app);
+std::string format_inspect_help(const CLI::App& app);
 std::string format_run_help(const CLI::App& app);
 
 }  // namespace mini::cli

@@ -24,6 +24,7 @@ struct RawArguments {
   std::vector<std::string> between;
   bool json = false;
   std::string exported;
+  std::string suppressions_path;
   std::string output_path;
   std::string color = "auto";
   std::size_t width = 0;
@@ -70,10 +71,16 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->expected(2)
       ->group(kPart);
 
+  app.add_option("--suppressions", raw.suppressions_path,
+                 "leaks that are no news: lines of leak:PATTERN, as LeakSanitizer has them")
+      ->option_text("FILE")
+      ->group(kPart);
+
   constexpr auto kOutput = "Where it goes";
   app.add_flag("--json", raw.json, "one JSON object instead of text")->group(kOutput);
   app.add_option("--export", raw.exported,
-                 "folded: a line for each stack, for flame graph tools, instead of text")
+                 "for another tool: folded, flamegraph (SVG), pprof, speedscope, perfetto or "
+                 "sqlite")
       ->option_text("FORM")
       ->group(kOutput);
   app.add_option("-o,--output", raw.output_path, "write to OUT, not to standard output")
@@ -87,8 +94,9 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->group(kOutput);
 
   constexpr auto kChecks = "For scripts";
-  app.add_option("--fail-on-leak", raw.fail_on_leak,
-                 "exit with 3 where more than SIZE (0) was never freed")
+  app.add_option(
+         "--fail-on-leak", raw.fail_on_leak,
+         "exit with 3 where more than SIZE (0) was never freed; after record --leaks: is lost")
       ->option_text("[=SIZE]")
       ->expected(0, 1)
       ->group(kChecks);
@@ -153,14 +161,28 @@ Result<void> check_span(const RawArguments& raw, const CLI::App& app, ReportArgu
   return {};
 }
 
+Result<void> check_export(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {
+  out.exported = find_export_form(raw.exported);
+  if (out.exported == nullptr) {
+    return fail(fmt::format("--export {}: choose {}", raw.exported, list_export_forms()));
+  }
+  for (const std::string_view option : out.exported->refused_options) {
+    if (app.count(std::string(option)) == 0) continue;
+    return fail(
+        fmt::format("{} has nothing to choose in --export {}: leave it out", option, raw.exported));
+  }
+  if (out.exported->write == nullptr && app.count("--output") == 0) {
+    return fail(fmt::format("--export {} writes a file: say which, with -o FILE", raw.exported));
+  }
+  return {};
+}
+
 Result<void> check_form(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {
   if (raw.json) out.form = ReportForm::kJson;
   if (app.count("--export") != 0) {
-    if (raw.exported != "folded") {
-      return fail(fmt::format("--export {}: the one form is folded", raw.exported));
-    }
     if (raw.json) return fail("--json and --export are two forms: choose one");
-    out.form = ReportForm::kFolded;
+    if (auto checked = check_export(raw, app, out); !checked) return checked;
+    out.form = ReportForm::kExport;
   }
   if (out.form != ReportForm::kText && (out.by || out.tree)) {
     return fail("--by and --tree are for text: leave out --json and --export");
@@ -211,6 +233,7 @@ Result<ReportArguments> check(RawArguments& raw, const CLI::App& app,
   if (out.help) return out;
   out.focus = raw.focus;
   if (app.count("--output") != 0) out.output_path = raw.output_path;
+  if (app.count("--suppressions") != 0) out.suppressions_path = raw.suppressions_path;
   if (app.count("--focus") != 0 && raw.focus.empty()) {
     return fail("--focus '': type a regular expression, as in --focus 'parse|load'");
   }

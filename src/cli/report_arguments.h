@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "cli/report_forms.h"
 #include "cli/terminal.h"
 #include "explain/call_tree.h"
 #include "explain/profile_ranking.h"
@@ -16,11 +17,12 @@
 
 namespace mini::cli {
 
-enum class ReportForm : std::uint8_t { kText, kJson, kFolded };
+enum class ReportForm : std::uint8_t { kText, kJson, kExport };
 
 struct ReportArguments {
   std::string file;
   ReportForm form = ReportForm::kText;
+  const ExportForm* exported = nullptr;  // of ReportForm::kExport
   std::optional<std::size_t> top;
   std::optional<std::size_t> depth;
   std::optional<explain::Grouping> by;
@@ -29,6 +31,7 @@ struct ReportArguments {
   std::string focus;  // a POSIX extended regular expression; "" for all stacks
   model::TimeSpan span;
   std::optional<Bytes> most_leaked;  // --fail-on-leak: more than that fails
+  std::optional<std::string> suppressions_path;
   std::optional<std::string> output_path;
   ColorChoice color = ColorChoice::kAuto;
   std::optional<std::size_t> width;

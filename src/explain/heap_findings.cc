@@ -34,7 +34,7 @@ constexpr double kRemoteShare = 0.25;
 /// All stacks with one place.
 struct Place {
   std::string name;
-  Amount allocated, temporary, live, peak;
+  Amount allocated, temporary, leaked, unreachable, lost_indirectly, peak;
   std::uint64_t resized = 0;
   std::uint64_t first_ns = UINT64_MAX;
   std::uint64_t last_ns = 0;
@@ -48,7 +48,9 @@ std::vector<Place> places_of(const HeapProfile& profile) {
     place.name = name;
     place.allocated += stack.totals.allocated;
     place.temporary += stack.totals.temporary;
-    place.live += stack.totals.live;
+    place.leaked += stack.totals.leaked();
+    place.unreachable += stack.totals.unreachable();
+    place.lost_indirectly += stack.totals.lost_indirectly;
     place.peak += stack.totals.peak;
     place.resized += stack.totals.resized;
     place.first_ns = std::min(place.first_ns, stack.first_ns);
@@ -138,26 +140,48 @@ void find_temporary(const HeapProfile& profile, const std::vector<Place>& places
 
 Finding leak_finding(const HeapProfile& profile, const Place& place) {
   Finding finding{.kind = "leak", .statement = {}, .evidence = {}, .advice = {}};
-  finding.statement = fmt::format("{} in {} from {} were never freed.", bytes(place.live.bytes),
-                                  blocks(place.live.blocks), place.name);
+  finding.statement = fmt::format("{} in {} from {} were never freed.", bytes(place.leaked.bytes),
+                                  blocks(place.leaked.blocks), place.name);
   const std::uint64_t span_ns = place.last_ns - place.first_ns;
-  const bool grows = place.live.blocks >= 10 && span_ns > profile.duration_ns / 2;
+  const bool grows = place.leaked.blocks >= 10 && span_ns > profile.duration_ns / 2;
   finding.evidence = fmt::format(
       "That is {} of what was live at the end; the place allocated from {} to {} of {}.",
-      percent(share(place.live.bytes, profile.totals.live.bytes)), seconds(place.first_ns),
+      percent(share(place.leaked.bytes, profile.totals.live.bytes)), seconds(place.first_ns),
       seconds(place.last_ns), seconds(profile.duration_ns));
   finding.advice = grows ? "It allocates all along the run: unless something frees these blocks, "
                            "they become more as it goes on."
                          : "It does not allocate all along the run: if they are kept on purpose, "
                            "they do no harm.";
-  finding.weight = share(place.live.bytes, profile.totals.peak.bytes) + (grows ? 0.5 : 0);
+  finding.weight = share(place.leaked.bytes, profile.totals.peak.bytes) + (grows ? 0.5 : 0);
   return finding;
 }
 
+/// Of a place whose blocks nothing leads to any more: no guess at what is kept on purpose.
+Finding lost_finding(const HeapProfile& profile, const Place& place) {
+  const bool is_indirect = place.lost_indirectly == place.unreachable;
+  return {"lost",
+          fmt::format("{} in {} from {} are lost: {}.", bytes(place.unreachable.bytes),
+                      blocks(place.unreachable.blocks), place.name,
+                      is_indirect ? "only other lost blocks point to them"
+                                  : "nothing points to them any more"),
+          fmt::format("The program's memory was searched at its end; that is {} of what was live "
+                      "then.",
+                      percent(share(place.unreachable.bytes, profile.totals.live.bytes))),
+          is_indirect ? "Freeing those should free these, too."
+                      : "Free them before the last pointer to them goes.",
+          (is_indirect ? 0.5 : 1) + share(place.unreachable.bytes, profile.totals.peak.bytes)};
+}
+
 void find_leaks(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
-  for (const Place& place : top(places, [](const Place& p) { return p.live.bytes; })) {
-    if (place.live.bytes == 0) continue;
-    if (share(place.live.bytes, profile.totals.peak.bytes) < kLeakShareOfPeak) continue;
+  const bool is_searched = profile.leak_scan.state == model::LeakScan::State::kDone;
+  if (is_searched) {
+    for (const Place& place : top(places, [](const Place& p) { return p.unreachable.bytes; })) {
+      if (place.unreachable.blocks != 0) out.push_back(lost_finding(profile, place));
+    }
+  }
+  for (const Place& place : top(places, [](const Place& p) { return p.leaked.bytes; })) {
+    if (place.leaked.bytes == 0 || (is_searched && place.unreachable.blocks != 0)) continue;
+    if (share(place.leaked.bytes, profile.totals.peak.bytes) < kLeakShareOfPeak) continue;
     out.push_back(leak_finding(profile, place));
   }
 }

@@ -11,13 +11,13 @@
 namespace mini::explain {
 namespace {
 
-constexpr std::size_t kMostFrames = 4096;
 constexpr std::size_t kLongestArguments = 24;
 constexpr std::size_t kLongestName = 120;
 
 // How names begin that stand between an allocator and the code that wants memory.
-constexpr std::array<std::string_view, 7> kPlumbingPrefixes = {
-    "operator new", "operator delete", "std::", "__gnu_cxx::", "__cxxabiv1::", "__cxa_", "_Znwm"};
+constexpr std::array<std::string_view, 8> kPlumbingPrefixes = {
+    "heapspy_pool_", "operator new", "operator delete", "std::",
+    "__gnu_cxx::",   "__cxxabiv1::", "__cxa_",          "_Znwm"};
 
 // Functions of widely used libraries that are malloc by another name.
 constexpr std::array<std::string_view, 14> kWrappers = {

@@ -13,6 +13,9 @@
 
 namespace mini::explain {
 
+/// Of a longer stack the innermost frames are shown.
+inline constexpr std::size_t kMostFrames = 4096;
+
 /// One function of a stack; pointers into the profile.
 struct ProfileFrameView {
   const model::ProfileModule* module = nullptr;

@@ -19,12 +19,27 @@ constexpr std::array<std::string_view, kMeasureCount> kMeasureNames = {
 constexpr std::array<std::string_view, kGroupingCount> kGroupingNames = {
     "function", "file", "module", "thread", "size"};
 
-void add(BlockTotals& sum, const BlockTotals& part) {
+std::vector<Group> group_stacks(const HeapProfile& profile, Grouping grouping) {
+  std::map<std::string, BlockTotals> totals;
+  for (const model::StackProfile& stack : profile.stacks) {
+    add_totals(totals[group_name(profile, stack, grouping)], stack.totals);
+  }
+  std::vector<Group> groups;
+  for (auto& [name, sum] : totals) groups.push_back({name, sum});
+  return groups;
+}
+
+}  // namespace
+
+void add_totals(BlockTotals& sum, const BlockTotals& part) {
   sum.allocated += part.allocated;
   sum.freed += part.freed;
   sum.lost += part.lost;
   sum.temporary += part.temporary;
   sum.live += part.live;
+  sum.suppressed += part.suppressed;
+  sum.reachable += part.reachable;
+  sum.lost_indirectly += part.lost_indirectly;
   sum.peak += part.peak;
   sum.resized += part.resized;
   sum.lifetime_ns += part.lifetime_ns;
@@ -46,18 +61,6 @@ std::string group_name(const HeapProfile& profile, const model::StackProfile& st
   return short_function(place.line->function);
 }
 
-std::vector<Group> group_stacks(const HeapProfile& profile, Grouping grouping) {
-  std::map<std::string, BlockTotals> totals;
-  for (const model::StackProfile& stack : profile.stacks) {
-    add(totals[group_name(profile, stack, grouping)], stack.totals);
-  }
-  std::vector<Group> groups;
-  for (auto& [name, sum] : totals) groups.push_back({name, sum});
-  return groups;
-}
-
-}  // namespace
-
 std::string_view measure_name(Measure measure) {
   return kMeasureNames[static_cast<std::size_t>(measure)];
 }
@@ -71,7 +74,7 @@ std::uint64_t measure_of(const BlockTotals& totals, Measure measure) {
     case Measure::kPeak:
       return totals.peak.bytes;
     case Measure::kLeaked:
-      return totals.live.bytes;
+      return totals.leaked().bytes;
     case Measure::kAllocated:
       return totals.allocated.bytes;
     case Measure::kCalls:
@@ -94,7 +97,7 @@ namespace {
 /// Blocks of no bytes count too.
 bool has_any(const model::StackProfile& stack, Measure measure) {
   if (measure == Measure::kPeak) return stack.totals.peak.blocks != 0;
-  if (measure == Measure::kLeaked) return stack.totals.live.blocks != 0;
+  if (measure == Measure::kLeaked) return stack.totals.leaked().blocks != 0;
   if (measure == Measure::kAllocated) return stack.totals.allocated.blocks != 0;
   return measure_of(stack, measure) > 0;
 }
@@ -106,8 +109,13 @@ std::vector<std::size_t> rank_stacks(const HeapProfile& profile, Measure measure
   for (std::size_t i = 0; i < profile.stacks.size(); ++i) {
     if (has_any(profile.stacks[i], measure)) order.push_back(i);
   }
-  std::ranges::stable_sort(order, std::greater<>(),
-                           [&](std::size_t i) { return measure_of(profile.stacks[i], measure); });
+  // Of leaks, those that are lost come before those that something still points to.
+  const auto key = [&](std::size_t i) {
+    const model::StackProfile& stack = profile.stacks[i];
+    const bool is_leak = measure == Measure::kLeaked;
+    return std::pair(is_leak ? stack.totals.unreachable().bytes : 0, measure_of(stack, measure));
+  };
+  std::ranges::stable_sort(order, std::greater<>(), key);
   return order;
 }
 
@@ -159,7 +167,7 @@ void keep_matching_stacks(HeapProfile& profile,
 
 BlockTotals sum_of_stacks(const HeapProfile& profile) {
   BlockTotals sum;
-  for (const model::StackProfile& stack : profile.stacks) add(sum, stack.totals);
+  for (const model::StackProfile& stack : profile.stacks) add_totals(sum, stack.totals);
   return sum;
 }
 

@@ -14,7 +14,7 @@ namespace mini::explain {
 
 enum class Measure : std::uint8_t {
   kPeak,       // bytes at the peak
-  kLeaked,     // bytes never freed
+  kLeaked,     // bytes never freed, without those that are suppressed
   kAllocated,  // bytes in all
   kCalls,      // allocations
   kTemporary,  // temporary allocations
@@ -51,9 +51,15 @@ std::string describe_size(const model::SizeProfile& size);
 /// "worker (101)".
 std::string describe_thread(const model::ThreadProfile& thread);
 
+/// The group of a stack. REQUIRES: grouping is kFunction, kFile or kModule.
+std::string group_name(const model::HeapProfile& profile, const model::StackProfile& stack,
+                       Grouping grouping);
+
 /// Only the stacks with a frame whose function, file or module matches.
 void keep_matching_stacks(model::HeapProfile& profile,
                           const std::function<bool(const std::string&)>& matches);
+
+void add_totals(model::BlockTotals& sum, const model::BlockTotals& part);
 
 /// The sum over stacks.
 model::BlockTotals sum_of_stacks(const model::HeapProfile& profile);

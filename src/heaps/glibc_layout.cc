@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <optional>
 
 namespace mini::heaps {
 namespace {
@@ -24,7 +25,8 @@ constexpr std::array<GlibcLayout, 3> kLayouts = {{
      .max_mmapped_mem = 64,
      .sbrk_base = 72,
      .tcache_bins = 80,
-     .par_size = 0x70},
+     .par_size = 0x70,
+     .hp_pagesize = 0},
     {.first_minor = 27,
      .last_minor = 34,
      .top = 96,
@@ -39,7 +41,8 @@ constexpr std::array<GlibcLayout, 3> kLayouts = {{
      .max_mmapped_mem = 64,
      .sbrk_base = 72,
      .tcache_bins = 80,
-     .par_size = 0x70},
+     .par_size = 0x70,
+     .hp_pagesize = 0},
     // Three fields for huge pages (thp_pagesize, hp_pagesize, hp_flags) stand before n_mmaps.
     {.first_minor = 35,
      .last_minor = 42,
@@ -55,7 +58,19 @@ constexpr std::array<GlibcLayout, 3> kLayouts = {{
      .max_mmapped_mem = 88,
      .sbrk_base = 96,
      .tcache_bins = 104,
-     .par_size = 0x88},
+     .par_size = 0x88,
+     .hp_pagesize = 48},
+}};
+
+// Sources: malloc/malloc.c ("tcache_perthread_struct", "PROTECT_PTR") and malloc/arena.c
+// ("heap_info"). The row of 2.36 was compared with a running process.
+constexpr std::array<GlibcCacheLayout, 5> kCacheLayouts = {{
+    // from, to, bins, counter, down, chunk, safe links, region header
+    {26, 29, 64, 1, false, 0x250, false, 0x20},
+    {30, 31, 64, 2, false, 0x290, false, 0x20},
+    {32, 34, 64, 2, false, 0x290, true, 0x20},
+    {35, 41, 64, 2, false, 0x290, true, 0x30},
+    {42, 42, 76, 2, true, 0x300, true, 0x30},
 }};
 
 }  // namespace
@@ -64,15 +79,33 @@ std::span<const GlibcLayout> glibc_layouts() {
   return kLayouts;
 }
 
-bool layout_covers(const GlibcLayout& layout, std::string_view version) {
-  if (version.empty()) return true;
+namespace {
+
+// "2.36" → 36.
+std::optional<int> minor_of(std::string_view version) {
   constexpr std::string_view kMajor = "2.";
-  if (!version.starts_with(kMajor)) return false;
+  if (!version.starts_with(kMajor)) return std::nullopt;
   version.remove_prefix(kMajor.size());
   int minor = 0;
   const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), minor);
-  if (error != std::errc() || end == version.data()) return false;
-  return layout.first_minor <= minor && minor <= layout.last_minor;
+  if (error != std::errc() || end == version.data()) return std::nullopt;
+  return minor;
+}
+
+}  // namespace
+
+bool layout_covers(const GlibcLayout& layout, std::string_view version) {
+  if (version.empty()) return true;
+  const auto minor = minor_of(version);
+  return minor && layout.first_minor <= *minor && *minor <= layout.last_minor;
+}
+
+const GlibcCacheLayout& cache_layout(const GlibcLayout& layout, std::string_view version) {
+  const int minor = minor_of(version).value_or(layout.last_minor);
+  for (const GlibcCacheLayout& row : kCacheLayouts) {
+    if (row.first_minor <= minor && minor <= row.last_minor) return row;
+  }
+  return kCacheLayouts.back();
 }
 
 }  // namespace mini::heaps

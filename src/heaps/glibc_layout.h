@@ -1,4 +1,5 @@
-// Where the fields of glibc's malloc_state and malloc_par are, by version, x86-64.
+// Where the fields of glibc's malloc_state and malloc_par are, by version. All of it is the same on
+// every 64-bit processor that glibc aligns blocks to 16 bytes on: x86-64, aarch64.
 #pragma once
 
 #include <cstddef>
@@ -29,13 +30,33 @@ struct GlibcLayout {
   std::size_t sbrk_base;
   std::size_t tcache_bins;  // then tcache_max_bytes, tcache_count
   std::size_t par_size;
+  std::size_t
+      hp_pagesize;  // size of the huge pages that arenas are made of; 0: there is no such field
 };
 
-inline constexpr std::size_t kBinsCount = 127;  // bin_at(1) … bin_at(127)
+/// What changed at other versions than the layouts did: the thread cache
+/// ("tcache_perthread_struct": `bins` counts, then as many pointers), links, the header of an
+/// arena's region ("heap_info").
+struct GlibcCacheLayout {
+  int first_minor;
+  int last_minor;
+  std::size_t bins;
+  std::size_t count_bytes;    // of one counter
+  bool counts_down;           // a counter says how many more fit, not how many there are
+  std::size_t chunk_size;     // of the chunk that a cache lies in
+  bool safe_linking;          // links of caches and fast bins are mixed with their own address
+  std::size_t region_header;  // sizeof(heap_info)
+};
+
+inline constexpr std::size_t kBinsCount = 127;     // bin_at(1) … bin_at(127)
+inline constexpr std::size_t kFastbinsCount = 10;  // pointers, right before `top`
 inline constexpr std::size_t kFlagsOffset = 4;
 inline constexpr std::uint32_t kNonContiguousFlag = 2;
 
 std::span<const GlibcLayout> glibc_layouts();
+
+/// The row of `version` where that is known; else the newest that goes with the layout.
+const GlibcCacheLayout& cache_layout(const GlibcLayout& layout, std::string_view version);
 
 /// Whether the layout is that of `version` ("2.36"); true for "", which says nothing.
 bool layout_covers(const GlibcLayout& layout, std::string_view version);

@@ -1,14 +1,27 @@
 #include "kernel/memory_gauge.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <string>
 #include <unistd.h>
 
+#include "kernel/proc_maps.h"
+
 namespace mini::kernel {
 namespace {
+
+constexpr std::uint64_t kLeastRollupNs = 100'000'000;
+
+std::uint64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
 
 FileDescriptor open_proc(pid_t pid, std::string_view name) {
   const std::string path = fmt::format("/proc/{}/{}", pid, name);
@@ -65,15 +78,41 @@ bool parse_faults(std::string_view stat_text, MemoryReading* out) {
   return false;
 }
 
-MemoryGauge::MemoryGauge(pid_t pid)
-    : status_(open_proc(pid, "status")), stat_(open_proc(pid, "stat")) {}
+Bytes parse_break(std::string_view maps_text) {
+  while (!maps_text.empty()) {
+    const std::size_t end = std::min(maps_text.find('\n'), maps_text.size());
+    const std::string_view line = maps_text.substr(0, end);
+    maps_text.remove_prefix(std::min(end + 1, maps_text.size()));
+    if (!line.ends_with(" [heap]")) continue;
+    const auto entry = parse_maps_line(line);
+    return entry ? entry->range.size() : Bytes{};
+  }
+  return {};
+}
 
-std::optional<MemoryReading> MemoryGauge::read() const {
+Bytes parse_proportional(std::string_view rollup_text) {
+  Bytes bytes;
+  return read_kib(rollup_text, "\nPss:", &bytes) ? bytes : Bytes{};
+}
+
+MemoryGauge::MemoryGauge(pid_t pid)
+    : status_(open_proc(pid, "status")),
+      stat_(open_proc(pid, "stat")),
+      maps_(open_proc(pid, "maps")),
+      rollup_(open_proc(pid, "smaps_rollup")) {}
+
+std::optional<MemoryReading> MemoryGauge::read() {
   MemoryReading reading;
   std::array<char, 4096> buffer{};
   if (!parse_memory_status(read_small(status_, &buffer), &reading) ||
       !parse_faults(read_small(stat_, &buffer), &reading)) {
     return std::nullopt;
+  }
+  reading.break_bytes = parse_break(read_small(maps_, &buffer));
+  if (const std::uint64_t now = now_ns(); now >= next_rollup_ns_) {
+    reading.proportional = parse_proportional(read_small(rollup_, &buffer));
+    const std::uint64_t after = now_ns();
+    next_rollup_ns_ = after + std::max(kLeastRollupNs, 100 * (after - now));
   }
   return reading;
 }

@@ -16,6 +16,8 @@ struct MemoryReading {
   Bytes resident;       // VmRSS
   Bytes peak_resident;  // VmHWM
   Bytes mapped;         // VmSize
+  Bytes break_bytes;    // the [heap] region; 0 where there is none
+  Bytes proportional;   // PSS: pages shared with others counted by their part; 0: not asked now
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
 };
@@ -25,16 +27,26 @@ bool parse_memory_status(std::string_view text, MemoryReading* out);
 /// Fields 10 and 12 of /proc/PID/stat. False where they are not there.
 bool parse_faults(std::string_view stat_text, MemoryReading* out);
 
-/// Keeps two files open. After execve they are those of the old program.
+/// The size of the [heap] region in the first lines of /proc/PID/maps. The kernel lists mappings by
+/// address, and the break begins behind the program itself, so it is among the first.
+Bytes parse_break(std::string_view maps_text);
+/// From /proc/PID/smaps_rollup; 0 where the text is no such.
+Bytes parse_proportional(std::string_view rollup_text);
+
+/// Keeps files open. After execve they are those of the old program.
 class MemoryGauge {
  public:
   explicit MemoryGauge(pid_t pid);
-  /// nullopt where the process has ended.
-  std::optional<MemoryReading> read() const;
+  /// nullopt where the process has ended. The proportional size is asked now and then only: the
+  /// kernel walks all page tables for it, and so that takes 1% of the time at most.
+  std::optional<MemoryReading> read();
 
  private:
   FileDescriptor status_;
   FileDescriptor stat_;
+  FileDescriptor maps_;
+  FileDescriptor rollup_;
+  std::uint64_t next_rollup_ns_ = 0;
 };
 
 }  // namespace mini::kernel

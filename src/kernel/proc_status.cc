@@ -126,6 +126,30 @@ AuxiliaryVector read_auxv(pid_t pid) {
   return bytes ? parse_auxv(std::as_bytes(std::span(*bytes))) : AuxiliaryVector{};
 }
 
+// SigPnd and ShdPnd, for the thread and for the process; SigBlk, SigIgn: hexadecimal masks.
+bool parse_signal_waiting(std::string_view text) {
+  std::uint64_t waiting = 0;
+  std::uint64_t silent = 0;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    const std::string_view key = line.substr(0, colon);
+    std::string_view value = line.substr(colon + 1);
+    const bool waits = key == "SigPnd" || key == "ShdPnd";
+    if (!waits && key != "SigBlk" && key != "SigIgn") continue;
+    (waits ? waiting : silent) |= to_number<std::uint64_t>(take_word(value), 16).value_or(0);
+  }
+  return (waiting & ~silent) != 0;
+}
+
+bool has_signal_waiting(pid_t tid) {
+  const auto text = read_proc_file(tid, "status");
+  return text && parse_signal_waiting(*text);
+}
+
 bool read_implies_exec(pid_t pid) {
   const auto text = read_proc_file(pid, "personality");
   if (!text) return false;

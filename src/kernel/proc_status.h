@@ -24,6 +24,10 @@ struct ProcessStatus {
 std::optional<ProcessStatus> parse_status(std::string_view text);
 std::optional<ProcessStatus> read_status(pid_t pid);
 
+/// Whether a signal waits for the thread that it neither blocks nor ignores.
+bool has_signal_waiting(pid_t tid);
+bool parse_signal_waiting(std::string_view status_text);
+
 /// Where the heap starts, field 47 of /proc/PID/stat; nullopt where it is hidden from us (0).
 std::optional<Address> parse_heap_start(std::string_view stat_text);
 std::optional<Address> read_heap_start(pid_t pid);

@@ -45,7 +45,11 @@ Result<SharedMapping> SharedFile::map(std::size_t offset, std::size_t bytes) con
 }
 
 std::string SharedFile::path() const {
-  return fmt::format("/proc/{}/fd/{}", ::getpid(), descriptor_.get());
+  return path_in(::getpid());
+}
+
+std::string SharedFile::path_in(pid_t pid) const {
+  return fmt::format("/proc/{}/fd/{}", pid, descriptor_.get());
 }
 
 void SharedFile::discard(std::size_t offset, std::size_t bytes) const {

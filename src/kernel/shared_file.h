@@ -34,6 +34,8 @@ class SharedFile {
   Result<SharedMapping> map(std::size_t offset, std::size_t bytes) const;
   /// What others open it by, as long as this process lives.
   std::string path() const;
+  /// The same by another process that has inherited it.
+  std::string path_in(pid_t pid) const;
   /// Gives the memory of a part back: it reads as zeros.
   void discard(std::size_t offset, std::size_t bytes) const;
 

@@ -6,7 +6,8 @@
 //
 // INVARIANTS, of a profile as it was built (a filter of stacks gives up those over stacks):
 //   P1  totals == the sum over stacks == the sum over threads == the sum over sizes, for each of
-//       allocated, freed, lost, temporary, resized, live and peak
+//       allocated, freed, lost, temporary, resized, live and peak; suppressed over stacks alone
+//   P5  reachable and lost_indirectly: as P1, but for the suppressed stacks, which have none
 //   P2  allocated == freed + lost + live, in blocks and in bytes, of every BlockTotals
 //   P3  the sum over lifetimes == totals.freed
 //   P4  a node's caller has a smaller number than the node
@@ -61,11 +62,29 @@ struct BlockTotals {
   Amount allocated = {};
   Amount freed = {};
   Amount lost = {};  // allocated again at the same address: the free in between was not recorded
-  Amount temporary = {};      // of `freed`: freed by their thread before it allocated again
-  Amount live = {};           // at the end: never freed
-  Amount peak = {};           // live when the whole program had the most live bytes
-  std::uint64_t resized = 0;  // of `allocated`, blocks: by realloc of another
-  double lifetime_ns = 0;     // of `freed`, the sum over blocks
+  Amount temporary = {};        // of `freed`: freed by their thread before it allocated again
+  Amount live = {};             // at the end: never freed
+  Amount suppressed = {};       // of `live`: of stacks that a leak suppression matches
+  Amount reachable = {};        // of the rest of `live`: the scan for leaks found a way to it
+  Amount lost_indirectly = {};  // the same: only blocks point to it that are lost themselves
+  Amount peak = {};             // live when the whole program had the most live bytes
+  std::uint64_t resized = 0;    // of `allocated`, blocks: by realloc of another
+  double lifetime_ns = 0;       // of `freed`, the sum over blocks
+  // Of `allocated`, in bytes squared: 0 where nothing is estimated. Points of a Poisson process
+  // fall into blocks independently, so it is the sum of weight^2 * (1 - probability) over those
+  // recorded.
+  double allocated_variance = 0;
+
+  /// Never freed, and nobody said that this is all right.
+  constexpr Amount leaked() const {
+    Amount leaked = live;
+    return leaked -= suppressed;
+  }
+  /// The same without what is still reachable. Where there was no scan, nothing is known to be.
+  constexpr Amount unreachable() const {
+    Amount unreachable = leaked();
+    return unreachable -= reachable;
+  }
 };
 
 struct StackProfile {
@@ -76,12 +95,24 @@ struct StackProfile {
   std::uint64_t last_ns = 0;
 };
 
+/// Pages that a stack asked the kernel for by mmap or the break, not those that malloc got for it.
+struct MappingProfile {
+  std::uint32_t node = 0;
+  std::uint64_t calls = 0;  // that mapped
+  std::uint64_t mapped_bytes = 0;
+  std::uint64_t discarded_bytes = 0;  // given back by madvise, over and over counted
+  std::uint64_t live_bytes = 0;       // still mapped at the end
+  std::uint64_t most_live_bytes = 0;
+};
+
 /// By the thread that allocated.
 struct ThreadProfile {
   std::uint64_t tid = 0;
   std::string name;
   BlockTotals totals;
   std::uint64_t frees_by_others = 0;  // blocks of this thread that another one freed
+  std::uint64_t first_ns = 0;         // of its allocations
+  std::uint64_t last_ns = 0;
 };
 
 /// By requested size: from `least_bytes` to `most_bytes`.
@@ -102,6 +133,8 @@ struct TimelineBucket {
   std::uint64_t most_live_bytes = 0;
   std::uint64_t last_live_bytes = 0;  // when the bucket ends
   std::uint64_t resident_bytes = 0;   // the most that the kernel said; 0 where it was not asked
+  std::uint64_t break_bytes = 0;      // the same of the [heap] region
+  std::uint64_t mapped_bytes = 0;     // the same of all mappings
   std::uint64_t allocations = 0;      // events
 };
 
@@ -112,6 +145,7 @@ struct Timeline {
 
 struct ProfileMarker {
   std::uint64_t time_ns = 0;
+  std::uint32_t thread = 0;
   std::string text;
 };
 
@@ -124,6 +158,26 @@ struct KernelFigures {
   Bytes agent_resident;  // at most, in that sample: heapspy's own
   Bytes last_resident;
   std::uint64_t last_time_ns = 0;
+  Bytes most_proportional;  // PSS, of the samples that have it; 0: none had
+  Bytes most_break;         // the size of the [heap] region
+  Bytes last_break;
+};
+
+/// A leak suppression that the report was asked to apply, and what it matched.
+struct LeakSuppression {
+  std::string pattern;
+  std::size_t line = 0;  // of the file that it is from
+  std::size_t stacks = 0;
+  Amount matched;
+};
+
+/// Whether the target's memory was searched, at its end, for what still points to live blocks.
+struct LeakScan {
+  enum class State : std::uint8_t { kNotAsked, kMissing, kDone };
+  State state = State::kNotAsked;
+  std::uint64_t time_ns = 0;
+  std::uint64_t scanned_bytes = 0;
+  std::uint64_t unreadable_bytes = 0;  // of what should have been scanned
 };
 
 /// What is missing from the figures.
@@ -175,13 +229,16 @@ struct HeapProfile {
   std::uint64_t allocation_events = 0;
   std::uint64_t free_events = 0;
   std::uint64_t peak_time_ns = 0;
-  std::vector<StackProfile> stacks;  // those that allocated
+  std::vector<StackProfile> stacks;      // those that allocated
+  std::vector<MappingProfile> mappings;  // those that mapped
   std::vector<ThreadProfile> threads;
   std::vector<SizeProfile> sizes;          // without empty ones
   std::vector<LifetimeProfile> lifetimes;  // without empty ones
   Timeline timeline;
   std::vector<ProfileMarker> markers;
+  std::vector<LeakSuppression> suppressions;  // in their order; empty where none was asked for
   KernelFigures kernel;
+  LeakScan leak_scan;
   ProfileLosses losses;
 };
 

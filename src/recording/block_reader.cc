@@ -89,7 +89,7 @@ Result<std::optional<BlockReader::Block>> BlockReader::next() {
     const ByteSpan stored = window_.bytes().subspan(kBlockHeaderBytes, header->stored_bytes);
     last_block_bytes_ = size;
     // What this version does not know it need not be able to decompress.
-    const bool is_known = header->type <= static_cast<std::uint8_t>(BlockType::kIndex);
+    const bool is_known = header->type <= static_cast<std::uint8_t>(kLastBlockType);
     const auto contents = is_known ? decompressed(*header, stored) : std::optional(ByteSpan());
     if (contents) return Block{header->type, *contents};
     window_.skip(std::exchange(last_block_bytes_, 0));

@@ -106,6 +106,21 @@ void put_source(ByteVector& out, FrameNumber frame, std::span<const SourceFrame>
   put_record(out, fields);
 }
 
+void put_leak_scan(ByteVector& out, const LeakScan& scan, std::span<const LostBlock> lost) {
+  ByteVector fields;
+  put_varint(fields, scan.time_ns);
+  put_varint(fields, scan.is_done ? 1 : 0);
+  put_varint(fields, scan.scanned_bytes);
+  put_varint(fields, scan.unreadable_bytes);
+  put_record(out, fields);
+  put_varint(out, lost.size());
+  std::uint64_t previous = 0;
+  for (const LostBlock& block : lost) {
+    put_varint(out, ((block.address.value - previous) << 1U) | (block.is_indirect ? 1U : 0U));
+    previous = block.address.value;
+  }
+}
+
 void put_ending(ByteVector& out, const EndingRecord& record) {
   ByteVector fields;
   put_varint(fields, record.ending.time_ns);
@@ -192,6 +207,27 @@ bool read_sources(ByteReader in, Visitor& visitor) {
     if (in.is_bad() || !read_source(record, visitor)) return false;
   }
   return !in.is_bad();
+}
+
+bool read_leak_scan(ByteReader in, Visitor& visitor) {
+  LeakScan scan;
+  ByteReader record = in.record();
+  scan.time_ns = record.varint();
+  scan.is_done = record.varint() == 1;
+  scan.scanned_bytes = record.varint();
+  scan.unreadable_bytes = record.varint();
+  const std::uint64_t count = in.varint();
+  if (in.is_bad() || record.is_bad() || count > in.left()) return false;
+  scan.lost.reserve(count);
+  std::uint64_t address = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t code = in.varint();
+    address += code >> 1U;
+    scan.lost.push_back({.address = Address{address}, .is_indirect = (code & 1U) != 0});
+  }
+  if (in.is_bad()) return false;
+  visitor.leak_scan(scan);
+  return true;
 }
 
 bool read_ending(ByteReader in, EndingRecord& record) {

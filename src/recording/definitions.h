@@ -28,11 +28,12 @@ struct EndingRecord {
   std::uint64_t frees = 0;
 };
 
-// Each appends one record, its length first.
+// Each appends one record, its length first; after that of a search for leaks, the lost blocks.
 void put_process(ByteVector& out, const ProcessFacts& process);
 void put_module(ByteVector& out, const ModuleFacts& module);
 void put_thread(ByteVector& out, const ThreadFacts& thread);
 void put_source(ByteVector& out, FrameNumber frame, std::span<const SourceFrame> frames);
+void put_leak_scan(ByteVector& out, const LeakScan& scan, std::span<const LostBlock> lost);
 void put_ending(ByteVector& out, const EndingRecord& record);
 
 // Each reads the contents of one block and returns false where they are wrong, having handed on
@@ -43,6 +44,7 @@ bool read_threads(ByteReader in, Visitor& visitor);
 bool read_frames(ByteReader in, Visitor& visitor);
 bool read_stacks(ByteReader in, Visitor& visitor);
 bool read_sources(ByteReader in, Visitor& visitor);
+bool read_leak_scan(ByteReader in, Visitor& visitor);
 bool read_ending(ByteReader in, EndingRecord& record);
 
 }  // namespace mini::recording

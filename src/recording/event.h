@@ -61,6 +61,9 @@ struct ThreadFacts {
 
 enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool };
 
+/// No block is larger than the address space: where a recording says so, it is not believed.
+inline constexpr std::uint64_t kMostBlockBytes = std::uint64_t{1} << 47U;
+
 /// A block was given to the program. In a recording that samples, it stands for `weight_bytes`
 /// (docs/recording-format.md says how); else that is 0.
 struct Allocation {
@@ -72,6 +75,10 @@ struct Allocation {
   CallKind kind = CallKind::kMalloc;
   std::uint64_t weight_bytes = 0;
 };
+
+/// What a recorded block of this size stands for, where points lie on the line of all bytes at
+/// exponentially distributed distances with this mean; 0 where that is 0.
+std::uint64_t sample_weight(std::uint64_t requested_bytes, std::uint64_t sample_bytes);
 
 /// A block was given back. A realloc is a free of the old block, then an allocation of kind
 /// kRealloc, with the same time.
@@ -92,6 +99,25 @@ struct KernelSample {
   Bytes mapped_bytes{};    // VmSize
   std::uint64_t minor_faults = 0;
   std::uint64_t major_faults = 0;
+  Bytes proportional{};  // PSS; 0: not asked at that moment
+};
+
+/// The program asked the kernel for pages itself, or gave some back.
+struct Mapping {
+  std::uint64_t time_ns = 0;
+  ThreadNumber thread = 0;
+  enum class Operation : std::uint8_t {
+    kMap,
+    kUnmap,
+    kRemap,    // from the old range to the new one
+    kDiscard,  // stays mapped, and reads as zeros
+  };
+  Operation operation = Operation::kMap;
+  Address address{};
+  Bytes bytes{};
+  Address old_address{};  // of kRemap
+  Bytes old_bytes{};
+  StackNumber stack = 0;
 };
 
 /// A name that the program gave to a moment.
@@ -99,6 +125,21 @@ struct Marker {
   std::uint64_t time_ns = 0;
   ThreadNumber thread = 0;
   std::string text;
+};
+
+/// A block that nothing led to any more when the recorder looked.
+struct LostBlock {
+  Address address{};
+  bool is_indirect = false;  // other lost blocks point to it
+};
+
+/// The search for leaks at the process's end. All other blocks that were live were reachable.
+struct LeakScan {
+  bool is_done = false;  // false: it was asked for, and could not be made
+  std::uint64_t time_ns = 0;
+  std::uint64_t scanned_bytes = 0;
+  std::uint64_t unreadable_bytes = 0;  // that should have been scanned
+  std::vector<LostBlock> lost;         // by address
 };
 
 /// What was lost so far, and known to be lost.

@@ -237,10 +237,25 @@ void EventDecoder::read_sample(ByteReader record, Visitor& visitor) const {
   for (std::uint64_t* field :
        {&sample.resident.count, &sample.peak_resident.count, &sample.agent_resident.count,
         &sample.break_bytes.count, &sample.mapped_bytes.count, &sample.minor_faults,
-        &sample.major_faults}) {
+        &sample.major_faults, &sample.proportional.count}) {
     *field = record.varint_or_0();
   }
   visitor.sample(sample);
+}
+
+/// An operation that this reader does not know is no mapping to it.
+void EventDecoder::read_mapping(ByteReader record, Visitor& visitor) const {
+  Mapping mapping{.time_ns = time_ns_, .thread = prediction_.current_thread()};
+  const std::uint64_t operation = record.varint_or_0();
+  if (operation > static_cast<std::uint64_t>(Mapping::Operation::kDiscard)) return;
+  mapping.operation = static_cast<Mapping::Operation>(operation);
+  for (std::uint64_t* field : {&mapping.address.value, &mapping.bytes.count,
+                               &mapping.old_address.value, &mapping.old_bytes.count}) {
+    *field = record.varint_or_0();
+  }
+  const std::uint64_t stack = record.varint_or_0();
+  mapping.stack = stack <= UINT32_MAX ? static_cast<StackNumber>(stack) : 0;
+  visitor.mapping(mapping);
 }
 
 bool EventDecoder::read_other(std::uint8_t code, Visitor& visitor) {
@@ -248,6 +263,7 @@ bool EventDecoder::read_other(std::uint8_t code, Visitor& visitor) {
   if (column(Column::kOthers).is_bad()) return false;
   const unsigned type = (code & kCodeOtherMask) >> kCodeOtherShift;
   if (type == kOtherSample) read_sample(record, visitor);
+  if (type == kOtherMapping) read_mapping(record, visitor);
   if (type == kOtherMarker) {
     visitor.marker(
         {.time_ns = time_ns_, .thread = prediction_.current_thread(), .text = record.string()});

@@ -205,30 +205,41 @@ void EventEncoder::add(const Free& free, std::uint64_t time_ns) {
   ++free_count_;
 }
 
-void EventEncoder::put_other(const ByteVector& fields) {
-  put_varint(others_, fields.size());
-  put_bytes(others_, fields);
+/// The record of fields_.
+void EventEncoder::put_other(std::uint8_t code, std::uint8_t type) {
+  codes_.put_byte(static_cast<std::uint8_t>(code | kCodeOther | (type << kCodeOtherShift)));
+  put_varint(others_, fields_.size());
+  put_bytes(others_, fields_);
 }
 
 void EventEncoder::add(const KernelSample& sample, std::uint64_t time_ns) {
   const std::uint8_t code = begin_event(time_ns, prediction_.current_thread());
-  codes_.put_byte(code | kCodeOther | (kOtherSample << kCodeOtherShift));
   fields_.clear();
   for (const std::uint64_t number :
        {sample.resident.count, sample.peak_resident.count, sample.agent_resident.count,
         sample.break_bytes.count, sample.mapped_bytes.count, sample.minor_faults,
-        sample.major_faults}) {
+        sample.major_faults, sample.proportional.count}) {
     put_varint(fields_, number);
   }
-  put_other(fields_);
+  put_other(code, kOtherSample);
+}
+
+void EventEncoder::add(const Mapping& mapping, std::uint64_t time_ns) {
+  const std::uint8_t code = begin_event(time_ns, mapping.thread);
+  fields_.clear();
+  for (const std::uint64_t number :
+       {static_cast<std::uint64_t>(mapping.operation), mapping.address.value, mapping.bytes.count,
+        mapping.old_address.value, mapping.old_bytes.count, std::uint64_t{mapping.stack}}) {
+    put_varint(fields_, number);
+  }
+  put_other(code, kOtherMapping);
 }
 
 void EventEncoder::add(const Marker& marker, std::uint64_t time_ns) {
   const std::uint8_t code = begin_event(time_ns, marker.thread);
-  codes_.put_byte(code | kCodeOther | (kOtherMarker << kCodeOtherShift));
   fields_.clear();
   put_string(fields_, marker.text);
-  put_other(fields_);
+  put_other(code, kOtherMarker);
 }
 
 }  // namespace mini::recording

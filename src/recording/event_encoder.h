@@ -40,6 +40,7 @@ class EventEncoder {
   void add(const Allocation& allocation, std::uint64_t time_ns);
   void add(const Free& free, std::uint64_t time_ns);
   void add(const KernelSample& sample, std::uint64_t time_ns);
+  void add(const Mapping& mapping, std::uint64_t time_ns);
   void add(const Marker& marker, std::uint64_t time_ns);  // of its text at most kMaxStringBytes
 
   bool is_empty() const { return count_ == 0; }
@@ -73,7 +74,7 @@ class EventEncoder {
   std::uint8_t place_free(std::uint64_t address);
   SlotNumber new_slot(std::uint64_t address);
   void put_slot(SlotNumber slot);
-  void put_other(const ByteVector& fields);
+  void put_other(std::uint8_t code, std::uint8_t type);
 
   void put_head(std::uint64_t allocations_before, std::uint64_t frees_before, ByteVector& out);
   unsigned encode_addresses();

@@ -106,6 +106,8 @@ bool RecordingReader::read_block(const BlockReader::Block& block) {
       return read_events(block.contents);
     case BlockType::kEnding:
       return read_end(block.contents);
+    case BlockType::kLeakScan:
+      return read_leak_scan(in, visitor_);
     case BlockType::kIndex:
       return true;  // for readers that seek
   }

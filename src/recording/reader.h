@@ -29,7 +29,10 @@ class Visitor {
   virtual void allocation(const Allocation&) {}
   virtual void free(const Free&) {}
   virtual void sample(const KernelSample&) {}
+  virtual void mapping(const Mapping&) {}
   virtual void marker(const Marker&) {}
+  /// A part of the one search for leaks: each has the same figures, and lost blocks of its own.
+  virtual void leak_scan(const LeakScan&) {}
   /// Called now and then with how much of the file has been read; false stops the reading.
   virtual bool progress(std::uint64_t /*read_bytes*/, std::uint64_t /*file_bytes*/) { return true; }
 };

@@ -13,6 +13,7 @@ namespace mini::recording {
 namespace {
 
 constexpr std::size_t kPendingBytes = 256U << 10U;      // then definitions are written
+constexpr std::size_t kLostOfABlock = 512U << 10U;      // of lost blocks: 10 bytes at most
 constexpr std::uint32_t kNumbersOfABlock = 64U << 10U;  // of frames or stacks
 
 struct FrameKey {
@@ -227,8 +228,23 @@ void Writer::add(const Free& free) {
 void Writer::add(const KernelSample& sample) {
   impl_->add(sample);
 }
+void Writer::add(const Mapping& mapping) {
+  impl_->add(mapping);
+}
 void Writer::add(const Marker& marker) {
   impl_->add(Marker{marker.time_ns, marker.thread, marker.text.substr(0, kMaxStringBytes)});
+}
+
+void Writer::add(const LeakScan& scan) {
+  impl_->write_events();
+  std::span<const LostBlock> left = scan.lost;
+  do {
+    const auto part = left.first(std::min(left.size(), kLostOfABlock));
+    left = left.subspan(part.size());
+    impl_->contents.clear();
+    put_leak_scan(impl_->contents, scan, part);
+    impl_->blocks.write(BlockType::kLeakScan, impl_->contents);
+  } while (!left.empty());
 }
 
 Result<void> Writer::flush() {

@@ -38,7 +38,11 @@ class Writer {
   void add(const Allocation& allocation);
   void add(const Free& free);
   void add(const KernelSample& sample);
+  void add(const Mapping& mapping);
   void add(const Marker& marker);
+
+  /// The search for leaks, after all events that came before it; once.
+  void add(const LeakScan& scan);
 
   /// Writes what is buffered.
   Result<void> flush();

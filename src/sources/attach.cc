@@ -17,7 +17,16 @@
 namespace mini::sources {
 namespace {
 
-Result<kernel::ProcessStatus> check_target(pid_t pid) {
+void undo(const std::set<pid_t>& seized) {
+  for (const pid_t tid : seized) {
+    kernel::trace_interrupt(tid);
+    if (::waitpid(tid, nullptr, __WALL) == tid) kernel::trace_detach(tid, 0);
+  }
+}
+
+}  // namespace
+
+Result<kernel::ProcessStatus> check_target(pid_t pid, TargetUse use) {
   const auto status = kernel::read_status(pid);
   if (!status) return fail(fmt::format("no process has the id {}", pid), ESRCH);
   if (status->thread_group == ::getpid()) {
@@ -32,7 +41,7 @@ Result<kernel::ProcessStatus> check_target(pid_t pid) {
     return fail(fmt::format("process {} is a kernel thread: it has no memory of its own", pid),
                 EPERM);
   }
-  if (status->tracer != 0) {
+  if (use == TargetUse::kTrace && status->tracer != 0) {
     return fail(fmt::format("process {} is already traced by process {}: a process can have one "
                             "tracer only",
                             pid, status->tracer),
@@ -40,23 +49,14 @@ Result<kernel::ProcessStatus> check_target(pid_t pid) {
   }
   const auto kind = kernel::classify_process(status->thread_group);
   if (kind == kernel::FileKind::kElf32) {
-    return fail(fmt::format("process {} is a 32-bit program: heapspy traces 64-bit ones", pid),
+    return fail(fmt::format("process {} is a 32-bit program: heapspy knows 64-bit ones", pid),
                 ENOEXEC);
   }
   return *status;
 }
 
-void undo(const std::set<pid_t>& seized) {
-  for (const pid_t tid : seized) {
-    kernel::trace_interrupt(tid);
-    if (::waitpid(tid, nullptr, __WALL) == tid) kernel::trace_detach(tid, 0);
-  }
-}
-
-}  // namespace
-
 Result<void> attach(pid_t pid, Tracer& tracer) {
-  const auto status = check_target(pid);
+  const auto status = check_target(pid, TargetUse::kTrace);
   if (!status) return std::unexpected(status.error());
   const pid_t process = status->thread_group;
   const unsigned options = Tracer::ptrace_options(false, false);

@@ -4,9 +4,16 @@
 #include <sys/types.h>
 
 #include "base/result.h"
+#include "kernel/proc_status.h"
 #include "sources/tracer.h"
 
 namespace mini::sources {
+
+enum class TargetUse : std::uint8_t { kTrace, kReadOnly };
+
+/// Whether the process `pid` is in may be looked at at all: it is there, has memory, is 64-bit, is
+/// not heapspy and, to be traced, is not traced already. The error says what is the matter.
+Result<kernel::ProcessStatus> check_target(pid_t pid, TargetUse use);
 
 /// Seizes and interrupts all threads of the process `pid` is in and adds them to the tracer.
 /// On failure nothing stays attached.

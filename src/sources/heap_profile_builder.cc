@@ -8,8 +8,6 @@
 namespace mini::sources {
 namespace {
 
-// No block is larger than the address space; a recording that says so is not believed.
-constexpr std::uint64_t kMostBlockBytes = std::uint64_t{1} << 47U;
 constexpr std::size_t kMostMarkers = 1000;
 // A block that was there before the time that is reported on.
 constexpr std::uint32_t kBefore = std::numeric_limits<std::uint32_t>::max();
@@ -40,6 +38,7 @@ HeapProfileBuilder::HeapProfileBuilder(model::TimeSpan span, std::size_t most_bu
   profile_.frames.emplace_back();
   profile_.nodes.emplace_back();
   profile_.threads.emplace_back();
+  profile_.mappings.emplace_back();
 }
 
 void HeapProfileBuilder::module(recording::ModuleNumber number,
@@ -111,10 +110,10 @@ inline std::uint32_t HeapProfileBuilder::stack_counter(recording::StackNumber nu
 /// the stack's next one, so that sums of whole numbers stay true in the long run.
 inline model::Amount HeapProfileBuilder::stands_for(const recording::Allocation& allocation,
                                                     StackCounter& stack) {
-  const std::uint64_t size = std::min(allocation.requested_bytes, kMostBlockBytes);
+  const std::uint64_t size = std::min(allocation.requested_bytes, recording::kMostBlockBytes);
   if (allocation.weight_bytes == 0) [[likely]]
     return {.blocks = 1, .bytes = size};
-  const std::uint64_t weight = std::min(allocation.weight_bytes, kMostBlockBytes);
+  const std::uint64_t weight = std::min(allocation.weight_bytes, recording::kMostBlockBytes);
   constexpr double kMost = LiveBlocks::kMostBlocks;
   const double exact =
       static_cast<double>(weight) / static_cast<double>(std::max<std::uint64_t>(size, 1));
@@ -166,6 +165,17 @@ inline void HeapProfileBuilder::remove_live(const LiveBlock& block, const Counte
   }
 }
 
+/// See BlockTotals: the probability with which a block was recorded is its size by its weight.
+void HeapProfileBuilder::add_variance(const recording::Allocation& allocation,
+                                      const Counters& counters) {
+  const auto weight = static_cast<double>(allocation.weight_bytes);
+  const auto size =
+      static_cast<double>(std::min(allocation.requested_bytes, recording::kMostBlockBytes));
+  const double variance = weight * weight * std::max(0.0, 1 - size / weight);
+  totals_.allocated_variance += variance;
+  for (Counter* counter : counters) counter->allocated_variance += variance;
+}
+
 /// A free was lost: a live block's address was given out again.
 void HeapProfileBuilder::lose(const LiveBlock& block, std::uint64_t time_ns) {
   if (block.stack == kBefore) return;
@@ -190,15 +200,22 @@ void HeapProfileBuilder::allocation(const recording::Allocation& allocation) {
   block.blocks = static_cast<std::uint32_t>(amount.blocks);
   block.thread = threads_.find(allocation.thread);
   block.size_range = static_cast<std::uint8_t>(
-      std::bit_width(std::min(allocation.requested_bytes, kMostBlockBytes)));
+      std::bit_width(std::min(allocation.requested_bytes, recording::kMostBlockBytes)));
   if (const auto before = blocks_.put(allocation.address, block)) lose(*before, time_ns);
 
   ++profile_.allocation_events;
   profile_.is_estimate = profile_.is_estimate || allocation.weight_bytes != 0;
   hold(stack, time_ns);
   stack.last_ns = time_ns;
-  thread_counters_[block.thread].last_address = allocation.address;
+  ThreadCounter& thread = thread_counters_[block.thread];
+  if (thread.allocated.blocks == 0) thread.first_ns = time_ns;
+  thread.last_ns = time_ns;
+  // Where the recording samples, nobody knows what else its thread allocated before the free.
+  thread.last_address = allocation.weight_bytes == 0 ? allocation.address : Address{};
   totals_.allocated += amount;
+  if (allocation.weight_bytes != 0) [[unlikely]] {
+    add_variance(allocation, counters_of(block));
+  }
   const Counters counters = counters_of(block);
   add_live(counters, amount, time_ns);
   if (allocation.kind == recording::CallKind::kRealloc) {
@@ -251,9 +268,67 @@ void HeapProfileBuilder::sample(const recording::KernelSample& sample) {
     kernel.agent_resident = sample.agent_resident;
   }
   kernel.last_resident = sample.resident;
+  kernel.most_proportional = std::max(kernel.most_proportional, sample.proportional);
+  kernel.most_break = std::max(kernel.most_break, sample.break_bytes);
+  kernel.last_break = sample.break_bytes;
   kernel.last_time_ns = time_ns;
   ++kernel.samples;
-  timeline_.sampled(time_ns, sample.resident.count);
+  timeline_.sampled(time_ns, {.resident_bytes = sample.resident.count,
+                              .break_bytes = sample.break_bytes.count,
+                              .mapped_bytes = sample.mapped_bytes.count});
+}
+
+std::uint32_t HeapProfileBuilder::mapping_counter(recording::StackNumber number) {
+  const std::uint32_t node = nodes_.find(number);
+  if (mapping_of_node_.size() <= node) mapping_of_node_.resize(node + std::size_t{1});
+  if (mapping_of_node_[node] == 0) {
+    mapping_of_node_[node] = static_cast<std::uint32_t>(profile_.mappings.size());
+    profile_.mappings.push_back({.node = node});
+  }
+  return mapping_of_node_[node];
+}
+
+void HeapProfileBuilder::unmap(Address begin, Bytes size) {
+  mapped_.unmap(begin, size, [this](std::uint32_t owner, Bytes gone) {
+    profile_.mappings[owner].live_bytes -= gone.count;
+  });
+}
+
+void HeapProfileBuilder::map(std::uint32_t counter, Address begin, Bytes size) {
+  unmap(begin, size);
+  mapped_.map(begin, size, counter, [](std::uint32_t, Bytes) {});
+  model::MappingProfile& mapping = profile_.mappings[counter];
+  const Bytes whole = mapped_.size_at(begin);
+  ++mapping.calls;
+  mapping.mapped_bytes += whole.count;
+  mapping.live_bytes += whole.count;
+  mapping.most_live_bytes = std::max(mapping.most_live_bytes, mapping.live_bytes);
+}
+
+void HeapProfileBuilder::mapping(const recording::Mapping& mapping) {
+  std::uint64_t time_ns = mapping.time_ns;
+  if (!enter(time_ns) || time_ns < span_.from_ns) return;
+  using Operation = recording::Mapping::Operation;
+  switch (mapping.operation) {
+    case Operation::kMap:
+      map(mapping_counter(mapping.stack), mapping.address, mapping.bytes);
+      break;
+    case Operation::kUnmap:
+      unmap(mapping.address, mapping.bytes);
+      break;
+    case Operation::kRemap: {
+      // What grows in place was mapped by who mapped it first.
+      const std::uint32_t owner = mapped_.owner_of(mapping.old_address);
+      unmap(mapping.old_address, mapping.old_bytes);
+      map(owner != 0 ? owner : mapping_counter(mapping.stack), mapping.address, mapping.bytes);
+      break;
+    }
+    case Operation::kDiscard:
+      if (const std::uint32_t owner = mapped_.owner_of(mapping.address); owner != 0) {
+        profile_.mappings[owner].discarded_bytes += mapping.bytes.count;
+      }
+      break;
+  }
 }
 
 void HeapProfileBuilder::marker(const recording::Marker& marker) {
@@ -262,7 +337,39 @@ void HeapProfileBuilder::marker(const recording::Marker& marker) {
   if (profile_.markers.size() == kMostMarkers) {
     ++profile_.losses.dropped_markers;
   } else {
-    profile_.markers.push_back({.time_ns = time_ns, .text = marker.text});
+    profile_.markers.push_back(
+        {.time_ns = time_ns, .thread = threads_.find(marker.thread), .text = marker.text});
+  }
+}
+
+void HeapProfileBuilder::leak_scan(const recording::LeakScan& scan) {
+  if (scan.time_ns > span_.until_ns) return;
+  leak_scan_ = {
+      .state = scan.is_done ? model::LeakScan::State::kDone : model::LeakScan::State::kMissing,
+      .time_ns = scan.time_ns,
+      .scanned_bytes = scan.scanned_bytes,
+      .unreadable_bytes = scan.unreadable_bytes};
+  lost_blocks_.insert(lost_blocks_.end(), scan.lost.begin(), scan.lost.end());
+}
+
+/// Of what is still live, what was lost when the scan was made. A block that has been given out
+/// since is another one.
+void HeapProfileBuilder::finish_leak_scan(model::HeapProfile& profile) {
+  profile.leak_scan = leak_scan_;
+  if (leak_scan_.state != model::LeakScan::State::kDone) return;
+  // A hostile recording may name a block twice.
+  const auto address = &recording::LostBlock::address;
+  std::ranges::sort(lost_blocks_, {}, address);
+  const auto again = std::ranges::unique(lost_blocks_, {}, address);
+  lost_blocks_.erase(again.begin(), again.end());
+  for (const recording::LostBlock& lost : lost_blocks_) {
+    const auto block = blocks_.at(lost.address);
+    if (!block || block->stack == kBefore || block->time_ns > leak_scan_.time_ns) continue;
+    const Counters counters = counters_of(*block);
+    for (Counter* counter : {&totals_, counters[0], counters[1], counters[2]}) {
+      counter->unreachable += amount_of(*block);
+      if (lost.is_indirect) counter->lost_indirectly += amount_of(*block);
+    }
   }
 }
 
@@ -271,6 +378,11 @@ model::BlockTotals HeapProfileBuilder::totals_of(const Counter& counter) const {
   totals.allocated = counter.allocated;
   totals.live = counter.live;
   totals.lost = counter.lost;
+  if (leak_scan_.state == model::LeakScan::State::kDone) {
+    totals.reachable = counter.live;
+    totals.reachable -= counter.unreachable;
+    totals.lost_indirectly = counter.lost_indirectly;
+  }
   totals.freed = counter.allocated;  // P2
   totals.freed -= counter.live;
   totals.freed -= counter.lost;
@@ -278,6 +390,7 @@ model::BlockTotals HeapProfileBuilder::totals_of(const Counter& counter) const {
   totals.peak = counter.epoch == epoch_ ? counter.saved : counter.live;
   totals.resized = counter.resized;
   totals.lifetime_ns = counter.lifetime_ns;
+  totals.allocated_variance = counter.allocated_variance;
   return totals;
 }
 
@@ -298,6 +411,8 @@ void HeapProfileBuilder::finish_threads(model::HeapProfile& profile) {
   for (std::size_t i = 0; i < thread_counters_.size(); ++i) {
     profile.threads[i].totals = totals_of(thread_counters_[i]);
     profile.threads[i].frees_by_others = thread_counters_[i].frees_by_others;
+    profile.threads[i].first_ns = thread_counters_[i].first_ns;
+    profile.threads[i].last_ns = thread_counters_[i].last_ns;
   }
 }
 
@@ -348,11 +463,13 @@ model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary)
     profile.duration_ns = std::max(now_ns_, std::min(summary.ending->time_ns, span_.until_ns));
   }
   finish_facts(profile, summary);
+  finish_leak_scan(profile);
   profile.totals = totals_of(totals_);
   profile.totals.peak = peak_;
   finish_stacks(profile);
   finish_threads(profile);
   finish_sizes(profile);
+  profile.mappings.erase(profile.mappings.begin());  // 0, who mapped nothing
   profile.timeline = timeline_.finish(profile.duration_ns);
   return profile;
 }

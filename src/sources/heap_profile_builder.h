@@ -22,6 +22,7 @@
 #include "recording/reader.h"
 #include "sources/heap_profile_timeline.h"
 #include "sources/live_blocks.h"
+#include "sources/mapped_ranges.h"
 #include "sources/number_index.h"
 
 namespace mini::sources {
@@ -39,7 +40,9 @@ class HeapProfileBuilder : public recording::Visitor {
   void allocation(const recording::Allocation& allocation) override;
   void free(const recording::Free& free) override;
   void sample(const recording::KernelSample& sample) override;
+  void mapping(const recording::Mapping& mapping) override;
   void marker(const recording::Marker& marker) override;
+  void leak_scan(const recording::LeakScan& scan) override;
 
   /// The profile of all that was seen. Nothing may follow.
   model::HeapProfile finish(const recording::Summary& summary);
@@ -57,6 +60,9 @@ class HeapProfileBuilder : public recording::Visitor {
     model::Amount temporary;
     model::Amount lost;
     std::uint64_t resized = 0;
+    double allocated_variance = 0;
+    model::Amount unreachable;  // filled in at the end, as the next one
+    model::Amount lost_indirectly;
   };
   struct StackCounter : Counter {
     std::uint64_t changed_ns = 0;
@@ -69,20 +75,27 @@ class HeapProfileBuilder : public recording::Visitor {
   struct ThreadCounter : Counter {
     std::uint64_t frees_by_others = 0;
     Address last_address;  // of the last allocation
+    std::uint64_t last_ns = 0;
+    std::uint64_t first_ns = 0;
   };
   /// The three counters that a block counts in.
   using Counters = std::array<Counter*, 3>;
 
   bool enter(std::uint64_t& time_ns);
   std::uint32_t stack_counter(recording::StackNumber number);
+  std::uint32_t mapping_counter(recording::StackNumber number);
+  void map(std::uint32_t counter, Address begin, Bytes size);
+  void unmap(Address begin, Bytes size);
   static model::Amount stands_for(const recording::Allocation& allocation, StackCounter& stack);
   Counters counters_of(const LiveBlock& block);
   void keep(Counter& counter) const;
   void hold(StackCounter& stack, std::uint64_t time_ns) const;
   void add_live(const Counters& counters, model::Amount amount, std::uint64_t time_ns);
   void remove_live(const LiveBlock& block, const Counters& counters, std::uint64_t time_ns);
+  void add_variance(const recording::Allocation& allocation, const Counters& counters);
   void lose(const LiveBlock& block, std::uint64_t time_ns);
   model::BlockTotals totals_of(const Counter& counter) const;
+  void finish_leak_scan(model::HeapProfile& profile);
   void finish_stacks(model::HeapProfile& profile);
   void finish_threads(model::HeapProfile& profile);
   void finish_sizes(model::HeapProfile& profile) const;
@@ -102,6 +115,10 @@ class HeapProfileBuilder : public recording::Visitor {
   std::array<Counter, 65> sizes_;               // by the number of bits of the size
   std::array<model::Amount, 65> lifetimes_;     // by the number of bits of the time
   TimelineBuilder timeline_;
+  MappedRanges mapped_;                         // owners are positions in profile_.mappings
+  std::vector<std::uint32_t> mapping_of_node_;  // the same; 0: none so far
+  model::LeakScan leak_scan_;
+  std::vector<recording::LostBlock> lost_blocks_;
 
   Counter totals_;
   model::Amount peak_;

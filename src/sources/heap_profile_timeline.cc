@@ -5,6 +5,15 @@
 #include "base/checked.h"
 
 namespace mini::sources {
+namespace {
+
+void keep_most(model::TimelineBucket& bucket, const KernelLevels& levels) {
+  bucket.resident_bytes = std::max(bucket.resident_bytes, levels.resident_bytes);
+  bucket.break_bytes = std::max(bucket.break_bytes, levels.break_bytes);
+  bucket.mapped_bytes = std::max(bucket.mapped_bytes, levels.mapped_bytes);
+}
+
+}  // namespace
 
 TimelineBuilder::TimelineBuilder(std::size_t most_buckets, std::uint64_t first_bucket_ns)
     : most_buckets_(std::max<std::size_t>(most_buckets, 2)) {
@@ -13,9 +22,9 @@ TimelineBuilder::TimelineBuilder(std::size_t most_buckets, std::uint64_t first_b
   set_end();
 }
 
-void TimelineBuilder::sampled(std::uint64_t time_ns, std::uint64_t resident_bytes) {
+void TimelineBuilder::sampled(std::uint64_t time_ns, const KernelLevels& levels) {
   if (time_ns >= bucket_end_ns_) advance(time_ns);
-  current().resident_bytes = std::max(current().resident_bytes, resident_bytes);
+  keep_most(current(), levels);
 }
 
 model::Timeline TimelineBuilder::finish(std::uint64_t time_ns) {
@@ -42,7 +51,7 @@ void TimelineBuilder::halve() {
       const model::TimelineBucket& second = buckets[i + 1];
       bucket.most_live_bytes = std::max(bucket.most_live_bytes, second.most_live_bytes);
       bucket.last_live_bytes = second.last_live_bytes;
-      bucket.resident_bytes = std::max(bucket.resident_bytes, second.resident_bytes);
+      keep_most(bucket, {second.resident_bytes, second.break_bytes, second.mapped_bytes});
       bucket.allocations += second.allocations;
     }
     buckets[kept++] = bucket;

@@ -10,6 +10,13 @@
 
 namespace mini::sources {
 
+/// What the kernel held for the process at a moment.
+struct KernelLevels {
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t break_bytes = 0;
+  std::uint64_t mapped_bytes = 0;
+};
+
 /// Times never go back. Every bucket up to the last has been passed: nothing is left out between.
 class TimelineBuilder {
  public:
@@ -24,7 +31,7 @@ class TimelineBuilder {
     if (time_ns >= bucket_end_ns_) advance(time_ns);
     note_live(live_bytes);
   }
-  void sampled(std::uint64_t time_ns, std::uint64_t resident_bytes);
+  void sampled(std::uint64_t time_ns, const KernelLevels& levels);
 
   /// Everything up to a time; nothing may follow.
   model::Timeline finish(std::uint64_t time_ns);

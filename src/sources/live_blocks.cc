@@ -7,7 +7,6 @@ namespace mini::sources {
 namespace {
 
 constexpr std::size_t kFirstSlots = 1024;
-constexpr unsigned kBlocksLowBits = 9;
 
 constexpr std::uint64_t most_used(std::size_t slots) {
   return slots / 5 * 4;
@@ -39,16 +38,6 @@ inline std::size_t LiveBlocks::find(std::uint64_t address) const {
   std::size_t at = home_of(address);
   while (slots_[at].is_used && slots_[at].address != address) at = (at + 1) & mask;
   return at;
-}
-
-inline LiveBlock LiveBlocks::block_of(const Slot& slot) {
-  return {
-      .time_ns = slot.time_ns,
-      .bytes = slot.bytes,
-      .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
-      .stack = static_cast<std::uint32_t>(slot.stack),
-      .thread = static_cast<std::uint32_t>(slot.thread),
-      .size_range = static_cast<std::uint8_t>(slot.size_range)};
 }
 
 inline LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& block) {
@@ -101,6 +90,12 @@ std::optional<LiveBlock> LiveBlocks::take(Address address) {
   --used_count_;
   close_gap(at);
   return block;
+}
+
+std::optional<LiveBlock> LiveBlocks::at(Address address) const {
+  const Slot& slot = slots_[find(address.value)];
+  if (!slot.is_used) return std::nullopt;
+  return block_of(slot);
 }
 
 void LiveBlocks::grow() {

@@ -45,6 +45,14 @@ class LiveBlocks {
   std::optional<LiveBlock> take(Address address);
 
   std::uint64_t size() const { return used_count_; }
+  std::optional<LiveBlock> at(Address address) const;
+  /// apply(address, block) for each, in no order.
+  template <typename Apply>
+  void for_each(const Apply& apply) const {
+    for (const Slot& slot : slots_) {
+      if (slot.is_used) apply(Address{slot.address}, block_of(slot));
+    }
+  }
   /// Whether L1 and L2 hold. Slow; for tests.
   bool check() const;
 
@@ -64,6 +72,7 @@ class LiveBlocks {
 
   std::size_t home_of(std::uint64_t address) const { return (address * multiplier_) >> shift_; }
   std::size_t find(std::uint64_t address) const;
+  static constexpr unsigned kBlocksLowBits = 9;
   static LiveBlock block_of(const Slot& slot);
   static Slot slot_of(Address address, const LiveBlock& block);
   void close_gap(std::size_t gap);
@@ -75,5 +84,15 @@ class LiveBlocks {
   std::uint64_t used_count_ = 0;
   std::uint64_t most_used_count_;
 };
+
+inline LiveBlock LiveBlocks::block_of(const Slot& slot) {
+  return {
+      .time_ns = slot.time_ns,
+      .bytes = slot.bytes,
+      .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
+      .stack = static_cast<std::uint32_t>(slot.stack),
+      .thread = static_cast<std::uint32_t>(slot.thread),
+      .size_range = static_cast<std::uint8_t>(slot.size_range)};
+}
 
 }  // namespace mini::sources

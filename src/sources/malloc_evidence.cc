@@ -5,15 +5,13 @@
 #include <array>
 #include <string_view>
 
-#include "base/text.h"
 #include "heaps/glibc.h"
-#include "sources/program_image.h"
+#include "sources/glibc_location.h"
 
 namespace mini::sources {
 namespace {
 
 using kernel::SyscallId;
-using model::Mapping;
 
 // Each costs a scan of libc's data; malloc's state has no shape before its first use.
 constexpr int kMostSearches = 16;
@@ -33,8 +31,7 @@ constexpr auto kEntryPoints = std::to_array<std::string_view>(
      "__libc_pvalloc", "_mid_memalign"});  // aligned_alloc ends in a jump to it
 
 bool is_libc(std::string_view path, const TracedProcess& process) {
-  const std::string_view name = path_basename(path);
-  if (name.starts_with("libc.so.") || name.starts_with("libc-2.")) return true;
+  if (is_libc_path(path)) return true;
   return process.model.interpreter.empty() && path == process.model.executable;
 }
 
@@ -57,46 +54,14 @@ std::optional<EntryFrame> find_entry_frame(const unwind::CallStack& stack,
   return std::nullopt;
 }
 
-// The writable part of the module with the anonymous mapping behind it, its bss.
-AddressRange data_of(const std::vector<Mapping>& mappings, const std::string& module) {
-  AddressRange data;
-  for (const Mapping& mapping : mappings) {
-    const bool ours = mapping.path == module && mapping.protection.write;
-    const bool bss = !data.empty() && mapping.range.begin == data.end && mapping.protection.write &&
-                     mapping.path.empty();
-    if (ours && data.empty()) data = mapping.range;
-    if ((ours || bss) && mapping.range.begin == data.end) data.end = mapping.range.end;
-  }
-  return data;
-}
-
-std::string version_of(const MemoryReader& memory, const std::vector<Mapping>& mappings,
-                       const std::string& module) {
-  for (const Mapping& mapping : mappings) {
-    if (mapping.path != module || mapping.protection.write || mapping.protection.execute) continue;
-    if (std::string version = heaps::find_glibc_version(memory, mapping.range); !version.empty()) {
-      return version;
-    }
-  }
-  return "";
-}
-
 void locate(TracedProcess& process, unwind::ModuleCache& modules, const std::string& module) {
   TracedSpace& space = *process.space;
   if (space.malloc || space.malloc_searches >= kMostSearches) return;
   ++space.malloc_searches;
-  const std::vector<Mapping> mappings = space.model->mappings();
-  heaps::GlibcHints hints;
-  hints.data = data_of(mappings, module);
-  if (hints.data.empty()) return;
-  hints.version = version_of(process.memory, mappings, module);
-  for (const unwind::ModuleMapping& code : code_modules(*space.model)) {
-    if (code.path != module) continue;
-    hints.main_arena = unwind::find_symbol(modules, code, space.root, "main_arena");
-    hints.mp = unwind::find_symbol(modules, code, space.root, "mp_");
-    break;
-  }
-  space.malloc = heaps::locate_glibc(process.memory, hints);
+  const auto hints =
+      find_glibc_hints(process.memory, space.model->mappings(), module, modules, space.root);
+  if (!hints) return;
+  space.malloc = heaps::locate_glibc(process.memory, *hints);
 }
 
 std::optional<heaps::GrowthEvidence> growth_of(const TracedSpace& space,

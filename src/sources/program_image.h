@@ -32,6 +32,9 @@ void read_anew(model::AddressSpace& space, pid_t pid);
 /// into the model, and returns by how much.
 Bytes take_stack_growth(TracedProcess& process);
 
+/// A mapping of a file as the unwinder wants it.
+unwind::ModuleMapping to_module(const model::Mapping& mapping);
+
 /// The executable mappings of files, as the unwinder wants them.
 std::vector<unwind::ModuleMapping> code_modules(const model::AddressSpace& space);
 

@@ -58,27 +58,41 @@ std::string thread_name(pid_t pid, std::uint32_t tid) {
   return name;
 }
 
+/// The bytes in the words [begin, end) of a record. REQUIRES: they are there.
+std::string text_of(const wire::RingReader& reader, std::uint32_t begin, std::uint32_t end) {
+  std::string text;
+  for (std::uint32_t at = begin; at < end; ++at) {
+    const std::uint64_t word = reader.peek(at);
+    text.append(reinterpret_cast<const char*>(&word), sizeof word);
+  }
+  return text;
+}
+
 }  // namespace
 
-RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path,
-                                 std::shared_ptr<unwind::ModuleCache> modules)
+RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path, Bytes sample,
+                                 std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks)
     : mapping_(std::move(slot)),
       slot_{mapping_.begin()},
       pid_(static_cast<pid_t>(slot_.slot().pid)),
       handle_(pid_),
       path_(std::move(path)),
+      sample_(sample),
       command_(read_command(slot_.slot())),
       executable_(slot_text(&slot_.slot().executable[0], slot_.slot().executable_bytes,
                             sizeof slot_.slot().executable)),
       stacks_(1),
       module_cache_(std::move(modules)),
-      gauge_(pid_) {
+      gauge_(pid_),
+      live_(finds_leaks ? std::make_unique<LiveBlocks>() : nullptr),
+      stopper_(pid_) {
   recording::ProcessFacts facts;
   facts.pid = static_cast<std::uint64_t>(pid_);
   facts.parent_pid = slot_.slot().parent_pid;
   facts.command = command_;
   facts.executable = executable_;
   facts.start_unix_ns = unix_now_ns();
+  facts.sample_bytes = sample_.count;
   auto writer = begin_recording(path_, facts);
   if (writer) {
     writer_ = std::move(*writer);
@@ -110,6 +124,11 @@ std::uint32_t RecordedProcess::record_words(const Thread& thread) const {
   const wire::RecordKind kind = wire::kind_of(thread.reader.peek(0));
   std::uint32_t words = wire::head_words(kind);
   if (words == 0 || words > available) return 0;
+  if (kind == wire::RecordKind::kMarker) {
+    const std::uint64_t text = thread.reader.peek(wire::kMarkerHeadWords - 1);
+    if (text > wire::kMostMarkerBytes) return 0;
+    words += static_cast<std::uint32_t>((text + 7) / 8);
+  }
   if (kind == wire::RecordKind::kModule) {
     const std::uint64_t lengths = thread.reader.peek(wire::kModuleHeadWords - 1);
     const std::uint64_t path = lengths & UINT32_MAX;
@@ -190,12 +209,22 @@ void RecordedProcess::read_records(Thread& thread, std::uint64_t until, const Ti
                                      .thread = thread.number,
                                      .address = Address{reader.peek(1)},
                                      .stack = words > 2 ? stack_of(reader.peek(2)) : 0});
+        if (live_ != nullptr) live_->take(Address{reader.peek(1)});
         break;
       case wire::RecordKind::kModule:
-        add_module(thread);
+        add_module(thread, words);
         break;
       case wire::RecordKind::kModuleGone:
         modules_.erase(reader.peek(1));
+        break;
+      case wire::RecordKind::kMapping:
+        read_mapping(thread, last_ns_);
+        break;
+      case wire::RecordKind::kMarker:
+        writer_->add(recording::Marker{
+            .time_ns = last_ns_,
+            .thread = thread.number,
+            .text = text_of(reader, wire::kMarkerHeadWords, words).substr(0, reader.peek(1))});
         break;
       case wire::RecordKind::kNone:
         break;
@@ -210,29 +239,47 @@ void RecordedProcess::read_allocation(const Thread& thread, std::uint64_t time_n
   const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
   constexpr std::uint64_t kNodeMask = (1U << wire::kNodeBits) - 1;
   constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kPool);
+  const std::uint64_t bytes = is_large ? reader.peek(3) : reader.peek(2) >> wire::kNodeBits;
+  // A pool's blocks are part of another one, which is looked at.
+  if (live_ != nullptr && (reader.peek(1) & wire::kPoolAddress) == 0) {
+    live_->put(Address{reader.peek(1)}, {.bytes = std::min(bytes, LiveBlocks::kMostBytes)});
+  }
   writer_->add(recording::Allocation{
       .time_ns = time_ns,
       .thread = thread.number,
       .address = Address{reader.peek(1)},
-      .requested_bytes = is_large ? reader.peek(3) : reader.peek(2) >> wire::kNodeBits,
+      .requested_bytes = bytes,
       .stack = stack_of(reader.peek(2) & kNodeMask),
-      .kind = static_cast<recording::CallKind>(std::min(wire::detail_of(word), kLastKind))});
+      .kind = static_cast<recording::CallKind>(std::min(wire::detail_of(word), kLastKind)),
+      .weight_bytes = recording::sample_weight(bytes, sample_.count)});
 }
 
-void RecordedProcess::add_module(const Thread& thread) {
+void RecordedProcess::read_mapping(const Thread& thread, std::uint64_t time_ns) {
+  const wire::RingReader& reader = thread.reader;
+  constexpr auto kLast = static_cast<std::uint8_t>(wire::MappingOperation::kDiscard);
+  const std::uint8_t operation = std::min(wire::detail_of(reader.peek(0)), kLast);
+  writer_->add(
+      recording::Mapping{.time_ns = time_ns,
+                         .thread = thread.number,
+                         .operation = static_cast<recording::Mapping::Operation>(operation),
+                         .address = Address{reader.peek(1)},
+                         .bytes = Bytes{reader.peek(2)},
+                         .old_address = Address{reader.peek(3)},
+                         .old_bytes = Bytes{reader.peek(4)},
+                         .stack = stack_of(reader.peek(5))});
+}
+
+void RecordedProcess::add_module(const Thread& thread, std::uint32_t words) {
   const wire::RingReader& reader = thread.reader;
   const std::uint64_t lengths = reader.peek(wire::kModuleHeadWords - 1);
   const std::size_t path_bytes = lengths & UINT32_MAX;
   const std::size_t id_bytes = lengths >> 32;
-  std::string bytes;
-  for (std::size_t at = 0; at < path_bytes + id_bytes; at += sizeof(std::uint64_t)) {
-    const std::uint64_t word = reader.peek(wire::kModuleHeadWords + at / sizeof(std::uint64_t));
-    bytes.append(reinterpret_cast<const char*>(&word), sizeof word);
-  }
+  // The lengths may have changed since they were checked.
+  const std::string bytes = text_of(reader, wire::kModuleHeadWords, words);
   recording::ModuleFacts facts;
   facts.path = bytes.substr(0, path_bytes);
   facts.load_bias = Address{reader.peek(1)};
-  for (std::size_t i = path_bytes; i < path_bytes + id_bytes; ++i) {
+  for (std::size_t i = path_bytes; i < std::min(path_bytes + id_bytes, bytes.size()); ++i) {
     facts.build_id += fmt::format("{:02x}", static_cast<unsigned char>(bytes[i]));
   }
   // The loader has no name for the program itself.

@@ -12,6 +12,8 @@
 #include "kernel/memory_gauge.h"
 #include "kernel/shared_file.h"
 #include "recording/writer.h"
+#include "sources/live_blocks.h"
+#include "sources/thread_stopper.h"
 #include "sources/tick_clock.h"
 #include "unwind/unwinder.h"
 #include "wire/ring.h"
@@ -33,8 +35,9 @@ struct RecordedResult {
 /// recording, nothing else.
 class RecordedProcess {
  public:
-  RecordedProcess(kernel::SharedMapping slot, std::string path,
-                  std::shared_ptr<unwind::ModuleCache> modules);
+  /// `sample`: the mean distance of sampled bytes that its agent was told, 0 for none.
+  RecordedProcess(kernel::SharedMapping slot, std::string path, Bytes sample,
+                  std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks);
 
   pid_t pid() const { return pid_; }
   /// Whether it ended, or became another program, and can write no more.
@@ -45,6 +48,8 @@ class RecordedProcess {
   void drain(std::uint64_t until, const TickClock& clock);
   /// Measures what the kernel holds for it.
   void sample(std::uint64_t time_ns);
+  /// Where the process waits at its end to be searched for leaks: searches it, and lets it go.
+  void search_if_asked(const TickClock& clock);
   /// Reads the rest and completes the file.
   RecordedResult finish(const recording::Ending& ending, const TickClock& clock);
 
@@ -65,19 +70,23 @@ class RecordedProcess {
   void begin_thread(Thread& thread);
   std::optional<std::uint64_t> next_time(const Thread& thread) const;
   void read_records(Thread& thread, std::uint64_t until, const TickClock& clock);
+  void read_mapping(const Thread& thread, std::uint64_t time_ns);
   void read_allocation(const Thread& thread, std::uint64_t time_ns);
   std::uint32_t record_words(const Thread& thread) const;
-  void add_module(const Thread& thread);
+  void add_module(const Thread& thread, std::uint32_t words);
   recording::StackNumber stack_of(std::uint64_t node);
   recording::FrameNumber frame_of(std::uint64_t pc);
   void define_sources();
   recording::Losses losses() const;
+  recording::LeakScan search(const TickClock& clock);
+  bool knows_all_blocks() const;
 
   kernel::SharedMapping mapping_;
   wire::SlotView slot_;
   pid_t pid_;
   kernel::ProcessHandle handle_;
   std::string path_;
+  Bytes sample_;
   std::vector<std::string> command_;
   std::string executable_;
   std::optional<Error> error_;
@@ -89,6 +98,9 @@ class RecordedProcess {
   std::shared_ptr<unwind::ModuleCache> module_cache_;
   kernel::MemoryGauge gauge_;
   std::uint64_t last_ns_ = 0;
+  std::unique_ptr<LiveBlocks> live_;  // null: nobody asked for leaks
+  ThreadStopper stopper_;
+  bool is_searched_ = false;
 };
 
 }  // namespace mini::sources

@@ -2,6 +2,7 @@
 // ending.
 #include <algorithm>
 
+#include "sources/leak_scan.h"
 #include "sources/recorded_process.h"
 #include "unwind/module_cache.h"
 #include "wire/clock.h"
@@ -29,10 +30,11 @@ void RecordedProcess::sample(std::uint64_t time_ns) {
                                        .resident = reading->resident,
                                        .peak_resident = reading->peak_resident,
                                        .agent_resident = Bytes{agent_bytes},
-                                       .break_bytes = Bytes{},
+                                       .break_bytes = reading->break_bytes,
                                        .mapped_bytes = reading->mapped,
                                        .minor_faults = reading->minor_faults,
-                                       .major_faults = reading->major_faults});
+                                       .major_faults = reading->major_faults,
+                                       .proportional = reading->proportional});
 }
 
 void RecordedProcess::define_sources() {
@@ -59,6 +61,36 @@ void RecordedProcess::define_sources() {
   }
 }
 
+// A copy of a process has blocks that only the original told of.
+bool RecordedProcess::knows_all_blocks() const {
+  return slot_.slot().is_forked == 0 && losses().dropped_events == 0;
+}
+
+recording::LeakScan RecordedProcess::search(const TickClock& clock) {
+  stopper_.stop();
+  drain(wire::now_ticks_before_loads(), clock);  // what they told before they stopped
+  std::vector<heaps::LiveRange> blocks;
+  blocks.reserve(live_->size());
+  live_->for_each([&](Address address, const LiveBlock& block) {
+    blocks.push_back({.begin = address.value, .bytes = block.bytes});
+  });
+  std::ranges::sort(blocks, {}, &heaps::LiveRange::begin);
+  recording::LeakScan scan = scan_for_leaks(pid_, stopper_.threads(), blocks, knows_all_blocks());
+  stopper_.release();
+  scan.time_ns = last_ns_;
+  return scan;
+}
+
+void RecordedProcess::search_if_asked(const TickClock& clock) {
+  stopper_.release_late_ones();
+  std::atomic<wire::EndState>& end = slot_.slot().end;
+  if (is_searched_ || end.load(std::memory_order_acquire) != wire::EndState::kEnding) return;
+  is_searched_ = true;
+  if (live_ != nullptr && writer_ != nullptr) writer_->add(search(clock));
+  end.store(wire::EndState::kSearched, std::memory_order_release);
+  kernel::wake_waiter(reinterpret_cast<std::uint32_t*>(&end));
+}
+
 recording::Losses RecordedProcess::losses() const {
   recording::Losses losses;
   losses.dropped_events = slot_.slot().lost_events.load(std::memory_order_relaxed);
@@ -79,6 +111,7 @@ RecordedResult RecordedProcess::finish(const recording::Ending& ending, const Ti
   if (writer_ == nullptr) return result;
   drain(wire::now_ticks(), clock);
   define_sources();
+  if (live_ != nullptr && !is_searched_) writer_->add(recording::LeakScan{.lost = {}});
   recording::Ending whole = ending;
   whole.time_ns = std::max(last_ns_, ending.time_ns);
   whole.losses = losses();

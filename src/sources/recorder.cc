@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/ptrace.h"
+#include "sources/joined_process.h"
 #include "sources/own_signals.h"
 #include "sources/spawn.h"
 #include "unwind/module_cache.h"
@@ -25,6 +27,7 @@ namespace {
 constexpr std::uint64_t kLeastSleepNs = 1'000'000;
 constexpr std::uint64_t kMostSleepNs = 8'000'000;
 constexpr std::uint64_t kSampleNs = 10'000'000;
+constexpr std::uint64_t kLookForEndsNs = 5'000'000;  // two system calls, and one for each process
 
 std::uint64_t now_ns() {
   timespec now{};
@@ -49,7 +52,8 @@ class Recorder {
  public:
   static Result<std::unique_ptr<Recorder>> create(const RecordOptions& options);
 
-  Result<RecordOutcome> run();
+  Result<RecordOutcome> run_command();
+  Result<RecordOutcome> run_process();
 
  private:
   Recorder(const RecordOptions& options, kernel::SharedFile file, kernel::SharedMapping head);
@@ -60,12 +64,16 @@ class Recorder {
     std::unique_ptr<RecordedProcess> process;
   };
 
+  void look_at_joined();
+  void record_until_done();
   void find_processes();
   bool begin_process(std::uint32_t number);
   void drain();
   void sample();
   void wait_for_command(int flags);
   void end_processes();
+  bool is_time_to_look_for_ends();
+  bool is_leaving() const { return joined_ != nullptr && has_ended_; }
   bool is_done() const { return has_ended_ && processes_.empty(); }
   void sleep();
 
@@ -81,10 +89,13 @@ class Recorder {
   std::map<pid_t, unsigned> images_;  // programs that a process has been
   RecordOutcome outcome_;
   pid_t command_ = 0;
+  std::unique_ptr<JoinedProcess> joined_;  // null where we started the command
   bool has_ended_ = false;
   int wait_status_ = 0;
   std::uint64_t sampled_ns_ = 0;
+  std::uint64_t looked_for_ends_ns_ = 0;
   std::uint64_t sleep_ns_ = kLeastSleepNs;
+  bool was_rung_ = false;  // by an agent, since the last sleep began
 };
 
 Recorder::Recorder(const RecordOptions& options, kernel::SharedFile file,
@@ -94,7 +105,14 @@ Recorder::Recorder(const RecordOptions& options, kernel::SharedFile file,
   channel().settings = {.most_frames = options.most_frames,
                         .free_stacks = options.free_stacks ? 1U : 0U,
                         .overflow = options.overflow,
-                        .recorder_pid = static_cast<std::uint32_t>(::getpid())};
+                        .recorder_pid = static_cast<std::uint32_t>(::getpid()),
+                        .sample_bytes = options.sample.count,
+                        .scan_at_end = options.finds_leaks ? 1U : 0U};
+  // What a joined process starts, or becomes, is nobody's concern any more.
+  const std::string_view agent = options.process == 0 ? options.agent : std::string_view();
+  if (agent.size() < sizeof channel().agent_path) {
+    std::ranges::copy(agent, &channel().agent_path[0]);
+  }
   channel().magic = wire::kMagic;
 }
 
@@ -123,7 +141,8 @@ bool Recorder::begin_process(std::uint32_t number) {
   const unsigned image = ++images_[pid];
   std::string path =
       pid == command_ && image == 1 ? options_.output : recording_name(options_.output, pid, image);
-  auto process = std::make_unique<RecordedProcess>(std::move(*slot), std::move(path), modules_);
+  auto process = std::make_unique<RecordedProcess>(std::move(*slot), std::move(path),
+                                                   options_.sample, modules_, options_.finds_leaks);
   processes_.push_back({.slot = number, .process = std::move(process)});
   return true;
 }
@@ -132,7 +151,10 @@ void Recorder::drain() {
   find_processes();
   const std::uint64_t ticks = wire::now_ticks_before_loads();
   clock_.measure(ticks, now_ns());
-  for (const Running& running : processes_) running.process->drain(ticks, clock_);
+  for (const Running& running : processes_) {
+    running.process->drain(ticks, clock_);
+    if (options_.finds_leaks) running.process->search_if_asked(clock_);
+  }
 }
 
 void Recorder::sample() {
@@ -143,7 +165,12 @@ void Recorder::sample() {
 }
 
 void Recorder::wait_for_command(int flags) {
+  if (joined_ != nullptr) return look_at_joined();
   if (has_ended_ || ::waitpid(command_, &wait_status_, flags) != command_) return;
+  if (WIFSTOPPED(wait_status_)) {  // for the search for leaks, and too late for it
+    kernel::trace_detach(command_, 0);
+    return;
+  }
   has_ended_ = true;
   OwnSignals::pass_to(0);
   outcome_.exit_status =
@@ -161,13 +188,15 @@ void Recorder::end_processes() {
     const auto is_same = [pid](const Running& later) { return later.process->pid() == pid; };
     const bool was_replaced = std::any_of(processes_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                                           processes_.end(), is_same);
-    if (!was_replaced && !process.has_ended()) {
+    if (!was_replaced && !process.has_ended() && !is_leaving()) {
       ++i;
       continue;
     }
     recording::Ending ending;
     if (was_replaced) {
       ending.kind = recording::Ending::Kind::kExec;
+    } else if (joined_ != nullptr) {
+      ending.kind = joined_->ending_of(pid, process.has_ended());
     } else if (pid == command_) {
       wait_for_command(0);
       ending = ending_of(wait_status_);
@@ -179,17 +208,44 @@ void Recorder::end_processes() {
   }
 }
 
+// Not each time that a ring is half full: a busy program is not at its end.
+bool Recorder::is_time_to_look_for_ends() {
+  const std::uint64_t now = now_ns();
+  if (now - looked_for_ends_ns_ < kLookForEndsNs && was_rung_) return false;
+  looked_for_ends_ns_ = now;
+  return true;
+}
+
 void Recorder::sleep() {
   wire::Channel& channel = this->channel();
   const std::uint32_t rung = channel.doorbell.load(std::memory_order_acquire);
   channel.is_asleep.store(1, std::memory_order_seq_cst);
   kernel::wait_for_change(reinterpret_cast<std::uint32_t*>(&channel.doorbell), rung, sleep_ns_);
   channel.is_asleep.store(0, std::memory_order_relaxed);
-  const bool was_rung = channel.doorbell.load(std::memory_order_relaxed) != rung;
-  sleep_ns_ = was_rung ? kLeastSleepNs : std::min(sleep_ns_ * 2, kMostSleepNs);
+  was_rung_ = channel.doorbell.load(std::memory_order_relaxed) != rung;
+  sleep_ns_ = was_rung_ ? kLeastSleepNs : std::min(sleep_ns_ * 2, kMostSleepNs);
 }
 
-Result<RecordOutcome> Recorder::run() {
+// It goes on elsewhere: what it starts from now on is not waited for.
+void Recorder::look_at_joined() {
+  if (has_ended_ || !joined_->is_over(now_ns(), begin_ns_)) return;
+  joined_->leave();
+  drain();
+  has_ended_ = true;
+}
+
+Result<RecordOutcome> Recorder::run_process() {
+  const OwnSignals signals(OwnSignals::Mode::kAttach);
+  auto joined = JoinedProcess::join(options_, file_);
+  if (!joined) return std::unexpected(joined.error());
+  joined_ = std::move(*joined);
+  command_ = options_.process;
+  if (options_.on_joined) options_.on_joined();
+  record_until_done();
+  return std::move(outcome_);
+}
+
+Result<RecordOutcome> Recorder::run_command() {
   const OwnSignals signals(OwnSignals::Mode::kLaunch);
   const char* const before = std::getenv("LD_PRELOAD");
   const std::string preload = before == nullptr || *before == '\0'
@@ -200,9 +256,18 @@ Result<RecordOutcome> Recorder::run() {
   if (!child) return std::unexpected(child.error());
   command_ = *child;
   OwnSignals::pass_to(command_);
+  record_until_done();
+  return std::move(outcome_);
+}
+
+void Recorder::record_until_done() {
   while (true) {
     drain();
     sample();
+    if (!is_time_to_look_for_ends()) {
+      sleep();
+      continue;
+    }
     end_processes();
     if (is_done()) {
       find_processes();  // whoever came while we looked
@@ -212,7 +277,6 @@ Result<RecordOutcome> Recorder::run() {
     sleep();
   }
   channel().is_closed.store(1, std::memory_order_release);
-  return std::move(outcome_);
 }
 
 }  // namespace
@@ -228,7 +292,13 @@ std::string recording_name(const std::string& output, pid_t pid, unsigned image)
 Result<RecordOutcome> record_command(const RecordOptions& options) {
   auto recorder = Recorder::create(options);
   if (!recorder) return std::unexpected(recorder.error());
-  return (*recorder)->run();
+  return (*recorder)->run_command();
+}
+
+Result<RecordOutcome> record_process(const RecordOptions& options) {
+  auto recorder = Recorder::create(options);
+  if (!recorder) return std::unexpected(recorder.error());
+  return (*recorder)->run_process();
 }
 
 }  // namespace mini::sources

@@ -1,12 +1,14 @@
-// Records a command: starts it with the agent in it and writes a recording of each of its
-// processes.
+// Records a command, which it starts with the agent in it, or a process that runs already, into
+// which it puts the agent; and writes a recording of each process.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "base/units.h"
 #include "sources/recorded_process.h"
 #include "wire/channel.h"
 
@@ -14,12 +16,17 @@ namespace mini::sources {
 
 struct RecordOptions {
   std::vector<std::string> command;
-  std::string program;  // the command's file, as resolve_command() found it
-  std::string agent;    // path of libheapspy-agent.so
-  std::string output;   // of the first process; those of others have their process number in it
+  std::string program;              // the command's file, as resolve_command() found it
+  pid_t process = 0;                // to be joined, instead of a command
+  std::uint64_t most_ns = 0;        // for which a process is recorded; 0: until it ends
+  std::function<void()> on_joined;  // called when its recording begins
+  std::string agent;                // path of libheapspy-agent.so
+  std::string output;  // of the first process; those of others have their process number in it
   std::uint32_t most_frames = 0;
   bool free_stacks = false;
+  Bytes sample;  // mean distance of sampled bytes; 0: every allocation
   wire::Overflow overflow = wire::Overflow::kWait;
+  bool finds_leaks = false;
 };
 
 struct RecordOutcome {
@@ -30,6 +37,11 @@ struct RecordOutcome {
 /// Returns when the command and all that it started and that is recorded have ended. Fails where
 /// the command could not be started (error_number: execve's) or nothing could be set up.
 Result<RecordOutcome> record_command(const RecordOptions& options);
+
+/// Joins options.process. Returns when it has ended, a signal asked for the end (SIGINT, SIGTERM…)
+/// or the time is over; what still runs then goes on without the agent. Fails where it cannot be
+/// joined: then it is as it was.
+Result<RecordOutcome> record_process(const RecordOptions& options);
 
 /// The file of a later process: "app.heapspy" -> "app.1234.heapspy", and for the n-th program that
 /// one process becomes "app.1234.n.heapspy".

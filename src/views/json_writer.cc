@@ -68,6 +68,12 @@ JsonWriter& JsonWriter::signed_number(std::int64_t n) {
   return *this;
 }
 
+JsonWriter& JsonWriter::thousandths(std::uint64_t n) {
+  separate();
+  fmt::format_to(std::back_inserter(out_), "{}.{:03}", n / 1000, n % 1000);
+  return *this;
+}
+
 JsonWriter& JsonWriter::boolean(bool b) {
   separate();
   out_ += b ? "true" : "false";

@@ -27,6 +27,7 @@ class JsonWriter {
   JsonWriter& string(std::string_view text);
   JsonWriter& number(std::uint64_t n);
   JsonWriter& signed_number(std::int64_t n);
+  JsonWriter& thousandths(std::uint64_t n);  // 1234 is 1.234
   JsonWriter& boolean(bool b);
   JsonWriter& null();
 

@@ -2,8 +2,7 @@
 #include <fmt/format.h>
 #include <map>
 
-#include "base/text.h"
-#include "explain/profile_frames.h"
+#include "views/function_table.h"
 #include "views/report_export.h"
 #include "views/utf8.h"
 
@@ -12,9 +11,7 @@ namespace {
 
 /// A name without what the format has a meaning for: a semicolon, a new line.
 std::string folded_name(const explain::ProfileFrameView& frame) {
-  std::string name = frame.line != nullptr && !frame.line->function.empty()
-                         ? frame.line->function
-                         : explain::describe(frame);
+  std::string name = exported_name(frame);
   std::ranges::replace(name, ';', ':');
   return is_plain_ascii(name) ? name : printable(name, true);
 }
@@ -22,10 +19,10 @@ std::string folded_name(const explain::ProfileFrameView& frame) {
 }  // namespace
 
 void write_folded_stacks(Output& output, const model::HeapProfile& profile,
-                         explain::Measure measure) {
+                         const ExportOptions& options) {
   std::map<std::string, std::uint64_t> lines;
   for (const model::StackProfile& stack : profile.stacks) {
-    const std::uint64_t amount = explain::measure_of(stack.totals, measure);
+    const std::uint64_t amount = explain::measure_of(stack.totals, options.measure);
     if (amount == 0) continue;
     const explain::ProfileStackView view = explain::stack_view(profile, stack.node);
     std::string line;
@@ -33,7 +30,7 @@ void write_folded_stacks(Output& output, const model::HeapProfile& profile,
       line += line.empty() ? "" : ";";
       line += folded_name(view.frames[i]);
     }
-    lines[line.empty() ? "no stack" : line] += amount;
+    lines[line.empty() ? std::string(kNoStack) : line] += amount;
   }
   for (const auto& [line, amount] : lines) {
     output.write(fmt::format("{} {}\n", line, amount));

@@ -1,8 +1,9 @@
 #include <algorithm>
+#include <cmath>
 
-#include "explain/profile_frames.h"
 #include "views/json_writer.h"
 #include "views/report_export.h"
+#include "views/report_json_parts.h"
 
 namespace mini::views {
 namespace {
@@ -12,27 +13,34 @@ using model::Amount;
 using model::BlockTotals;
 using model::HeapProfile;
 
-void write_process(JsonWriter& json, const HeapProfile& profile) {
-  static constexpr std::string_view kEndings[] = {"unknown", "exited", "killed", "exec",
-                                                  "detached"};
-  const model::ProfileProcess& process = profile.process;
-  json.key("process").begin_object();
-  json.key("pid").number(process.pid);
-  json.key("executable").string_or_null(process.executable);
-  json.key("command").begin_array();
-  for (const std::string& word : process.command) json.string(word);
-  json.end_array();
-  json.key("started_unix_ns").number(process.start_unix_ns);
-  json.key("sample_bytes").number(process.sample_bytes);
-  json.key("ending").string(kEndings[static_cast<std::size_t>(profile.ending.kind)]);
-  const auto status_of = [&](model::ProfileEnding::Kind kind) -> JsonWriter& {
-    return profile.ending.kind == kind ? json.number(profile.ending.status) : json.null();
+/// What is still reachable and what is lost; null where nobody looked.
+void write_reach(JsonWriter& json, const HeapProfile& profile, const BlockTotals& totals) {
+  const bool is_known = profile.leak_scan.state == model::LeakScan::State::kDone;
+  const auto amount = [&](const char* bytes, const char* blocks, Amount value) {
+    json.key(bytes);
+    is_known ? json.number(value.bytes) : json.null();
+    json.key(blocks);
+    is_known ? json.number(value.blocks) : json.null();
   };
-  json.key("exit_status");
-  status_of(model::ProfileEnding::Kind::kExited);
-  json.key("signal");
-  status_of(model::ProfileEnding::Kind::kKilled);
+  amount("reachable_bytes", "reachable_blocks", totals.reachable);
+  amount("unreachable_bytes", "unreachable_blocks", totals.unreachable());
+  amount("unreachable_indirectly_bytes", "unreachable_indirectly_blocks", totals.lost_indirectly);
+}
+
+void write_leak_scan(JsonWriter& json, const model::LeakScan& scan) {
+  static constexpr std::string_view kStates[] = {"not-asked", "missing", "done"};
+  json.key("leak_scan").begin_object();
+  json.key("state").string(kStates[static_cast<std::size_t>(scan.state)]);
+  json.key("time_ns").number(scan.time_ns);
+  json.key("scanned_bytes").number(scan.scanned_bytes);
+  json.key("unreadable_bytes").number(scan.unreadable_bytes);
   json.end_object();
+}
+
+/// One standard error; 0 where nothing is estimated.
+void write_error(JsonWriter& json, const BlockTotals& totals) {
+  const double error = std::sqrt(totals.allocated_variance);
+  json.key("allocated_bytes_error").number(static_cast<std::uint64_t>(std::min(error, 1e18)));
 }
 
 void write_totals(JsonWriter& json, const HeapProfile& profile) {
@@ -42,6 +50,7 @@ void write_totals(JsonWriter& json, const HeapProfile& profile) {
   json.key("allocations").number(totals.allocated.blocks);
   json.key("frees").number(totals.freed.blocks + profile.losses.frees_not_seen);
   json.key("allocated_bytes").number(totals.allocated.bytes);
+  write_error(json, totals);
   json.key("freed_blocks").number(totals.freed.blocks);
   json.key("freed_bytes").number(totals.freed.bytes);
   json.key("temporary_allocations").number(totals.temporary.blocks);
@@ -52,79 +61,32 @@ void write_totals(JsonWriter& json, const HeapProfile& profile) {
   json.key("peak_time_ns").number(profile.peak_time_ns);
   json.key("live_at_exit_bytes").number(totals.live.bytes);
   json.key("live_at_exit_blocks").number(totals.live.blocks);
+  json.key("suppressed_bytes").number(totals.suppressed.bytes);
+  json.key("suppressed_blocks").number(totals.suppressed.blocks);
+  write_reach(json, profile, totals);
   const auto kernel = [&](const char* name, Bytes bytes) {
     json.key(name).bytes_or_null(has_kernel ? std::optional(bytes) : std::nullopt);
   };
   kernel("peak_rss_bytes", profile.kernel.peak_resident);
   kernel("last_rss_bytes", profile.kernel.last_resident);
   kernel("agent_rss_bytes", profile.kernel.agent_resident);
+  kernel("peak_break_bytes", profile.kernel.most_break);
+  kernel("last_break_bytes", profile.kernel.last_break);
+  json.key("peak_pss_bytes")
+      .bytes_or_null(profile.kernel.most_proportional.count != 0
+                         ? std::optional(profile.kernel.most_proportional)
+                         : std::nullopt);
   json.key("recorded_allocations").number(profile.allocation_events);
   json.key("recorded_frees").number(profile.free_events);
   json.key("dropped_events").number(profile.losses.dropped_events);
   json.end_object();
 }
 
-void write_losses(JsonWriter& json, const HeapProfile& profile) {
-  const model::ProfileLosses& losses = profile.losses;
-  json.key("losses").begin_object();
-  json.key("is_cut").boolean(losses.is_cut);
-  json.key("skipped_file_blocks").number(losses.skipped_blocks);
-  json.key("skipped_file_bytes").number(losses.skipped_bytes);
-  json.key("dropped_events").number(losses.dropped_events);
-  json.key("dropped_markers").number(losses.dropped_markers);
-  json.key("truncated_stacks").number(losses.truncated_stacks);
-  json.key("unknown_stacks").number(losses.unknown_stacks);
-  json.key("frees_not_seen").number(losses.frees_not_seen);
-  json.key("lost_blocks").number(profile.totals.lost.blocks);
-  json.key("lost_bytes").number(profile.totals.lost.bytes);
-  json.end_object();
-}
-
-void write_findings(JsonWriter& json, std::span<const explain::Finding> findings) {
-  json.key("findings").begin_array();
-  for (const explain::Finding& finding : findings) {
-    json.begin_object();
-    json.key("kind").string(finding.kind);
-    json.key("statement").string(finding.statement);
-    json.key("evidence").string(finding.evidence);
-    json.key("advice").string(finding.advice);
-    json.end_object();
-  }
-  json.end_array();
-}
-
-void write_frames(JsonWriter& json, const HeapProfile& profile, std::uint32_t node) {
-  const explain::ProfileStackView stack = explain::stack_view(profile, node);
-  json.key("place").string(explain::describe_place(stack));
-  json.key("place_frame");
-  if (stack.frames.empty()) {
-    json.null();
-  } else {
-    json.number(stack.place);
-  }
-  json.key("frames").begin_array();
-  for (const explain::ProfileFrameView& frame : stack.frames) {
-    json.begin_object();
-    json.key("function").string_or_null(frame.line != nullptr ? frame.line->function : "");
-    json.key("file").string_or_null(frame.line != nullptr ? frame.line->file : "");
-    json.key("line");
-    if (frame.line == nullptr || frame.line->line == 0) {
-      json.null();
-    } else {
-      json.number(frame.line->line);
-    }
-    json.key("inlined").boolean(frame.line != nullptr && frame.line->inlined);
-    json.key("module").string_or_null(frame.module->path);
-    json.key("address").address(Address{frame.frame->address});
-    json.end_object();
-  }
-  json.end_array();
-}
-
 /// The figures that stacks, threads and sizes all have.
 void write_amounts(JsonWriter& json, const BlockTotals& totals) {
   json.key("allocations").number(totals.allocated.blocks);
   json.key("allocated_bytes").number(totals.allocated.bytes);
+  write_error(json, totals);
   json.key("freed_blocks").number(totals.freed.blocks);
   json.key("freed_bytes").number(totals.freed.bytes);
   json.key("peak_live_blocks").number(totals.peak.blocks);
@@ -156,15 +118,21 @@ class StackLists {
       json_.key("last_ns").number(stack.last_ns);
     });
   }
-  /// Bytes and blocks of one kind: leaks, temporary.
-  void write_amount_list(const char* name, Measure measure, Amount BlockTotals::* kind) {
-    list(name, measure, [this, kind](const model::StackProfile& stack) {
-      json_.key("bytes").number((stack.totals.*kind).bytes);
-      json_.key("count").number((stack.totals.*kind).blocks);
+  void write_leaks() {
+    list("leaks", Measure::kLeaked, [this](const model::StackProfile& stack) {
+      write_amount(stack.totals.leaked());
+      write_reach(json_, profile_, stack.totals);
     });
+  }
+  void write_temporary() {
+    list("temporary", Measure::kTemporary,
+         [this](const model::StackProfile& stack) { write_amount(stack.totals.temporary); });
   }
 
  private:
+  void write_amount(Amount amount) {
+    json_.key("bytes").number(amount.bytes).key("count").number(amount.blocks);
+  }
   template <typename Write>
   void list(const char* name, Measure measure, const Write& write) {
     json_.key(name).begin_array();
@@ -185,6 +153,19 @@ class StackLists {
   const HeapProfile& profile_;
   std::optional<std::size_t> top_;
 };
+
+void write_suppressions(JsonWriter& json, const HeapProfile& profile) {
+  json.key("suppressions").begin_array();
+  for (const model::LeakSuppression& suppression : profile.suppressions) {
+    json.begin_object();
+    json.key("pattern").string(suppression.pattern).key("line").number(suppression.line);
+    json.key("bytes").number(suppression.matched.bytes);
+    json.key("count").number(suppression.matched.blocks);
+    json.key("stacks").number(suppression.stacks);
+    json.end_object();
+  }
+  json.end_array();
+}
 
 void write_threads(JsonWriter& json, const HeapProfile& profile) {
   json.key("threads").begin_array();
@@ -219,6 +200,21 @@ void write_ranges(JsonWriter& json, const HeapProfile& profile) {
     json.begin_object();
     json.key("least_ns").number(one.least_ns).key("most_ns").number(one.most_ns);
     json.key("blocks").number(one.freed.blocks).key("bytes").number(one.freed.bytes);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_mappings(JsonWriter& json, const HeapProfile& profile) {
+  json.key("mappings").begin_array();
+  for (const model::MappingProfile& mapping : profile.mappings) {
+    json.begin_object();
+    json.key("calls").number(mapping.calls);
+    json.key("mapped_bytes").number(mapping.mapped_bytes);
+    json.key("most_mapped_bytes").number(mapping.most_live_bytes);
+    json.key("mapped_at_exit_bytes").number(mapping.live_bytes);
+    json.key("discarded_bytes").number(mapping.discarded_bytes);
+    write_frames(json, profile, mapping.node);
     json.end_object();
   }
   json.end_array();
@@ -270,10 +266,13 @@ void write_report_json(Output& output, const HeapProfile& profile,
   write_findings(json, findings);
   StackLists lists(output, json, profile, options.top);
   lists.write_stacks();
-  lists.write_amount_list("leaks", Measure::kLeaked, &BlockTotals::live);
-  lists.write_amount_list("temporary", Measure::kTemporary, &BlockTotals::temporary);
+  lists.write_leaks();
+  lists.write_temporary();
+  write_leak_scan(json, profile.leak_scan);
+  write_suppressions(json, profile);
   write_threads(json, profile);
   write_ranges(json, profile);
+  write_mappings(json, profile);
   write_timeline(json, profile);
   json.end_object();
   output.write("\n");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <functional>
 
 #include "base/text.h"
 #include "explain/profile_frames.h"
@@ -42,11 +43,18 @@ std::string mean_lifetime(const BlockTotals& totals) {
   return explain::format_duration(totals.lifetime_ns / static_cast<double>(totals.freed.blocks));
 }
 
-std::vector<std::string> titles_of(Measure measure) {
+/// Whether it is known which of the blocks that were never freed are lost.
+bool is_searched(const HeapProfile& profile) {
+  return profile.leak_scan.state == model::LeakScan::State::kDone;
+}
+
+std::vector<std::string> titles_of(Measure measure, bool is_searched) {
   switch (measure) {
     case Measure::kPeak:
-    case Measure::kLeaked:
       return {"bytes", "share", "blocks"};
+    case Measure::kLeaked:
+      return is_searched ? std::vector<std::string>{"bytes", "share", "blocks", "lost"}
+                         : std::vector<std::string>{"bytes", "share", "blocks"};
     case Measure::kAllocated:
       return {"bytes", "share", "calls"};
     case Measure::kCalls:
@@ -59,6 +67,15 @@ std::vector<std::string> titles_of(Measure measure) {
   return {};
 }
 
+std::vector<std::string> leak_figures(const HeapProfile& profile, const BlockTotals& totals) {
+  const model::Amount leaked = totals.leaked();
+  std::vector<std::string> figures = {report_bytes(leaked.bytes),
+                                      share(leaked.bytes, profile.totals.live.bytes),
+                                      format_count(leaked.blocks)};
+  if (is_searched(profile)) figures.push_back(report_bytes(totals.unreachable().bytes));
+  return figures;
+}
+
 std::vector<std::string> figures_of(const HeapProfile& profile, const model::StackProfile& stack,
                                     Measure measure) {
   const BlockTotals& mine = stack.totals;
@@ -68,8 +85,7 @@ std::vector<std::string> figures_of(const HeapProfile& profile, const model::Sta
       return {report_bytes(mine.peak.bytes), share(mine.peak.bytes, all.peak.bytes),
               format_count(mine.peak.blocks)};
     case Measure::kLeaked:
-      return {report_bytes(mine.live.bytes), share(mine.live.bytes, all.live.bytes),
-              format_count(mine.live.blocks)};
+      return leak_figures(profile, mine);
     case Measure::kAllocated:
       return {report_bytes(mine.allocated.bytes), share(mine.allocated.bytes, all.allocated.bytes),
               format_count(mine.allocated.blocks)};
@@ -85,19 +101,6 @@ std::vector<std::string> figures_of(const HeapProfile& profile, const model::Sta
   return {};
 }
 
-std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std::size_t most) {
-  std::vector<std::string> callers;
-  if (stack.frames.empty()) return callers;
-  for (std::size_t i = stack.place + 1; i < stack.frames.size(); ++i) {
-    if (callers.size() == most) {
-      callers.push_back(fmt::format("{} more", stack.frames.size() - i));
-      break;
-    }
-    callers.push_back(explain::describe(stack.frames[i]));
-  }
-  return callers;
-}
-
 void write_stacks(std::string& out, const HeapProfile& profile, const ReportOptions& options,
                   Measure measure) {
   const std::vector<std::size_t> order = explain::rank_stacks(profile, measure);
@@ -105,7 +108,7 @@ void write_stacks(std::string& out, const HeapProfile& profile, const ReportOpti
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, fmt::format("By {}", measure_title(measure)),
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
-  PlaceTable table(titles_of(measure));
+  PlaceTable table(titles_of(measure, is_searched(profile)));
   for (std::size_t i = 0; i < shown; ++i) {
     const model::StackProfile& stack = profile.stacks[order[i]];
     const explain::ProfileStackView view = explain::stack_view(profile, stack.node);
@@ -168,9 +171,28 @@ void write_lifetimes(std::string& out, const HeapProfile& profile, const TextSty
   table.write(out, style);
 }
 
+void write_mappings(std::string& out, const HeapProfile& profile, const ReportOptions& options) {
+  if (profile.mappings.empty()) return;
+  std::vector<const model::MappingProfile*> order;
+  for (const model::MappingProfile& mapping : profile.mappings) order.push_back(&mapping);
+  std::ranges::stable_sort(order, std::greater(), &model::MappingProfile::most_live_bytes);
+  const std::size_t shown = std::min(order.size(), options.top);
+  write_heading(out, options.style, "Asked of the kernel itself, not of malloc",
+                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  PlaceTable table({"at most", "at the end", "calls"});
+  for (std::size_t i = 0; i < shown; ++i) {
+    const explain::ProfileStackView view = explain::stack_view(profile, order[i]->node);
+    table.add_row({report_bytes(order[i]->most_live_bytes), report_bytes(order[i]->live_bytes),
+                   format_count(order[i]->calls)},
+                  explain::describe_place(view),
+                  callers_of(view, options.depth.value_or(kCallers)));
+  }
+  table.write(out, options.style);
+}
+
 std::vector<std::string> totals_figures(const BlockTotals& totals) {
   return {format_count(totals.allocated.blocks), report_bytes(totals.allocated.bytes),
-          report_bytes(totals.peak.bytes), report_bytes(totals.live.bytes),
+          report_bytes(totals.peak.bytes), report_bytes(totals.leaked().bytes),
           share(totals.temporary.blocks, totals.allocated.blocks)};
 }
 
@@ -212,6 +234,7 @@ void write_report_tables(std::string& out, const HeapProfile& profile,
   if (!options.focus.empty()) return;  // what follows is of the whole program
   write_sizes(out, profile, options.style);
   write_lifetimes(out, profile, options.style);
+  write_mappings(out, profile, options);
   write_report_groups(out, profile, options, explain::Grouping::kThread);
 }
 

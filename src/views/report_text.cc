@@ -44,6 +44,19 @@ std::string measure_amount(Measure measure, std::uint64_t amount) {
   return is_count ? format_count(amount) : report_bytes(amount);
 }
 
+std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std::size_t most) {
+  std::vector<std::string> callers;
+  if (stack.frames.empty()) return callers;
+  for (std::size_t i = stack.place + 1; i < stack.frames.size(); ++i) {
+    if (callers.size() == most) {
+      callers.push_back(fmt::format("{} more", stack.frames.size() - i));
+      break;
+    }
+    callers.push_back(explain::describe(stack.frames[i]));
+  }
+  return callers;
+}
+
 std::string describe_ending(const model::HeapProfile& profile) {
   using Kind = model::ProfileEnding::Kind;
   switch (profile.ending.kind) {
@@ -61,13 +74,17 @@ std::string describe_ending(const model::HeapProfile& profile) {
   return {};
 }
 
-std::string describe_profile(const model::HeapProfile& profile) {
+std::string describe_process(const model::HeapProfile& profile) {
   const model::ProfileProcess& process = profile.process;
   std::string_view name = path_basename(process.executable);
   if (name.empty() && !process.command.empty()) name = path_basename(process.command.front());
   if (name.empty()) name = "unknown program";
+  return fmt::format("{} ({})", name, process.pid);
+}
+
+std::string describe_profile(const model::HeapProfile& profile) {
   const std::string ending = describe_ending(profile);
-  return fmt::format("{} ({}){}{}", name, process.pid, ending.empty() ? "" : ", ", ending);
+  return describe_process(profile) + (ending.empty() ? "" : ", ") + ending;
 }
 
 }  // namespace mini::views

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "explain/profile_frames.h"
 #include "explain/profile_ranking.h"
 #include "model/heap_profile.h"
 
@@ -20,8 +22,13 @@ std::string_view measure_title(explain::Measure measure);
 /// An amount of the measure: bytes or a count.
 std::string measure_amount(explain::Measure measure, std::uint64_t amount);
 
+/// The callers of a stack's place, at most `most` and then how many more.
+std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std::size_t most);
+
 /// "exit status 0", "killed by signal 11", "" where nobody knows.
 std::string describe_ending(const model::HeapProfile& profile);
+/// "prog (4711)".
+std::string describe_process(const model::HeapProfile& profile);
 /// "prog (4711), exit status 0".
 std::string describe_profile(const model::HeapProfile& profile);
 

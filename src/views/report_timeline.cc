@@ -115,4 +115,24 @@ void write_report_timeline(std::string& out, const model::HeapProfile& profile,
   Flow(out, style, 4).column(2).put(Ink::kDim, legend).end_line();
 }
 
+void write_report_markers(std::string& out, const model::HeapProfile& profile,
+                          const TextStyle& style, std::size_t most) {
+  const std::vector<model::ProfileMarker>& markers = profile.markers;
+  if (markers.empty()) return;
+  const std::size_t shown = std::min(markers.size(), most);
+  write_heading(out, style, "Markers",
+                fmt::format("{} of {}", shown,
+                            counted(markers.size() + profile.losses.dropped_markers, "marker")));
+  constexpr std::size_t kTextColumn = 14;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const std::string time = report_time(markers[i].time_ns);
+    Flow(out, style, kTextColumn)
+        .column(kTextColumn - 2 - std::min(time.size(), kTextColumn - 4))
+        .put(Ink::kDim, time)
+        .column(kTextColumn)
+        .put(markers[i].text)
+        .end_line();
+  }
+}
+
 }  // namespace mini::views

@@ -1,6 +1,7 @@
 #include "views/report_view.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -65,11 +66,23 @@ void write_program_lines(SummaryLines& lines, const HeapProfile& profile) {
   lines.line("time", time, "measured");
 }
 
-void write_block_lines(SummaryLines& lines, const HeapProfile& profile) {
+/// " ± 3.1%", "+-" without Unicode: nineteen of twenty estimates are within it (twice the standard
+/// error); "" of figures that are none.
+std::string error_text(const model::BlockTotals& totals, const TextStyle& style) {
+  if (totals.allocated_variance == 0 || totals.allocated.bytes == 0) return "";
+  return fmt::format(" {} {}", style.unicode ? "±" : "+-",
+                     report_percent(2 * std::sqrt(totals.allocated_variance),
+                                    static_cast<double>(totals.allocated.bytes)));
+}
+
+void write_block_lines(SummaryLines& lines, const HeapProfile& profile, const TextStyle& style) {
   const model::BlockTotals& totals = profile.totals;
-  lines.counted_line("allocated", amount_text(totals.allocated, "call"), "measured");
+  lines.counted_line("allocated", amount_text(totals.allocated, "call") + error_text(totals, style),
+                     "measured");
   lines.counted_line("freed", amount_text(totals.freed, "block"), "measured");
-  if (totals.allocated.blocks != 0) {
+  if (profile.is_estimate) {
+    lines.line("temporary", "not every allocation was recorded", "unknown");
+  } else if (totals.allocated.blocks != 0) {
     lines.counted_line("temporary",
                        fmt::format("{}, {} of all: freed before their thread allocated again",
                                    counted(totals.temporary.blocks, "block"),
@@ -87,6 +100,59 @@ void write_block_lines(SummaryLines& lines, const HeapProfile& profile) {
                      "derived");
 }
 
+/// "'foo' (line 3), 'bar' (line 7) and 5 more".
+std::string list_unused(const std::vector<model::LeakSuppression>& suppressions) {
+  constexpr std::size_t kMostNamed = 10;
+  std::string list;
+  std::size_t unused = 0;
+  for (const model::LeakSuppression& suppression : suppressions) {
+    if (suppression.stacks != 0 || ++unused > kMostNamed) continue;
+    list += list.empty() ? "" : ", ";
+    list += fmt::format("'{}' (line {})", suppression.pattern, suppression.line);
+  }
+  return unused > kMostNamed ? fmt::format("{} and {} more", list, unused - kMostNamed) : list;
+}
+
+void write_suppression_lines(SummaryLines& lines, const HeapProfile& profile) {
+  if (profile.suppressions.empty()) return;
+  std::size_t stacks = 0;
+  std::size_t used = 0;
+  for (const model::LeakSuppression& suppression : profile.suppressions) {
+    stacks += suppression.stacks;
+    used += suppression.stacks != 0 ? 1 : 0;
+  }
+  lines.counted_line("suppressed",
+                     stacks == 0 ? "nothing: no suppression matches a leak"
+                                 : fmt::format("{} of these, from {}: known leaks, not listed",
+                                               amount_text(profile.totals.suppressed, "block"),
+                                               counted(stacks, "stack")),
+                     "derived");
+  if (stacks != 0 && used < profile.suppressions.size()) {
+    lines.line("", fmt::format("matching no leak: {}", list_unused(profile.suppressions)), "");
+  }
+}
+
+void write_leak_scan_lines(SummaryLines& lines, const HeapProfile& profile) {
+  const model::BlockTotals& totals = profile.totals;
+  if (profile.leak_scan.state == model::LeakScan::State::kMissing) {
+    lines.line("of that, lost", "not known: the program ended before it could be searched",
+               "unknown");
+  }
+  if (profile.leak_scan.state != model::LeakScan::State::kDone || totals.live.blocks == 0) return;
+  lines.counted_line(
+      "of that, kept",
+      fmt::format("{}: pointers lead to them", amount_text(totals.reachable, "block")), "derived");
+  std::string lost =
+      totals.unreachable().blocks == 0
+          ? "nothing"
+          : fmt::format("{}: no pointer leads to them", amount_text(totals.unreachable(), "block"));
+  if (totals.lost_indirectly.blocks != 0) {
+    lost += fmt::format(", or ({}) only from others that are lost",
+                        amount_text(totals.lost_indirectly, "block"));
+  }
+  lines.counted_line("of that, lost", lost, "derived");
+}
+
 void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
   const model::KernelFigures& kernel = profile.kernel;
   if (kernel.samples == 0) {
@@ -97,6 +163,18 @@ void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
              fmt::format("{}, of that at most {} heapspy's own", format_bytes(kernel.peak_resident),
                          format_bytes(kernel.agent_resident)),
              "measured");
+  if (kernel.most_break.count != 0) {
+    lines.line("break",
+               fmt::format("{} at most, {} at the end", format_bytes(kernel.most_break),
+                           format_bytes(kernel.last_break)),
+               "measured");
+  }
+  if (kernel.most_proportional.count != 0) {
+    lines.line(
+        "peak PSS",
+        fmt::format("{}, as far as it was asked for", format_bytes(kernel.most_proportional)),
+        "measured");
+  }
   const Bytes live{profile.totals.peak.bytes};
   if (kernel.peak_resident >= live) {
     lines.counted_line("RSS beyond live",
@@ -142,14 +220,17 @@ void write_report_summary(std::string& out, const HeapProfile& profile, const Te
   write_heading(out, style, "Report", describe_profile(profile));
   SummaryLines lines(out, style, profile.is_estimate);
   write_program_lines(lines, profile);
-  write_block_lines(lines, profile);
+  write_block_lines(lines, profile, style);
+  write_leak_scan_lines(lines, profile);
+  write_suppression_lines(lines, profile);
   write_kernel_lines(lines, profile);
   if (profile.is_estimate) {
     Flow(out, style, 4)
         .column(2)
         .put(Ink::kDim,
              fmt::format("Sampled, about one block each {}: sizes and counts of blocks, here and "
-                         "below, are estimates.",
+                         "below, are estimates. Nineteen of twenty figures that 100 recorded "
+                         "blocks stand behind are within 20% of the truth; with 10,000, within 2%.",
                          report_bytes(profile.process.sample_bytes)))
         .end_line();
   }
@@ -177,6 +258,7 @@ void write_report(std::string& out, const HeapProfile& profile,
   write_report_summary(out, profile, options.style);
   if (!options.by && !options.tree) {
     write_report_timeline(out, profile, options.style);
+    write_report_markers(out, profile, options.style, options.top);
     write_report_findings(out, findings, options.style);
   }
   if (!options.focus.empty()) {

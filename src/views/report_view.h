@@ -31,6 +31,9 @@ void write_report(std::string& out, const model::HeapProfile& profile,
 // The parts of it, in the order in which they are shown.
 void write_report_summary(std::string& out, const model::HeapProfile& profile,
                           const TextStyle& style);
+/// The moments that the program named, in their order.
+void write_report_markers(std::string& out, const model::HeapProfile& profile,
+                          const TextStyle& style, std::size_t most);
 void write_report_timeline(std::string& out, const model::HeapProfile& profile,
                            const TextStyle& style);
 void write_report_findings(std::string& out, std::span<const explain::Finding> findings,

@@ -27,6 +27,8 @@ inline constexpr std::uint32_t kNodes = std::uint32_t{8} << 20;      // of a slo
 
 enum class Overflow : std::uint32_t { kWait, kDrop };
 
+inline constexpr std::size_t kMostAgentPathBytes = 1024;
+
 /// What the agents are to do. Written by the recorder before any agent starts.
 struct Settings {
   std::uint32_t most_frames = 0;  // of a stack
@@ -34,6 +36,8 @@ struct Settings {
   Overflow overflow = Overflow::kWait;
   std::uint32_t recorder_pid = 0;
   std::uint64_t sample_bytes = 0;  // 0: every allocation
+  std::uint32_t scan_at_end = 0;   // 1: a process tells of its end and waits until it was searched
+  std::uint32_t unused = 0;
 };
 
 /// The head of the file.
@@ -45,6 +49,7 @@ struct Channel {
   // Rung by an agent that has something urgent; the recorder sleeps on it.
   std::atomic<std::uint32_t> doorbell;
   std::atomic<std::uint32_t> is_asleep;
+  char agent_path[kMostAgentPathBytes];  // that programs started by these load; "" for none
 };
 
 /// One frame of a stack: where it returns to, and the frame that called. The frames of a process
@@ -52,13 +57,20 @@ struct Channel {
 struct Node {
   std::uint64_t pc;
   std::uint32_t caller;  // a lower number; 0: this is the outermost
-  std::uint32_t unused;
+  std::uint32_t place;   // the agent's own
 };
 
 inline constexpr std::size_t kMostExecutableBytes = 1024;
 inline constexpr std::size_t kMostCommandBytes = 2048;
 
 enum class SlotState : std::uint32_t { kEmpty, kReady };
+
+/// How a process that is to be searched for leaks comes to its end.
+enum class EndState : std::uint32_t {
+  kRunning,
+  kEnding,    // it waits, on this word, for the recorder
+  kSearched,  // it may end
+};
 
 /// The head of a process's slot. What a process is it says itself: a short one is gone before the
 /// recorder has looked.
@@ -69,6 +81,8 @@ struct alignas(64) Slot {
   std::atomic<std::uint32_t> rings_taken;
   alignas(64) std::atomic<std::uint32_t> nodes_taken;
   std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
+  std::atomic<EndState> end;
+  std::uint32_t is_forked;  // 1: it began with blocks that nobody told of
   alignas(64) std::uint32_t executable_bytes;
   std::uint32_t command_bytes;
   char executable[kMostExecutableBytes];  // the program's path

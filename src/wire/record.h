@@ -8,6 +8,9 @@
 //   kModule          [ load bias ] [ begin ] [ end ] [ path bytes: 32 ][ build id bytes: 32 ]
 //                    path, then build id, filled up to words
 //   kModuleGone      [ begin ]
+//   kMapping         [ address ] [ bytes ] [ old address ] [ old bytes ] [ node ]
+//                    detail: MappingOperation; the old ones are 0 but for kRemap
+//   kMarker          [ bytes ], the text, filled up to words
 //
 // A free is told before the block is given back, an allocation after it was got. So if what a
 // thread says follows from what another did, its time is later, and the other's record was there
@@ -29,10 +32,26 @@ enum class RecordKind : std::uint8_t {
   kFreeWithStack,
   kModule,
   kModuleGone,
+  kMapping,
+  kMarker,
 };
 
 /// How a block was asked for: the detail of an allocation.
 enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool };
+
+/// What became of pages: the detail of a mapping.
+enum class MappingOperation : std::uint8_t { kMap, kUnmap, kRemap, kDiscard };
+
+struct Mapping {
+  MappingOperation operation = MappingOperation::kMap;
+  std::uint64_t address = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t old_address = 0;
+  std::uint64_t old_bytes = 0;
+};
+
+/// Set in the address of a pool's block: it may be that of the block that the pool is in.
+inline constexpr std::uint64_t kPoolAddress = std::uint64_t{1} << 63;
 
 inline constexpr unsigned kKindBits = 4;
 inline constexpr unsigned kTimeShift = 8;
@@ -40,9 +59,11 @@ inline constexpr unsigned kNodeBits = 24;
 inline constexpr std::uint64_t kLargeBytes = std::uint64_t{1} << (64 - kNodeBits);
 inline constexpr std::uint32_t kMostPathBytes = 4096;
 inline constexpr std::uint32_t kMostBuildIdBytes = 64;
+inline constexpr std::uint32_t kMostMarkerBytes = 255;
 static_assert(kNodes <= 1U << kNodeBits);
 
 inline constexpr std::uint32_t kModuleHeadWords = 5;
+inline constexpr std::uint32_t kMarkerHeadWords = 2;
 inline constexpr std::uint32_t kMostRecordWords =
     kModuleHeadWords + (kMostPathBytes + kMostBuildIdBytes) / 8;
 static_assert(kMostRecordWords < kRingWords / 2);
@@ -60,7 +81,7 @@ constexpr std::uint64_t time_of(std::uint64_t word) {
   return word >> kTimeShift;
 }
 
-/// Words of a record without what follows a module's head; 0 for no kind that there is.
+/// Words of a record without the text that follows the head of some; 0 for no kind that there is.
 constexpr std::uint32_t head_words(RecordKind kind) {
   switch (kind) {
     case RecordKind::kAllocation:
@@ -73,6 +94,10 @@ constexpr std::uint32_t head_words(RecordKind kind) {
       return 2;
     case RecordKind::kModule:
       return kModuleHeadWords;
+    case RecordKind::kMapping:
+      return 6;
+    case RecordKind::kMarker:
+      return kMarkerHeadWords;
     case RecordKind::kNone:
       break;
   }

@@ -27,8 +27,8 @@ class RingWriter {
   void put(std::uint64_t word) { words_[at_++ & (kRingWords - 1)] = word; }
   void publish() { ring_->head.store(at_, std::memory_order_release); }
 
-  /// Words that the reader has not taken, as far as the writer knows.
-  std::uint64_t unread_words() const { return at_ - seen_tail_; }
+  /// Of all times, those of writers before this one included.
+  std::uint64_t written_words() const { return at_; }
   RingHead& head() const { return *ring_; }
 
  private:

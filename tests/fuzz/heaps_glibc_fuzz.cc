@@ -10,6 +10,7 @@
 
 #include "fuzz_target.h"
 #include "heaps/glibc.h"
+#include "heaps/glibc_heap.h"
 
 namespace {
 
@@ -50,6 +51,37 @@ void find_requests(const mini::model::MallocState& state, std::span<const std::u
   }
 }
 
+// Pieces come in order, touch, and cover their region, whatever the heap is like.
+class OrderedSink final : public mini::model::PieceSink {
+ public:
+  void begin_region(const mini::model::HeapRegion& region) override {
+    region_ = region.range;
+    at_ = region.range.begin;
+  }
+  void piece(const mini::model::HeapPiece& piece) override {
+    if (piece.range.begin != at_ || piece.range.empty()) __builtin_trap();
+    at_ = piece.range.end;
+  }
+  void end_region() override {
+    if (at_ != region_.end) __builtin_trap();
+  }
+
+ private:
+  mini::AddressRange region_;
+  mini::Address at_;
+};
+
+void read_heap(const FuzzMemory& memory, const mini::heaps::GlibcMalloc& malloc,
+               std::uint8_t choice) {
+  mini::heaps::GlibcTarget target{.malloc = malloc, .threads = {}, .writable = {}};
+  target.threads.push_back({.id = 1, .thread_pointer = kData + mini::Bytes{choice * 64ULL}});
+  target.writable.push_back({kData, kData + mini::Bytes{0x10000}});
+  target.writable.push_back({kData + mini::Bytes{0x20000}, kData + mini::Bytes{0x40000}});
+  OrderedSink sink;
+  const mini::model::Heap heap = mini::heaps::read_glibc_heap(memory, target, sink);
+  if (heap.damages.size() > heap.damages_count) __builtin_trap();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -67,6 +99,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   mini::model::MallocState state;
   if (const auto found = mini::heaps::locate_glibc(memory, hints)) {
     state = mini::heaps::read_malloc_state(memory, *found).value_or(state);
+    read_heap(memory, *found, choices[4]);
   } else {
     state.top_bytes = mini::Bytes{choices[3] * 16ULL};
     state.top_pad = mini::Bytes{131072};

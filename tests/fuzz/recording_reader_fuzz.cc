@@ -36,6 +36,7 @@ struct Checker final : Visitor {
     at(free.time_ns);
   }
   void sample(const KernelSample& sample) override { at(sample.time_ns); }
+  void mapping(const Mapping& mapping) override { at(mapping.time_ns); }
   void marker(const Marker& marker) override { at(marker.time_ns); }
 };
 

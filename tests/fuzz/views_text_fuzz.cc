@@ -1,11 +1,13 @@
 // Any bytes as names, functions and sentences of an event: the terminal form stays within its width
-// and sends the terminal nothing that it would obey; a JSON string stays well-formed UTF-8.
+// and sends the terminal nothing that it would obey; a JSON string and text in XML stay
+// well-formed.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
 
+#include "base/utf8.h"
 #include "fuzz_target.h"
 #include "model/event.h"
 #include "views/json_writer.h"
@@ -13,6 +15,7 @@
 #include "views/terminal_event.h"
 #include "views/terminal_layout.h"
 #include "views/utf8.h"
+#include "views/xml_text.h"
 
 namespace {
 
@@ -25,7 +28,7 @@ void require(bool holds) {
 void check_terminal_text(const std::string& text, const views::TextStyle& style) {
   std::size_t columns = 0;
   for (std::string_view rest = text; !rest.empty();) {
-    const views::Decoded decoded = views::decode_utf8(rest);
+    const Decoded decoded = decode_utf8(rest);
     require(decoded.valid && (style.unicode || decoded.code < 0x80));
     require(decoded.code == '\n' || (decoded.code >= 0x20 && decoded.code != 0x7f));
     require(decoded.code < 0x80 || decoded.code >= 0xa0);
@@ -83,9 +86,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string json;
   views::append_json_string(json, text);
   for (std::string_view rest = json; !rest.empty();) {
-    const views::Decoded decoded = views::decode_utf8(rest);
+    const Decoded decoded = decode_utf8(rest);
     require(decoded.valid && decoded.code >= 0x20);
     rest.remove_prefix(decoded.length);
   }
+  const std::string xml = views::xml_text(text);
+  require(well_formed_utf8(xml) == xml && xml.find_first_of("<>\"") == std::string::npos);
   return 0;
 }

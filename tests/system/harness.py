@@ -21,6 +21,7 @@ import unittest
 HEAPSPY = os.environ.get("HEAPSPY", "heapspy")
 LAB = pathlib.Path(os.environ.get("HEAPSPY_LAB", "."))
 TARGETS = pathlib.Path(os.environ.get("HEAPSPY_TARGETS", "."))
+READERS = pathlib.Path(os.environ.get("HEAPSPY_READERS", "."))  # programs from npm
 
 # After this a hang is called a hang; no outcome depends on it otherwise.
 PATIENCE_SECONDS = 240

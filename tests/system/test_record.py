@@ -157,6 +157,75 @@ class Record(SystemTest):
         if not found:
             self.skipTest("none of the other allocators is installed")
 
+    def test_programs_tell_of_pools_moments_and_pages(self):
+        for name in ("annotated", "annotated_non_pie"):
+            with self.subTest(name):
+                done = self.record(build_target(name))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                report = self.report()
+                self.assertEqual([marker["text"] for marker in report["markers"]], ["begin", "end"])
+                sums = self.by_function(report, ["use_pool", "main"])
+                self.assertEqual(sums["use_pool"], [10, 1000, 4])
+                # The block that is the pool's memory: of its bytes while it is malloc's, of none after.
+                self.assertEqual(sums["main"], [2, 10000, 0])
+                self.assertEqual(report["losses"]["frees_not_seen"], 0)
+                self.check_mappings(report)
+
+    def check_mappings(self, report):
+        rows = {}
+        for mapping in report["mappings"]:
+            names = [frame.get("function") for frame in mapping["frames"]]
+            for name in ("map_pages", "move_break"):
+                if name in names:
+                    rows.setdefault(name, collections.Counter()).update(
+                        {key: value for key, value in mapping.items() if isinstance(value, int)})
+        pages = rows["map_pages"]
+        self.assertEqual((pages["calls"], pages["mapped_at_exit_bytes"]), (2, 1 << 21))
+        self.assertEqual((pages["most_mapped_bytes"], pages["discarded_bytes"]), (1 << 21, 8192))
+        moved = rows["move_break"]
+        self.assertEqual((moved["most_mapped_bytes"], moved["mapped_at_exit_bytes"]),
+                         (65536, 49152))
+
+    def test_programs_are_annotated_without_heapspy_too(self):
+        for name in ("annotated", "annotated_non_pie", "annotated_static"):
+            self.assertEqual(self.run_plain(build_target(name)).returncode, 0)
+
+    def test_the_agent_goes_along_where_the_environment_does_not(self):
+        done = self.record(build_target("cleared"))
+        self.assertEqual((done.returncode, done.stdout), (0, "12\n"), done.stderr)
+        commands = [self.report(file)["process"]["command"] for file in self.others()]
+        self.assertEqual(commands.count(["true"]), 12, commands)
+
+    def test_a_sample_stands_for_all(self):
+        self.record(build_target("recorded"))
+        whole = self.report()["totals"]
+        self.record(build_target("recorded"), options=["--sample", "1K"])
+        report = self.report()
+        totals = report["totals"]
+        self.assertTrue(report["is_estimate"])
+        self.assertLess(totals["recorded_allocations"], whole["recorded_allocations"])
+        self.assertGreater(totals["allocated_bytes_error"], 0)
+        # Six standard errors: by chance once in five hundred million runs.
+        self.assertLess(abs(totals["allocated_bytes"] - whole["allocated_bytes"]),
+                        6 * totals["allocated_bytes_error"])
+        self.assertEqual(report["losses"]["frees_not_seen"], 0)
+        self.assertEqual(report["losses"]["lost_blocks"], 0)
+        self.assertEqual(report["temporary"], [])
+        text = subprocess.run([HEAPSPY, "report", str(self.file)], capture_output=True, text=True,
+                              check=True, timeout=PATIENCE_SECONDS).stdout
+        self.assertRegex(text, r"allocated +.* ± [0-9.]+%")
+        self.assertIn("estimated", text)
+
+    def test_the_break_is_recorded(self):
+        # Longer than a sample takes to come.
+        python = need("/usr/bin/python3", "python3")
+        self.environment["PYTHONMALLOC"] = "malloc"
+        self.record(python, "-c", "import time; x = [bytes(3000) for _ in range(3000)]; time.sleep(1)")
+        totals = self.report()["totals"]
+        self.assertGreater(totals["peak_break_bytes"], 3000 * 3000)
+        self.assertGreater(totals["peak_pss_bytes"], 0)
+        self.assertLessEqual(totals["peak_pss_bytes"], totals["peak_rss_bytes"])
+
     def test_heaps_grow_as_without_it(self):
         need("strace")
         target = build_target("allocates")

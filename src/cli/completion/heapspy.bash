@@ -36,9 +36,10 @@ _heapspy_run_value() {
 _heapspy_record_value() {
   # The same for `record`.
   case $1 in
+    -p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid= 2>/dev/null)" -- "$cur") ;;
     -o | --output | --agent) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
     --on-overflow) mapfile -t COMPREPLY < <(compgen -W 'wait drop' -- "$cur") ;;
-    --max-frames) COMPREPLY=() ;;
+    --max-frames | --sample | --duration) COMPREPLY=() ;;
     *) return 1 ;;
   esac
 }
@@ -46,11 +47,13 @@ _heapspy_record_value() {
 _heapspy_report_value() {
   # The same for `report`; its --json takes none.
   case $1 in
-    -o | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
+    -o | --output | --suppressions) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
     --by) mapfile -t COMPREPLY < <(compgen -W 'function file module thread size' -- "$cur") ;;
     --measure)
       mapfile -t COMPREPLY < <(compgen -W 'peak leaked allocated calls temporary' -- "$cur") ;;
-    --export) mapfile -t COMPREPLY < <(compgen -W folded -- "$cur") ;;
+    --export)
+      mapfile -t COMPREPLY < <(compgen -W 'folded flamegraph pprof speedscope perfetto sqlite' -- "$cur")
+      ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
     --top | --depth | --focus | --at | --between | --width) COMPREPLY=() ;;
     *) return 1 ;;
@@ -62,9 +65,47 @@ _heapspy_report() {
   _heapspy_report_value "$prev" && return
   if [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--by --tree --measure --top --depth --focus --at --between
-      --json --export --output --color --width --fail-on-leak --help' -- "$cur")
+      --suppressions --json --export --output --color --width --fail-on-leak --help' -- "$cur")
   else
     mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames
+  fi
+}
+
+_heapspy_diff() {
+  # The same for `diff`, whose values are all values of `report` too.
+  case $prev in
+    --by) mapfile -t COMPREPLY < <(compgen -W 'function file module' -- "$cur") && return ;;
+    --fail-on-growth) return ;;
+  esac
+  _heapspy_report_value "$prev" && return
+  if [[ $cur == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--by --measure --top --depth --json --output --color
+      --width --fail-on-growth --help' -- "$cur")
+  else
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames
+  fi
+}
+
+_heapspy_inspect_value() {
+  # The same for `inspect`; its --json takes none either.
+  case $1 in
+    -o | --output | --exe) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
+    --arena) mapfile -t COMPREPLY < <(compgen -W 'main mmapped' -- "$cur") ;;
+    --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
+    --size | --around | --top | --width) COMPREPLY=() ;;
+    *) return 1 ;;
+  esac
+}
+
+_heapspy_inspect() {
+  # A process or a core file.
+  _heapspy_inspect_value "$prev" && return
+  if [[ $cur == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--exe --no-stop --chunks --arena --size --free --live
+      --around --top --json --output --color --width --help' -- "$cur")
+  else
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(ps -eo pid= 2>/dev/null)" -- "$cur")
+    compopt -o filenames
   fi
 }
 
@@ -72,15 +113,18 @@ _heapspy() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'trace record report run help --help --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W 'trace record report diff inspect run help --help --version' -- "$cur")
     return
   fi
   case ${COMP_WORDS[1]} in
     help)
-      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace record report run' -- "$cur")
+      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace record report diff inspect run' -- "$cur")
       return ;;
-    report)
-      _heapspy_report
+    report | diff)
+      "_heapspy_${COMP_WORDS[1]}"
+      return ;;
+    inspect)
+      _heapspy_inspect
       return ;;
     trace | record | run) ;;
     *) return ;;
@@ -91,7 +135,7 @@ _heapspy() {
     case $word in
       --) ((i++)) && break ;;
       -o | --output | --json | -p | --pid | --filter | --cause | --color | --min | --width | \
-        --max-frames | --set | --library | --on-overflow | --agent)
+        --max-frames | --set | --library | --on-overflow | --agent | --duration | --sample)
         ((i++)) ;;
       -*) ;;
       =) ((i++)) ;;
@@ -106,8 +150,8 @@ _heapspy() {
   if [[ $cur == -* && ${COMP_WORDS[1]} == run ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--stats --verbose --set --library --help' -- "$cur")
   elif [[ $cur == -* && ${COMP_WORDS[1]} == record ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--output --quiet --max-frames --free-stacks --on-overflow
-      --agent --help' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W '--pid --duration --output --quiet --max-frames --free-stacks --leaks --sample
+      --on-overflow --agent --help' -- "$cur")
   elif [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--pid --no-follow --events --summary --layout --filter
       --cause --min --stack --output --json --quiet --color --width --no-stacks --max-frames

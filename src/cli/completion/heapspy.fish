@@ -19,6 +19,16 @@ function __heapspy_in_report
     test (count $words) -ge 2; and test $words[2] = report
 end
 
+function __heapspy_in_diff
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and test $words[2] = diff
+end
+
+function __heapspy_in_inspect
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and test $words[2] = inspect
+end
+
 function __heapspy_in_run
     set -l words (commandline -opc)
     test (count $words) -ge 2; and test $words[2] = run
@@ -36,11 +46,13 @@ complete -c heapspy -f
 complete -c heapspy -n __heapspy_at_command -a trace -d "the story of a program's memory"
 complete -c heapspy -n __heapspy_at_command -a record -d 'every allocation with its stack, into a file'
 complete -c heapspy -n __heapspy_at_command -a report -d 'where the memory of a recorded program went'
+complete -c heapspy -n __heapspy_at_command -a diff -d 'what changed between two recordings'
+complete -c heapspy -n __heapspy_at_command -a inspect -d 'where each resident byte of a process is'
 complete -c heapspy -n __heapspy_at_command -a run -d 'a program on libminimalloc'
 complete -c heapspy -n __heapspy_at_command -a help -d 'the options of a command'
 complete -c heapspy -n __heapspy_at_command -s h -l help -d 'show help'
 complete -c heapspy -n __heapspy_at_command -s V -l version -d 'show the version'
-complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace record report run'
+complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace record report diff inspect run'
 
 complete -c heapspy -n __heapspy_in_trace -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c heapspy -n __heapspy_in_trace -s p -l pid -x -a '(__fish_complete_pids)' -d 'trace a running process'
@@ -65,10 +77,14 @@ complete -c heapspy -n __heapspy_in_trace -l no-seccomp -d 'stop at every system
 complete -c heapspy -n __heapspy_in_trace -s h -l help -d 'show help'
 
 complete -c heapspy -n __heapspy_in_record -x -a '(__fish_complete_subcommand --fcs-skip=2)'
+complete -c heapspy -n __heapspy_in_record -s p -l pid -x -a '(__fish_complete_pids)' -d 'record a running process'
+complete -c heapspy -n __heapspy_in_record -l duration -x -d 'for this long at most'
 complete -c heapspy -n __heapspy_in_record -s o -l output -r -F -d 'write to a file'
 complete -c heapspy -n __heapspy_in_record -s q -l quiet -d 'do not say what was written'
 complete -c heapspy -n __heapspy_in_record -l max-frames -x -d 'frames of a stack at most'
 complete -c heapspy -n __heapspy_in_record -l free-stacks -d 'the stacks of frees too'
+complete -c heapspy -n __heapspy_in_record -l sample -x -d 'one block in so many bytes (512K)'
+complete -c heapspy -n __heapspy_in_record -l leaks -d 'search for leaks at the end'
 complete -c heapspy -n __heapspy_in_record -l on-overflow -x -a 'wait drop' -d 'where the program is too fast'
 complete -c heapspy -n __heapspy_in_record -l agent -r -F -d 'the libheapspy-agent.so to use'
 complete -c heapspy -n __heapspy_in_record -s h -l help -d 'show help'
@@ -80,15 +96,44 @@ complete -c heapspy -n __heapspy_in_report -l measure -x -a 'peak leaked allocat
 complete -c heapspy -n __heapspy_in_report -l top -x -d 'rows of each table'
 complete -c heapspy -n __heapspy_in_report -l depth -x -d 'callers under each place'
 complete -c heapspy -n __heapspy_in_report -l focus -x -d 'only stacks that match'
+complete -c heapspy -n __heapspy_in_report -l suppressions -r -F -d 'leaks that are known'
 complete -c heapspy -n __heapspy_in_report -l at -x -d 'as though the recording ended then'
 complete -c heapspy -n __heapspy_in_report -l between -x -d 'only what was allocated between two times'
 complete -c heapspy -n __heapspy_in_report -l json -d 'one JSON object'
-complete -c heapspy -n __heapspy_in_report -l export -x -a folded -d 'another form'
+complete -c heapspy -n __heapspy_in_report -l export -x -a 'folded flamegraph pprof speedscope perfetto sqlite' -d 'the form of another tool'
 complete -c heapspy -n __heapspy_in_report -s o -l output -r -F -d 'write to a file'
 complete -c heapspy -n __heapspy_in_report -l color -x -a 'auto always never' -d 'when to colour'
 complete -c heapspy -n __heapspy_in_report -l width -x -d columns
 complete -c heapspy -n __heapspy_in_report -l fail-on-leak -d 'exit with 3 where more was never freed'
 complete -c heapspy -n __heapspy_in_report -s h -l help -d 'show help'
+
+complete -c heapspy -n __heapspy_in_diff -F
+complete -c heapspy -n __heapspy_in_diff -l by -x -a 'function file module' -d 'a table by what'
+complete -c heapspy -n __heapspy_in_diff -l measure -x -a 'peak leaked allocated calls temporary' -d 'only this'
+complete -c heapspy -n __heapspy_in_diff -l top -x -d 'rows of each table'
+complete -c heapspy -n __heapspy_in_diff -l depth -x -d 'callers under each place'
+complete -c heapspy -n __heapspy_in_diff -l json -d 'one JSON object'
+complete -c heapspy -n __heapspy_in_diff -s o -l output -r -F -d 'write to a file'
+complete -c heapspy -n __heapspy_in_diff -l color -x -a 'auto always never' -d 'when to colour'
+complete -c heapspy -n __heapspy_in_diff -l width -x -d columns
+complete -c heapspy -n __heapspy_in_diff -l fail-on-growth -x -d 'exit with 3 where more grew'
+complete -c heapspy -n __heapspy_in_diff -s h -l help -d 'show help'
+complete -c heapspy -n __heapspy_in_inspect -F
+complete -c heapspy -n __heapspy_in_inspect -x -a '(__fish_complete_pids)'
+complete -c heapspy -n __heapspy_in_inspect -l exe -r -F -d 'the program of a core'
+complete -c heapspy -n __heapspy_in_inspect -l no-stop -d 'read the process as it runs'
+complete -c heapspy -n __heapspy_in_inspect -l chunks -d 'the chunks of the heap'
+complete -c heapspy -n __heapspy_in_inspect -l arena -x -a 'main mmapped' -d 'only of an arena'
+complete -c heapspy -n __heapspy_in_inspect -l size -x -d 'only of these sizes'
+complete -c heapspy -n __heapspy_in_inspect -l free -d 'only free ones'
+complete -c heapspy -n __heapspy_in_inspect -l live -d 'only live ones'
+complete -c heapspy -n __heapspy_in_inspect -l around -x -d 'what an address is'
+complete -c heapspy -n __heapspy_in_inspect -l top -x -d 'rows of each table'
+complete -c heapspy -n __heapspy_in_inspect -l json -d 'one JSON object'
+complete -c heapspy -n __heapspy_in_inspect -s o -l output -r -F -d 'write to a file'
+complete -c heapspy -n __heapspy_in_inspect -l color -x -a 'auto always never' -d 'when to colour'
+complete -c heapspy -n __heapspy_in_inspect -l width -x -d columns
+complete -c heapspy -n __heapspy_in_inspect -s h -l help -d 'show help'
 
 complete -c heapspy -n __heapspy_in_run -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c heapspy -n __heapspy_in_run -l stats -d 'show what is in the heap at exit'

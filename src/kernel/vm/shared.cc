@@ -27,6 +27,10 @@ void* map_shared(const char* path, std::uint64_t offset, std::size_t bytes) {
   return reinterpret_cast<void*>(at);
 }
 
+void discard_shared(void* begin, std::size_t bytes) {
+  raw_syscall(SYS_madvise, begin, bytes, MADV_REMOVE);
+}
+
 void* map_wiped_on_fork(std::size_t bytes) {
   const long at = raw_syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -71,6 +75,16 @@ std::size_t command_line(char* out, std::size_t size) {
   const long bytes = raw_syscall(SYS_read, fd, out, size);
   raw_syscall(SYS_close, fd);
   return is_error(bytes) ? 0 : static_cast<std::size_t>(bytes);
+}
+
+void name_memory(const void* begin, std::size_t bytes, const char* name) {
+  constexpr long kSetVma = 0x53564d41;  // PR_SET_VMA, PR_SET_VMA_ANON_NAME of linux/prctl.h
+  constexpr long kAnonName = 0;
+  raw_syscall(SYS_prctl, kSetVma, kAnonName, begin, bytes, name);
+}
+
+void end_process(int status) {
+  while (true) raw_syscall(SYS_exit_group, status);
 }
 
 bool process_exists(std::uint32_t pid) {

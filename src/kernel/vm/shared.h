@@ -11,6 +11,9 @@ namespace mini::kernel::vm {
 /// have them. Null where that fails.
 void* map_shared(const char* path, std::uint64_t offset, std::size_t bytes);
 
+/// Gives the pages of shared memory back, for all who map it: it reads as zeros.
+void discard_shared(void* begin, std::size_t bytes);
+
 /// Private zero-filled memory that a child of fork finds zero-filled again (Linux 4.14). Null where
 /// there is none.
 void* map_wiped_on_fork(std::size_t bytes);
@@ -27,6 +30,12 @@ std::uint32_t thread_id();
 /// written, cut to `size`; 0 where it cannot be found out.
 std::size_t executable_path(char* out, std::size_t size);
 std::size_t command_line(char* out, std::size_t size);
+
+/// Names whole anonymous pages in /proc/PID/maps, where the kernel can (Linux 5.17).
+void name_memory(const void* begin, std::size_t bytes, const char* name);
+
+/// Ends the process at once, all its threads.
+[[noreturn]] void end_process(int status);
 
 /// False where there is no process of that number any more.
 bool process_exists(std::uint32_t pid);

@@ -6,7 +6,9 @@
 #include <sstream>
 #include <vector>
 
+#include "cli/diff_arguments.h"
 #include "cli/event_filter.h"
+#include "cli/inspect_arguments.h"
 #include "cli/record_arguments.h"
 #include "cli/report_arguments.h"
 #include "cli/run_arguments.h"
@@ -46,6 +48,8 @@ std::set<std::string> long_options() {
   std::set<std::string> names = long_options(trace_option_names());
   names.merge(long_options(record_option_names()));
   names.merge(long_options(report_option_names()));
+  names.merge(long_options(inspect_option_names()));
+  names.merge(long_options(diff_option_names()));
   names.merge(long_options(run_option_names()));
   return names;
 }
@@ -82,12 +86,23 @@ TEST(CompletionTest, EveryShellOffersTheCallsThatAFilterTakes) {
   }
 }
 
+TEST(CompletionTest, EveryShellOffersTheFormsOfExports) {
+  std::string forms;
+  for (const ExportForm& form : export_forms()) forms += " " + std::string(form.name);
+  for (const char* file : {"heapspy.bash", "_heapspy", "heapspy.fish"}) {
+    const std::string text = read(std::string(MINI_COMPLETION_DIR) + "/" + file);
+    EXPECT_NE(text.find(forms.substr(1)), std::string::npos) << file;
+  }
+}
+
 TEST(ManualTest, DescribesEveryOption) {
   const std::string pattern = "\\.It (?:Fl [a-z] [^\\n]*, )?Fl Fl ([a-z-]+)";
   const std::string man = std::string(MINI_DOCS_DIR) + "/man/";
   EXPECT_EQ(found(read(man + "heapspy-trace.1"), pattern), long_options(trace_option_names()));
   EXPECT_EQ(found(read(man + "heapspy-record.1"), pattern), long_options(record_option_names()));
   EXPECT_EQ(found(read(man + "heapspy-report.1"), pattern), long_options(report_option_names()));
+  EXPECT_EQ(found(read(man + "heapspy-inspect.1"), pattern), long_options(inspect_option_names()));
+  EXPECT_EQ(found(read(man + "heapspy-diff.1"), pattern), long_options(diff_option_names()));
   EXPECT_EQ(found(read(man + "heapspy-run.1"), pattern), long_options(run_option_names()));
 }
 

@@ -30,6 +30,7 @@ TEST(RecordArgumentsTest, HasDefaults) {
   EXPECT_FALSE(arguments->output_path);
   EXPECT_EQ(arguments->most_frames, 256U);
   EXPECT_FALSE(arguments->free_stacks);
+  EXPECT_FALSE(arguments->finds_leaks);
   EXPECT_EQ(arguments->overflow, wire::Overflow::kWait);
 }
 
@@ -50,6 +51,28 @@ TEST(RecordArgumentsTest, BoundsTheDepthOfStacks) {
 TEST(RecordArgumentsTest, SaysWhatToType) {
   EXPECT_THAT(error_of({}), HasSubstr("heapspy record ls"));
   EXPECT_THAT(error_of({"--nothing", "ls"}), HasSubstr("--nothing"));
+}
+
+TEST(RecordArgumentsTest, AProcessIsInThePlaceOfACommand) {
+  const auto arguments = parse_record_arguments(Words{"-p", "1234", "--duration", "1.5s"});
+  ASSERT_TRUE(arguments);
+  EXPECT_EQ(arguments->process, 1234);
+  EXPECT_EQ(arguments->duration_ns, 1'500'000'000U);
+  EXPECT_THAT(error_of({"-p", "1234", "ls"}), HasSubstr("one of them"));
+  EXPECT_THAT(error_of({"-p", "0"}), HasSubstr("number of a process"));
+  EXPECT_THAT(error_of({"-p", "x"}), HasSubstr("--pid"));
+  EXPECT_THAT(error_of({"--duration", "1s", "ls"}), HasSubstr("--pid"));
+  EXPECT_THAT(error_of({"-p", "1", "--duration", "long"}), HasSubstr("--duration long"));
+  EXPECT_THAT(error_of({"-p", "1", "--duration", "0"}), HasSubstr("longer than 0"));
+}
+
+TEST(RecordArgumentsTest, SamplesEverySoManyBytes) {
+  EXPECT_EQ(parse_record_arguments(Words{"ls"})->sample, Bytes{});
+  EXPECT_EQ(parse_record_arguments(Words{"--sample", "512K", "ls"})->sample, kKiB * 512);
+  EXPECT_THAT(error_of({"--sample", "much", "ls"}), HasSubstr("--sample much"));
+  EXPECT_THAT(error_of({"--sample", "1", "ls"}), HasSubstr("from 256 B to 1 GiB"));
+  EXPECT_THAT(error_of({"--sample", "2G", "ls"}), HasSubstr("from 256 B to 1 GiB"));
+  EXPECT_THAT(error_of({"--sample", "1M", "--leaks", "ls"}), HasSubstr("one of them"));
 }
 
 TEST(RecordArgumentsTest, HelpNeedsNoCommand) {

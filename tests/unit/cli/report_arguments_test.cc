@@ -35,22 +35,42 @@ TEST(ReportArgumentsTest, OptionsMayBeBeforeAndAfterTheFile) {
 }
 
 TEST(ReportArgumentsTest, ReadsEveryOption) {
-  const ReportArguments arguments = parsed(
-      {"--by", "module", "--measure", "temporary", "--depth", "0", "--focus", "a|b", "--between",
-       "1.5s", "2m", "-o", "out", "--color", "always", "--width", "100", "--fail-on-leak=1K", "f"});
+  const ReportArguments arguments = parsed({"--by",
+                                            "module",
+                                            "--measure",
+                                            "temporary",
+                                            "--depth",
+                                            "0",
+                                            "--focus",
+                                            "a|b",
+                                            "--between",
+                                            "1.5s",
+                                            "2m",
+                                            "-o",
+                                            "out",
+                                            "--color",
+                                            "always",
+                                            "--width",
+                                            "100",
+                                            "--fail-on-leak=1K",
+                                            "--suppressions",
+                                            "known.supp",
+                                            "f"});
   EXPECT_EQ(arguments.by, explain::Grouping::kModule);
   EXPECT_EQ(arguments.measure, explain::Measure::kTemporary);
   EXPECT_EQ(arguments.depth, 0U);
   EXPECT_EQ(arguments.focus, "a|b");
   EXPECT_EQ(arguments.span, (model::TimeSpan{1'500'000'000, 120'000'000'000}));
   EXPECT_EQ(arguments.output_path, "out");
+  EXPECT_EQ(arguments.suppressions_path, "known.supp");
   EXPECT_EQ(arguments.color, ColorChoice::kAlways);
   EXPECT_EQ(arguments.width, 100U);
   EXPECT_EQ(arguments.most_leaked, Bytes{1024});
   EXPECT_EQ(parsed({"--tree=callers", "f"}).tree, explain::TreeDirection::kCallers);
   EXPECT_EQ(parsed({"--at", "340ms", "f"}).span, (model::TimeSpan{0, 340'000'000}));
   EXPECT_EQ(parsed({"--json", "f"}).form, ReportForm::kJson);
-  EXPECT_EQ(parsed({"--export=folded", "f"}).form, ReportForm::kFolded);
+  EXPECT_EQ(parsed({"--export=folded", "f"}).exported, find_export_form("folded"));
+  EXPECT_EQ(parsed({"--export", "sqlite", "-o", "x.db", "f"}).form, ReportForm::kExport);
   EXPECT_EQ(parsed({"--fail-on-leak", "f"}).most_leaked, Bytes{0});
   EXPECT_FALSE(parsed({"f"}).most_leaked.has_value());
 }
@@ -63,13 +83,21 @@ TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
   EXPECT_EQ(refused({"--between", "2s", "1s", "f"}),
             "--between 2s 1s: type the earlier time first");
   EXPECT_EQ(refused({"--nonsense", "f"}), "no option '--nonsense': see 'heapspy report --help'");
+  EXPECT_EQ(refused({"--export", "svg", "f"}),
+            "--export svg: choose folded, flamegraph, pprof, speedscope, perfetto or sqlite");
+  EXPECT_EQ(refused({"--export", "sqlite", "f"}),
+            "--export sqlite writes a file: say which, with -o FILE");
+  EXPECT_EQ(refused({"--export", "perfetto", "--focus", "x", "f"}),
+            "--focus has nothing to choose in --export perfetto: leave it out");
+  EXPECT_EQ(refused({"--export", "sqlite", "-o", "x.db", "--at", "1s", "f"}),
+            "--at has nothing to choose in --export sqlite: leave it out");
   for (const Words& words :
        {Words{"--tree=up", "f"}, Words{"--by", "size", "--tree", "f"}, Words{"--at", "x", "f"},
         Words{"--at", "1s", "--between", "1s", "2s", "f"}, Words{"--measure", "lifetime", "f"},
-        Words{"--export", "svg", "f"}, Words{"--json", "--export", "folded", "f"},
-        Words{"--json", "--tree", "f"}, Words{"--top", "0", "f"}, Words{"--width", "5", "f"},
-        Words{"--depth", "99999", "f"}, Words{"--focus", "", "f"}, Words{"--color", "red", "f"},
-        Words{"--fail-on-leak=big", "f"}, Words{"--between", "1s"}, Words{"--top"}}) {
+        Words{"--json", "--export", "folded", "f"}, Words{"--json", "--tree", "f"},
+        Words{"--top", "0", "f"}, Words{"--width", "5", "f"}, Words{"--depth", "99999", "f"},
+        Words{"--focus", "", "f"}, Words{"--color", "red", "f"}, Words{"--fail-on-leak=big", "f"},
+        Words{"--between", "1s"}, Words{"--top"}}) {
     EXPECT_EQ(refused(words).find('\n'), std::string::npos);
   }
 }
@@ -84,6 +112,13 @@ TEST(ReportArgumentsTest, HelpFitsATerminalAndNamesEveryOption) {
   }
   for (const std::string& name : report_option_names()) {
     EXPECT_NE(help.find(name), std::string::npos) << name;
+  }
+}
+
+TEST(ReportFormsTest, EveryFormIsInTheHelp) {
+  const std::string help = report_help();
+  for (const ExportForm& form : export_forms()) {
+    EXPECT_NE(help.find(form.name), std::string::npos) << form.name;
   }
 }
 

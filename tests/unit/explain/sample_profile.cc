@@ -126,7 +126,53 @@ HeapProfile sample_profile() {
                     .most_time_ns = 5'500'000'000,
                     .agent_resident = Bytes{2'000'000},
                     .last_resident = Bytes{110'000'000},
-                    .last_time_ns = 9'500'000'000};
+                    .last_time_ns = 9'500'000'000,
+                    .most_proportional = Bytes{109'000'000},
+                    .most_break = Bytes{105'000'000},
+                    .last_break = Bytes{104'000'000}};
+  profile.mappings = {{.node = profile.stacks[0].node,
+                       .calls = 3,
+                       .mapped_bytes = 9'000'000,
+                       .discarded_bytes = 4096,
+                       .live_bytes = 5'000'000,
+                       .most_live_bytes = 8'000'000}};
+  return profile;
+}
+
+HeapProfile changed_profile() {
+  HeapProfile profile = empty_profile();
+  profile.process.executable = profile.modules[1].path = "/build/new/server-2";
+  profile.duration_ns = 11'000'000'000;
+  const auto main =
+      add_node(profile, 0, add_frame(profile, 1, 0x8000, {{"main", "/src/main.cc", 14}}));
+  const auto load =
+      add_node(profile, main,
+               add_frame(profile, 1, 0x8100, {{"app::load(char const*)", "/src/load.cc", 44}}));
+  const auto load_line = add_node(
+      profile, load, add_frame(profile, 1, 0x8200, {{"app::load_line(int)", "/src/load.cc", 25}}));
+  const auto parse =
+      add_node(profile, load_line,
+               add_frame(profile, 1, 0x8280,
+                         {{"app::parse(std::string_view) [clone .isra.0]", "/src/x.cc", 90}}));
+  const auto insert = add_node(
+      profile, parse,
+      add_frame(profile, 1, 0x8300,
+                {{"void std::vector<int, std::allocator<int> >::_M_realloc_insert<int>(int&&)",
+                  "/usr/include/c++/12/bits/vector.tcc", 440}}));
+  const auto parse_new =
+      add_node(profile, insert, add_frame(profile, 3, 0x1400, {{"operator new(unsigned long)"}}));
+  const auto cache =
+      add_node(profile, load,
+               add_frame(profile, 1, 0x8500, {{"app::Cache::put(int)", "/src/cache.cc", 19}}));
+  const auto report = add_node(
+      profile, main, add_frame(profile, 1, 0x8600, {{"app::report()", "/src/report.cc", 7}}));
+  add_stack(profile, parse_new, 1, 0,
+            {.allocated = {3700, 88800}, .freed = {3700, 88800}, .temporary = {3690, 88560}});
+  add_stack(
+      profile, cache, 2, 1,
+      {.allocated = {1600, 160'000'000}, .live = {1600, 160'000'000}, .peak = {1600, 160'000'000}});
+  add_stack(profile, report, 1, 1,
+            {.allocated = {2, 140'000}, .freed = {2, 140'000}, .temporary = {2, 140'000}});
   return profile;
 }
 

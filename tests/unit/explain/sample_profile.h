@@ -8,6 +8,11 @@ namespace mini::explain {
 
 model::HeapProfile sample_profile();
 
+/// sample_profile()'s program, changed and built again: everything is at another address and line,
+/// its file has another name, the parser is no longer inlined, the library is gone, and the cache
+/// keeps all its blocks.
+model::HeapProfile changed_profile();
+
 /// Names full of control characters, very long ones, a stack as deep as can be; and losses of every
 /// kind.
 model::HeapProfile hostile_profile();

@@ -40,10 +40,15 @@ TEST(GlibcTest, ABinWithChunksThatLinkBackIsStillABin) {
   EXPECT_TRUE(locate_glibc(libc.memory, hints()).has_value());
 }
 
-TEST(GlibcTest, ABinWhoseChunkLinksElsewhereIsNone) {
+TEST(GlibcTest, ADamagedBinIsStillABinButManyAreNone) {
   FakeGlibc libc;
-  libc.fill_bin(5, FakeGlibc::kHeap + Bytes{0x400});
-  libc.memory.write(FakeGlibc::kHeap + Bytes{0x400 + 24}, FakeGlibc::kHeap.value);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(locate_glibc(libc.memory, hints()).has_value()) << i;
+    const Address chunk = FakeGlibc::kHeap + Bytes{0x290 + i * 0x100};
+    libc.fill_bin(4 + i, chunk);
+    libc.memory.write(chunk + Bytes{16}, 0x4141414141414141);
+    libc.memory.write(chunk + Bytes{24}, 0x4141414141414141);
+  }
   EXPECT_FALSE(locate_glibc(libc.memory, hints()).has_value());
 }
 

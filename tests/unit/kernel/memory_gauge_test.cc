@@ -1,8 +1,11 @@
 #include "kernel/memory_gauge.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "kernel/proc_maps.h"
 
 namespace mini::kernel {
 namespace {
@@ -35,13 +38,39 @@ TEST(MemoryGauge, FindsFaultsBehindAHostileName) {
   EXPECT_FALSE(parse_faults("", &reading));
 }
 
+TEST(MemoryGauge, FindsTheBreakAmongTheFirstMappings) {
+  EXPECT_EQ(parse_break("5000-6000 r-xp 00000000 08:01 7 /bin/x\n"
+                        "7000-a000 rw-p 00000000 00:00 0                    [heap]\n"
+                        "b000-c000 rw-p 0"),
+            Bytes{0x3000});
+  EXPECT_EQ(parse_break("5000-6000 r-xp 00000000 08:01 7 /bin/x [heap]x\n"), Bytes{});
+  EXPECT_EQ(parse_break("7000-a000 [heap]"), Bytes{});
+  EXPECT_EQ(parse_break(""), Bytes{});
+}
+
+TEST(MemoryGauge, ReadsTheProportionalSize) {
+  EXPECT_EQ(parse_proportional("1-2 ---p 0 00:00 0 [rollup]\nRss: 9 kB\nPss:      7 kB\n"),
+            Bytes{7 * 1024});
+  EXPECT_EQ(parse_proportional("Pss: 7 kB"), Bytes{});
+}
+
 TEST(MemoryGauge, ReadsAProcessUntilItEnds) {
-  const MemoryGauge own(::getpid());
+  MemoryGauge own(::getpid());
   const auto reading = own.read();
   ASSERT_TRUE(reading);
   EXPECT_GT(reading->resident.count, 0U);
   EXPECT_GE(reading->mapped, reading->resident);
   EXPECT_GT(reading->minor_faults, 0U);
+  // A sanitizer's malloc has no heap at the break.
+  const auto maps = read_maps(::getpid());
+  ASSERT_TRUE(maps);
+  const bool has_break =
+      std::ranges::any_of(*maps, [](const MapsEntry& entry) { return entry.path == "[heap]"; });
+  EXPECT_EQ(reading->break_bytes > Bytes{}, has_break);
+  EXPECT_LE(reading->break_bytes, reading->mapped);
+  EXPECT_GT(reading->proportional, Bytes{});
+  EXPECT_LE(reading->proportional, reading->resident);
+  EXPECT_EQ(own.read()->proportional, Bytes{});  // not so soon again
 
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);

@@ -99,5 +99,19 @@ TEST(ProcStatus, SizeReaderFollowsAProcess) {
   EXPECT_FALSE(nobody.read());
 }
 
+TEST(ProcStatus, SeesASignalThatWaits) {
+  const auto status = [](const char* pending, const char* shared, const char* blocked,
+                         const char* ignored) {
+    return std::string("Name:\tx\nSigPnd:\t") + pending + "\nShdPnd:\t" + shared + "\nSigBlk:\t" +
+           blocked + "\nSigIgn:\t" + ignored + "\nSigCgt:\tff\n";
+  };
+  EXPECT_FALSE(parse_signal_waiting(status("0", "0", "0", "0")));
+  EXPECT_TRUE(parse_signal_waiting(status("200", "0", "0", "0")));
+  EXPECT_TRUE(parse_signal_waiting(status("0", "0000000000000200", "100", "0")));
+  EXPECT_FALSE(parse_signal_waiting(status("200", "0", "200", "0")));
+  EXPECT_FALSE(parse_signal_waiting(status("0", "200", "0", "200")));
+  EXPECT_FALSE(parse_signal_waiting(""));
+}
+
 }  // namespace
 }  // namespace mini::kernel

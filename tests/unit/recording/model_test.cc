@@ -32,6 +32,7 @@ struct Comparer final : Visitor {
   void allocation(const Allocation& allocation) override { compare(to_text(allocation)); }
   void free(const Free& free) override { compare(to_text(free)); }
   void sample(const KernelSample& sample) override { compare(to_text(sample)); }
+  void mapping(const Mapping& mapping) override { compare(to_text(mapping)); }
   void marker(const Marker& marker) override { compare(to_text(marker)); }
 };
 
@@ -105,6 +106,10 @@ void add_noise(std::mt19937_64& random, std::vector<std::uint64_t>& seen, std::u
                               Bytes{any_number(random)}, Bytes{any_number(random)},
                               Bytes{any_number(random)}, any_number(random), any_number(random)});
     case 2:
+      return add(writer, expected,
+                 Mapping{time_ns, thread, static_cast<Mapping::Operation>(random() % 4),
+                         Address{any_number(random)}, Bytes{any_number(random)},
+                         Address{any_number(random)}, Bytes{any_number(random)}, stack});
     case 3:
     case 4:
     case 5:

@@ -45,9 +45,15 @@ std::string to_text(const Free& f) {
 }
 
 std::string to_text(const KernelSample& s) {
-  return fmt::format("{} sample {} {} {} {} {} {} {}", s.time_ns, s.resident.count,
+  return fmt::format("{} sample {} {} {} {} {} {} {} {}", s.time_ns, s.resident.count,
                      s.peak_resident.count, s.agent_resident.count, s.break_bytes.count,
-                     s.mapped_bytes.count, s.minor_faults, s.major_faults);
+                     s.mapped_bytes.count, s.minor_faults, s.major_faults, s.proportional.count);
+}
+
+std::string to_text(const Mapping& m) {
+  return fmt::format("{} thread {} maps {}: {:#x} {} from {:#x} {}, stack {}", m.time_ns, m.thread,
+                     static_cast<int>(m.operation), m.address.value, m.bytes.count,
+                     m.old_address.value, m.old_bytes.count, m.stack);
 }
 
 std::string to_text(const Marker& m) {
@@ -83,6 +89,9 @@ void Remembered::free(const Free& free) {
 void Remembered::sample(const KernelSample& sample) {
   events.push_back(to_text(sample));
 }
+void Remembered::mapping(const Mapping& mapping) {
+  events.push_back(to_text(mapping));
+}
 void Remembered::marker(const Marker& marker) {
   events.push_back(to_text(marker));
 }
@@ -106,7 +115,9 @@ SmallRecording small_recording() {
     add(Free{5000, main_thread, Address{0x10010}, 0});
     const ThreadNumber worker = writer.define_thread({78, "worker"});
     add(Allocation{6000, worker, Address{0x7f3300001000}, 1U << 20U, stack, CallKind::kAligned, 0});
-    add(KernelSample{7000, Bytes{1}, Bytes{2}, Bytes{3}, Bytes{4}, Bytes{5}, 6, 7});
+    add(KernelSample{7000, Bytes{1}, Bytes{2}, Bytes{3}, Bytes{4}, Bytes{5}, 6, 7, Bytes{8}});
+    add(Mapping{7000, worker, Mapping::Operation::kRemap, Address{0x7f0000000000}, Bytes{1U << 20U},
+                Address{0x7e0000000000}, Bytes{4096}, stack});
     writer.define_source(outer,
                          std::vector<SourceFrame>{{"f", "f.cc", 3, true}, {"main", "m.cc", 9}});
     EXPECT_TRUE(writer.flush());

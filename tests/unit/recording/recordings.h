@@ -31,12 +31,14 @@ struct Remembered final : Visitor {
   void allocation(const Allocation& allocation) override;
   void free(const Free& free) override;
   void sample(const KernelSample& sample) override;
+  void mapping(const Mapping& mapping) override;
   void marker(const Marker& marker) override;
 };
 
 std::string to_text(const Allocation& allocation);
 std::string to_text(const Free& free);
 std::string to_text(const KernelSample& sample);
+std::string to_text(const Mapping& mapping);
 std::string to_text(const Marker& marker);
 
 /// A small recording with one of everything, of several events blocks, and its events.

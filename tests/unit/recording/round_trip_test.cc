@@ -46,6 +46,56 @@ TEST(RoundTrip, EverythingOnce) {
   EXPECT_FALSE(summary.damage.is_cut);
 }
 
+struct RememberedScan final : Visitor {
+  LeakScan scan;
+  std::size_t parts = 0;
+  void leak_scan(const LeakScan& part) override {
+    ++parts;
+    std::vector<LostBlock> lost = std::move(scan.lost);
+    lost.insert(lost.end(), part.lost.begin(), part.lost.end());
+    scan = part;
+    scan.lost = std::move(lost);
+  }
+};
+
+RememberedScan scan_round_trip(const LeakScan& scan) {
+  const FileBytes file = written({}, [&scan](Writer& writer) {
+    writer.add(scan);
+    ASSERT_TRUE(writer.finish({}));
+  });
+  RememberedScan read;
+  read_sound(file, read);
+  return read;
+}
+
+TEST(RoundTrip, TheSearchForLeaks) {
+  LeakScan scan{.is_done = true,
+                .time_ns = 77,
+                .scanned_bytes = 1U << 20U,
+                .unreadable_bytes = 9,
+                .lost = {}};
+  for (std::uint64_t i = 0; i < 600'000; ++i) {
+    scan.lost.push_back({.address = Address{0x10 * (i * i + 1)}, .is_indirect = i % 3 == 0});
+  }
+  const RememberedScan read = scan_round_trip(scan);
+  EXPECT_EQ(read.parts, 2U);
+  EXPECT_TRUE(read.scan.is_done);
+  EXPECT_EQ(read.scan.time_ns, 77U);
+  EXPECT_EQ(read.scan.scanned_bytes, 1U << 20U);
+  EXPECT_EQ(read.scan.unreadable_bytes, 9U);
+  ASSERT_EQ(read.scan.lost.size(), scan.lost.size());
+  for (std::size_t i = 0; i < scan.lost.size(); ++i) {
+    ASSERT_EQ(read.scan.lost[i].address, scan.lost[i].address);
+    ASSERT_EQ(read.scan.lost[i].is_indirect, scan.lost[i].is_indirect);
+  }
+}
+
+TEST(RoundTrip, ASearchThatWasNotMade) {
+  const RememberedScan read = scan_round_trip({.lost = {}});
+  EXPECT_EQ(read.parts, 1U);
+  EXPECT_FALSE(read.scan.is_done);
+}
+
 TEST(RoundTrip, NothingHappened) {
   const FileBytes file = written(
       {}, [](Writer& writer) { ASSERT_TRUE(writer.finish({.kind = Ending::Kind::kKilled})); });

@@ -109,9 +109,9 @@ TEST(Hostile, SizesThatAreNotTrue) {
 
 TEST(Hostile, CountsThatAreNotTrue) {
   const ByteVector many{1, 0xFF, 0xFF, 0xFF, 0xFF, 0x0E};  // from 1 on, nearly 2^32
-  for (const BlockType type :
-       {BlockType::kModules, BlockType::kThreads, BlockType::kFrames, BlockType::kStacks,
-        BlockType::kSources, BlockType::kProcess, BlockType::kEvents, BlockType::kEnding}) {
+  for (const BlockType type : {BlockType::kModules, BlockType::kThreads, BlockType::kFrames,
+                               BlockType::kStacks, BlockType::kSources, BlockType::kProcess,
+                               BlockType::kEvents, BlockType::kEnding, BlockType::kLeakScan}) {
     const Summary summary = read_with(plain_block(static_cast<std::uint8_t>(type), many));
     EXPECT_EQ(summary.damage.skipped_blocks, 1U) << static_cast<int>(type);
   }

@@ -100,6 +100,59 @@ TEST(HeapProfileBuilderTest, OfEqualMaximaTheFirstIsThePeak) {
   EXPECT_EQ(stack_totals(profile, kLoad).peak, Amount());
 }
 
+recording::LeakScan scan_at(std::uint64_t time_ns, std::vector<recording::LostBlock> lost) {
+  recording::LeakScan scan;
+  scan.is_done = true;
+  scan.time_ns = time_ns;
+  scan.scanned_bytes = 4096;
+  scan.lost = std::move(lost);
+  return scan;
+}
+
+TEST(HeapProfileBuilderTest, WhatTheSearchForLeaksFoundIsPartOfWhatIsLive) {
+  Story story;
+  story.gets(1, 0x10, 100).gets(2, 0x20, 200).gets(3, 0x30, 400, kLoad, 2).gets(4, 0x40, 800);
+  story.builder.leak_scan(scan_at(5, {{Address{0x20}, false}, {Address{0x99}, false}}));
+  story.builder.leak_scan(scan_at(5, {{Address{0x30}, true}, {Address{0x20}, false}}));
+  story.frees(6, 0x40);
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.leak_scan.state, model::LeakScan::State::kDone);
+  EXPECT_EQ(profile.leak_scan.scanned_bytes, 4096U);
+  EXPECT_EQ(profile.totals.live, (Amount{3, 700}));
+  EXPECT_EQ(profile.totals.reachable, (Amount{1, 100}));
+  EXPECT_EQ(profile.totals.unreachable(), (Amount{2, 600}));
+  EXPECT_EQ(profile.totals.lost_indirectly, (Amount{1, 400}));
+  EXPECT_EQ(stack_totals(profile, kParse).unreachable(), (Amount{1, 200}));
+  EXPECT_EQ(stack_totals(profile, kLoad).lost_indirectly, (Amount{1, 400}));
+  EXPECT_EQ(profile.threads[2].totals.unreachable(), (Amount{1, 400}));
+}
+
+TEST(HeapProfileBuilderTest, ABlockThatCameAfterTheSearchIsNotLost) {
+  Story story;
+  story.gets(1, 0x10, 100);
+  story.builder.leak_scan(scan_at(2, {{Address{0x10}, false}}));
+  story.frees(3, 0x10).gets(4, 0x10, 50);
+  EXPECT_EQ(story.end().totals.unreachable(), Amount());
+}
+
+TEST(HeapProfileBuilderTest, ASearchAfterTheTimeThatIsReportedOnDoesNotCount) {
+  Story story({.from_ns = 0, .until_ns = 10});
+  story.gets(1, 0x10, 100);
+  story.builder.leak_scan(scan_at(20, {{Address{0x10}, false}}));
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.leak_scan.state, model::LeakScan::State::kNotAsked);
+  EXPECT_EQ(profile.totals.reachable, Amount());
+}
+
+TEST(HeapProfileBuilderTest, ASearchThatCouldNotBeMadeIsNoSearch) {
+  Story story;
+  story.gets(1, 0x10, 100);
+  story.builder.leak_scan({.lost = {}});
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.leak_scan.state, model::LeakScan::State::kMissing);
+  EXPECT_EQ(profile.totals.unreachable(), (Amount{1, 100}));
+}
+
 TEST(HeapProfileBuilderTest, TemporaryIsFreedByTheThreadBeforeItsNextAllocation) {
   Story story;
   story.gets(1, 0x10, 8).frees(2, 0x10);                             // temporary
@@ -205,6 +258,68 @@ TEST(HeapProfileBuilderTest, KeepsTheKernelsFigures) {
   EXPECT_EQ(profile.ending.kind, model::ProfileEnding::Kind::kExited);
   EXPECT_EQ(profile.ending.status, 3U);
   EXPECT_EQ(profile.duration_ns, 20U);
+}
+
+TEST(HeapProfileBuilderTest, KeepsTheLargestBreakAndProportionalSize) {
+  Story story;
+  story.builder.sample({.time_ns = 1, .break_bytes = Bytes{30}, .proportional = Bytes{9}});
+  story.builder.sample({.time_ns = 2, .break_bytes = Bytes{20}});
+  const HeapProfile profile = story.end(3);
+  EXPECT_EQ(profile.kernel.most_break, Bytes{30});
+  EXPECT_EQ(profile.kernel.last_break, Bytes{20});
+  EXPECT_EQ(profile.kernel.most_proportional, Bytes{9});
+}
+
+TEST(HeapProfileBuilderTest, PagesBelongToWhoMappedThem) {
+  using Operation = recording::Mapping::Operation;
+  Story story;
+  const auto tell = [&](Operation operation, std::uint64_t address, std::uint64_t bytes,
+                        recording::StackNumber stack, std::uint64_t old_address = 0,
+                        std::uint64_t old_bytes = 0) {
+    story.builder.mapping({.time_ns = 1,
+                           .thread = 1,
+                           .operation = operation,
+                           .address = Address{address},
+                           .bytes = Bytes{bytes},
+                           .old_address = Address{old_address},
+                           .old_bytes = Bytes{old_bytes},
+                           .stack = stack});
+  };
+  tell(Operation::kMap, 0x10000, 0x4000, kParse);
+  tell(Operation::kMap, 0x11000, 0x1000, kLoad);  // over a part of it
+  tell(Operation::kUnmap, 0x13000, 0x1000, 0);
+  tell(Operation::kDiscard, 0x10000, 0x1000, 0);
+  tell(Operation::kRemap, 0x50000, 0x3000, kParse, 0x11000, 0x1000);  // still kLoad's
+  tell(Operation::kUnmap, 0x90000, 0x1000, 0);                        // nobody's
+  const HeapProfile profile = story.end(2);
+  ASSERT_EQ(profile.mappings.size(), 2U);
+  const model::MappingProfile& parse = profile.mappings[0];
+  EXPECT_EQ(parse.calls, 1U);
+  EXPECT_EQ(parse.mapped_bytes, 0x4000U);
+  EXPECT_EQ(parse.most_live_bytes, 0x4000U);
+  EXPECT_EQ(parse.live_bytes, 0x2000U);
+  EXPECT_EQ(parse.discarded_bytes, 0x1000U);
+  const model::MappingProfile& load = profile.mappings[1];
+  EXPECT_EQ(load.calls, 2U);
+  EXPECT_EQ(load.mapped_bytes, 0x4000U);
+  EXPECT_EQ(load.live_bytes, 0x3000U);
+}
+
+TEST(HeapProfileBuilderTest, ASampledRecordingKnowsItsErrorAndNothingOfTemporaryBlocks) {
+  Story story;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    story.builder.allocation({.time_ns = i,
+                              .thread = 1,
+                              .address = Address{0x10},
+                              .requested_bytes = 10,
+                              .stack = kParse,
+                              .weight_bytes = 1000});
+    story.frees(i, 0x10);
+  }
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.totals.temporary, Amount{});
+  EXPECT_DOUBLE_EQ(profile.totals.allocated_variance, 100 * 1000.0 * 1000.0 * 0.99);
+  EXPECT_DOUBLE_EQ(profile.stacks[0].totals.allocated_variance, profile.totals.allocated_variance);
 }
 
 TEST(HeapProfileBuilderTest, AMomentIsAsThoughTheRecordingEndedThen) {

@@ -10,7 +10,7 @@ TEST(TimelineTest, ABucketHasTheMostThatWasLive) {
   builder.allocated(1, 100);
   builder.allocated(2, 300);
   builder.freed(3, 50);
-  builder.sampled(12, 4096);
+  builder.sampled(12, {.resident_bytes = 4096, .break_bytes = 512, .mapped_bytes = 8192});
   const model::Timeline timeline = builder.finish(12);
   EXPECT_EQ(timeline.bucket_ns, 10U);
   ASSERT_EQ(timeline.buckets.size(), 2U);
@@ -19,6 +19,8 @@ TEST(TimelineTest, ABucketHasTheMostThatWasLive) {
   EXPECT_EQ(timeline.buckets[0].allocations, 2U);
   EXPECT_EQ(timeline.buckets[1].most_live_bytes, 50U);
   EXPECT_EQ(timeline.buckets[1].resident_bytes, 4096U);
+  EXPECT_EQ(timeline.buckets[1].break_bytes, 512U);
+  EXPECT_EQ(timeline.buckets[1].mapped_bytes, 8192U);
 }
 
 TEST(TimelineTest, WhatIsLiveStaysSoInBucketsWithoutEvents) {

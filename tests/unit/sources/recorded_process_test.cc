@@ -76,7 +76,7 @@ class RecordedProcessTest : public testing::Test {
   }
   std::uint32_t node(std::uint32_t caller, std::uint64_t pc) {
     const std::uint32_t number = view_.slot().nodes_taken.fetch_add(1);
-    view_.nodes()[number] = {.pc = pc, .caller = caller, .unused = 0};
+    view_.nodes()[number] = {.pc = pc, .caller = caller, .place = 0};
     return number;
   }
   static void put(wire::RingWriter& ring, std::initializer_list<std::uint64_t> words) {
@@ -94,9 +94,9 @@ class RecordedProcessTest : public testing::Test {
 
   RecordedProcess& process() {
     if (process_ == nullptr) {
-      process_ =
-          std::make_unique<RecordedProcess>(*file_->map(0, wire::kSlotBytes), path_,
-                                            unwind::make_module_cache({.source_lines = false}));
+      process_ = std::make_unique<RecordedProcess>(
+          *file_->map(0, wire::kSlotBytes), path_, Bytes{},
+          unwind::make_module_cache({.source_lines = false}), false);
     }
     return *process_;
   }

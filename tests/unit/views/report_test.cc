@@ -1,4 +1,4 @@
-// The forms of a report: text word for word, JSON by its meaning, folded stacks. UPDATE_GOLDEN=1
+// The forms of a report: text word for word, JSON by its meaning. UPDATE_GOLDEN=1
 // rewrites tests/golden/ from what is printed: read the difference before committing it.
 #include <cstdlib>
 #include <fstream>
@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "../explain/sample_profile.h"
+#include "explain/leak_suppressions.h"
 #include "sample_story.h"
 #include "views/report_export.h"
 #include "views/report_view.h"
@@ -28,6 +29,36 @@ std::string json_text(const HeapProfile& profile, std::optional<std::size_t> top
                     {.version = "1.2.3", .focus = "", .top = top});
   output.flush();
   return capture.text();
+}
+
+HeapProfile suppressed_profile() {
+  HeapProfile profile = sample_profile();
+  explain::suppress_leaks(profile,
+                          {{.pattern = "Cache::put", .line = 2, .stacks = 0, .matched = {}},
+                           {.pattern = "old\x1b[2J", .line = 3, .stacks = 0, .matched = {}},
+                           {.pattern = "gone", .line = 7, .stacks = 0, .matched = {}}});
+  return profile;
+}
+
+/// Of the sample's one leak, most is lost, some of that indirectly.
+HeapProfile searched_profile() {
+  HeapProfile profile = sample_profile();
+  profile.leak_scan = {.state = model::LeakScan::State::kDone,
+                       .time_ns = 10'000'000'000,
+                       .scanned_bytes = 60'000'000,
+                       .unreadable_bytes = 0};
+  for (model::BlockTotals* totals : {&profile.totals, &profile.stacks[1].totals,
+                                     &profile.threads[2].totals, &profile.sizes[1].totals}) {
+    totals->reachable = {100, 10'000'000};
+    totals->lost_indirectly = {50, 5'000'000};
+  }
+  return profile;
+}
+
+HeapProfile unsearched_profile() {
+  HeapProfile profile = sample_profile();
+  profile.leak_scan.state = model::LeakScan::State::kMissing;
+  return profile;
 }
 
 struct Look {
@@ -100,6 +131,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Look{"report_80", sample_profile, all_tables(80)},
                     Look{"report_ascii", sample_profile, all_tables(60, false)},
                     Look{"report_hostile", hostile_profile, all_tables(80)},
+                    Look{"report_searched", searched_profile, all_tables(80)},
+                    Look{"report_suppressed", suppressed_profile, all_tables(80)},
                     Look{"report_by_module", sample_profile, by(explain::Grouping::kModule)},
                     Look{"report_callers", sample_profile,
                          tree(explain::TreeDirection::kCallers, explain::Measure::kCalls)},
@@ -145,6 +178,31 @@ TEST(ReportJsonTest, TotalsReconcile) {
   }
 }
 
+TEST(ReportJsonTest, WhatIsLostIsToldFromWhatIsKept) {
+  const json report = json::parse(json_text(searched_profile()));
+  EXPECT_EQ(report["leak_scan"]["state"], "done");
+  for (const json& one : {report["totals"], report["leaks"][0]}) {
+    EXPECT_EQ(one["reachable_bytes"], 10'000'000);
+    EXPECT_EQ(one["unreachable_bytes"], 40'000'000);
+    EXPECT_EQ(one["unreachable_indirectly_blocks"], 50);
+  }
+  EXPECT_EQ(report["findings"][0]["kind"], "lost");
+  const json unknown = json::parse(json_text(unsearched_profile()));
+  EXPECT_EQ(unknown["leak_scan"]["state"], "missing");
+  EXPECT_TRUE(unknown["totals"]["unreachable_bytes"].is_null());
+}
+
+TEST(ReportJsonTest, LeaksAreThoseThatNothingSuppresses) {
+  const json report = json::parse(json_text(suppressed_profile()));
+  const json& totals = report["totals"];
+  EXPECT_TRUE(report["leaks"].empty());
+  EXPECT_EQ(totals["suppressed_bytes"], totals["live_at_exit_bytes"]);
+  EXPECT_EQ(sum(report["suppressions"], "bytes"), totals["suppressed_bytes"]);
+  EXPECT_EQ(report["suppressions"][0]["count"], 500);
+  EXPECT_EQ(report["suppressions"][2]["line"], 7);
+  EXPECT_EQ(report["suppressions"][2]["stacks"], 0);
+}
+
 TEST(ReportJsonTest, HostileNamesAreWellFormed) {
   const std::string text = json_text(hostile_profile());
   EXPECT_EQ(text.find('\n'), text.size() - 1);
@@ -177,34 +235,11 @@ TEST(ReportJsonTest, EveryFieldIsDocumented) {
   document << file.rdbuf();
   std::set<std::string> names;
   collect_names(json::parse(json_text(hostile_profile())), names);
-  collect_names(json::parse(json_text(sample_profile())), names);
+  collect_names(json::parse(json_text(suppressed_profile())), names);
   EXPECT_GT(names.size(), 50U);
   for (const std::string& name : names) {
     EXPECT_NE(document.str().find("`" + name + "`"), std::string::npos) << name;
   }
-}
-
-std::string folded(const HeapProfile& profile, explain::Measure measure) {
-  Capture capture;
-  Output output(capture.fd(), Output::Flush::kBatched);
-  write_folded_stacks(output, profile, measure);
-  output.flush();
-  return capture.text();
-}
-
-TEST(ReportFoldedTest, HasALineForEachStack) {
-  EXPECT_EQ(folded(sample_profile(), explain::Measure::kPeak),
-            "main;app::load(char const*);app::Cache::put(int) 100000000\n"
-            "main;libz.so.1+0x2000 800000\n");
-  EXPECT_EQ(folded(sample_profile(), explain::Measure::kTemporary),
-            "main;app::load(char const*);app::load_line(int);app::parse(std::string_view);"
-            "void std::vector<int, std::allocator<int> >::_M_realloc_insert<int>(int&&);"
-            "operator new(unsigned long) 7390\n");
-}
-
-TEST(ReportFoldedTest, ANameBreaksNoLine) {
-  const std::string text = folded(hostile_profile(), explain::Measure::kPeak);
-  EXPECT_EQ(std::ranges::count(text, '\n'), 2);
 }
 
 }  // namespace

@@ -5,37 +5,6 @@
 namespace mini::views {
 namespace {
 
-TEST(Utf8Test, WellFormedCharactersOfEachLengthDecode) {
-  EXPECT_EQ(decode_utf8("A").code, U'A');
-  EXPECT_EQ(decode_utf8("é").code, U'é');
-  EXPECT_EQ(decode_utf8("→x").code, U'→');
-  EXPECT_EQ(decode_utf8("→x").length, 3U);
-  EXPECT_EQ(decode_utf8("😀").code, U'😀');
-  EXPECT_EQ(decode_utf8("\U0010FFFF").code, U'\U0010FFFF');
-}
-
-TEST(Utf8Test, WhatRfc3629ForbidsIsInvalidAndOneByteLong) {
-  for (const std::string_view bad :
-       {"\xff", "\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-        "\xf8\x88\x80\x80\x80", "\xe2\x86", "\xe2", "\xe2\x28\xa1"}) {
-    const Decoded decoded = decode_utf8(bad);
-    EXPECT_FALSE(decoded.valid) << bad;
-    EXPECT_EQ(decoded.length, 1U);
-  }
-}
-
-TEST(Utf8Test, EveryCodePointSurvivesEncodingAndDecoding) {
-  for (char32_t code = 0; code <= 0x10ffff; ++code) {
-    if (code == 0xd800) code = 0xe000;
-    std::string text;
-    append_utf8(text, code);
-    const Decoded decoded = decode_utf8(text);
-    ASSERT_TRUE(decoded.valid);
-    ASSERT_EQ(decoded.code, code);
-    ASSERT_EQ(decoded.length, text.size());
-  }
-}
-
 TEST(PrintableTest, ControlsAndInvalidBytesAreEscaped) {
   EXPECT_EQ(printable("a\x1b[31mb", true), "a\\x1b[31mb");
   EXPECT_EQ(printable("a\nb\tc\rd\x7f", true), "a\\nb\\tc\\x0dd\\x7f");

@@ -18,7 +18,7 @@ TEST(Record, AWordSaysKindDetailAndTime) {
 
 TEST(Record, WhatIsNoKindHasNoWords) {
   for (unsigned kind = 0; kind < 16; ++kind) {
-    const bool is_known = kind >= 1 && kind <= static_cast<unsigned>(RecordKind::kModuleGone);
+    const bool is_known = kind >= 1 && kind <= static_cast<unsigned>(RecordKind::kMarker);
     EXPECT_EQ(head_words(static_cast<RecordKind>(kind)) != 0, is_known) << kind;
   }
 }

@@ -1,0 +1,96 @@
+#include "cli/cmd_diff.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/cmd_trace.h"
+#include "cli/diff_arguments.h"
+#include "cli/output_file.h"
+#include "cli/read_progress.h"
+#include "cli/terminal.h"
+#include "explain/diff_findings.h"
+#include "sources/heap_profile_reader.h"
+#include "views/diff_view.h"
+#include "views/event_facts.h"
+
+namespace mini::cli {
+namespace {
+
+int complain(int status, const std::string& message) {
+  print_error(fmt::format("heapspy diff: {}\n", message));
+  return status;
+}
+
+Result<model::HeapProfile> read(const std::string& file) {
+  ReadProgressLine line;
+  return sources::read_heap_profile(
+      file, {}, [&line](std::uint64_t read, std::uint64_t all) { line.update(read, all); });
+}
+
+void write_text(views::Output& output, int fd, const explain::ProfileDiff& diff,
+                std::span<const explain::Finding> findings, const DiffArguments& arguments) {
+  views::DiffOptions options;
+  options.style = choose_style(look_around(fd), arguments.color, arguments.width);
+  options.top = arguments.top.value_or(options.top);
+  options.depth = arguments.depth.value_or(options.depth);
+  options.by = arguments.by;
+  options.measure = arguments.measure;
+  options.before_file = arguments.before;
+  options.after_file = arguments.after;
+  views::write_diff(output.buffer(), diff, findings, options);
+}
+
+void write(views::Output& output, int fd, const explain::ProfileDiff& diff,
+           const DiffArguments& arguments) {
+  const std::vector<explain::Finding> findings = explain::find_in_diff(diff);
+  if (arguments.json) {
+    views::write_diff_json(output, diff, findings,
+                           {.version = MINI_VERSION,
+                            .before_file = arguments.before,
+                            .after_file = arguments.after,
+                            .measure = arguments.measure.value_or(explain::Measure::kPeak),
+                            .by = arguments.by,
+                            .top = arguments.top});
+  } else {
+    write_text(output, fd, diff, findings, arguments);
+  }
+  output.flush();
+}
+
+bool is_too_much(const explain::ProfileDiff& diff, const DiffArguments& arguments) {
+  if (!arguments.most_growth) return false;
+  const auto measure = arguments.measure.value_or(explain::Measure::kPeak);
+  const explain::BeforeAndAfter totals = explain::totals_of(diff);
+  return arguments.most_growth->is_exceeded(explain::measure_of(totals.before, measure),
+                                            explain::measure_of(totals.after, measure));
+}
+
+int diff(const DiffArguments& arguments) {
+  const auto before = read(arguments.before);
+  if (!before) return complain(kExitOutputError, before.error().message);
+  const auto after = read(arguments.after);
+  if (!after) return complain(kExitOutputError, after.error().message);
+  const explain::ProfileDiff diff = explain::diff_profiles(*before, *after);
+  auto file = arguments.output_path
+                  ? open_output(*arguments.output_path)
+                  : Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"));
+  if (!file) return complain(kExitOutputError, file.error().message);
+  views::Output output(file->fd(), views::Output::Flush::kBatched);
+  write(output, file->fd(), diff, arguments);
+  if (!output.healthy()) {
+    return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
+                                                  views::errno_text(output.error_number())));
+  }
+  return is_too_much(diff, arguments) ? kExitGrowth : 0;
+}
+
+}  // namespace
+
+int run_diff_command(std::span<const std::string> words) {
+  const auto arguments = parse_diff_arguments(words);
+  if (!arguments) return complain(kExitUsage, arguments.error().message);
+  if (arguments->help) return print(diff_help()) ? 0 : kExitOutputError;
+  return diff(*arguments);
+}
+
+}  // namespace mini::cli

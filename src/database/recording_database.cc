@@ -1,0 +1,246 @@
+#include "database/recording_database.h"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <fmt/format.h>
+#include <random>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <unordered_map>
+#include <utility>
+
+#include "database/schema.h"
+#include "database/sqlite.h"
+#include "recording/reader.h"
+
+namespace mini::database {
+namespace {
+
+using recording::CallKind;
+
+/// A quantity; SQLite's numbers have a sign.
+std::int64_t quantity(std::uint64_t n) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(n, INT64_MAX));
+}
+
+/// An address, bit by bit: those of the upper half are negative numbers.
+std::int64_t bits(std::uint64_t n) {
+  return std::bit_cast<std::int64_t>(n);
+}
+
+/// A number of which 0 is none.
+Value number_or_null(std::uint32_t number) {
+  return number == 0 ? Value() : Value(std::int64_t{number});
+}
+
+Value text_or_null(std::string_view text) {
+  return text.empty() ? Value() : Value(text);
+}
+
+std::string_view kind_name(CallKind kind) {
+  static constexpr std::string_view kNames[] = {"malloc",  "calloc", "realloc",
+                                                "aligned", "new",    "pool"};
+  const auto i = static_cast<std::size_t>(kind);
+  return i < std::size(kNames) ? kNames[i] : kNames[0];
+}
+
+/// Addresses come from a recording, perhaps from an adversary's: none can know which of them meet.
+struct AddressHash {
+  std::uint64_t multiplier = (std::uint64_t{std::random_device()()} << 32U) | 0x9e3779b9U;
+  std::size_t operator()(std::uint64_t address) const {
+    const std::uint64_t mixed = address * multiplier;
+    return mixed ^ mixed >> 32U;
+  }
+};
+
+class DatabaseWriter final : public recording::Visitor {
+ public:
+  DatabaseWriter(Database& database, const ReadProgress& progress)
+      : progress_(progress),
+        database_(database),
+        facts_(database, "INSERT INTO recording VALUES (?, ?)"),
+        // The first definition of a number holds.
+        modules_(database, "INSERT OR IGNORE INTO modules VALUES (?, ?, ?, ?)"),
+        threads_(database,
+                 "INSERT INTO threads VALUES (?, ?, ?) "
+                 "ON CONFLICT (id) DO UPDATE SET name = excluded.name"),
+        frames_(database, "INSERT OR IGNORE INTO frames VALUES (?, ?, ?)"),
+        forget_lines_(database, "DELETE FROM lines WHERE frame_id = ?"),
+        lines_(database, "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)"),
+        stacks_(database, "INSERT OR IGNORE INTO stacks VALUES (?, ?, ?)"),
+        events_(database, "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        samples_(database, "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+        markers_(database, "INSERT INTO markers VALUES (?, ?, ?)") {}
+
+  void module(recording::ModuleNumber number, const recording::ModuleFacts& facts) override {
+    modules_.run({std::int64_t{number}, facts.path, text_or_null(facts.build_id),
+                  bits(facts.load_bias.value)});
+  }
+  void thread(recording::ThreadNumber number, const recording::ThreadFacts& facts) override {
+    threads_.run({std::int64_t{number}, quantity(facts.tid), text_or_null(facts.name)});
+  }
+  void frame(recording::FrameNumber number, const recording::FrameFacts& facts) override {
+    frames_.run({std::int64_t{number}, number_or_null(facts.module), bits(facts.address)});
+  }
+  void source(recording::FrameNumber number,
+              const std::vector<recording::SourceFrame>& lines) override {
+    forget_lines_.run({std::int64_t{number}});
+    std::int64_t depth = 0;
+    for (const recording::SourceFrame& line : lines) {
+      lines_.run({std::int64_t{number}, depth++, text_or_null(line.function),
+                  text_or_null(line.file), number_or_null(line.line), std::int64_t{line.inlined}});
+    }
+  }
+  void stack(recording::StackNumber number, const recording::StackFacts& facts) override {
+    stacks_.run({std::int64_t{number}, number_or_null(facts.caller), number_or_null(facts.frame)});
+  }
+  void allocation(const recording::Allocation& event) override {
+    ++last_id_;
+    // Where the address was live, the free in between is not in the recording.
+    const Value ended = replace_live(event.address, last_id_);
+    const auto stands_for = std::min(event.weight_bytes, recording::kMostBlockBytes);
+    events_.run({last_id_, quantity(event.time_ns), number_or_null(event.thread),
+                 kind_name(event.kind), bits(event.address.value),
+                 quantity(std::min(event.requested_bytes, recording::kMostBlockBytes)),
+                 stands_for == 0 ? Value() : Value(quantity(stands_for)),
+                 number_or_null(event.stack), ended});
+  }
+  void free(const recording::Free& event) override {
+    events_.run({++last_id_, quantity(event.time_ns), number_or_null(event.thread), "free",
+                 bits(event.address.value), Value(), Value(), number_or_null(event.stack),
+                 take_live(event.address)});
+  }
+  void sample(const recording::KernelSample& sample) override {
+    samples_.run({quantity(sample.time_ns), quantity(sample.resident.count),
+                  quantity(sample.peak_resident.count), quantity(sample.agent_resident.count),
+                  quantity(sample.break_bytes.count), quantity(sample.mapped_bytes.count),
+                  quantity(sample.minor_faults), quantity(sample.major_faults)});
+  }
+  void marker(const recording::Marker& marker) override {
+    markers_.run({quantity(marker.time_ns), number_or_null(marker.thread), marker.text});
+  }
+  bool progress(std::uint64_t read_bytes, std::uint64_t file_bytes) override {
+    if (progress_) progress_(read_bytes, file_bytes);
+    return database_.healthy();
+  }
+
+  void summary(const recording::Summary& summary, std::string_view heapspy_version) {
+    const auto fact = [this](std::string_view key, const Value& value) {
+      facts_.run({key, value});
+    };
+    const recording::ProcessFacts& process = summary.process;
+    fact("heapspy", heapspy_version);
+    fact("pid", quantity(process.pid));
+    fact("parent_pid", quantity(process.parent_pid));
+    fact("executable", text_or_null(process.executable));
+    for (std::size_t i = 0; i < process.command.size(); ++i) {
+      fact(fmt::format("argument {}", i), process.command[i]);
+    }
+    fact("started_unix_ns", quantity(process.start_unix_ns));
+    fact("sample_bytes", quantity(process.sample_bytes));
+    end(fact, summary.ending.value_or(recording::Ending{}));
+    fact("is_cut", std::int64_t{summary.damage.is_cut});
+    fact("skipped_file_blocks", quantity(summary.damage.skipped_blocks));
+    fact("skipped_file_bytes", quantity(summary.damage.skipped_bytes));
+  }
+
+ private:
+  template <typename Fact>
+  static void end(const Fact& fact, const recording::Ending& ending) {
+    using Kind = recording::Ending::Kind;
+    static constexpr std::string_view kEndings[] = {"exited", "killed", "exec", "detached",
+                                                    "unknown"};
+    const auto status_of = [&](Kind kind) {
+      return ending.kind == kind ? Value(std::int64_t{ending.status}) : Value();
+    };
+    const auto kind = std::min(static_cast<std::size_t>(ending.kind), std::size(kEndings) - 1);
+    fact("ending", kEndings[kind]);
+    fact("exit_status", status_of(Kind::kExited));
+    fact("signal", status_of(Kind::kKilled));
+    fact("ended_ns", quantity(ending.time_ns));
+    fact("dropped_events", quantity(ending.losses.dropped_events));
+    fact("truncated_stacks", quantity(ending.losses.truncated_stacks));
+  }
+
+  /// Each returns the allocation that was live at the address.
+  Value replace_live(Address address, std::int64_t id) {
+    const auto [at, is_new] = live_.try_emplace(address.value, id);
+    return is_new ? Value() : Value(std::exchange(at->second, id));
+  }
+  Value take_live(Address address) {
+    const auto at = live_.find(address.value);
+    if (at == live_.end()) return {};
+    const std::int64_t id = at->second;
+    live_.erase(at);
+    return id;
+  }
+
+  const ReadProgress& progress_;
+  Database& database_;
+  Statement facts_;
+  Statement modules_;
+  Statement threads_;
+  Statement frames_;
+  Statement forget_lines_;
+  Statement lines_;
+  Statement stacks_;
+  Statement events_;
+  Statement samples_;
+  Statement markers_;
+  std::unordered_map<std::uint64_t, std::int64_t, AddressHash> live_;  // id of the allocation
+  std::int64_t last_id_ = 0;
+};
+
+/// Nobody but us has the file, and nobody wants half of it: no journal, no waiting for the disk.
+void prepare(Database& database) {
+  database.execute(
+      "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;");
+  database.execute(fmt::format("PRAGMA user_version = {};", kSchemaVersion));
+  database.execute("BEGIN");
+  database.execute(kSchema);
+}
+
+Result<void> fill(Database& database, const std::string& recording,
+                  std::string_view heapspy_version, const ReadProgress& progress) {
+  prepare(database);
+  DatabaseWriter writer(database, progress);
+  const auto summary = recording::read_recording(recording, writer);
+  if (!summary) return std::unexpected(summary.error());
+  writer.summary(*summary, heapspy_version);
+  database.execute("COMMIT");
+  return {};
+}
+
+Result<void> cannot_write(const std::string& path, std::string_view why) {
+  return fail(fmt::format("cannot write '{}': {}", path, why));
+}
+
+/// A name that is taken by something else than a file: SQLite writes to no pipe and no device.
+bool is_no_file(const std::string& path) {
+  struct stat status{};
+  return stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+}  // namespace
+
+Result<void> write_recording_database(const std::string& recording, const std::string& path,
+                                      std::string_view heapspy_version,
+                                      const ReadProgress& progress) {
+  if (is_no_file(path)) return cannot_write(path, "SQLite writes to files only");
+  const std::string partial = path + ".partial";
+  unlink(partial.c_str());  // of a run that was killed
+  Database database(partial);
+  const auto filled = fill(database, recording, heapspy_version, progress);
+  const auto closed = database.close();
+  if (filled && closed && std::rename(partial.c_str(), path.c_str()) == 0) return {};
+  const int error = errno;
+  unlink(partial.c_str());
+  if (!filled) return filled;
+  if (!closed) return cannot_write(path, closed.error().message);
+  return cannot_write(path, std::generic_category().message(error));
+}
+
+}  // namespace mini::database

@@ -1,0 +1,23 @@
+// A recording as an SQLite database: every event is a row. docs/exports.md describes the tables.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace mini::database {
+
+/// Told now and then how much of the recording has been read.
+using ReadProgress = std::function<void(std::uint64_t read_bytes, std::uint64_t file_bytes)>;
+
+/// Reads a recording from front to back, in memory for what is live at once, whatever its length.
+/// The file appears under its name when it is whole; until then it is `path`.partial beside it. A
+/// damaged or cut recording gives what is sound. Errors are ready to be shown.
+Result<void> write_recording_database(const std::string& recording, const std::string& path,
+                                      std::string_view heapspy_version,
+                                      const ReadProgress& progress);
+
+}  // namespace mini::database

@@ -1,0 +1,211 @@
+#include "explain/memory_findings.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "explain/memory_ledger.h"
+
+namespace mini::explain {
+namespace {
+
+using model::Inspection;
+using model::PieceTotals;
+using model::PieceUse;
+
+constexpr double kOfDamage = 100;     // before everything that is only large
+constexpr double kNoticeable = 0.05;  // a share of the resident memory
+constexpr Bytes kWorthATry = kMiB;
+
+std::string counted_words(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
+}
+
+double share_of(const Inspection& inspection, Bytes part) {
+  const Bytes whole = inspection.resident.value_or(inspection.mapped);
+  return whole == Bytes{} ? 0 : static_cast<double>(part.count) / static_cast<double>(whole.count);
+}
+
+std::string share_words(const Inspection& inspection, Bytes part) {
+  return fmt::format("{:.0f}% of the {} memory", 100 * share_of(inspection, part),
+                     inspection.resident ? "resident" : "mapped");
+}
+
+Bytes free_resident(const model::TotalsByUse& totals) {
+  Bytes sum;
+  for (std::size_t use = 0; use < model::kPieceUseCount; ++use) {
+    if (model::is_free(static_cast<PieceUse>(use))) sum += totals.at(use).resident;
+  }
+  return sum;
+}
+
+void find_damage(const Inspection& inspection, const model::Heap& heap, std::vector<Finding>& out) {
+  if (heap.damages_count == 0) return;
+  const model::HeapDamage& first = heap.damages.front();
+  const bool may_be_motion =
+      inspection.source == Inspection::Source::kProcess && inspection.pause_ns == 0;
+  out.push_back(
+      {.kind = "damage",
+       .statement =
+           may_be_motion
+               ? fmt::format("{} in the heap disagree, perhaps because the process went on "
+                             "while it was read.",
+                             counted_words(heap.damages_count, "place"))
+               : fmt::format("The heap is damaged in {}.",
+                             counted_words(heap.damages_count, "place")),
+       .evidence = fmt::format("At {}, {} is {}; it should be {}.", format_address(first.where),
+                               first.field, first.found, first.expected),
+       .advice = may_be_motion
+                     ? "Inspect without --no-stop to be sure."
+                     : "Look for writes past the end of the block before that address, or "
+                       "into a block that was freed.",
+       .weight = kOfDamage});
+}
+
+void find_returnable(const Inspection& inspection, std::vector<Finding>& out) {
+  const Bytes bytes = inspection.account.returnable;
+  if (bytes < kWorthATry || share_of(inspection, bytes) < kNoticeable) return;
+  out.push_back(
+      {.kind = "returnable",
+       .statement =
+           fmt::format("malloc_trim(0) would give {} back to the system.", format_bytes(bytes)),
+       .evidence =
+           fmt::format("So much is in whole pages of free chunks and of the main arena's top: "
+                       "{}.",
+                       share_words(inspection, bytes)),
+       .advice = "Call malloc_trim(0) after the work that needed the memory, or have it given back "
+                 "earlier: GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072.",
+       .weight = share_of(inspection, bytes)});
+}
+
+void find_pinned(const Inspection& inspection, std::vector<Finding>& out) {
+  const Bytes bytes = inspection.account.pinned;
+  if (bytes < kWorthATry || share_of(inspection, bytes) < kNoticeable) return;
+  const auto& pins = inspection.account.pins;
+  std::string evidence = "Free chunks share their pages with blocks in use.";
+  if (!pins.empty()) {
+    evidence = fmt::format("The most is kept by {} from {} on ({}): {} around it.",
+                           counted_words(pins.front().blocks, "block"),
+                           format_address(pins.front().first_block),
+                           format_bytes(pins.front().size), format_bytes(pins.front().pinned));
+  }
+  out.push_back({.kind = "pinned",
+                 .statement = fmt::format("{} is free but cannot be given back, {}.",
+                                          format_bytes(bytes), share_words(inspection, bytes)),
+                 .evidence = std::move(evidence),
+                 .advice = "Allocate what lives long before what lives short, or apart from it.",
+                 .weight = share_of(inspection, bytes)});
+}
+
+void find_arenas(const Inspection& inspection, const model::Heap& heap, std::vector<Finding>& out) {
+  Bytes kept;
+  std::uint64_t arenas = 0;
+  std::uint64_t abandoned = 0;
+  for (std::size_t i = 0; i < inspection.account.by_arena.size(); ++i) {
+    const model::HeapArena& arena = heap.arenas[i];
+    if (arena.is_main) continue;
+    ++arenas;
+    if (arena.attached_threads == 0U) ++abandoned;
+    kept += free_resident(inspection.account.by_arena[i]);
+  }
+  if (arenas == 0 || kept < kWorthATry || share_of(inspection, kept) < kNoticeable) return;
+  out.push_back(
+      {.kind = "arenas",
+       .statement = fmt::format("{} {} {} that is free.", counted_words(arenas, "thread arena"),
+                                arenas == 1 ? "holds" : "hold", format_bytes(kept)),
+       .evidence = fmt::format("{}; the threads of {} have ended.", share_words(inspection, kept),
+                               abandoned == 0 ? std::string("none") : format_count(abandoned)),
+       .advice = "Fewer arenas share their free memory: MALLOC_ARENA_MAX=2.",
+       .weight = share_of(inspection, kept)});
+}
+
+void find_threshold(const Inspection& inspection, const model::Heap& heap,
+                    std::vector<Finding>& out) {
+  const model::HeapParameters& parameters = heap.parameters;
+  constexpr Bytes kDefault = kKiB * 128;
+  const bool has_grown = !parameters.thresholds_are_fixed && parameters.mmap_threshold > kDefault;
+  const Bytes free = free_resident(inspection.account.total());
+  if (!has_grown || free < kWorthATry || share_of(inspection, free) < kNoticeable) return;
+  out.push_back({.kind = "mmap_threshold",
+                 .statement = fmt::format("Blocks up to {} no longer get mappings of their own.",
+                                          format_bytes(parameters.mmap_threshold)),
+                 .evidence = fmt::format(
+                     "A free of a mapping that large has raised M_MMAP_THRESHOLD from 128 "
+                     "KiB, and the trim threshold to {}.",
+                     format_bytes(parameters.trim_threshold)),
+                 .advice = "To have large blocks given back at once, fix it: "
+                           "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=131072.",
+                 .weight = share_of(inspection, free) / 2});
+}
+
+void find_huge_pages(const Inspection& inspection, std::vector<Finding>& out) {
+  Bytes huge;
+  for (const model::MemoryRegion& region : inspection.regions) huge += region.huge;
+  if (huge < kMiB * 16 || share_of(inspection, huge) < 4 * kNoticeable) return;
+  out.push_back({.kind = "huge_pages",
+                 .statement = fmt::format("{} is in huge pages, {}.", format_bytes(huge),
+                                          share_words(inspection, huge)),
+                 .evidence = "Each takes 2 MiB of memory once a byte of it is touched.",
+                 .advice = "To see what they cost, run once with the kernel's "
+                           "transparent_hugepage/enabled set to madvise.",
+                 .weight = share_of(inspection, huge) / 4});
+}
+
+void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
+  if (heap.mmapped_found != heap.parameters.mmapped_count) {
+    out.push_back({.kind = "mmapped_not_found",
+                   .statement = fmt::format("{} of {} mmapped chunks were found.",
+                                            format_count(heap.mmapped_found),
+                                            format_count(heap.parameters.mmapped_count)),
+                   .evidence = fmt::format("malloc counts {} in them, {} was found.",
+                                           format_bytes(heap.parameters.mmapped),
+                                           format_bytes(heap.mmapped_bytes_found)),
+                   .advice = "The rest is in the row of other anonymous memory.",
+                   .weight = 0.01});
+  }
+  if (heap.caches_not_found != 0) {
+    out.push_back({.kind = "caches_not_found",
+                   .statement = fmt::format("The caches of {} were not looked for.",
+                                            counted_words(heap.caches_not_found, "thread")),
+                   .evidence =
+                       "Without a thread's registers its cache is not known, and the blocks "
+                       "in it count as live.",
+                   .advice = "Inspect without --no-stop to see them.",
+                   .weight = 0.02});
+  }
+}
+
+void find_elsewhere(const Inspection& inspection, std::vector<Finding>& out) {
+  const std::int64_t other =
+      sum_of_kind(inspection.resident_ledger, model::MemoryKind::kOtherAnonymous);
+  const Bytes bytes{static_cast<std::uint64_t>(std::max<std::int64_t>(other, 0))};
+  if (bytes < kWorthATry || share_of(inspection, bytes) < 0.5) return;
+  out.push_back(
+      {.kind = "not_malloc",
+       .statement = fmt::format("Most of the memory is not malloc's: {} is anonymous memory "
+                                "of others.",
+                                format_bytes(bytes)),
+       .evidence = fmt::format("{}.", share_words(inspection, bytes)),
+       .advice = "heapspy trace -p shows who maps such memory while it grows.",
+       .weight = share_of(inspection, bytes)});
+}
+
+}  // namespace
+
+std::vector<Finding> find_in_inspection(const Inspection& inspection) {
+  std::vector<Finding> findings;
+  if (inspection.heap) {
+    find_damage(inspection, *inspection.heap, findings);
+    find_returnable(inspection, findings);
+    find_pinned(inspection, findings);
+    find_arenas(inspection, *inspection.heap, findings);
+    find_threshold(inspection, *inspection.heap, findings);
+    find_unseen(*inspection.heap, findings);
+  }
+  find_huge_pages(inspection, findings);
+  find_elsewhere(inspection, findings);
+  std::ranges::stable_sort(findings, std::ranges::greater(), &Finding::weight);
+  return findings;
+}
+
+}  // namespace mini::explain

@@ -1,0 +1,220 @@
+// Heap rows come from the pieces, page by page; all others from the kernel's figure for each
+// mapping. What a heap's mappings have beyond their pieces is a row, and what the kernel's total
+// has beyond its mappings another: nothing is left over and nothing is counted twice.
+#include "explain/memory_ledger.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <utility>
+
+#include "base/text.h"
+
+namespace mini::explain {
+namespace {
+
+using model::FigureTag;
+using model::Inspection;
+using model::MemoryKind;
+using model::MemoryRegion;
+using model::MemoryRow;
+using model::PieceTotals;
+using model::PieceUse;
+
+struct Amounts {
+  std::int64_t resident = 0;
+  std::int64_t mapped = 0;
+};
+
+std::int64_t signed_count(Bytes bytes) {
+  return static_cast<std::int64_t>(bytes.count);
+}
+
+/// Rows of both ledgers by what they are.
+class Rows {
+ public:
+  void add(MemoryKind kind, const std::string& owner, FigureTag tag, Amounts amounts) {
+    auto& row = rows_[{kind, owner}];
+    row.first = std::max(row.first, tag);
+    row.second.resident += amounts.resident;
+    row.second.mapped += amounts.mapped;
+  }
+
+  /// Largest first within a kind; empty ones left out.
+  std::vector<MemoryRow> take(std::int64_t Amounts::* which) const {
+    std::vector<MemoryRow> list;
+    for (const auto& [key, row] : rows_) {
+      if (row.second.*which == 0) continue;
+      list.push_back({key.first, row.second.*which, key.second, row.first});
+    }
+    std::ranges::stable_sort(list, [](const MemoryRow& a, const MemoryRow& b) {
+      return a.kind != b.kind ? a.kind < b.kind : a.bytes > b.bytes;
+    });
+    return list;
+  }
+
+ private:
+  std::map<std::pair<MemoryKind, std::string>, std::pair<FigureTag, Amounts>> rows_;
+};
+
+MemoryKind kind_of(PieceUse use) {
+  switch (use) {
+    case PieceUse::kLive:
+      return MemoryKind::kLiveBlocks;
+    case PieceUse::kCached:
+      return MemoryKind::kCachedBlocks;
+    case PieceUse::kFastbin:
+    case PieceUse::kUnsorted:
+    case PieceUse::kSmallbin:
+    case PieceUse::kLargebin:
+    case PieceUse::kSlab:
+      return MemoryKind::kFreeInBins;
+    case PieceUse::kTop:
+      return MemoryKind::kFreeTop;
+    case PieceUse::kAllocator:
+      return MemoryKind::kAllocatorOverhead;
+    case PieceUse::kForeign:
+      return MemoryKind::kForeignBreak;
+    case PieceUse::kUnknown:
+      return MemoryKind::kUnknownHeap;
+  }
+  return MemoryKind::kUnknownHeap;
+}
+
+/// Adds an arena's rows; returns all that they cover.
+Amounts add_arena(Rows& rows, const model::TotalsByUse& totals, const std::string& owner,
+                  bool mmapped) {
+  Amounts covered;
+  for (std::size_t i = 0; i < model::kPieceUseCount; ++i) {
+    const PieceTotals& total = totals.at(i);
+    MemoryKind kind = kind_of(static_cast<PieceUse>(i));
+    if (mmapped && kind == MemoryKind::kLiveBlocks) kind = MemoryKind::kMmappedBlocks;
+    const FigureTag tag =
+        kind == MemoryKind::kUnknownHeap ? FigureTag::kUnknown : FigureTag::kMeasured;
+    rows.add(kind, owner, tag,
+             {signed_count(total.resident) - signed_count(total.resident_header),
+              signed_count(total.size) - signed_count(total.header)});
+    rows.add(MemoryKind::kAllocatorOverhead, owner, FigureTag::kMeasured,
+             {signed_count(total.resident_header), signed_count(total.header)});
+    covered.resident += signed_count(total.resident);
+    covered.mapped += signed_count(total.size);
+  }
+  return covered;
+}
+
+Amounts add_heap(Rows& rows, const Inspection& inspection) {
+  Amounts covered;
+  if (!inspection.heap) return covered;
+  const auto add = [&](const model::TotalsByUse& totals, const std::string& owner, bool mmapped) {
+    const Amounts more = add_arena(rows, totals, owner, mmapped);
+    covered.resident += more.resident;
+    covered.mapped += more.mapped;
+  };
+  for (std::uint32_t i = 0; i < inspection.account.by_arena.size(); ++i) {
+    add(inspection.account.by_arena[i], arena_name(*inspection.heap, i), false);
+  }
+  add(inspection.account.without_arena, "mmapped chunks", true);
+  return covered;
+}
+
+bool is_shared_memory(const model::Mapping& mapping) {
+  static constexpr std::string_view kPlaces[] = {"/dev/shm/", "/memfd:", "/SYSV", "/dev/zero"};
+  return mapping.shared &&
+         (mapping.path.empty() || std::ranges::any_of(kPlaces, [&](std::string_view place) {
+            return mapping.path.starts_with(place);
+          }));
+}
+
+/// Mappings that allocators with no decoder are known to be behind, by the library that is loaded.
+std::string anonymous_owner(const Inspection& inspection) {
+  static constexpr std::pair<std::string_view, std::string_view> kAllocators[] = {
+      {"libjemalloc.", "jemalloc"}, {"libtcmalloc", "tcmalloc"},
+      {"libmimalloc", "mimalloc"},  {"libminimalloc.", "libminimalloc"},
+      {"libjvm.", "HotSpot"},       {"libmozjs", "SpiderMonkey"}};
+  for (const MemoryRegion& region : inspection.regions) {
+    for (const auto& [library, name] : kAllocators) {
+      if (path_basename(region.mapping.path).starts_with(library)) return std::string(name);
+    }
+  }
+  return "";
+}
+
+struct Owner {
+  MemoryKind kind;
+  std::string name;
+  FigureTag tag = FigureTag::kMeasured;
+};
+
+Owner owner_of(const MemoryRegion& region, const MemoryRegion* before,
+               const std::string& allocator) {
+  const std::string& path = region.mapping.path;
+  if (path == "[stack]") return {MemoryKind::kMainStack, ""};
+  if (region.stack_of) {
+    return {MemoryKind::kThreadStack, fmt::format("thread {}", *region.stack_of)};
+  }
+  if (is_shared_memory(region.mapping)) return {MemoryKind::kSharedMemory, path};
+  if (path.starts_with('/')) return {MemoryKind::kProgramFile, path};
+  if (path.starts_with("[v")) return {MemoryKind::kKernel, path};
+  if (!path.empty()) return {MemoryKind::kOtherAnonymous, path};
+  // Zeros behind a file's data are that file's ("bss").
+  const bool is_bss = before != nullptr &&
+                      before->mapping.range.end == region.mapping.range.begin &&
+                      before->mapping.protection.write && before->mapping.path.starts_with('/') &&
+                      region.mapping.protection == before->mapping.protection;
+  if (is_bss) return {MemoryKind::kProgramFile, before->mapping.path};
+  return {MemoryKind::kOtherAnonymous, allocator,
+          allocator.empty() ? FigureTag::kMeasured : FigureTag::kEstimated};
+}
+
+/// Whether pieces lie in a mapping.
+bool holds_pieces(const Inspection& inspection, const MemoryRegion& region) {
+  return std::ranges::binary_search(inspection.heap_mappings, region.mapping.range.begin);
+}
+
+}  // namespace
+
+std::string arena_name(const model::Heap& heap, std::uint32_t arena) {
+  if (arena >= heap.arenas.size()) return "mmapped chunks";
+  return heap.arenas[arena].is_main ? "main arena" : fmt::format("arena {}", arena);
+}
+
+std::string arena_name(const model::Inspection& inspection, std::uint32_t arena) {
+  return inspection.heap ? arena_name(*inspection.heap, arena) : "";
+}
+
+std::int64_t sum_of_kind(const std::vector<MemoryRow>& rows, MemoryKind kind) {
+  std::int64_t sum = 0;
+  for (const MemoryRow& row : rows) sum += row.kind == kind ? row.bytes : 0;
+  return sum;
+}
+
+void make_memory_ledgers(Inspection& inspection) {
+  Rows rows;
+  Amounts rest = add_heap(rows, inspection);  // of the heaps' mappings, what pieces do not cover
+  rest = {-rest.resident, -rest.mapped};
+  const std::string allocator = anonymous_owner(inspection);
+  Amounts total;
+  const MemoryRegion* before = nullptr;
+  for (const MemoryRegion& region : inspection.regions) {
+    const Amounts amounts{signed_count(region.resident), signed_count(region.mapping.range.size())};
+    total.resident += amounts.resident;
+    total.mapped += amounts.mapped;
+    if (holds_pieces(inspection, region)) {
+      rest.resident += amounts.resident;
+      rest.mapped += amounts.mapped;
+    } else {
+      const Owner owner = owner_of(region, before, allocator);
+      rows.add(owner.kind, owner.name, owner.tag, amounts);
+    }
+    before = &region;
+  }
+  rows.add(MemoryKind::kHeapRest, "", FigureTag::kDerived, rest);
+  const std::int64_t resident =
+      inspection.resident ? signed_count(*inspection.resident) : total.resident;
+  rows.add(MemoryKind::kRemainder, "", FigureTag::kDerived,
+           {resident - total.resident, signed_count(inspection.mapped) - total.mapped});
+  if (inspection.resident) inspection.resident_ledger = rows.take(&Amounts::resident);
+  inspection.mapped_ledger = rows.take(&Amounts::mapped);
+}
+
+}  // namespace mini::explain

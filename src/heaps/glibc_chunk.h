@@ -1,0 +1,116 @@
+// glibc's chunk as it lies in memory, what every part of the decoder reads and writes down.
+//
+// A chunk's first word belongs to the chunk before it, unless that one is free: then it is that
+// chunk's size ("prev_size"). The second word is its own size with three flags below. What malloc
+// returns begins after these two.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <fmt/format.h>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/checked.h"
+#include "base/memory_reader.h"
+#include "base/text.h"
+#include "heaps/glibc_layout.h"
+#include "model/heap.h"
+#include "model/malloc_arithmetic.h"
+
+namespace mini::heaps {
+
+inline constexpr Bytes kChunkToUser{16};
+inline constexpr Bytes kForwardLink{16};
+inline constexpr Bytes kBackwardLink{24};
+inline constexpr Bytes kFenceSize{16};  // of a chunk that only marks an end: none so small is used
+
+/// The two words before a block.
+struct ChunkHeader {
+  static constexpr std::uint64_t kPreviousInUse = 1;
+  static constexpr std::uint64_t kMmapped = 2;
+  static constexpr std::uint64_t kFlags = 7;
+
+  std::uint64_t previous_size = 0;
+  std::uint64_t size_field = 0;
+
+  Bytes size() const { return {size_field & ~kFlags}; }
+  bool previous_in_use() const { return (size_field & kPreviousInUse) != 0; }
+  bool is_mmapped() const { return (size_field & kMmapped) != 0; }
+  /// As far as a size alone can tell.
+  bool is_plausible() const {
+    return size() >= model::kSmallestChunk && size().count % model::kChunkAlignment.count == 0 &&
+           !is_mmapped();
+  }
+};
+
+inline bool is_chunk_aligned(Address address) {
+  return address != Address{} && address.value % model::kChunkAlignment.count == 0;
+}
+
+/// Damage, the first of it in words and all of it counted.
+class DamageLog {
+ public:
+  explicit DamageLog(model::Heap& heap) : heap_(heap) {}
+  void add(Address where, std::string field, std::string found, std::string expected) {
+    constexpr std::size_t kMostKept = 64;
+    ++heap_.damages_count;
+    if (heap_.damages.size() >= kMostKept) return;
+    heap_.damages.push_back({where, std::move(field), std::move(found), std::move(expected)});
+  }
+
+ private:
+  model::Heap& heap_;
+};
+
+/// A chunk that is in a list, by whose list.
+struct ListedChunk {
+  Address chunk;
+  model::PieceUse use = model::PieceUse::kUnsorted;
+  std::uint32_t arena = model::kNoArena;
+};
+
+/// What the parts of the decoder share.
+struct GlibcDecoder {
+  const MemoryReader& memory;
+  const GlibcLayout& layout;
+  const GlibcCacheLayout& caches;
+  Bytes page_size;
+  model::Heap& heap;
+  DamageLog damages;
+  std::vector<ListedChunk> listed = {};         // by address once all lists are read
+  std::vector<Address> own_chunks = {};         // of thread caches; by address likewise
+  std::vector<model::HeapRegion> regions = {};  // of all arenas, by address
+  std::uint64_t places_tried = 0;               // of all walks, behind damage
+
+  std::optional<ChunkHeader> header_at(Address chunk) const {
+    return memory.read_object<ChunkHeader>(chunk);
+  }
+  std::optional<Address> pointer_at(Address at) const {
+    const auto value = memory.read_object<std::uint64_t>(at);
+    return value ? std::optional(Address{*value}) : std::nullopt;
+  }
+  /// The link at an address of a singly linked list.
+  std::optional<Address> link_at(Address at) const {
+    const auto stored = pointer_at(at);
+    if (!stored || !caches.safe_linking) return stored;
+    constexpr int kShift = 12;  // "PROTECT_PTR"
+    return Address{stored->value ^ (at.value >> kShift)};
+  }
+  /// Chunks that all regions of an arena have room for: no list of them is longer.
+  std::uint64_t most_chunks(std::uint32_t arena) const {
+    Bytes size;
+    for (const AddressRange& region : heap.arenas[arena].regions) size += region.size();
+    return size.count / model::kSmallestChunk.count;
+  }
+  /// The arena with a region that an address is in.
+  std::optional<std::uint32_t> arena_of(Address address) const {
+    const auto after = std::ranges::upper_bound(
+        regions, address, {}, [](const model::HeapRegion& region) { return region.range.begin; });
+    if (after == regions.begin() || !std::prev(after)->range.contains(address)) return std::nullopt;
+    return std::prev(after)->arena;
+  }
+};
+
+}  // namespace mini::heaps

@@ -1,0 +1,37 @@
+// glibc's heap, all of it: every arena, every chunk, every list.
+//
+// Pure over a MemoryReader: a stopped process, a running one, a core file, a fake. Nothing that is
+// read is trusted; what cannot be so is told as damage, and the rest is read all the same.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/memory_reader.h"
+#include "heaps/glibc.h"
+#include "model/heap.h"
+
+namespace mini::heaps {
+
+struct HeapThread {
+  std::int64_t id = 0;
+  std::optional<Address> thread_pointer;  // FS base, TPIDR_EL0
+};
+
+/// A process with glibc's malloc in it.
+struct GlibcTarget {
+  GlibcMalloc malloc;
+  std::vector<HeapThread> threads;
+  /// Its private, writable mappings without a file, the heap at the break included; by address.
+  std::vector<AddressRange> writable;
+  Bytes page_size{4096};
+};
+
+/// Hands every chunk to `sink`, arena by arena, then mmapped chunks. Cost: one pass over the memory
+/// of the heap by windows of 64 KiB, a read for each page with a listed chunk; memory for what is
+/// listed, not for what is live.
+model::Heap read_glibc_heap(const MemoryReader& memory, const GlibcTarget& target,
+                            model::PieceSink& sink);
+
+}  // namespace mini::heaps

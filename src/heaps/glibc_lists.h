@@ -1,0 +1,23 @@
+// glibc's lists of free chunks: bins and fast bins of arenas, thread caches.
+//
+// Each link is checked before it is followed, each list against what it must be like; a list that
+// is damaged is followed up to the damage.
+#pragma once
+
+#include <span>
+
+#include "heaps/glibc_chunk.h"
+#include "heaps/glibc_heap.h"
+
+namespace mini::heaps {
+
+/// Bins and fast bins of every arena, into decoder.heap.bins and decoder.listed.
+void read_bins(GlibcDecoder& decoder);
+
+/// The caches of the threads, found where their thread-local storage points to them.
+void read_caches(GlibcDecoder& decoder, std::span<const HeapThread> threads);
+
+/// Sorts what was listed; a chunk in two lists is damage.
+void finish_lists(GlibcDecoder& decoder);
+
+}  // namespace mini::heaps

@@ -1,0 +1,286 @@
+// Sources: malloc/malloc.c, "sysmalloc" (fences where an arena's memory is interrupted),
+// "_int_free" (the flag of the next chunk says whether a chunk is free).
+#include "heaps/glibc_walk.h"
+
+#include <fmt/format.h>
+
+#include "heaps/glibc_arenas.h"
+
+namespace mini::heaps {
+namespace {
+
+using model::HeapPiece;
+using model::PieceUse;
+
+constexpr int kSoundChunks = 8;                // in a row, to go on from a place behind damage
+constexpr std::uint64_t kMostTries = 1 << 22;  // places tried in a heap: 64 MiB of them
+
+class RegionWalk {
+ public:
+  RegionWalk(GlibcDecoder& decoder, const MemoryReader& memory, const model::HeapRegion& region,
+             model::PieceSink& sink)
+      : decoder_(decoder),
+        window_(memory),
+        probe_(memory),
+        arena_(decoder.heap.arenas[region.arena]),
+        region_(region),
+        sink_(sink) {
+    const Address top = arena_.top.value_or(Address{});
+    stop_ = region.range.contains(top) ? top : region.range.end;
+    next_listed_ =
+        std::ranges::lower_bound(decoder.listed, region.range.begin, {}, &ListedChunk::chunk);
+    next_own_ = std::ranges::lower_bound(decoder.own_chunks, region.range.begin);
+  }
+
+  void run() {
+    sink_.begin_region(region_);
+    Address at = first_chunk(decoder_, arena_, region_.range);
+    emit({region_.range.begin, at}, PieceUse::kAllocator, at - region_.range.begin);
+    if (stop_ < at) stop_ = region_.range.end;  // a top among the headers is none
+    while (at < stop_) at = step(at);
+    if (at == stop_ && stop_ < region_.range.end) {
+      emit({at, region_.range.end}, PieceUse::kTop, {});
+    }
+    sink_.end_region();
+  }
+
+ private:
+  static constexpr Bytes kHeader{8};
+
+  /// Of a free chunk all is free.
+  static Bytes header_bytes(PieceUse use, Bytes size) {
+    if (use == PieceUse::kAllocator) return size;
+    return use == PieceUse::kLive ? kHeader : Bytes{};
+  }
+
+  void emit(AddressRange range, PieceUse use, Bytes header) {
+    if (range.empty()) return;
+    sink_.piece({.range = range,
+                 .use = use,
+                 .arena = region_.arena,
+                 .header = std::min(header, range.size()),
+                 .before_user = kChunkToUser});
+  }
+
+  /// Takes the chunk at `at`; returns where the next one is.
+  Address step(Address at) {
+    const auto header = window_.at(at, region_.range.end);
+    if (header && is_fence(at, *header)) return cross_fence(at);
+    const auto end = header ? end_of(at, *header) : std::nullopt;
+    if (!end) {
+      decoder_.damages.add(
+          at + Bytes{8}, fmt::format("size of the chunk at {}", format_address(at)),
+          header ? fmt::format("{:#x}", header->size_field) : "unreadable",
+          fmt::format("a multiple of 16 from 32 to {:#x}, with flags below", (stop_ - at).count));
+      return skip(at, at + model::kChunkAlignment, PieceUse::kUnknown);
+    }
+    const auto next = window_.at(*end, region_.range.end);
+    const bool in_use = !next || next->previous_in_use();
+    if (!in_use && next->previous_size != header->size().count) {
+      decoder_.damages.add(*end, fmt::format("size before the chunk at {}", format_address(*end)),
+                           fmt::format("{:#x}", next->previous_size),
+                           fmt::format("{:#x}, the free chunk at {} says", header->size().count,
+                                       format_address(at)));
+    }
+    const PieceUse use = in_use ? use_of_used(at) : use_of_free(at);
+    emit({at, *end}, use, header_bytes(use, header->size()));
+    return *end;
+  }
+
+  /// nullopt where the size cannot be right.
+  std::optional<Address> end_of(Address at, const ChunkHeader& header) const {
+    if (!header.is_plausible()) return std::nullopt;
+    const auto range = checked_range(at, header.size());
+    return range && range->end <= stop_ ? std::optional(range->end) : std::nullopt;
+  }
+
+  /// Of the two fences, a thread's arena has 0 in the second.
+  bool is_fence(Address at, const ChunkHeader& header) const {
+    if (header.is_mmapped()) return false;
+    return header.size() == kFenceSize || (header.size() == Bytes{} && is_last(at));
+  }
+  bool is_last(Address at) const {
+    return !arena_.is_main && stop_ == region_.range.end && stop_ - at <= kFenceSize * 2;
+  }
+
+  /// Behind the two small chunks that mark an end come what others got by moving the break, and
+  /// then the arena's next part; in a thread's arena nothing comes.
+  Address cross_fence(Address at) {
+    if (is_last(at)) {
+      emit({at, region_.range.end}, PieceUse::kAllocator, region_.range.end - at);
+      return stop_;
+    }
+    const Address second = at + kFenceSize;
+    const auto behind = window_.at(second, region_.range.end);
+    if (!behind || behind->size() != kFenceSize) {
+      emit({at, std::min(second, stop_)}, PieceUse::kAllocator, kFenceSize);
+      return std::min(second, stop_);
+    }
+    const Address end = std::min(second + kFenceSize, stop_);
+    emit({at, end}, PieceUse::kAllocator, end - at);
+    return skip(end, end, PieceUse::kForeign);
+  }
+
+  /// Goes on at the first place from `first_try` on that chunks follow from.
+  Address skip(Address at, Address first_try, PieceUse use) {
+    Address place = first_try;
+    while (place < stop_ && !is_sound(place)) {
+      if (++decoder_.places_tried > kMostTries) place = stop_ - model::kChunkAlignment;
+      const bool is_readable = probe_.at(place, region_.range.end).has_value();
+      place = is_readable ? place + model::kChunkAlignment : next_page(place);
+    }
+    place = std::min(place, stop_);
+    emit({at, place}, use, {});
+    return place;
+  }
+
+  Address next_page(Address place) const {
+    return {(place.value | (decoder_.page_size.count - 1)) + 1};
+  }
+
+  bool is_sound(Address place) {
+    for (int i = 0; i < kSoundChunks && place != stop_; ++i) {
+      const auto header = probe_.at(place, region_.range.end);
+      const auto end = header ? end_of(place, *header) : std::nullopt;
+      if (!end || (i == 0 && !header->previous_in_use())) return false;
+      const auto next = probe_.at(*end, region_.range.end);
+      const bool is_free = next && !next->previous_in_use();
+      if (is_free && next->previous_size != header->size().count) return false;
+      place = *end;
+    }
+    return true;
+  }
+
+  const ListedChunk* listed(Address chunk) {
+    while (next_listed_ != decoder_.listed.end() && next_listed_->chunk < chunk) ++next_listed_;
+    return next_listed_ != decoder_.listed.end() && next_listed_->chunk == chunk ? &*next_listed_
+                                                                                 : nullptr;
+  }
+
+  /// Caches and fast bins keep their chunks marked as used.
+  PieceUse use_of_used(Address chunk) {
+    while (next_own_ != decoder_.own_chunks.end() && *next_own_ < chunk) ++next_own_;
+    if (next_own_ != decoder_.own_chunks.end() && *next_own_ == chunk) return PieceUse::kAllocator;
+    const ListedChunk* list = listed(chunk);
+    if (list == nullptr) return PieceUse::kLive;
+    if (list->use != PieceUse::kCached && list->use != PieceUse::kFastbin) {
+      decoder_.damages.add(chunk, fmt::format("chunk at {} in a bin", format_address(chunk)),
+                           "the next chunk says that it is in use", "free");
+    }
+    return list->use;
+  }
+
+  PieceUse use_of_free(Address chunk) {
+    const ListedChunk* list = listed(chunk);
+    if (list != nullptr) return list->use;
+    decoder_.damages.add(chunk, fmt::format("free chunk at {}", format_address(chunk)), "in no bin",
+                         "in a bin of its arena");
+    return PieceUse::kUnsorted;
+  }
+
+  GlibcDecoder& decoder_;
+  HeaderWindow window_;
+  HeaderWindow probe_;  // of its own: looking ahead must not move the walk's window
+  const model::HeapArena& arena_;
+  const model::HeapRegion& region_;
+  model::PieceSink& sink_;
+  Address stop_;
+  std::vector<ListedChunk>::const_iterator next_listed_;
+  std::vector<Address>::const_iterator next_own_;
+};
+
+// ── mmapped chunks ──────────────────────────────────────────────────────────────────────────────
+
+constexpr std::uint64_t kMostEmptyPages = 1 << 14;  // looked at without finding one
+
+class MmappedWalk {
+ public:
+  MmappedWalk(GlibcDecoder& decoder, model::PieceSink& sink) : decoder_(decoder), sink_(sink) {}
+
+  bool is_complete() const {
+    return decoder_.heap.mmapped_found >= decoder_.heap.parameters.mmapped_count;
+  }
+
+  /// The chunks at the begin of a mapping, one behind the other.
+  Address take_all(AddressRange mapping) {
+    Address at = mapping.begin;
+    while (at < mapping.end && !is_complete()) {
+      const auto chunk = chunk_at({at, mapping.end});
+      if (!chunk) break;
+      emit({at, chunk->second}, chunk->first);
+      at = chunk->second;
+    }
+    return at;
+  }
+
+  /// The rest of a mapping, page by page: others' mappings may be merged with a chunk's.
+  void search(AddressRange rest) {
+    Address at = rest.begin;
+    while (at < rest.end && !is_complete() && empty_pages_ < kMostEmptyPages) {
+      const Address next = take_all({at, rest.end});
+      if (next == at) ++empty_pages_;
+      at = next == at ? at + decoder_.page_size : next;
+    }
+  }
+
+ private:
+  /// A chunk whose mapping begins where `rest` does: where the chunk is, and the mapping's end. An
+  /// aligned block's chunk begins later; its first word says by how much.
+  std::optional<std::pair<Address, Address>> chunk_at(AddressRange rest) const {
+    const Address aligned = rest.begin + decoder_.page_size - kChunkToUser;
+    for (const Address chunk : {rest.begin, aligned}) {
+      const auto header = chunk < rest.end ? decoder_.header_at(chunk) : std::nullopt;
+      if (!header || !header->is_mmapped() ||
+          (header->size_field & ChunkHeader::kFlags) != ChunkHeader::kMmapped) {
+        continue;
+      }
+      if (header->previous_size != (chunk - rest.begin).count) continue;
+      const auto end = checked_range(chunk, header->size());
+      const bool whole = end && end->end <= rest.end && header->size() >= model::kSmallestChunk &&
+                         (end->end.value - rest.begin.value) % decoder_.page_size.count == 0;
+      if (whole && end->end > rest.begin) return std::pair(chunk, end->end);
+    }
+    return std::nullopt;
+  }
+
+  void emit(AddressRange mapping, Address chunk) {
+    ++decoder_.heap.mmapped_found;
+    decoder_.heap.mmapped_bytes_found += mapping.size();
+    const Bytes before_user = chunk - mapping.begin + kChunkToUser;
+    sink_.begin_region({.range = mapping});
+    sink_.piece({.range = mapping,
+                 .use = PieceUse::kLive,
+                 .header = before_user,
+                 .before_user = before_user});
+    sink_.end_region();
+  }
+
+  GlibcDecoder& decoder_;
+  model::PieceSink& sink_;
+  std::uint64_t empty_pages_ = 0;
+};
+
+}  // namespace
+
+void walk_region(GlibcDecoder& decoder, const MemoryReader& memory, const model::HeapRegion& region,
+                 model::PieceSink& sink) {
+  RegionWalk(decoder, memory, region, sink).run();
+}
+
+void walk_mmapped(GlibcDecoder& decoder, std::span<const AddressRange> writable,
+                  model::PieceSink& sink) {
+  MmappedWalk walk(decoder, sink);
+  std::vector<AddressRange> rests;
+  for (const AddressRange& mapping : writable) {
+    const bool is_arenas = std::ranges::any_of(
+        decoder.regions,
+        [&](const model::HeapRegion& region) { return region.range.overlaps(mapping); });
+    if (is_arenas) continue;
+    if (walk.is_complete()) return;
+    const Address begin = walk.take_all(mapping);
+    if (begin < mapping.end) rests.push_back({begin, mapping.end});
+  }
+  for (const AddressRange& rest : rests) walk.search(rest);
+}
+
+}  // namespace mini::heaps

@@ -1,0 +1,173 @@
+// Position-independent x86-64; addresses of the block are relative to the code's own.
+#include "inject/call_code.h"
+
+#include <cstring>
+
+namespace mini::inject {
+
+#if defined(__x86_64__)
+
+// The offsets from 0x400 on are those of CallBlock; what follows the code checks them.
+asm(R"(
+    .pushsection .rodata.heapspy_call, "a", @progbits
+    .balign 16
+    .globl heapspy_call_begin
+    .hidden heapspy_call_begin
+    .globl heapspy_call_end
+    .hidden heapspy_call_end
+    .set block, heapspy_call_begin + 0x400
+heapspy_call_begin:
+    cld
+    movl  $14, %eax                     # rt_sigprocmask(SIG_SETMASK, all, saved): no handler may
+    movl  $2, %edi                      # run on this stack, or leave dlopen by a longjmp
+    leaq  block+0x38(%rip), %rsi
+    leaq  block+0x40(%rip), %rdx
+    movl  $8, %r10d
+    syscall
+    call  *block+0x00(%rip)             # errno
+    movl  (%rax), %ecx
+    movl  %ecx, block+0x30(%rip)
+    leaq  block+0xe0(%rip), %rdi        # dlopen(path, flags)
+    movl  block+0x48(%rip), %esi
+    call  *block+0x08(%rip)
+    movq  %rax, block+0x28(%rip)
+    testq %rax, %rax
+    jz    1f
+    movq  %rax, %rdi                    # dlsym(handle, function)
+    leaq  block+0x4e0(%rip), %rsi
+    call  *block+0x10(%rip)
+    testq %rax, %rax
+    jz    1f
+    leaq  block+0x600(%rip), %rdi       # function(order)
+    call  *%rax
+    movl  %eax, block+0x24(%rip)
+    jmp   3f
+1:  movl  $-1, block+0x24(%rip)         # it failed: keep what dlerror() says
+    cmpq  $0, block+0x18(%rip)
+    je    3f
+    call  *block+0x18(%rip)
+    testq %rax, %rax
+    jz    3f
+    movq  %rax, %rsi
+    leaq  block+0x500(%rip), %rdi
+    movl  $255, %ecx
+2:  lodsb
+    stosb
+    testb %al, %al
+    jz    3f
+    decl  %ecx
+    jnz   2b
+3:  call  *block+0x00(%rip)
+    movl  block+0x30(%rip), %ecx
+    movl  %ecx, (%rax)
+    movl  $14, %eax                     # rt_sigprocmask(SIG_SETMASK, saved, 0)
+    movl  $2, %edi
+    leaq  block+0x40(%rip), %rsi
+    xorl  %edx, %edx
+    movl  $8, %r10d
+    syscall
+    movl  $1, block+0x20(%rip)          # CallState::kDone
+    movl  $0xe7, %eax                   # x87, SSE, AVX, AVX-512: what a function may change
+    xorl  %edx, %edx
+    xrstor64 heapspy_call_begin+0x2000(%rip)
+    pushq block+0xd0(%rip)
+    popfq
+    movq  block+0x50(%rip), %r15
+    movq  block+0x58(%rip), %r14
+    movq  block+0x60(%rip), %r13
+    movq  block+0x68(%rip), %r12
+    movq  block+0x70(%rip), %rbp
+    movq  block+0x78(%rip), %rbx
+    movq  block+0x80(%rip), %r11
+    movq  block+0x88(%rip), %r10
+    movq  block+0x90(%rip), %r9
+    movq  block+0x98(%rip), %r8
+    movq  block+0xa0(%rip), %rax
+    movq  block+0xa8(%rip), %rcx
+    movq  block+0xb0(%rip), %rdx
+    movq  block+0xb8(%rip), %rsi
+    movq  block+0xc0(%rip), %rdi
+    movq  block+0xc8(%rip), %rsp
+    jmp   *block+0xd8(%rip)
+heapspy_call_end:
+    .popsection
+)");
+
+// NOLINTBEGIN(readability-identifier-naming): labels of the assembler
+extern "C" const std::byte heapspy_call_begin[];
+extern "C" const std::byte heapspy_call_end[];
+// NOLINTEND(readability-identifier-naming)
+
+static_assert(offsetof(CallBlock, state) == 0x20 && offsetof(CallBlock, result) == 0x24);
+static_assert(offsetof(CallBlock, handle) == 0x28 && offsetof(CallBlock, saved_errno) == 0x30);
+static_assert(offsetof(CallBlock, all_signals) == 0x38 && offsetof(CallBlock, saved_mask) == 0x40);
+static_assert(offsetof(CallBlock, open_flags) == 0x48 && offsetof(CallBlock, r15) == 0x50);
+static_assert(offsetof(CallBlock, rax) == 0xa0 && offsetof(CallBlock, rsp) == 0xc8);
+static_assert(offsetof(CallBlock, flags) == 0xd0 && offsetof(CallBlock, rip) == 0xd8);
+static_assert(offsetof(CallBlock, path) == 0xe0 && offsetof(CallBlock, function) == 0x4e0);
+static_assert(offsetof(CallBlock, error) == 0x500 && sizeof(CallBlock::error) == 256);
+static_assert(offsetof(CallBlock, order) == 0x600);
+
+std::span<const std::byte> call_code() {
+  return {heapspy_call_begin, heapspy_call_end};
+}
+
+std::vector<std::byte> system_call_code(const kernel::ThreadContext& back) {
+  std::vector<std::byte> code;
+  const auto put = [&](std::initializer_list<int> bytes) {
+    for (const int byte : bytes) code.push_back(static_cast<std::byte>(byte));
+  };
+  const auto put_word = [&](std::uint64_t word) {
+    for (unsigned i = 0; i < 8; ++i) code.push_back(static_cast<std::byte>(word >> 8 * i));
+  };
+  // movabs into each register that a system call takes or changes.
+  struct Load {
+    int prefix, opcode;
+    std::uint64_t value;
+  };
+  const Load loads[] = {{0x48, 0xb8, back.rax}, {0x48, 0xb9, back.rcx}, {0x48, 0xba, back.rdx},
+                        {0x48, 0xbe, back.rsi}, {0x48, 0xbf, back.rdi}, {0x49, 0xb8, back.r8},
+                        {0x49, 0xb9, back.r9},  {0x49, 0xba, back.r10}, {0x49, 0xbb, back.r11}};
+  put({0x0f, 0x05});  // syscall
+  for (const Load& load : loads) {
+    put({load.prefix, load.opcode});
+    put_word(load.value);
+  }
+  put({0xff, 0x25, 0, 0, 0, 0});  // jmp to the address behind it
+  put_word(back.rip);
+  return code;
+}
+
+#else
+
+std::span<const std::byte> call_code() {
+  return {};
+}
+std::vector<std::byte> system_call_code(const kernel::ThreadContext&) {
+  return {};
+}
+
+#endif
+
+void set_way_back(CallBlock& block, const kernel::ThreadContext& back) {
+  block.r15 = back.r15;
+  block.r14 = back.r14;
+  block.r13 = back.r13;
+  block.r12 = back.r12;
+  block.rbp = back.rbp;
+  block.rbx = back.rbx;
+  block.r11 = back.r11;
+  block.r10 = back.r10;
+  block.r9 = back.r9;
+  block.r8 = back.r8;
+  block.rax = back.rax;
+  block.rcx = back.rcx;
+  block.rdx = back.rdx;
+  block.rsi = back.rsi;
+  block.rdi = back.rdi;
+  block.rsp = back.rsp;
+  block.flags = back.flags;
+  block.rip = back.rip;
+}
+
+}  // namespace mini::inject

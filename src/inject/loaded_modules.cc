@@ -1,0 +1,95 @@
+// Everything read here is the target's: each list has a bound, and what is wrong ends it.
+#include "inject/loaded_modules.h"
+
+#include <array>
+#include <elf.h>
+#include <fmt/format.h>
+#include <link.h>
+#include <optional>
+
+#include "kernel/proc_status.h"
+
+namespace mini::inject {
+namespace {
+
+constexpr std::size_t kMostModules = 4096;
+constexpr std::size_t kMostHeaders = 256;
+constexpr std::size_t kMostDynamicEntries = 4096;
+constexpr std::size_t kMostPathBytes = 4096;
+
+Address address_of(const void* target_pointer) {
+  return Address{reinterpret_cast<std::uint64_t>(target_pointer)};
+}
+
+/// Where the program's own dynamic section is.
+std::optional<Address> program_dynamic(const kernel::AuxiliaryVector& auxv,
+                                       const MemoryReader& memory) {
+  std::uint64_t bias = 0;
+  std::optional<std::uint64_t> dynamic;
+  for (std::size_t i = 0; i < auxv.headers_count && i < kMostHeaders; ++i) {
+    const auto header =
+        memory.read_object<Elf64_Phdr>(auxv.headers + Bytes{i * sizeof(Elf64_Phdr)});
+    if (!header) return std::nullopt;
+    if (header->p_type == PT_PHDR) bias = auxv.headers.value - header->p_vaddr;
+    if (header->p_type == PT_DYNAMIC) dynamic = header->p_vaddr;
+  }
+  if (!dynamic) return std::nullopt;
+  return Address{*dynamic + bias};
+}
+
+std::optional<Address> debug_entry(Address dynamic, const MemoryReader& memory) {
+  for (std::size_t i = 0; i < kMostDynamicEntries; ++i) {
+    const auto entry = memory.read_object<Elf64_Dyn>(dynamic + Bytes{i * sizeof(Elf64_Dyn)});
+    if (!entry || entry->d_tag == DT_NULL) return std::nullopt;
+    if (entry->d_tag == DT_DEBUG && entry->d_un.d_ptr != 0) return Address{entry->d_un.d_ptr};
+  }
+  return std::nullopt;
+}
+
+std::string read_path(Address at, const MemoryReader& memory) {
+  std::array<char, kMostPathBytes> text{};
+  const std::size_t count = memory.read(at, std::as_writable_bytes(std::span(text)));
+  const std::string_view whole(text.data(), count);
+  return std::string(whole.substr(0, whole.find('\0')));
+}
+
+}  // namespace
+
+Result<LoaderList> LoaderList::find(pid_t pid, const MemoryReader& memory) {
+  const kernel::AuxiliaryVector auxv = kernel::read_auxv(pid);
+  if (auxv.base.value == 0) {
+    return fail(
+        fmt::format("process {} is statically linked: it has its own malloc in it, and no "
+                    "loader that could load heapspy's agent; 'heapspy trace -p {}' works "
+                    "without it",
+                    pid, pid));
+  }
+  const auto dynamic = program_dynamic(auxv, memory);
+  const auto debug = dynamic ? debug_entry(*dynamic, memory) : std::nullopt;
+  if (!debug) {
+    return fail(
+        fmt::format("process {} does not say which libraries it has loaded: it has only "
+                    "just started, or its loader is none that heapspy knows",
+                    pid));
+  }
+  return LoaderList(*debug);
+}
+
+std::vector<LoadedModule> LoaderList::read(const MemoryReader& memory) const {
+  const auto debug = memory.read_object<r_debug>(debug_);
+  if (!debug || debug->r_state != r_debug::RT_CONSISTENT) return {};
+  std::vector<LoadedModule> modules;
+  Address at = address_of(debug->r_map);
+  while (at.value != 0 && modules.size() < kMostModules) {
+    const auto map = memory.read_object<link_map>(at);
+    if (!map) return {};
+    modules.push_back({.link_map = at,
+                       .bias = map->l_addr,
+                       .dynamic = address_of(map->l_ld),
+                       .path = read_path(address_of(map->l_name), memory)});
+    at = address_of(map->l_next);
+  }
+  return modules;
+}
+
+}  // namespace mini::inject

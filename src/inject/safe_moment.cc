@@ -1,0 +1,142 @@
+// Names are those of glibc, exported or internal; libstdc++'s operators come into malloc
+// themselves.
+#include "inject/safe_moment.h"
+
+#include <algorithm>
+#include <array>
+#include <sys/syscall.h>
+
+namespace mini::inject {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+// Entries of malloc.c: whatever is further in was called from one of these.
+constexpr std::array kAllocatorFunctions = {
+    "malloc"sv,
+    "calloc"sv,
+    "realloc"sv,
+    "reallocarray"sv,
+    "free"sv,
+    "cfree"sv,
+    "aligned_alloc"sv,
+    "memalign"sv,
+    "posix_memalign"sv,
+    "valloc"sv,
+    "pvalloc"sv,
+    "malloc_trim"sv,
+    "malloc_info"sv,
+    "mallinfo"sv,
+    "mallinfo2"sv,
+    "malloc_stats"sv,
+    "mallopt"sv,
+    "__libc_malloc"sv,
+    "__libc_calloc"sv,
+    "__libc_realloc"sv,
+    "__libc_free"sv,
+    "__libc_memalign"sv,
+    "__libc_freeres"sv,
+    "__malloc_arena_thread_freeres"sv,
+    "__libc_thread_freeres"sv,
+};
+
+// They hold the loader's locks, or walk its lists, though they are in the C library.
+constexpr std::array kLoaderFunctions = {
+    "dlopen"sv,       "dlclose"sv,         "dlsym"sv,           "dlvsym"sv,
+    "dlmopen"sv,      "dladdr"sv,          "dladdr1"sv,         "dlinfo"sv,
+    "dlerror"sv,      "dl_iterate_phdr"sv, "_dl_find_object"sv, "__libc_dlopen_mode"sv,
+    "__libc_dlsym"sv,
+};
+
+// They hold locks of the C library that loading a library may need, or come back twice.
+constexpr std::array kDelicateFunctions = {
+    "fork"sv,
+    "__libc_fork"sv,
+    "vfork"sv,
+    "_Fork"sv,
+    "posix_spawn"sv,
+    "posix_spawnp"sv,
+    "pthread_create"sv,
+    "pthread_exit"sv,
+    "exit"sv,
+    "quick_exit"sv,
+    "__cxa_atexit"sv,
+    "__cxa_finalize"sv,
+    "__cxa_thread_atexit_impl"sv,
+    "atexit"sv,
+    "pthread_atfork"sv,
+    "__register_atfork"sv,
+    "__run_exit_handlers"sv,
+    "abort"sv,
+    "setcontext"sv,
+    "swapcontext"sv,
+    "__nptl_deallocate_stack"sv,
+};
+
+// A thread that waits in one of these was called from no allocator and no loader: they never do.
+constexpr auto kWaits = std::to_array<std::uint64_t>({
+    SYS_read,   SYS_recvfrom, SYS_recvmsg,         SYS_accept,        SYS_accept4,
+    SYS_ppoll,  SYS_pselect6, SYS_epoll_pwait,     SYS_nanosleep,     SYS_clock_nanosleep,
+    SYS_wait4,  SYS_waitid,   SYS_rt_sigtimedwait, SYS_rt_sigsuspend, SYS_write,
+    SYS_sendto, SYS_sendmsg,  SYS_connect,
+#if defined(__x86_64__)
+    SYS_poll,   SYS_select,   SYS_epoll_wait,      SYS_pause,
+#endif
+});
+
+template <typename List, typename Item>
+bool contains(const List& list, const Item& item) {
+  return std::ranges::find(list, item) != list.end();
+}
+
+/// In whatever module: a program may have brought its own.
+bool is_allocator_function(std::string_view function) {
+  return contains(kAllocatorFunctions, function) || function.starts_with("operator new") ||
+         function.starts_with("operator delete");
+}
+
+Moment judge_library_frame(const unwind::Frame& frame, bool waits) {
+  if (contains(kLoaderFunctions, frame.function)) return Moment::kInLoader;
+  if (contains(kDelicateFunctions, frame.function)) return Moment::kInLibrary;
+  return frame.function.empty() && !waits ? Moment::kInLibrary : Moment::kGood;
+}
+
+Moment judge_frame(const unwind::Frame& frame, const Landmarks& landmarks, bool waits) {
+  if (frame.module == landmarks.loader) return Moment::kInLoader;
+  if (contains(landmarks.allocators, frame.module) || is_allocator_function(frame.function)) {
+    return Moment::kInAllocator;
+  }
+  if (frame.module == landmarks.c_library) return judge_library_frame(frame, waits);
+  return Moment::kGood;
+}
+
+}  // namespace
+
+Moment judge(const unwind::CallStack& stack, const Landmarks& landmarks,
+             std::optional<std::uint64_t> system_call) {
+  const bool waits = system_call && contains(kWaits, *system_call);
+  for (const unwind::Frame& frame : stack.frames) {
+    const Moment moment = judge_frame(frame, landmarks, waits);
+    if (moment != Moment::kGood) return moment;
+  }
+  const bool is_whole = stack.end == unwind::StackEnd::kComplete && !stack.frames.empty();
+  return is_whole || waits ? Moment::kGood : Moment::kUnknownStack;
+}
+
+std::string_view describe(Moment moment) {
+  switch (moment) {
+    case Moment::kInAllocator:
+      return "inside the allocator";
+    case Moment::kInLoader:
+      return "inside the loader";
+    case Moment::kInLibrary:
+      return "in the middle of the C library";
+    case Moment::kUnknownStack:
+      return "in code whose callers cannot be found out";
+    case Moment::kGood:
+      break;
+  }
+  return "at a good moment";
+}
+
+}  // namespace mini::inject

@@ -1,0 +1,64 @@
+// A process held still for a moment: all its threads seized, each where something can be done with
+// it. They go on when this ends, and by the kernel's own doing if we are killed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <sys/types.h>
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/thread_context.h"
+
+namespace mini::inject {
+
+/// A thread that is stopped by us.
+struct StoppedThread {
+  pid_t tid = 0;
+  int signal = 0;  // that it was about to get, and gets when it goes on
+  kernel::ThreadContext context{};
+};
+
+class StoppedProcess {
+ public:
+  /// Fails where the kernel refuses (error_number), or the process was stopped by somebody else.
+  static Result<StoppedProcess> stop(pid_t pid);
+
+  StoppedProcess(StoppedProcess&& other) noexcept;
+  StoppedProcess& operator=(StoppedProcess&& other) = delete;
+  ~StoppedProcess();
+
+  /// Threads that could not be stopped (in an uninterruptible wait: a vfork, a slow disk) are not
+  /// in it: they run no code of the program.
+  const std::vector<StoppedThread>& threads() const { return threads_; }
+
+  /// Lets all go on but one, which stays stopped and is the caller's to let go.
+  StoppedThread let_go_all_but(pid_t tid);
+  /// Lets all go on. Returns those that were never stopped: the caller has to let_go_late() them
+  /// until that says true.
+  std::vector<pid_t> let_go();
+
+ private:
+  explicit StoppedProcess(pid_t pid) : pid_(pid) {}
+  Result<void> seize_all();
+  Result<void> wait_for_all();
+  Result<bool> take_stop(pid_t tid);
+
+  pid_t pid_;
+  std::vector<pid_t> running_;  // seized, and not stopped yet
+  std::vector<StoppedThread> threads_;
+};
+
+/// Ends the seizure of one thread that did not stop in time. False where it has yet to come.
+bool let_go_late(pid_t tid);
+
+/// Lets a stopped thread go on from where it was, as if nothing had been.
+void let_go(const StoppedThread& thread);
+
+/// Where a thread that was stopped goes on: kernel::resume_point() with a look at its signals.
+kernel::ThreadContext resume_point(const StoppedThread& thread);
+
+/// Seizes one thread and stops it. nullopt where it does not come, or is gone.
+std::optional<StoppedThread> stop_thread(pid_t tid);
+
+}  // namespace mini::inject

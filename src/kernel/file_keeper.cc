@@ -1,0 +1,95 @@
+// Between fork and its sleep the child makes system calls only.
+#include "kernel/file_keeper.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fmt/format.h>
+#include <grp.h>
+#include <optional>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+
+namespace mini::kernel {
+namespace {
+
+struct Owner {
+  uid_t user = 0;
+  gid_t group = 0;
+};
+
+std::optional<Owner> owner_of(pid_t pid) {
+  struct stat status{};
+  if (::stat(fmt::format("/proc/{}", pid).c_str(), &status) != 0) return std::nullopt;
+  return Owner{status.st_uid, status.st_gid};
+}
+
+// Signals of the terminal are not for it; its end comes by SIGKILL, from us or with us.
+[[noreturn]] void keep(const Owner& owner, pid_t parent, int ready) {
+  sigset_t all;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  const bool is_other = ::setgroups(0, nullptr) == 0 &&
+                        ::setresgid(owner.group, owner.group, owner.group) == 0 &&
+                        ::setresuid(owner.user, owner.user, owner.user) == 0;
+  const int error = is_other ? 0 : errno;
+  ::prctl(PR_SET_DUMPABLE, 1);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user takes it away: last
+  [[maybe_unused]] const ssize_t written = ::write(ready, &error, sizeof error);
+  ::close(ready);
+  while (is_other && ::getppid() == parent) ::pause();
+  ::_exit(0);
+}
+
+}  // namespace
+
+bool FileKeeper::is_needed(pid_t pid) {
+  const auto owner = owner_of(pid);
+  return owner && (owner->user != ::geteuid() || owner->group != ::getegid());
+}
+
+Result<FileKeeper> FileKeeper::start(const SharedFile& file, pid_t pid) {
+  const auto owner = owner_of(pid);
+  std::array<int, 2> ends{};
+  if (!owner || ::pipe2(ends.data(), 0) != 0) {
+    return fail(fmt::format("cannot share memory with process {}: {}", pid, std::strerror(errno)),
+                errno);
+  }
+  const FileDescriptor read_end(ends[0]);
+  FileDescriptor write_end(ends[1]);
+  const pid_t parent = ::getpid();
+  FileKeeper keeper;
+  keeper.child_ = ::fork();
+  if (keeper.child_ == 0) keep(*owner, parent, write_end.get());
+  write_end = {};
+  int error = EAGAIN;
+  const ssize_t count = ::read(read_end.get(), &error, sizeof error);
+  if (keeper.child_ < 0 || count != static_cast<ssize_t>(sizeof error) || error != 0) {
+    return fail(fmt::format("cannot share memory with process {}, which belongs to user {}: {}",
+                            pid, owner->user, std::strerror(error)),
+                error);
+  }
+  keeper.path_ = file.path_in(keeper.child_);
+  return keeper;
+}
+
+FileKeeper::FileKeeper(FileKeeper&& other) noexcept
+    : child_(std::exchange(other.child_, 0)), path_(std::move(other.path_)) {}
+
+FileKeeper& FileKeeper::operator=(FileKeeper&& other) noexcept {
+  std::swap(child_, other.child_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+FileKeeper::~FileKeeper() {
+  if (child_ <= 0) return;
+  ::kill(child_, SIGKILL);
+  ::waitpid(child_, nullptr, 0);
+}
+
+}  // namespace mini::kernel

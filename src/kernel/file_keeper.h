@@ -1,0 +1,34 @@
+// A child that holds a shared file open as another user, for a process of that user to open: what
+// /proc/PID/fd shows of a process with more rights, it may not see.
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+
+#include "base/result.h"
+#include "kernel/shared_file.h"
+
+namespace mini::kernel {
+
+class FileKeeper {
+ public:
+  /// For the user and group of `pid`. Fails where we may not become that user.
+  static Result<FileKeeper> start(const SharedFile& file, pid_t pid);
+
+  FileKeeper() = default;
+  FileKeeper(FileKeeper&& other) noexcept;
+  FileKeeper& operator=(FileKeeper&& other) noexcept;
+  ~FileKeeper();
+
+  /// Whether `pid` belongs to another user than us, so that it needs one.
+  static bool is_needed(pid_t pid);
+
+  /// What the other process opens the file by, as long as this lives. It dies with us.
+  const std::string& path() const { return path_; }
+
+ private:
+  pid_t child_ = 0;
+  std::string path_;
+};
+
+}  // namespace mini::kernel

@@ -1,0 +1,20 @@
+#include "model/heap.h"
+
+namespace mini::model {
+
+std::string_view piece_use_name(PieceUse use) {
+  static constexpr std::array<std::string_view, kPieceUseCount> kNames = {
+      "live", "cached", "fastbin",   "unsorted", "smallbin", "largebin",
+      "slab", "top",    "allocator", "foreign",  "unknown"};
+  return kNames.at(static_cast<std::size_t>(use));
+}
+
+bool is_binned(PieceUse use) {
+  return PieceUse::kFastbin <= use && use <= PieceUse::kSlab;
+}
+
+bool is_free(PieceUse use) {
+  return is_binned(use) || use == PieceUse::kCached || use == PieceUse::kTop;
+}
+
+}  // namespace mini::model

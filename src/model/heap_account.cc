@@ -1,0 +1,132 @@
+// Which pages malloc_trim(0) gives back: malloc/malloc.c, "mtrim" (after fast bins were merged,
+// whole pages of each free chunk behind its links) and "systrim" (of the main arena's top all whole
+// pages but what the smallest chunk needs). The top of a thread's arena stays.
+#include "model/heap_account.h"
+
+#include <bit>
+
+#include "model/malloc_arithmetic.h"
+
+namespace mini::model {
+namespace {
+
+Address round_up(Address address, Bytes page) {
+  return {(address.value + page.count - 1) & ~(page.count - 1)};
+}
+Address round_down(Address address, Bytes page) {
+  return {address.value & ~(page.count - 1)};
+}
+
+}  // namespace
+
+PieceTotals& PieceTotals::operator+=(const PieceTotals& other) {
+  pieces += other.pieces;
+  size += other.size;
+  header += other.header;
+  resident += other.resident;
+  resident_header += other.resident_header;
+  return *this;
+}
+
+TotalsByUse HeapAccount::total() const {
+  TotalsByUse sum = without_arena;
+  for (const TotalsByUse& arena : by_arena) {
+    for (std::size_t use = 0; use < kPieceUseCount; ++use) sum.at(use) += arena.at(use);
+  }
+  return sum;
+}
+
+void HeapAccountant::begin_region(const HeapRegion& region) {
+  region_ = region;
+  if (region.arena != kNoArena && region.arena >= account_.by_arena.size()) {
+    account_.by_arena.resize(region.arena + std::size_t{1});
+  }
+  run_ = {};
+  last_run_ = {};
+  used_ = {};
+}
+
+void HeapAccountant::piece(const HeapPiece& piece) {
+  count(piece);
+  if (is_binned(piece.use) || piece.use == PieceUse::kTop) {
+    extend_run(piece);
+    return;
+  }
+  close_run();
+  if (used_.blocks++ == 0) used_.first_block = piece.user();
+  used_.size += piece.range.size();
+  used_.arena = piece.arena;
+}
+
+void HeapAccountant::end_region() {
+  close_run();
+}
+
+void HeapAccountant::count(const HeapPiece& piece) {
+  PieceTotals one{.pieces = 1,
+                  .size = piece.range.size(),
+                  .header = piece.header,
+                  .resident = resident_.resident(piece.range),
+                  .resident_header = {}};
+  // The header is at the begin: the part that malloc did not return.
+  if (piece.header != Bytes{}) {
+    const Address end = piece.range.begin + std::max(piece.before_user, piece.header);
+    one.resident_header = resident_.resident({end - piece.header, std::min(end, piece.range.end)});
+  }
+  TotalsByUse& totals =
+      piece.arena == kNoArena ? account_.without_arena : account_.by_arena[piece.arena];
+  totals.at(static_cast<std::size_t>(piece.use)) += one;
+  if (piece.use == PieceUse::kTop) return;
+  SizeRow& row = account_.sizes.at(static_cast<std::size_t>(std::bit_width(one.size.count - 1)));
+  if (piece.use == PieceUse::kLive) row.live += one;
+  if (is_free(piece.use)) row.free += one;
+}
+
+void HeapAccountant::extend_run(const HeapPiece& piece) {
+  if (run_.empty()) run_.range.begin = piece.range.begin;
+  run_.range.end = piece.range.end;
+  run_.has_top = run_.has_top || piece.use == PieceUse::kTop;
+}
+
+/// Of the run itself, all is known now; and of the pieces before it, between which runs they are.
+void HeapAccountant::close_run() {
+  if (run_.empty()) return;
+  const Bytes returnable = resident_.resident(returnable_part(run_));
+  account_.returnable += returnable;
+  account_.pinned += resident_.resident(run_.range) - returnable;
+  if (!last_run_.empty()) consider_pin(last_run_, run_);
+  last_run_ = run_;
+  run_ = {};
+  used_ = {};
+}
+
+AddressRange HeapAccountant::returnable_part(const FreeRun& run) const {
+  const AddressRange none{run.range.begin, run.range.begin};
+  const bool is_main = run.has_top && region_.arena == 0;
+  if (run.has_top && !is_main) return none;
+  const Bytes kept = run.has_top ? kSmallestChunk + Bytes{1} : rules_.kept_in_piece;
+  const Address begin = round_up(run.range.begin + kept, rules_.page_size);
+  const Address end = round_down(run.range.end, rules_.page_size);
+  return begin < end ? AddressRange{begin, end} : none;
+}
+
+void HeapAccountant::consider_pin(const FreeRun& before, const FreeRun& after) {
+  const FreeRun all{{before.range.begin, after.range.end}, after.has_top};
+  const Bytes apart =
+      resident_.resident(returnable_part(before)) + resident_.resident(returnable_part(after));
+  const Bytes together = resident_.resident(returnable_part(all));
+  if (together <= apart + used_.size) return;
+  used_.pinned = together - apart - used_.size;
+  std::vector<HeapPin>& pins = account_.pins;
+  const auto place =
+      std::ranges::upper_bound(pins, used_.pinned, std::ranges::greater(), &HeapPin::pinned);
+  if (place == pins.end() && pins.size() >= rules_.most_pins) return;
+  pins.insert(place, used_);
+  if (pins.size() > rules_.most_pins) pins.pop_back();
+}
+
+HeapAccount HeapAccountant::take() {
+  return std::move(account_);
+}
+
+}  // namespace mini::model

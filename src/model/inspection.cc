@@ -1,0 +1,22 @@
+#include "model/inspection.h"
+
+#include <array>
+
+namespace mini::model {
+
+std::string_view figure_tag_name(FigureTag tag) {
+  static constexpr std::array<std::string_view, 4> kNames = {"measured", "derived", "estimated",
+                                                             "unknown"};
+  return kNames.at(static_cast<std::size_t>(tag));
+}
+
+std::string_view memory_kind_name(MemoryKind kind) {
+  static constexpr std::array<std::string_view, kMemoryKindCount> kNames = {
+      "live_blocks",   "mmapped_blocks",  "cached_blocks", "free_in_bins",
+      "free_top",      "overhead",        "foreign_break", "unknown_heap",
+      "heap_rest",     "main_stack",      "thread_stack",  "file",
+      "shared_memory", "other_anonymous", "kernel",        "remainder"};
+  return kNames.at(static_cast<std::size_t>(kind));
+}
+
+}  // namespace mini::model

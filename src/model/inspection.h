@@ -1,0 +1,93 @@
+// Where the memory of a process is, at one moment: what heapspy inspect finds out.
+//
+//  N1  the sum of the rows' bytes of `resident_ledger` == `resident`, where that is known
+//  N2  the sum of the rows' bytes of `mapped_ledger` == `mapped`
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/heap.h"
+#include "model/heap_account.h"
+#include "model/mapping.h"
+
+namespace mini::model {
+
+/// How sure a figure is.
+enum class FigureTag : std::uint8_t { kMeasured, kDerived, kEstimated, kUnknown };
+std::string_view figure_tag_name(FigureTag tag);
+
+/// What memory is used for.
+enum class MemoryKind : std::uint8_t {
+  kLiveBlocks,
+  kMmappedBlocks,
+  kCachedBlocks,  // in threads' caches
+  kFreeInBins,
+  kFreeTop,
+  kAllocatorOverhead,
+  kForeignBreak,  // got by moving the break, not by malloc
+  kUnknownHeap,   // behind damage
+  kHeapRest,      // of the mappings that heaps are in, what no arena has
+  kMainStack,
+  kThreadStack,
+  kProgramFile,  // by file, private copies of its pages included
+  kSharedMemory,
+  kOtherAnonymous,
+  kKernel,
+  kRemainder,
+};
+inline constexpr std::size_t kMemoryKindCount = 16;
+/// "live_blocks": the words of the JSON form.
+std::string_view memory_kind_name(MemoryKind kind);
+
+struct MemoryRow {
+  MemoryKind kind = MemoryKind::kRemainder;
+  std::int64_t bytes = 0;  // the remainder may be negative
+  std::string owner;  // "main arena", "/usr/lib/libc.so.6", "thread 71"; "" where there is none
+  FigureTag tag = FigureTag::kMeasured;
+};
+
+/// A mapping with what of it has memory.
+struct MemoryRegion {
+  Mapping mapping;
+  Bytes resident = {};
+  Bytes swapped = {};
+  Bytes huge = {};                            // of resident, in huge pages
+  std::optional<std::int64_t> stack_of = {};  // the thread whose stack pointer is in it
+};
+
+struct InspectedThread {
+  std::int64_t id = 0;
+  std::optional<Address> stack_pointer = {};
+  std::optional<Address> thread_pointer = {};
+};
+
+struct Inspection {
+  enum class Source : std::uint8_t { kProcess, kCore };
+  Source source = Source::kProcess;
+  std::int64_t pid = 0;
+  std::string executable;
+  std::uint64_t pause_ns = 0;  // for how long the process was stopped; 0: it was not
+  Bytes page_size{4096};
+
+  std::vector<InspectedThread> threads;
+  std::vector<MemoryRegion> regions;  // by address
+
+  std::optional<Bytes> resident;  // VmRSS; nullopt for a core, which does not say
+  Bytes mapped;
+  Bytes swapped;
+  Bytes page_tables;
+  std::vector<MemoryRow> resident_ledger;
+  std::vector<MemoryRow> mapped_ledger;
+
+  std::optional<Heap> heap;
+  std::string no_heap_because;  // where there is none
+  HeapAccount account;
+  std::vector<Address> heap_mappings;  // begins of the regions with pieces of the heap, sorted
+  std::vector<std::string> losses;     // what could not be read, in words
+};
+
+}  // namespace mini::model

@@ -1,0 +1,159 @@
+#include "sources/heap_inspector.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+#include "heaps/glibc_heap.h"
+#include "sources/glibc_location.h"
+
+namespace mini::sources {
+namespace {
+
+using model::Inspection;
+using model::MemoryRegion;
+
+/// Hands pieces on to an accountant and to one more, and remembers where they were.
+class Tee final : public model::PieceSink {
+ public:
+  Tee(model::HeapAccountant& accountant, model::PieceSink* also)
+      : accountant_(accountant), also_(also) {}
+
+  void begin_region(const model::HeapRegion& region) override {
+    regions_.push_back(region.range);
+    accountant_.begin_region(region);
+    if (also_ != nullptr) also_->begin_region(region);
+  }
+  void piece(const model::HeapPiece& piece) override {
+    accountant_.piece(piece);
+    if (also_ != nullptr) also_->piece(piece);
+  }
+  void end_region() override {
+    accountant_.end_region();
+    if (also_ != nullptr) also_->end_region();
+  }
+  const std::vector<AddressRange>& regions() const { return regions_; }
+
+ private:
+  model::HeapAccountant& accountant_;
+  model::PieceSink* also_;
+  std::vector<AddressRange> regions_;
+};
+
+const MemoryRegion* region_of(const Inspection& inspection, Address address) {
+  const auto after = std::ranges::upper_bound(
+      inspection.regions, address, {},
+      [](const MemoryRegion& region) { return region.mapping.range.begin; });
+  if (after == inspection.regions.begin()) return nullptr;
+  const MemoryRegion& before = *std::prev(after);
+  return before.mapping.range.contains(address) ? &before : nullptr;
+}
+
+/// Every mapping that one of the ranges reaches into.
+std::vector<Address> mappings_under(const Inspection& inspection,
+                                    const std::vector<AddressRange>& ranges) {
+  std::set<Address> begins;
+  for (const AddressRange& range : ranges) {
+    for (Address at = range.begin; at < range.end;) {
+      const MemoryRegion* region = region_of(inspection, at);
+      if (region == nullptr) break;
+      begins.insert(region->mapping.range.begin);
+      at = region->mapping.range.end;
+    }
+  }
+  return {begins.begin(), begins.end()};
+}
+
+bool holds_nothing(const model::Heap& heap) {
+  return heap.parameters.mmapped_count == 0 &&
+         std::ranges::all_of(heap.arenas,
+                             [](const model::HeapArena& arena) { return arena.system == Bytes{}; });
+}
+
+}  // namespace
+
+std::vector<model::Mapping> mappings_of(const Inspection& inspection) {
+  std::vector<model::Mapping> mappings;
+  for (const MemoryRegion& region : inspection.regions) mappings.push_back(region.mapping);
+  return mappings;
+}
+
+std::string find_malloc_module(const Inspection& inspection, bool is_static) {
+  for (const MemoryRegion& region : inspection.regions) {
+    if (is_libc_path(region.mapping.path)) return region.mapping.path;
+  }
+  return is_static ? inspection.executable : "";
+}
+
+void HeapInspector::locate(const MemoryReader& memory, const MemoryReader& constants,
+                           const Inspection& inspection, const HeapPlace& place) {
+  if (place.libc.empty()) {
+    reason_ = "no C library that heapspy knows the malloc of is in the process";
+    return;
+  }
+  unwind::ModuleCache modules({});
+  const auto hints =
+      find_glibc_hints(constants, mappings_of(inspection), place.libc, modules, place.root);
+  malloc_ = hints ? heaps::locate_glibc(memory, *hints) : std::nullopt;
+  by_symbols_ = hints && hints->main_arena;
+  if (!malloc_) {
+    const std::string version = hints ? hints->version : "";
+    reason_ = fmt::format(
+        "no malloc state that makes sense is in {}{}: malloc was not used yet, another malloc "
+        "stands before it, or this glibc is newer than 2.42",
+        place.libc, version.empty() ? "" : fmt::format(" (glibc {})", version));
+    return;
+  }
+}
+
+void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap& resident,
+                           Inspection& inspection, model::PieceSink* also) const {
+  if (!malloc_) {
+    inspection.no_heap_because = reason_;
+    return;
+  }
+  heaps::GlibcTarget target{.malloc = *malloc_,
+                            .threads = {},
+                            .writable = heap_candidates(inspection),
+                            .page_size = inspection.page_size};
+  for (const model::InspectedThread& thread : inspection.threads) {
+    target.threads.push_back({.id = thread.id, .thread_pointer = thread.thread_pointer});
+  }
+  model::HeapAccountant accountant(resident, {.page_size = inspection.page_size});
+  Tee tee(accountant, also);
+  inspection.heap = heaps::read_glibc_heap(memory, target, tee);
+  if (holds_nothing(*inspection.heap)) {
+    inspection.heap.reset();
+    inspection.no_heap_because =
+        "glibc's malloc has no memory: it was not used yet, or another malloc serves the program";
+    return;
+  }
+  inspection.heap->found_by = by_symbols_ ? "symbols" : "structure";
+  inspection.account = accountant.take();
+  inspection.account.by_arena.resize(inspection.heap->arenas.size());
+  inspection.heap_mappings = mappings_under(inspection, tee.regions());
+}
+
+std::vector<AddressRange> heap_candidates(const Inspection& inspection) {
+  std::vector<AddressRange> ranges;
+  for (const MemoryRegion& region : inspection.regions) {
+    const model::Mapping& mapping = region.mapping;
+    const bool is_heap =
+        mapping.path == "[heap]" || mapping.path.empty() || mapping.path.starts_with("[anon:");
+    if (!is_heap || mapping.shared || !mapping.protection.write || region.stack_of) continue;
+    ranges.push_back(mapping.range);
+  }
+  return ranges;
+}
+
+void mark_stacks(Inspection& inspection) {
+  for (const model::InspectedThread& thread : inspection.threads) {
+    if (!thread.stack_pointer) continue;
+    const MemoryRegion* region = region_of(inspection, *thread.stack_pointer);
+    if (region == nullptr || region->mapping.path.starts_with('/')) continue;
+    const auto index = static_cast<std::size_t>(region - inspection.regions.data());
+    inspection.regions[index].stack_of = thread.id;
+  }
+}
+
+}  // namespace mini::sources

@@ -1,0 +1,49 @@
+// Finds the heap in a process's or a core's memory and has it decoded: what both sources share.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/memory_reader.h"
+#include "heaps/glibc.h"
+#include "model/inspection.h"
+#include "model/resident_map.h"
+
+namespace mini::sources {
+
+struct HeapPlace {
+  std::string libc;  // the module that malloc is in: path as in the mappings
+  std::string root;  // what to put before paths to open them
+};
+
+/// The C library among the regions, or the program itself where that is static; "" where neither
+/// is.
+std::string find_malloc_module(const model::Inspection& inspection, bool is_static);
+
+/// What is found before the process is stopped: it does not change.
+class HeapInspector {
+ public:
+  /// `inspection` has regions and executable; `constants` reads what of memory never changes.
+  void locate(const MemoryReader& memory, const MemoryReader& constants,
+              const model::Inspection& inspection, const HeapPlace& place);
+
+  /// Fills in heap, account and heap_mappings, or no_heap_because. `resident` as of this moment;
+  /// `also` gets every piece too, unless it is null.
+  void decode(const MemoryReader& memory, const model::ResidentMap& resident,
+              model::Inspection& inspection, model::PieceSink* also) const;
+
+ private:
+  std::optional<heaps::GlibcMalloc> malloc_;
+  bool by_symbols_ = false;
+  std::string reason_;  // why there is none
+};
+
+std::vector<model::Mapping> mappings_of(const model::Inspection& inspection);
+
+/// The private, writable mappings without a file: where heaps can be.
+std::vector<AddressRange> heap_candidates(const model::Inspection& inspection);
+
+/// Marks the mappings that threads' stack pointers are in.
+void mark_stacks(model::Inspection& inspection);
+
+}  // namespace mini::sources

@@ -1,0 +1,115 @@
+#include "sources/inspect_core.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "sources/core_file.h"
+#include "sources/heap_inspector.h"
+
+namespace mini::sources {
+namespace {
+
+using model::Inspection;
+
+const CoreFileMapping* file_at(const CoreFile& core, Address address) {
+  for (const CoreFileMapping& file : core.files()) {
+    if (file.range.contains(address)) return &file;
+  }
+  return nullptr;
+}
+
+/// The file that the program's own headers were mapped from.
+std::string executable_of(const CoreFile& core) {
+  const CoreFileMapping* file = file_at(core, core.entry_of_headers());
+  return file != nullptr ? file->path : "";
+}
+
+void read_regions(const CoreFile& core, Inspection& inspection) {
+  auto file = core.files().begin();
+  for (const CoreSegment& segment : core.segments()) {
+    model::MemoryRegion region;
+    region.mapping.range = segment.range;
+    region.mapping.protection = segment.protection;
+    region.resident = segment.in_file;
+    while (file != core.files().end() && file->range.end <= segment.range.begin) ++file;
+    if (file != core.files().end() && file->range.contains(segment.range.begin)) {
+      region.mapping.path = file->path;
+      region.mapping.file_offset =
+          file->file_offset + (segment.range.begin - file->range.begin).count;
+    }
+    inspection.regions.push_back(std::move(region));
+  }
+}
+
+/// gcore leaves out mappings of files that were not changed.
+void add_files_without_segment(const CoreFile& core, Inspection& inspection) {
+  auto segment = core.segments().begin();
+  for (const CoreFileMapping& file : core.files()) {
+    while (segment != core.segments().end() && segment->range.end <= file.range.begin) ++segment;
+    if (segment != core.segments().end() && segment->range.overlaps(file.range)) continue;
+    model::MemoryRegion region;
+    region.mapping.range = file.range;
+    region.mapping.protection.read = true;
+    region.mapping.path = file.path;
+    region.mapping.file_offset = file.file_offset;
+    inspection.regions.push_back(std::move(region));
+  }
+  std::ranges::sort(inspection.regions, {},
+                    [](const model::MemoryRegion& region) { return region.mapping.range.begin; });
+  for (const model::MemoryRegion& region : inspection.regions) {
+    inspection.mapped += region.mapping.range.size();
+  }
+}
+
+model::ResidentMap in_file(const CoreFile& core) {
+  std::vector<AddressRange> runs;
+  for (const CoreSegment& segment : core.segments()) {
+    if (segment.in_file == Bytes{}) continue;
+    runs.push_back({segment.range.begin, segment.range.begin + segment.in_file});
+  }
+  return model::ResidentMap(std::move(runs));
+}
+
+void note_losses(const CoreFile& core, Inspection& inspection) {
+  if (core.cut_segments() != 0) {
+    inspection.losses.push_back(
+        fmt::format("the core ends early: {} of its {} segments are not whole", core.cut_segments(),
+                    core.segments().size()));
+  }
+  if (core.bad_segments() != 0) {
+    inspection.losses.push_back(fmt::format(
+        "{} segments of the core make no sense and were left out", core.bad_segments()));
+  }
+  if (core.threads().empty()) {
+    inspection.losses.emplace_back(
+        "the core has no registers of threads: what is in their caches looks live");
+  }
+}
+
+}  // namespace
+
+Result<Inspection> inspect_core(const std::string& path, const std::string& executable,
+                                const InspectOptions& options) {
+  auto opened = CoreFile::open(path);
+  if (!opened) return std::unexpected(opened.error());
+  CoreFile& core = **opened;
+  Inspection inspection;
+  inspection.source = Inspection::Source::kCore;
+  inspection.pid = core.pid();
+  inspection.page_size = core.page_size();
+  inspection.executable = executable_of(core);
+  if (!executable.empty()) core.use_file(inspection.executable, executable);
+  inspection.threads = core.threads();
+  read_regions(core, inspection);
+  add_files_without_segment(core, inspection);
+  mark_stacks(inspection);
+  note_losses(core, inspection);
+  HeapInspector inspector;
+  const bool is_static = core.interpreter() == Address{};
+  inspector.locate(core, core, inspection,
+                   {.libc = find_malloc_module(inspection, is_static), .root = ""});
+  inspector.decode(core, in_file(core), inspection, options.pieces);
+  return inspection;
+}
+
+}  // namespace mini::sources

@@ -1,0 +1,47 @@
+// Stops all threads of a process for a moment, and lets them go on as though nothing had been.
+#pragma once
+
+#include <cstdint>
+#include <sys/types.h>
+#include <vector>
+
+#include "base/result.h"
+#include "model/inspection.h"
+
+namespace mini::sources {
+
+/// Stopped from stop() until it is resumed or destroyed. If heapspy dies, the kernel lets the
+/// threads go. Signals that arrive meanwhile are delivered when they go on.
+class StoppedProcess {
+ public:
+  /// REQUIRES: pid is a process's id, as check_target returns it.
+  static Result<StoppedProcess> stop(pid_t pid);
+
+  StoppedProcess(StoppedProcess&& other) noexcept = default;
+  StoppedProcess& operator=(StoppedProcess&&) = delete;
+  ~StoppedProcess() { resume(); }
+
+  /// With their registers.
+  const std::vector<model::InspectedThread>& threads() const { return threads_; }
+
+  /// Returns for how many nanoseconds it was stopped; 0 when called again.
+  std::uint64_t resume();
+
+ private:
+  struct Thread {
+    pid_t tid = 0;
+    int signal = 0;  // that it was about to get
+    bool stopped = false;
+  };
+
+  StoppedProcess() = default;
+  Result<void> seize_all(pid_t pid);
+  bool wait_for(Thread& thread, std::uint64_t deadline_ns);
+  void read_registers();
+
+  std::vector<Thread> seized_;
+  std::vector<model::InspectedThread> threads_;
+  std::uint64_t begin_ns_ = 0;
+};
+
+}  // namespace mini::sources

@@ -1,0 +1,226 @@
+// The summary, the findings and the answer about one address; the tables are in inspect_tables.cc.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "explain/memory_ledger.h"
+#include "views/flow.h"
+#include "views/inspect_view.h"
+#include "views/report_text.h"
+#include "views/report_view.h"
+#include "views/terminal_heading.h"
+
+namespace mini::views {
+namespace {
+
+using model::HeapPiece;
+using model::Inspection;
+using model::PieceUse;
+
+constexpr std::size_t kLabelColumn = 2;
+constexpr std::size_t kValueColumn = 16;
+
+class Lines {
+ public:
+  Lines(std::string& out, const TextStyle& style) : out_(out), style_(style) {}
+  void line(std::string_view label, std::string_view value, std::string_view tag = "") {
+    Flow flow(out_, style_, kValueColumn);
+    flow.column(kLabelColumn).put(Ink::kStrong, label).column(kValueColumn).put(value);
+    if (!tag.empty()) flow.right(Ink::kDim, tag);
+    flow.end_line();
+  }
+
+ private:
+  std::string& out_;
+  const TextStyle& style_;
+};
+
+std::string whose(const Inspection& inspection) {
+  const std::string_view name = path_basename(inspection.executable);
+  const bool is_core = inspection.source == Inspection::Source::kCore;
+  return fmt::format("{} ({}{})", name.empty() ? "?" : name, is_core ? "core of " : "",
+                     inspection.pid);
+}
+
+std::string pause_words(const Inspection& inspection) {
+  if (inspection.source == Inspection::Source::kCore)
+    return "a core file: it does not run any more";
+  if (inspection.pause_ns == 0) return "not stopped: what changed meanwhile may not fit together";
+  return fmt::format("stopped for {}, {}", report_time(inspection.pause_ns),
+                     counted(inspection.threads.size(), "thread"));
+}
+
+void write_heap_lines(Lines& lines, const Inspection& inspection) {
+  if (!inspection.heap) {
+    lines.line("heap", fmt::format("none: {}", inspection.no_heap_because));
+    return;
+  }
+  const model::Heap& heap = *inspection.heap;
+  const HeapSums sums = heap_sums(inspection.account);
+  lines.line("heap", fmt::format("{}{}{}, {}, {}, found by its {}", heap.allocator,
+                                 heap.version.empty() ? "" : " ", heap.version,
+                                 counted(heap.arenas.size(), "arena"),
+                                 counted(heap.caches.size(), "thread cache"), heap.found_by));
+  lines.line("live",
+             fmt::format("{} in {}", format_bytes(sums.live), counted(sums.live_blocks, "block")),
+             "measured");
+  lines.line("free",
+             fmt::format("{}: {} in bins, {} in thread caches, {} at the top",
+                         format_bytes(sums.free + sums.cached + sums.top), format_bytes(sums.free),
+                         format_bytes(sums.cached), format_bytes(sums.top)),
+             "measured");
+  lines.line("can go back",
+             fmt::format("{} by malloc_trim(0); {} free beside it in pages with blocks in use",
+                         format_bytes(inspection.account.returnable),
+                         format_bytes(inspection.account.pinned)),
+             "derived");
+}
+
+void write_summary(std::string& out, const Inspection& inspection, const InspectOptions& options) {
+  write_heading(out, options.style, "Memory", whose(inspection));
+  Lines lines(out, options.style);
+  if (!inspection.executable.empty()) lines.line("program", inspection.executable);
+  if (inspection.resident) {
+    lines.line("resident", format_bytes_exact(*inspection.resident), "measured");
+  }
+  lines.line("mapped", format_bytes(inspection.mapped), "measured");
+  if (inspection.resident) {
+    lines.line("beside it",
+               fmt::format("{} swapped out, {} of page tables", format_bytes(inspection.swapped),
+                           format_bytes(inspection.page_tables)),
+               "measured");
+  }
+  write_heap_lines(lines, inspection);
+  lines.line("read", pause_words(inspection));
+  for (const std::string& loss : inspection.losses) lines.line("missing", loss);
+}
+
+// ── Around an address ────────────────────────────────────────────────────────────────────────────
+
+std::string use_words(PieceUse use) {
+  switch (use) {
+    case PieceUse::kLive:
+      return "a live block";
+    case PieceUse::kCached:
+      return "a free block in a thread's cache";
+    case PieceUse::kFastbin:
+      return "a free chunk in a fast bin";
+    case PieceUse::kUnsorted:
+      return "a free chunk in the unsorted bin";
+    case PieceUse::kSmallbin:
+      return "a free chunk in a small bin";
+    case PieceUse::kLargebin:
+      return "a free chunk in a large bin";
+    case PieceUse::kSlab:
+      return "a free block in its slab";
+    case PieceUse::kTop:
+      return "the top chunk, the free end of the arena";
+    case PieceUse::kAllocator:
+      return "the allocator's own";
+    case PieceUse::kForeign:
+      return "memory that was got by moving the break, not by malloc";
+    case PieceUse::kUnknown:
+      return "behind damage: it cannot be told what it is";
+  }
+  return "";
+}
+
+std::string piece_words(const HeapPiece& piece) {
+  return fmt::format("{} of {} at {}", use_words(piece.use), format_bytes_exact(piece.range.size()),
+                     format_address(piece.range.begin));
+}
+
+/// "60 bytes into the block that malloc returned as 0x…".
+std::string position_words(const HeapPiece& piece, Address address) {
+  if (piece.use != PieceUse::kLive && piece.use != PieceUse::kCached) {
+    return fmt::format("{} into it", format_bytes((address - piece.range.begin)));
+  }
+  if (address < piece.user())
+    return fmt::format("in its header; malloc returned {}", format_address(piece.user()));
+  return fmt::format("{} into what malloc returned, {}", format_bytes(address - piece.user()),
+                     format_address(piece.user()));
+}
+
+void write_mapping(Lines& lines, const Inspection& inspection, Address address) {
+  for (const model::MemoryRegion& region : inspection.regions) {
+    const model::Mapping& mapping = region.mapping;
+    if (!mapping.range.contains(address)) continue;
+    lines.line(
+        "kernel",
+        fmt::format("in the mapping {} {}{}{}, {} of {} resident", format_range(mapping.range),
+                    model::format_protection(mapping.protection), mapping.path.empty() ? "" : " ",
+                    mapping.path, format_bytes(region.resident),
+                    format_bytes(mapping.range.size())));
+    return;
+  }
+  lines.line("kernel", "in no mapping: a program that touches it gets SIGSEGV");
+}
+
+void write_around(std::string& out, const Inspection& inspection, const model::PieceQuery& query,
+                  Address address, const InspectOptions& options) {
+  write_heading(out, options.style, fmt::format("Address {}", format_address(address)),
+                whose(inspection));
+  Lines lines(out, options.style);
+  const auto& place = query.place();
+  if (!place || !inspection.heap) {
+    lines.line("program", "in no block");
+    lines.line("allocator", inspection.heap
+                                ? "in no arena and no mmapped chunk"
+                                : fmt::format("not known: {}", inspection.no_heap_because));
+  } else {
+    const HeapPiece& piece = place->piece;
+    lines.line("program",
+               fmt::format("in {}, {}", piece_words(piece), position_words(piece, address)));
+    const std::string arena = explain::arena_name(inspection, piece.arena);
+    std::string beside;
+    if (place->before) beside += fmt::format("; before it {}", piece_words(*place->before));
+    if (place->after) beside += fmt::format("; behind it {}", piece_words(*place->after));
+    lines.line("allocator",
+               fmt::format("in {} {}{}", arena, format_range(place->region.range), beside));
+  }
+  write_mapping(lines, inspection, address);
+}
+
+}  // namespace
+
+HeapSums heap_sums(const model::HeapAccount& account) {
+  const model::TotalsByUse totals = account.total();
+  HeapSums sums;
+  for (std::size_t i = 0; i < model::kPieceUseCount; ++i) {
+    const auto use = static_cast<PieceUse>(i);
+    const model::PieceTotals& total = totals.at(i);
+    sums.overhead += total.header;
+    if (use == PieceUse::kLive) {
+      sums.live += total.size - total.header;
+      sums.live_blocks += total.pieces;
+    }
+    if (model::is_binned(use)) sums.free += total.size;
+    if (use == PieceUse::kCached) sums.cached += total.size;
+    if (use == PieceUse::kTop) sums.top += total.size;
+    if (use == PieceUse::kForeign) sums.foreign += total.size;
+    if (use == PieceUse::kUnknown) sums.unknown += total.size;
+  }
+  return sums;
+}
+
+void write_inspection(std::string& out, const Inspection& inspection,
+                      std::span<const explain::Finding> findings, const model::PieceQuery& query,
+                      const InspectOptions& options) {
+  if (options.around) {
+    write_around(out, inspection, query, *options.around, options);
+    return;
+  }
+  if (options.show_pieces) {
+    write_inspect_pieces(out, inspection, query, options);
+    return;
+  }
+  write_summary(out, inspection, options);
+  write_report_findings(out, findings, options.style);
+  write_inspect_ledger(out, inspection, options);
+  write_inspect_arenas(out, inspection, options);
+  write_inspect_pins(out, inspection, options);
+  write_inspect_bins(out, inspection, options);
+  write_inspect_sizes(out, inspection, options);
+}
+
+}  // namespace mini::views

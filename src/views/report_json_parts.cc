@@ -1,0 +1,92 @@
+#include "views/report_json_parts.h"
+
+#include <string>
+#include <string_view>
+
+#include "explain/profile_frames.h"
+
+namespace mini::views {
+
+using model::HeapProfile;
+
+void write_process(JsonWriter& json, const HeapProfile& profile) {
+  static constexpr std::string_view kEndings[] = {"unknown", "exited", "killed", "exec",
+                                                  "detached"};
+  const model::ProfileProcess& process = profile.process;
+  json.key("process").begin_object();
+  json.key("pid").number(process.pid);
+  json.key("executable").string_or_null(process.executable);
+  json.key("command").begin_array();
+  for (const std::string& word : process.command) json.string(word);
+  json.end_array();
+  json.key("started_unix_ns").number(process.start_unix_ns);
+  json.key("sample_bytes").number(process.sample_bytes);
+  json.key("ending").string(kEndings[static_cast<std::size_t>(profile.ending.kind)]);
+  const auto status_of = [&](model::ProfileEnding::Kind kind) -> JsonWriter& {
+    return profile.ending.kind == kind ? json.number(profile.ending.status) : json.null();
+  };
+  json.key("exit_status");
+  status_of(model::ProfileEnding::Kind::kExited);
+  json.key("signal");
+  status_of(model::ProfileEnding::Kind::kKilled);
+  json.end_object();
+}
+
+void write_losses(JsonWriter& json, const HeapProfile& profile) {
+  const model::ProfileLosses& losses = profile.losses;
+  json.key("losses").begin_object();
+  json.key("is_cut").boolean(losses.is_cut);
+  json.key("skipped_file_blocks").number(losses.skipped_blocks);
+  json.key("skipped_file_bytes").number(losses.skipped_bytes);
+  json.key("dropped_events").number(losses.dropped_events);
+  json.key("dropped_markers").number(losses.dropped_markers);
+  json.key("truncated_stacks").number(losses.truncated_stacks);
+  json.key("unknown_stacks").number(losses.unknown_stacks);
+  json.key("frees_not_seen").number(losses.frees_not_seen);
+  json.key("lost_blocks").number(profile.totals.lost.blocks);
+  json.key("lost_bytes").number(profile.totals.lost.bytes);
+  json.end_object();
+}
+
+void write_findings(JsonWriter& json, std::span<const explain::Finding> findings) {
+  json.key("findings").begin_array();
+  for (const explain::Finding& finding : findings) {
+    json.begin_object();
+    json.key("kind").string(finding.kind);
+    json.key("statement").string(finding.statement);
+    json.key("evidence").string(finding.evidence);
+    json.key("advice").string(finding.advice);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_frames(JsonWriter& json, const HeapProfile& profile, std::uint32_t node) {
+  const explain::ProfileStackView stack = explain::stack_view(profile, node);
+  json.key("place").string(explain::describe_place(stack));
+  json.key("place_frame");
+  if (stack.frames.empty()) {
+    json.null();
+  } else {
+    json.number(stack.place);
+  }
+  json.key("frames").begin_array();
+  for (const explain::ProfileFrameView& frame : stack.frames) {
+    json.begin_object();
+    json.key("function").string_or_null(frame.line != nullptr ? frame.line->function : "");
+    json.key("file").string_or_null(frame.line != nullptr ? frame.line->file : "");
+    json.key("line");
+    if (frame.line == nullptr || frame.line->line == 0) {
+      json.null();
+    } else {
+      json.number(frame.line->line);
+    }
+    json.key("inlined").boolean(frame.line != nullptr && frame.line->inlined);
+    json.key("module").string_or_null(frame.module->path);
+    json.key("address").address(Address{frame.frame->address});
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace mini::views

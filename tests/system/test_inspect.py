@@ -1,0 +1,346 @@
+"""heapspy inspect: what it says of a heap is what the program that made the heap knows of it, what
+malloc's own statistics say, and what the kernel counts."""
+import json
+import os
+import pathlib
+import re
+import resource
+import signal
+import subprocess
+import xml.etree.ElementTree
+
+from harness import (HEAPSPY, PATIENCE_SECONDS, TARGETS, SystemTest, build_target, need, said,
+                     state_of, wait_until)
+
+ALL = 10**9
+
+
+def inspect(*words, check=True):
+    done = subprocess.run([HEAPSPY, "inspect", *map(str, words)], capture_output=True, text=True,
+                          check=False, timeout=PATIENCE_SECONDS)
+    if check and done.returncode != 0:
+        raise AssertionError(done.stderr)
+    return done
+
+
+def inspect_json(*words):
+    return json.loads(inspect("--json", *words).stdout)
+
+
+class Target:
+    """A running known_heap (or one that has ended) and what it said."""
+
+    def __init__(self, *arguments, program="known_heap", **run):
+        self.process = subprocess.Popen([build_target(program), *arguments], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, **run)
+        self.pid = self.process.pid
+        lines = []
+        for line in self.process.stdout:
+            if line == "ready\n":
+                break
+            lines.append(line)
+        self.text = "".join(lines)
+        self.facts = said(self.text)
+        self.blocks = {int(address, 16): (state, int(size)) for state, address, size in
+                       re.findall(r"^(live|free) (0x[0-9a-f]+) (\d+)$", self.text, re.MULTILINE)}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+    def malloc_info(self):
+        document = re.search(r"<malloc.*?</malloc>", self.text, re.DOTALL)[0]
+        return xml.etree.ElementTree.fromstring(document)
+
+
+class KnownHeap(SystemTest):
+    def check_blocks(self, target, chunks):
+        """Chunk by chunk against what the program did."""
+        uses = {int(chunk["block"], 16): chunk for chunk in chunks}
+        for address, (state, size) in target.blocks.items():
+            chunk = uses.get(address)
+            if state == "live":
+                self.assertIsNotNone(chunk, hex(address))
+                self.assertEqual(chunk["use"], "live", hex(address))
+                self.assertGreaterEqual(chunk["bytes"], size + 8)
+            elif chunk is not None and chunk["use"] == "live":
+                self.fail(f"{hex(address)} was freed")
+
+    def check_statistics(self, target, report):
+        facts = target.facts
+        heap = report["heap"]
+        main = report["arenas"][0]
+        self.assertEqual(heap["mmapped_chunks"], facts["hblks number"])
+        self.assertEqual(heap["mmapped_bytes"], facts["hblkhd number"])
+
+        def count(arena, *kinds, key="bytes"):
+            return sum(use[key] for kind, use in arena["uses"].items() if kind in kinds)
+
+        self.assertEqual(sum(arena["system_bytes"] for arena in report["arenas"]), facts["arena number"])
+        bins = ("unsorted", "smallbin", "largebin")
+        free = sum(count(arena, "top", "fastbin", *bins) for arena in report["arenas"])
+        self.assertEqual(free, facts["fordblks number"])
+        self.assertEqual(sum(count(arena, "fastbin") for arena in report["arenas"]),
+                         facts["fsmblks number"])
+        self.assertEqual(sum(count(arena, "fastbin", key="chunks") for arena in report["arenas"]),
+                         facts["smblks number"])
+        self.assertEqual(sum(1 + count(arena, *bins, key="chunks") for arena in report["arenas"]),
+                         facts["ordblks number"])
+        self.assertEqual(main["top_bytes"], facts["keepcost number"])
+
+    def check_malloc_info(self, target, report):
+        document = target.malloc_info()
+        heaps = document.findall("heap")
+        self.assertEqual(len(heaps), len(report["arenas"]))
+        for element, arena in zip(heaps, report["arenas"]):
+            def mine(key, *kinds):
+                return sum(arena["uses"].get(kind, {key: 0})[key] for kind in kinds)
+
+            totals = {total.get("type"): (int(total.get("count")), int(total.get("size")))
+                      for total in element.findall("total")}
+            bins = ("unsorted", "smallbin", "largebin")
+            self.assertEqual(totals["fast"], (mine("chunks", "fastbin"), mine("bytes", "fastbin")))
+            # malloc_info leaves the flag at the end of the sizes of chunks in bins, which is 1.
+            self.assertEqual(totals["rest"], (mine("chunks", *bins, "top"),
+                                              mine("bytes", *bins, "top") + mine("chunks", *bins)))
+            system = {s.get("type"): int(s.get("size")) for s in element.findall("system")}
+            self.assertEqual(arena["system_bytes"], system["current"])
+            self.assertEqual(arena["most_system_bytes"], system["max"])
+
+    def check_ledger(self, report):
+        self.assertEqual(sum(row["bytes"] for row in report["resident_ledger"]), report["rss_bytes"])
+        self.assertEqual(sum(row["bytes"] for row in report["virtual_ledger"]),
+                         report["virtual_bytes"])
+
+    def test_agrees_with_the_program_and_with_malloc(self):
+        with Target() as target:
+            report = inspect_json("--chunks", "--top", ALL, target.pid)
+        self.assertEqual(report["damages"], [])
+        self.check_blocks(target, report["chunks"])
+        self.check_statistics(target, report)
+        self.check_malloc_info(target, report)
+        self.check_ledger(report)
+
+    def test_caches_and_arenas_of_threads(self):
+        with Target() as target:
+            report = inspect_json(target.pid)
+        threads = sorted(arena["threads"] for arena in report["arenas"][1:])
+        self.assertEqual(sum(threads), 2, "two threads go on")
+        cached = {bin["thread"] for bin in report["bins"] if bin["kind"] == "cached"}
+        self.assertEqual(len(cached), 3, "with main's")
+        self.assertIn(target.pid, cached)
+        for bin in report["bins"]:
+            if bin["kind"] == "cached":
+                self.assertLessEqual(bin["chunks"], 7)
+
+    def test_resident_memory_is_the_kernels(self):
+        with Target() as target:
+            report = inspect_json(target.pid)
+            status = pathlib.Path(f"/proc/{target.pid}/status").read_text()
+        resident = int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+        self.assertEqual(report["rss_bytes"], resident)
+        by_kind = {row["kind"]: row["bytes"] for row in report["resident_ledger"]}
+        self.assertEqual(by_kind.get("remainder", 0), 0)
+        # Every block was written to, so all live memory but whole untouched pages is resident.
+        live = sum(size for state, size in target.blocks.values() if state == "live")
+        rows = sum(row["bytes"] for row in report["resident_ledger"]
+                   if row["kind"] in ("live_blocks", "mmapped_blocks"))
+        self.assertGreaterEqual(rows, live)
+
+    def test_goes_on_as_before(self):
+        """A process that was stopped in the middle of everything is the same afterwards."""
+        ticker = subprocess.Popen([TARGETS / "ticker"], stdout=subprocess.PIPE, text=True)
+        ticker.stdout.readline()
+        for _ in range(20):
+            report = inspect_json(ticker.pid)
+            self.assertGreater(report["pause_ns"], 0)
+        ticker.stdout.readline()
+        status = pathlib.Path(f"/proc/{ticker.pid}/status").read_text()
+        self.assertIn("TracerPid:\t0", status)
+        ticker.send_signal(signal.SIGINT)
+        self.assertEqual(ticker.wait(), 3)
+        ticker.stdout.close()
+
+    def test_a_stopped_process_stays_stopped(self):
+        with Target() as target:
+            os.kill(target.pid, signal.SIGSTOP)
+            os.waitpid(target.pid, os.WUNTRACED)
+            inspect_json(target.pid)
+            wait_until(lambda: state_of(target.pid) == ("T", 0), "being stopped again")
+            os.kill(target.pid, signal.SIGCONT)
+
+    def test_no_stop(self):
+        with Target() as target:
+            report = inspect_json("--no-stop", "--chunks", "--live", "--top", ALL, target.pid)
+        self.assertEqual(report["pause_ns"], 0)
+        self.assertEqual(report["heap"]["caches_not_found"], 3)
+        live = {int(chunk["block"], 16) for chunk in report["chunks"]}
+        for address, (state, _) in target.blocks.items():
+            if state == "live":
+                self.assertIn(address, live)
+
+    def test_static_program(self):
+        with Target(program="known_heap_static") as target:
+            report = inspect_json("--chunks", "--top", ALL, target.pid)
+        self.check_blocks(target, report["chunks"])
+        self.check_statistics(target, report)
+
+    def test_around_an_address(self):
+        with Target() as target:
+            address, size = next((a, s) for a, (state, s) in target.blocks.items()
+                                 if state == "live" and s > 100)
+            text = inspect("--around", hex(address + 60), target.pid).stdout
+            outside = inspect("--around", "0x10", target.pid).stdout
+        self.assertIn("60 B into what malloc returned", " ".join(text.split()))
+        self.assertIn(hex(address), text)
+        self.assertIn("in no mapping", outside)
+
+    def test_text_fits_its_width(self):
+        with Target() as target:
+            for width in (60, 80):
+                text = inspect("--width", width, target.pid).stdout
+                for line in text.splitlines():
+                    self.assertLessEqual(len(line), width, line)
+
+    def test_a_program_on_another_malloc(self):
+        """glibc's is there too, and has nothing."""
+        if self.run_plain(HEAPSPY, "run", "true").returncode != 0:
+            self.skipTest("a build under a sanitizer has no libminimalloc")
+        child = subprocess.Popen([HEAPSPY, "run", "sleep", "60"])
+        try:
+            wait_until(lambda: b"sleep" in pathlib.Path(f"/proc/{child.pid}/cmdline").read_bytes()
+                       and "libminimalloc" in pathlib.Path(f"/proc/{child.pid}/maps").read_text()
+                       and state_of(child.pid)[0] == "S", "start")
+            report = inspect_json(child.pid)
+        finally:
+            child.kill()
+            child.wait()
+        self.assertIsNone(report["heap"])
+        self.assertIn("another malloc", report["no_heap_because"])
+        self.check_ledger(report)
+
+    # ── Damage ───────────────────────────────────────────────────────────────────────────────────
+
+    def check_damage(self, how, field):
+        with Target(how) as target:
+            report = inspect_json("--chunks", "--live", "--top", ALL, target.pid)
+        found = {int(damage["address"], 16): damage for damage in report["damages"]}
+        where = target.facts["damaged number"]
+        self.assertIn(where, found, report["damages"])
+        self.assertIn(field, found[where]["field"])
+        self.assertEqual(report["findings"][0]["kind"], "damage")
+        self.check_ledger(report)
+        live = {int(chunk["block"], 16) for chunk in report["chunks"]}
+        missing = [address for address, (state, _) in target.blocks.items()
+                   if state == "live" and address not in live]
+        self.assertLessEqual(len(missing), 2, "all but what is damaged is read")
+
+    def test_overwritten_size(self):
+        self.check_damage("size", "size of the chunk")
+
+    def test_wild_link_of_a_thread_cache(self):
+        self.check_damage("link", "link of a thread cache")
+
+    # ── Cores ────────────────────────────────────────────────────────────────────────────────────
+
+    def kernel_core(self):
+        if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().startswith("|"):
+            self.skipTest("the kernel hands cores to a program here")
+
+        def unlimited():
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+
+        with Target("abort", cwd=self.directory, preexec_fn=unlimited) as target:
+            target.process.wait()
+        cores = list(self.directory.glob("core*"))
+        if not cores:
+            self.skipTest("the kernel wrote no core here")
+        return target, cores[0]
+
+    def test_core_of_the_kernel(self):
+        target, core = self.kernel_core()
+        report = inspect_json("--chunks", "--top", ALL, core)
+        self.assertEqual(report["source"], "core")
+        self.assertIsNone(report["rss_bytes"])
+        self.assertEqual(report["pid"], target.pid)
+        self.assertEqual(report["damages"], [])
+        self.check_blocks(target, report["chunks"])
+        self.check_statistics(target, report)
+
+    def test_core_of_gcore_is_the_same_as_the_process(self):
+        with Target() as target:
+            live = inspect_json("--chunks", "--top", ALL, target.pid)
+            subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(target.pid)],
+                           check=True, capture_output=True)
+        core = inspect_json("--chunks", "--top", ALL, self.directory / f"core.{target.pid}")
+        self.assertEqual(core["chunks"], live["chunks"])
+        self.assertEqual(core["heap"]["version"], live["heap"]["version"])
+
+    def test_core_that_was_cut(self):
+        _, core = self.kernel_core()
+        whole = core.read_bytes()
+        for size in (10, 64, 1000, len(whole) // 3, len(whole) // 2, len(whole) - 1):
+            core.write_bytes(whole[:size])
+            done = inspect("--json", core, check=False)
+            if done.returncode == 0:
+                self.assertIn("ends early", json.loads(done.stdout)["losses"][0])
+            else:
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_what_is_no_core(self):
+        for path, word in ((HEAPSPY, "no core"), ("/etc/passwd", "no ELF"), ("/no/such", "cannot open"),
+                           ("/dev/null", "regular")):
+            done = inspect(path, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(word, done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    # ── What cannot be read ──────────────────────────────────────────────────────────────────────
+
+    def test_processes_that_cannot_be_read(self):
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        zombie = subprocess.Popen(["true"])
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        for pid, word in ((ended.pid, "no process"), (zombie.pid, "ended"), (2, "kernel thread")):
+            done = inspect(pid, check=False)
+            if pid == 2 and "no process" in done.stderr:
+                continue  # a container of its own
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(word, done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        zombie.wait()
+
+    def test_wrong_usage(self):
+        for words, word in (((), "which process"), (("1", "2"), "one process"),
+                            (("--arena", "main", "1"), "--chunks"),
+                            (("--around", "xyz", "1"), "hexadecimal"),
+                            (("--size", "1M-1K", "--chunks", "1"), "smaller")):
+            done = inspect(*words, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(word, done.stderr)
+
+
+class RealPrograms(SystemTest):
+    def test_ledger_of_python(self):
+        child = subprocess.Popen(
+            ["/usr/bin/python3", "-c",
+             "x = [str(i) * 9 for i in range(200000)]; print('ready', flush=True); import sys; sys.stdin.read()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        child.stdout.readline()
+        try:
+            report = inspect_json(child.pid)
+            smaps = pathlib.Path(f"/proc/{child.pid}/smaps").read_text()
+        finally:
+            child.stdin.close()
+            child.wait()
+            child.stdout.close()
+        self.assertEqual(report["heap"]["damages"], 0)
+        self.assertEqual(sum(row["bytes"] for row in report["resident_ledger"]), report["rss_bytes"])
+        kernels = sum(int(n) for n in re.findall(r"^Rss:\s+(\d+) kB", smaps, re.MULTILINE)) * 1024
+        self.assertEqual(report["rss_bytes"], kernels)

@@ -1,0 +1,388 @@
+"""heapspy record -p: a program is joined, recorded and left, and never comes to harm by it."""
+import json
+import os
+import pathlib
+import random
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+
+from harness import (HEAPSPY, PATIENCE_SECONDS, SystemTest, build_target, need, need_root,
+                     state_of, wait_until)
+import test_record
+
+KILLS = 20  # at random
+# Requests of one recording to ptrace and writes into the target: it has to seize, borrow, load, bind,
+# leave.
+LEAST_STEPS, MOST_STEPS = 30, 400
+
+
+class Target:
+    """A running program, what it says read line by line."""
+
+    def __init__(self, *argv, **popen):
+        popen.setdefault("stdin", subprocess.PIPE)
+        self.process = subprocess.Popen([str(word) for word in argv], stdout=subprocess.PIPE,
+                                        **popen)
+        self.pid = self.process.pid
+        self.text = b""
+
+    def line(self, pattern):
+        """The next line that matches; the match."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            while b"\n" in self.text:
+                line, _, self.text = self.text.partition(b"\n")
+                if found := re.fullmatch(pattern, line.decode(errors="replace")):
+                    return found
+            ready = select.select([self.process.stdout], [], [], deadline - time.monotonic())[0]
+            some = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            if not some:
+                raise AssertionError(f"{pattern!r} never came, the program {self.process.poll()}")
+            self.text += some
+
+    def count(self, seconds):
+        """Has it count its allocations for a while: blocks, bytes."""
+        os.kill(self.pid, signal.SIGUSR1)
+        time.sleep(seconds)
+        os.kill(self.pid, signal.SIGUSR2)
+        return [int(figure) for figure in self.line(r"counted: (\d+) (\d+)").groups()]
+
+    def threads(self):
+        return [int(tid) for tid in os.listdir(f"/proc/{self.pid}/task")]
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        if self.process.stdin:
+            self.process.stdin.close()
+
+
+class RecordAttach(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.file = self.directory / "out.heapspy"
+        probe = subprocess.run([HEAPSPY, "record", "-o", self.file, "true"], capture_output=True,
+                               text=True, check=False)
+        if "--agent" in probe.stderr:
+            self.skipTest("there is no agent beside this heapspy")
+        self.file.unlink()
+
+    def start(self, *argv, **popen):
+        popen.setdefault("env", self.environment)
+        target = Target(*argv, **popen)
+        self.addCleanup(target.end)
+        return target
+
+    def running(self, *words, program="joined", **popen):
+        target = self.start(build_target(program), *words, **popen)
+        target.line(r"(?:runs|waits): \d+")
+        return target
+
+    def join(self, target, *options):
+        """heapspy, once the program is being recorded."""
+        heapspy = subprocess.Popen([HEAPSPY, "record", "-o", str(self.file), *options, "-p",
+                                    str(target.pid)], stderr=subprocess.PIPE, text=True,
+                                   env=self.environment)
+
+        def end():
+            heapspy.kill()
+            heapspy.wait()
+            heapspy.stderr.close()
+
+        self.addCleanup(end)
+        line = heapspy.stderr.readline()
+        self.assertIn("is being recorded", line)
+        return heapspy
+
+    def leave(self, heapspy):
+        heapspy.send_signal(signal.SIGINT)
+        messages = heapspy.communicate(timeout=PATIENCE_SECONDS)[1]
+        self.assertEqual(heapspy.returncode, 0, messages)
+        return messages
+
+    def refused(self, pid, *options):
+        done = subprocess.run([HEAPSPY, "record", "-o", str(self.file), *options, "-p", str(pid)],
+                              capture_output=True, text=True, timeout=PATIENCE_SECONDS,
+                              env=self.environment, check=False)
+        self.assertEqual(done.returncode, 126, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        return done.stderr
+
+    def report(self, file=None):
+        done = subprocess.run([HEAPSPY, "report", "--json", str(file or self.file)],
+                              capture_output=True, text=True, check=False,
+                              timeout=PATIENCE_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def recorded(self, function):
+        sums = test_record.Record.by_function(self.report(), [function])[function]
+        return sums[:2]
+
+    def check_free(self, target):
+        """It runs, and nobody traces any of its threads."""
+        self.assertIsNone(target.process.poll())
+        for tid in target.threads():
+            def goes_on(tid=tid):
+                state = state_of(tid)
+                return state is None or (state[0] not in "tT" and state[1] == 0)
+            wait_until(goes_on, f"thread {tid} goes on")
+
+    def check_counts(self, target, seconds=0.5):
+        heapspy = self.join(target)
+        counted = target.count(seconds)
+        self.leave(heapspy)
+        self.check_free(target)
+        self.assertGreater(counted[0], 0)
+        self.assertEqual(self.recorded("counted_block"), counted)
+        report = self.report()
+        self.assertEqual(report["totals"]["dropped_events"], 0)
+        self.assertEqual(report["losses"]["lost_blocks"], 0)
+        self.assertEqual(report["process"]["ending"], "detached")
+        return report
+
+    def test_it_counts_what_the_program_counts(self):
+        target = self.running("loop")
+        report = self.check_counts(target)
+        # The blocks that it had before are freed one by one.
+        self.assertGreater(report["losses"]["frees_not_seen"], 0)
+
+    def test_threads_are_recorded(self):
+        target = self.running("threads")
+        report = self.check_counts(target, 1)
+        self.assertEqual(len(report["threads"]), 8)
+
+    def test_programs_that_are_linked_in_other_ways_are_recorded(self):
+        for program in ("joined_lazy", "joined_stripped"):
+            with self.subTest(program):
+                target = self.running("threads", program=program)
+                heapspy = self.join(target)
+                blocks, counted_bytes = target.count(0.3)
+                self.leave(heapspy)
+                self.check_free(target)
+                totals = self.report()["totals"]
+                self.assertGreaterEqual(totals["allocations"], blocks)
+                self.assertGreaterEqual(totals["allocated_bytes"], counted_bytes)
+
+    def test_a_process_is_joined_again(self):
+        target = self.running("threads")
+        for _ in range(3):
+            self.check_counts(target, 0.3)
+
+    def test_it_counts_over_other_allocators(self):
+        for library in ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0",
+                        str(pathlib.Path(HEAPSPY).parent / "../api/libminimalloc.so.0")):
+            environment = dict(self.environment, LD_PRELOAD=library)
+            if b"cannot be preloaded" in self.run_plain("true", env=environment).stderr:
+                continue
+            with self.subTest(library):
+                self.check_counts(self.running("threads", env=environment))
+
+    def test_calls_go_back_where_they_went(self):
+        target = self.running("loop")
+        self.leave(self.join(target))
+        first = self.report()["totals"]["allocations"]
+        target.count(0.2)
+        self.assertEqual(self.report()["totals"]["allocations"], first)
+        maps = pathlib.Path(f"/proc/{target.pid}/maps").read_text()
+        self.assertNotRegex(maps, "rwxp", "the memory of the call is still there")
+
+    def test_waiting_system_calls_go_on(self):
+        for call in ("nanosleep", "poll", "epoll_wait", "futex"):
+            with self.subTest(call):
+                target = self.running(call, "3")
+                self.leave(self.join(target))
+                _, result, error, seconds = target.line(
+                    r"(\w+): (-?\d+) (.+) ([\d.]+)").groups()
+                ends = {"futex": ("-1", "Connection timed out")}.get(call, ("0", "ok"))
+                self.assertEqual((result, error), ends)
+                # epoll_wait alone begins anew.
+                self.assertGreaterEqual(float(seconds), 2.9)
+                self.assertEqual(target.process.wait(), 0)
+
+    def test_a_read_goes_on(self):
+        target = self.running("read")
+        self.leave(self.join(target))
+        target.process.stdin.write(b"hello")
+        target.process.stdin.flush()
+        self.assertEqual(target.line("text: (.*)")[1], "hello")
+        self.assertEqual(target.line(r"read: (-?\d+) (.+) [\d.]+").groups(), ("5", "ok"))
+        self.assertEqual(target.process.wait(), 0)
+
+    def test_an_accept_goes_on(self):
+        path = str(self.directory / "socket")
+        target = self.start(build_target("joined"), "accept", path)
+        target.line(r"listens: \d+")
+        self.leave(self.join(target))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            self.assertEqual(target.line(r"accept: (-?\d+) (.+) [\d.]+").groups(), ("0", "ok"))
+
+    def test_the_program_may_end_while_it_is_recorded(self):
+        target = self.running("nanosleep", "1")
+        heapspy = self.join(target)
+        messages = heapspy.communicate(timeout=PATIENCE_SECONDS)[1]
+        self.assertEqual(heapspy.returncode, 0, messages)
+        self.assertEqual(target.process.wait(), 0)
+        self.assertGreater(self.report()["totals"]["allocations"], 0)
+
+    def test_a_duration_ends_it(self):
+        target = self.running("loop")
+        heapspy = self.join(target, "--duration", "300ms")
+        messages = heapspy.communicate(timeout=PATIENCE_SECONDS)[1]
+        self.assertEqual(heapspy.returncode, 0, messages)
+        self.check_free(target)
+        self.assertEqual(self.report()["process"]["ending"], "detached")
+
+    def test_a_library_that_comes_later_is_recorded(self):
+        target = self.running("load", build_target("libjoined_library.so"))
+        heapspy = self.join(target)
+        os.kill(target.pid, signal.SIGUSR1)
+        target.line(r"loaded: \d+")
+        time.sleep(1)
+        self.leave(heapspy)
+        self.check_free(target)
+        blocks, allocated = self.recorded("library_block")
+        self.assertGreater(blocks, 10)
+        self.assertEqual(allocated, 100 * blocks)
+
+    def test_python_is_recorded(self):
+        python = need("/usr/bin/python3", "python3")
+        script = ("import sys, time\n"
+                  "print('runs: 1', flush=True)\n"
+                  "for line in sys.stdin:\n"
+                  "    print('sum:', len([str(i) * 9 for i in range(int(line))]), flush=True)\n")
+        target = self.start(python, "-c", script,
+                            env=dict(self.environment, PYTHONMALLOC="malloc"))
+        target.line("runs: 1")
+        heapspy = self.join(target)
+        target.process.stdin.write(b"20000\n")
+        target.process.stdin.flush()
+        self.assertEqual(target.line(r"sum: (\d+)")[1], "20000")
+        self.leave(heapspy)
+        target.process.stdin.write(b"300\n")
+        target.process.stdin.flush()
+        self.assertEqual(target.line(r"sum: (\d+)")[1], "300")
+        self.assertGreater(self.report()["totals"]["allocations"], 20000)
+
+    def test_children_are_recorded_and_another_program_ends_it(self):
+        python = need("/usr/bin/python3", "python3")
+        script = ("import os, sys\n"
+                  "print('runs: 1', flush=True)\n"
+                  "sys.stdin.readline()\n"
+                  "if os.fork() == 0:\n"
+                  "    x = [str(i) * 5 for i in range(3000)]\n"
+                  "    os._exit(0)\n"
+                  "os.wait()\n"
+                  "os.execv('/bin/cat', ['cat'])\n")
+        target = self.start(python, "-c", script,
+                            env=dict(self.environment, PYTHONMALLOC="malloc"))
+        target.line("runs: 1")
+        heapspy = self.join(target)
+        target.process.stdin.write(b"go\n")
+        target.process.stdin.flush()
+        messages = heapspy.communicate(timeout=PATIENCE_SECONDS)[1]
+        self.assertEqual(heapspy.returncode, 0, messages)
+        self.check_free(target)
+        self.assertEqual(self.report()["process"]["ending"], "exec")
+        children = list(self.directory.glob("out.*.heapspy"))
+        self.assertEqual(len(children), 1)
+        self.assertGreater(self.report(children[0])["totals"]["allocations"], 3000)
+
+    def test_redis_is_recorded(self):
+        server = need("redis-server")
+        path = self.directory / "redis.sock"
+        target = self.start(server, "--port", "0", "--unixsocket", path, "--save", "",
+                            "--dir", self.directory)
+        wait_until(path.exists, "redis listens")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+
+            def ask(command, answer):
+                client.sendall(command + b"\r\n")
+                self.assertEqual(client.recv(4096), answer)
+
+            ask(b"set a 1", b"+OK\r\n")
+            heapspy = self.join(target)
+            for i in range(200):
+                ask(b"append a %0100d" % i, b":%d\r\n" % (1 + 100 * (i + 1)))
+            self.leave(heapspy)
+            ask(b"strlen a", b":20001\r\n")
+        self.check_free(target)
+        self.assertGreater(self.report()["totals"]["allocations"], 0)
+
+    def test_another_user_is_recorded(self):
+        need_root()
+        home = self.open_directory()
+        target = self.start(*self.as_nobody(), self.copy_to(home, build_target("joined")), "loop")
+        target.line(r"runs: \d+")
+        agent = self.copy_to(home, pathlib.Path(HEAPSPY).parent / "../agent/libheapspy-agent.so")
+        heapspy = self.join(target, "--agent", str(agent))
+        counted = target.count(0.3)
+        self.leave(heapspy)
+        self.assertEqual(self.recorded("counted_block"), counted)
+
+    def test_killed_at_each_step_it_leaves_the_program_well(self):
+        environment = dict(self.environment, LD_PRELOAD=str(build_target("libdies_at.so")))
+        for words in (["loop"], ["poll", "3600"]):
+            target = self.running(*words)
+            for step in range(1, MOST_STEPS):
+                done = subprocess.run([HEAPSPY, "record", "-q", "-o", str(self.file), "--duration",
+                                       "50ms", "-p", str(target.pid)], capture_output=True,
+                                      env=dict(environment, DIES_AT=str(step)), check=False,
+                                      timeout=PATIENCE_SECONDS)
+                self.check_free(target)
+                if done.returncode != -signal.SIGKILL:
+                    break
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertGreater(step, LEAST_STEPS)
+            if words == ["loop"]:
+                self.check_counts(target)
+
+    def test_killed_at_any_moment_it_leaves_the_program_well(self):
+        target = self.running("threads")
+        longest = 0.6
+        for _ in range(KILLS):
+            heapspy = subprocess.Popen([HEAPSPY, "record", "-q", "-o", str(self.file), "-p",
+                                        str(target.pid)], env=self.environment)
+            time.sleep(random.uniform(0, longest))
+            heapspy.kill()
+            heapspy.wait()
+            self.check_free(target)
+        self.assertGreater(target.count(0.2)[0], 0)
+        self.check_counts(target)
+
+    def test_what_cannot_be_joined_is_said(self):
+        self.assertIn("no process has the id", self.refused(2**22 - 1))
+        static = self.start(build_target("joined_static"), "loop")
+        static.line(r"runs: \d+")
+        message = self.refused(static.pid)
+        self.assertIn("statically linked", message)
+        self.assertIn("heapspy trace -p", message)
+        self.check_free(static)
+        stopped = self.running("loop")
+        os.kill(stopped.pid, signal.SIGSTOP)
+        wait_until(lambda: state_of(stopped.pid)[0] == "T", "it is stopped")
+        self.assertIn("kill -CONT", self.refused(stopped.pid))
+        # The kernel wakes it for a moment when it is let go.
+        wait_until(lambda: state_of(stopped.pid) == ("T", 0), "it is stopped as before")
+        os.kill(stopped.pid, signal.SIGCONT)
+        self.check_free(stopped)
+        self.join(stopped)
+        self.file = self.directory / "second.heapspy"
+        self.assertIn("already", self.refused(stopped.pid))
+
+    def test_another_user_s_process_is_refused(self):
+        target = self.running("loop")
+        home = self.open_directory()
+        done = subprocess.run([*self.as_nobody(), HEAPSPY, "record", "-o", home / "x", "-p",
+                               str(target.pid)], capture_output=True, text=True, check=False)
+        if "Permission denied" in done.stderr and "exec" in done.stderr:
+            self.skipTest("the build is in a folder that only its owner may enter")
+        self.assertEqual(done.returncode, 126)
+        self.assertIn("belongs to user 0", done.stderr)

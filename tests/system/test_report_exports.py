@@ -1,0 +1,307 @@
+"""heapspy report --export: each form is opened by the program that it is for, which must find the same
+figures as the report's own JSON has."""
+import base64
+import collections
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+from browser import Browser
+from harness import (HEAPSPY, PATIENCE_SECONDS, READERS, SystemTest, Terminal, build_target, need,
+                     wait_until)
+
+MEASURES = {"peak": "peak_live_bytes", "leaked": "live_at_exit_bytes",
+            "allocated": "allocated_bytes", "calls": "allocations",
+            "temporary": "temporary_allocations"}
+SVG = "{http://www.w3.org/2000/svg}"
+# The name of the program is markup, and no UTF-8: every form has to say it all the same.
+HOSTILE_NAME = b"a<b>&\"'\xff]]>"
+
+
+class ReportExports(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.program = self.copy_to(self.directory, build_target("recorded"))
+        self.program = self.program.rename(self.directory / os.fsdecode(HOSTILE_NAME))
+        self.recording = self.directory / "out.heapspy"
+        done = self.heapspy("record", "-q", "-o", self.recording, "--", self.program)
+        if b"--agent" in done.stderr:  # a build under a sanitizer has no agent
+            self.skipTest("there is no agent beside this heapspy")
+        self.assertEqual(done.returncode, 42, done.stderr)
+        self.report = json.loads(self.checked("report", "--json", self.recording))
+        self.totals = self.report["totals"]
+
+    def heapspy(self, *words):
+        return subprocess.run([HEAPSPY, *map(os.fspath, words)], env=self.environment,
+                              capture_output=True, check=False, timeout=PATIENCE_SECONDS)
+
+    def checked(self, *words):
+        done = self.heapspy(*words)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        return done.stdout
+
+    def export(self, form, *options, name=None):
+        """The path of what --export wrote."""
+        path = self.directory / (name or form)
+        self.checked("report", "--export", form, *options, "-o", path, self.recording)
+        return path
+
+    def by_innermost_function(self, field):
+        """The report's sums of a field by the function that a stack ends in, where it has a name."""
+        sums = collections.Counter()
+        for stack in self.report["stacks"]:
+            name = stack["frames"][0]["function"] if stack["frames"] else "no stack"
+            if name and stack[field]:
+                sums[name] += stack[field]
+        return sums
+
+    def test_pprof_finds_the_same_figures(self):
+        go = need("go", "golang-go")
+        file = self.export("pprof")
+        fields = {"allocations": "allocations", "allocated": "allocated_bytes",
+                  "peak_blocks": "peak_live_blocks", "peak": "peak_live_bytes",
+                  "leaked_blocks": "live_at_exit_blocks", "leaked": "live_at_exit_bytes",
+                  "temporary": "temporary_allocations", "temporary_bytes": "temporary_bytes"}
+        for sample_type, field in fields.items():
+            with self.subTest(sample_type):
+                done = self.run_plain(
+                    go, "tool", "pprof", "-top", f"-sample_index={sample_type}", "-nodecount=0",
+                    "-nodefraction=0", "-unit=B", file,
+                    env=dict(self.environment, HOME=str(self.directory)))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                top = done.stdout.decode()
+                self.assertEqual(int(re.search(r"of (\d+)B? total", top)[1]), self.totals[field])
+                flat = {name: int(figure) for figure, name in re.findall(
+                    r"^ *(\d+)B? +\S+ +\S+ +\S+ +\S+ +(.*?)(?: \(inline\))?$", top, re.MULTILINE)}
+                for name, amount in self.by_innermost_function(field).items():
+                    self.assertEqual(flat[name], amount, name)
+
+    def test_pprof_finds_files_lines_and_build_ids(self):
+        go = need("go", "golang-go")
+        done = self.run_plain(go, "tool", "pprof", "-raw", self.export("pprof", "--measure", "leaked"),
+                              env=dict(self.environment, HOME=str(self.directory)))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        raw = done.stdout.decode(errors="replace")
+        self.assertRegex(raw, r"\bleaked/bytes\[dflt\]")
+        self.assertRegex(raw, r"leaks \S*/recorded\.c:\d+")
+        mappings = raw[raw.index("Mappings"):]
+        self.assertRegex(mappings, r"/libc\.so\.6 [0-9a-f]{40}\b")
+        self.assertRegex(mappings, r"a<b>&\"'\uFFFD\]\]> [0-9a-f]{40} \[FN\]\[FL\]\[LN\]")
+
+    def test_speedscope_finds_the_same_figures(self):
+        page = READERS / "node_modules/speedscope/dist/release/index.html"
+        if not page.exists():
+            self.skipTest("speedscope is not installed (from npm: tests/system/readers/install)")
+        file = self.export("speedscope", "--measure", "calls")
+        # As its own command line hands a file over.
+        script = self.directory / "load.js"
+        data = base64.b64encode(file.read_bytes()).decode()
+        script.write_text(f"speedscope.loadFileFromBase64('profile', '{data}')")
+        with Browser() as browser:
+            browser.open(f"file://{page}#localProfilePath={script}")
+            click = ("[...document.querySelectorAll('div')]"
+                     ".filter(e => e.textContent.includes('Sandwich')).pop()?.click()")
+            read = ("[...document.querySelectorAll('tr')]"
+                    ".map(row => [...row.cells].map(cell => cell.textContent))")
+            rows = wait_until(lambda: browser.run(click) or browser.run(read), "a table")
+            title = browser.run("document.title")
+        self.assertIn("a<b>&\"'\uFFFD", title)
+        totals = {row[1]: row[2] for row in rows if len(row) == 3 and row[0].isdigit()}
+        self.assertEqual(set(totals), {"peak live", "never freed", "allocated bytes", "calls",
+                                       "temporary allocations"})
+        number = lambda text: int(re.sub(r"\D", "", text))
+        self.assertEqual(number(totals["calls"]), self.totals["allocations"])
+        self.assertEqual(number(totals["temporary allocations"]),
+                         self.totals["temporary_allocations"])
+        # "1,000 (19%)", of the profile that was asked for.
+        own = {row[2]: number(row[1].split("(")[0]) for row in rows if "%" in row[1]}
+        for name, amount in self.by_innermost_function("allocations").items():
+            self.assertEqual(own[name], amount, name)
+
+    def test_folded_stacks_add_up(self):
+        for measure, field in MEASURES.items():
+            lines = self.export("folded", "--measure", measure).read_text().splitlines()
+            self.assertEqual(sum(int(line.rpartition(" ")[2]) for line in lines),
+                             self.totals[field])
+
+    def boxes(self, svg):
+        """What a flame graph's boxes say: name, amount, position and width."""
+        for group in svg.iter(f"{SVG}g"):
+            rect, title = group.find(f"{SVG}rect"), group.find(f"{SVG}title")
+            if title is not None:
+                yield (title.text.split("\n")[0], int(group.get("data-amount")),
+                       *(float(rect.get(key)) for key in ("x", "y", "width")))
+
+    def test_a_flame_graph_is_sound_and_adds_up(self):
+        need("xmllint", "libxml2-utils")
+        for measure, field in MEASURES.items():
+            with self.subTest(measure):
+                file = self.export("flamegraph", "--measure", measure, name=f"{measure}.svg")
+                done = self.run_plain("xmllint", "--noout", "--nonet", file)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                boxes = list(self.boxes(ElementTree.parse(file)))
+                rows = collections.defaultdict(list)
+                for box in boxes:
+                    rows[box[3]].append(box)
+                root, first = (rows[y] for y in sorted(rows)[:2])
+                self.assertEqual([box[1] for box in root], [self.totals[field]])
+                self.assertEqual(sum(box[1] for box in first), self.totals[field])
+                for _, amount, _, _, width in boxes:
+                    share = amount / self.totals[field]
+                    self.assertAlmostEqual(width / root[0][4], share, delta=1e-4)
+
+    def test_a_browser_draws_searches_and_zooms_a_flame_graph(self):
+        file = self.export("flamegraph", "--measure", "calls", name="calls.svg")
+        box = ("[...document.querySelectorAll('#boxes g')].find("
+               "g => g.querySelector('title').textContent.startsWith('in_thread'))")
+        with Browser() as browser:
+            browser.open(f"file://{file}")
+            drawn = browser.run(f"{box}.querySelector('rect').getBoundingClientRect().width")
+            calls = sum(stack["allocations"] for stack in self.report["stacks"]
+                        if any(f["function"] == "in_thread" for f in stack["frames"]))
+            self.assertAlmostEqual(drawn / 1180, calls / self.totals["allocations"], delta=1e-3)
+            click = "dispatchEvent(new MouseEvent('click'))"
+            browser.run("window.prompt = () => '^in_thread$'; "
+                        f"document.getElementById('search').{click}")
+            self.assertEqual(browser.run("document.getElementById('found').textContent"),
+                             f"^in_thread$: {100 * calls / self.totals['allocations']:.1f}% of all")
+            browser.run(f"{box}.{click}")
+            self.assertAlmostEqual(
+                browser.run(f"{box}.querySelector('rect').getBoundingClientRect().width"), 1180,
+                delta=0.1)
+            hidden = "document.querySelectorAll('#boxes g.away').length"
+            self.assertGreater(browser.run(hidden), 0)
+            browser.run(f"document.getElementById('reset').{click}")
+            self.assertEqual(browser.run(hidden), 0)
+            browser.picture(self.directory / "calls.png")
+        kept = os.environ.get("HEAPSPY_KEEP_PICTURES")  # a folder, to look at them
+        if kept:
+            (self.directory / "calls.png").rename(os.path.join(kept, "flame_graph.png"))
+
+    def trace_events(self):
+        file = self.export("perfetto")
+        return file, json.loads(file.read_text())["traceEvents"]
+
+    def test_counters_over_time_reach_the_peak(self):
+        _, events = self.trace_events()
+        counters = collections.defaultdict(list)
+        for event in events:
+            if event["ph"] == "C":
+                counters[event["name"]].append((event["ts"], event["args"]["bytes"]))
+        self.assertLessEqual({"live", "RSS", "mapped"}, set(counters))
+        for name, points in counters.items():
+            self.assertEqual(points, sorted(points, key=lambda point: point[0]), name)
+        self.assertEqual(max(bytes for _, bytes in counters["live"]),
+                         self.totals["peak_live_bytes"])
+        self.assertEqual(counters["live"][-1][1], self.totals["live_at_exit_bytes"])
+        self.assertLessEqual(max(bytes for _, bytes in counters["RSS"]),
+                             self.totals["peak_rss_bytes"])
+
+    def test_chromium_reads_threads_and_their_sums_from_a_trace(self):
+        file, _ = self.trace_events()
+        # What Chromium's DevTools read a trace with.
+        engine = "devtools://devtools/bundled/models/trace/trace.js"
+        read = """import('%s').then(async trace => {
+            const model = trace.TraceModel.Model.createWithAllHandlers();
+            await model.parse(JSON.parse(%s).traceEvents);
+            const meta = model.parsedTrace().data?.Meta ?? model.parsedTrace().Meta;
+            const slices = [];
+            const data = model.parsedTrace().data ?? model.parsedTrace();
+            for (const process of data.Renderer.processes.values())
+              for (const thread of process.threads.values())
+                for (const entry of thread.entries) slices.push([thread.name, entry]);
+            return {threads: [...meta.threadsInProcess.values()].flatMap(
+                        threads => [...threads.values()].map(t => t.args.name)),
+                    range: meta.traceBounds.range, slices};
+        })""" % (engine, json.dumps(file.read_text()))
+        with Browser() as browser:
+            browser.open("devtools://devtools/bundled/devtools_app.html")
+            found = browser.run(read)
+        names = {thread["name"] for thread in self.report["threads"] if thread["name"]}
+        self.assertIn("a<b>&\"'\uFFFD]]>", names)
+        self.assertEqual(set(filter(None, found["threads"])), names)
+        self.assertEqual(sum(entry["args"]["allocations"] for _, entry in found["slices"]),
+                         self.totals["allocations"])
+
+    def database(self):
+        connection = sqlite3.connect(self.export("sqlite", name="out.db"))
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_a_database_has_the_same_figures(self):
+        ask = self.database().execute
+        one = lambda sql: ask(sql).fetchone()
+        self.assertEqual(one("PRAGMA integrity_check"), ("ok",))
+        self.assertEqual(one("SELECT count(*), sum(stands_for_bytes) FROM allocations"),
+                         (self.totals["allocations"], self.totals["allocated_bytes"]))
+        self.assertEqual(one("SELECT count(*) FROM events WHERE kind = 'free'"),
+                         (self.totals["frees"],))
+        self.assertEqual(one("SELECT count(*), sum(stands_for_bytes) FROM leaks"),
+                         (self.totals["live_at_exit_blocks"], self.totals["live_at_exit_bytes"]))
+        live, peak = 0, 0
+        for bytes, ended in ask("SELECT e.bytes, a.bytes FROM events e "
+                                "LEFT JOIN events a ON a.id = e.ends_id ORDER BY e.id"):
+            live += (bytes or 0) - (ended or 0)
+            peak = max(peak, live)
+        self.assertEqual(peak, self.totals["peak_live_bytes"])
+        rss = one("SELECT max(max(resident_bytes, peak_resident_bytes)) FROM samples")[0]
+        self.assertEqual(rss, self.totals["peak_rss_bytes"])
+        threads = collections.Counter()
+        for thread in self.report["threads"]:
+            threads[thread["tid"]] += thread["allocations"]
+        self.assertEqual(dict(ask("SELECT tid, count(*) FROM allocations JOIN threads "
+                                  "ON threads.id = thread_id GROUP BY tid")), dict(threads))
+
+    def test_a_database_has_the_same_stacks(self):
+        ask = self.database().execute
+        functions = collections.defaultdict(list)
+        for stack, function in ask("SELECT stack_id, function FROM stack_frames "
+                                   "ORDER BY stack_id, depth, inline_depth"):
+            functions[stack].append(function)
+        found = collections.Counter()
+        for stack, bytes in ask("SELECT stack_id, sum(bytes) FROM allocations GROUP BY stack_id"):
+            found[tuple(functions[stack])] += bytes
+        wanted = collections.Counter()
+        for stack in self.report["stacks"]:
+            wanted[tuple(f["function"] for f in stack["frames"])] += stack["allocated_bytes"]
+        self.assertEqual(found, wanted)
+        facts = dict(ask("SELECT key, value FROM recording"))
+        self.assertEqual((facts["ending"], facts["exit_status"]), ("exited", 42))
+        self.assertIn("a<b>&\"'\uFFFD", facts["executable"])
+
+    def test_the_sqlite_shell_opens_a_database(self):
+        need("sqlite3")
+        file = self.export("sqlite", name="out.db")
+        done = self.run_plain(
+            "sqlite3", "-json", file, "SELECT function, sum(stands_for_bytes) AS bytes FROM leaks "
+            "JOIN stack_frames USING (stack_id) WHERE function = 'leaks'")
+        self.assertEqual(json.loads(done.stdout), [{"function": "leaks", "bytes": 10000}])
+
+    def test_a_database_is_whole_or_not_there(self):
+        path = self.directory / "out.db"
+        path.write_bytes(b"something else")
+        done = self.heapspy("report", "--export", "sqlite", "-o", path, self.program)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(path.read_bytes(), b"something else")
+        self.export("sqlite", name="out.db")
+        self.assertTrue(path.read_bytes().startswith(b"SQLite format 3\0"))
+        self.assertEqual(list(self.directory.glob("*.partial")), [])
+        done = self.heapspy("report", "--export", "sqlite", "-o", "/dev/full", self.recording)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertEqual(done.stderr, b"heapspy report: cannot write '/dev/full': "
+                                      b"SQLite writes to files only\n")
+
+    def test_binary_forms_are_kept_from_terminals(self):
+        session = Terminal([HEAPSPY, "report", "--export", "pprof", self.recording])
+        self.addCleanup(session.close)
+        self.assertEqual(session.read_to_end(), 2)
+        self.assertEqual(session.text, b"heapspy report: --export pprof is not for terminals: "
+                                       b"add -o FILE\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,179 @@
+// A recording as a database: what was written into the recording is what SQL finds.
+#include "database/recording_database.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <string>
+#include <vector>
+
+#include "../recording/recordings.h"
+
+namespace mini::database {
+namespace {
+
+using recording::Allocation;
+using recording::CallKind;
+using recording::Free;
+using recording::Writer;
+
+class DatabaseTest : public testing::Test {
+ protected:
+  DatabaseTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "database_test_XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+  }
+  ~DatabaseTest() override {
+    sqlite3_close(handle_);
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::string database() const { return folder_ + "/out.db"; }
+  std::string recording() const { return folder_ + "/in.heapspy"; }
+
+  Result<void> convert(const recording::FileBytes& file) {
+    std::ofstream(recording(), std::ios::binary)
+        .write(reinterpret_cast<const char*>(file.data()),
+               static_cast<std::streamsize>(file.size()));
+    return write_recording_database(recording(), database(), "1.2.3", {});
+  }
+  void open(const recording::FileBytes& file) {
+    const auto converted = convert(file);
+    ASSERT_TRUE(converted.has_value()) << converted.error().message;
+    ASSERT_EQ(sqlite3_open(database().c_str(), &handle_), SQLITE_OK);
+  }
+
+  /// The rows of a query, their columns joined by '|'; NULL is "-".
+  std::vector<std::string> rows(const std::string& sql) {
+    std::vector<std::string> found;
+    const auto take = [](void* rows, int count, char** values, char** /*names*/) {
+      std::string row;
+      for (int i = 0; i < count; ++i) {
+        row += i > 0 ? "|" : "";
+        row += values[i] != nullptr ? values[i] : "-";
+      }
+      static_cast<std::vector<std::string>*>(rows)->push_back(row);
+      return 0;
+    };
+    char* error = nullptr;
+    EXPECT_EQ(sqlite3_exec(handle_, sql.c_str(), take, &found, &error), SQLITE_OK) << error;
+    return found;
+  }
+
+ private:
+  std::string folder_;
+  sqlite3* handle_ = nullptr;
+};
+
+using Rows = std::vector<std::string>;
+
+recording::FileBytes small_file() {
+  recording::ProcessFacts process;
+  process.pid = 4711;
+  process.command = {"./program", "-x"};
+  process.executable = "/opt/program";
+  return recording::written(process, [](Writer& writer) {
+    const auto module = writer.define_module(
+        {.path = "/opt/program", .build_id = "ab12", .load_bias = Address{0x5000}});
+    const auto thread = writer.define_thread({.tid = 4711, .name = "main"});
+    const auto outer = writer.frame({.module = module, .address = 0x100});
+    const auto inner = writer.frame({.module = 0, .address = 0xffff'8000'0000'0000});
+    const std::vector<recording::SourceFrame> lines = {
+        {.function = "get", .file = "x.h", .line = 7, .inlined = true},
+        {.function = "main", .file = "x.cc", .line = 5}};
+    writer.define_source(outer, lines);
+    const auto stack = writer.stack(writer.stack(0, outer), inner);
+    const auto allocate = [&](std::uint64_t time_ns, std::uint64_t address, CallKind kind) {
+      writer.add(Allocation{.time_ns = time_ns,
+                            .thread = thread,
+                            .address = Address{address},
+                            .requested_bytes = 100,
+                            .stack = stack,
+                            .kind = kind});
+    };
+    allocate(1000, 0x9000, CallKind::kMalloc);
+    writer.add(Free{.time_ns = 2000, .thread = thread, .address = Address{0x9000}});
+    allocate(3000, 0x9000, CallKind::kNew);
+    allocate(4000, 0x9000, CallKind::kCalloc);  // its free was lost
+    writer.add(Free{.time_ns = 5000, .thread = thread, .address = Address{0x1234}});
+    writer.add(recording::KernelSample{.time_ns = 6000, .resident = Bytes{4096}});
+    writer.add(recording::Marker{.time_ns = 7000, .thread = thread, .text = "request"});
+    recording::Ending ending;
+    ending.time_ns = 8000;
+    ending.kind = recording::Ending::Kind::kKilled;
+    ending.status = 9;
+    EXPECT_TRUE(writer.finish(ending).has_value());
+  });
+}
+
+TEST_F(DatabaseTest, EventsAreRowsThatKnowWhatTheyEnd) {
+  open(small_file());
+  EXPECT_EQ(rows("SELECT * FROM events"),
+            (Rows{"1|1000|1|malloc|36864|100|-|2|-", "2|2000|1|free|36864|-|-|-|1",
+                  "3|3000|1|new|36864|100|-|2|-", "4|4000|1|calloc|36864|100|-|2|3",
+                  "5|5000|1|free|4660|-|-|-|-"}));
+  EXPECT_EQ(rows("SELECT id FROM leaks"), Rows{"4"});
+  EXPECT_EQ(rows("SELECT time_ns, resident_bytes FROM samples"), Rows{"6000|4096"});
+  EXPECT_EQ(rows("SELECT * FROM markers"), Rows{"7000|1|request"});
+  EXPECT_EQ(rows("SELECT value FROM recording WHERE key IN ('argument 1', 'ending', 'signal', "
+                 "'exit_status', 'heapspy') ORDER BY key"),
+            (Rows{"-x", "killed", "-", "1.2.3", "9"}));
+  EXPECT_EQ(rows("PRAGMA user_version"), Rows{"1"});
+}
+
+TEST_F(DatabaseTest, StacksLeadToFramesLinesAndModules) {
+  open(small_file());
+  EXPECT_EQ(rows("SELECT depth, function, file, line, module, printf('0x%x', address) "
+                 "FROM stack_frames WHERE stack_id = 2 ORDER BY depth, inline_depth"),
+            (Rows{"0|-|-|-|-|0xffff800000000000", "1|get|x.h|7|/opt/program|0x100",
+                  "1|main|x.cc|5|/opt/program|0x100"}));
+  EXPECT_EQ(rows("SELECT depth, function, inlined FROM lines"), (Rows{"0|get|1", "1|main|0"}));
+  EXPECT_EQ(rows("SELECT * FROM modules"), Rows{"1|/opt/program|ab12|20480"});
+}
+
+TEST_F(DatabaseTest, NamesOfAnyBytesAreText) {
+  open(recording::written({}, [](Writer& writer) {
+    writer.define_thread({.tid = 1, .name = std::string("a\xff\0'b", 5)});
+    EXPECT_TRUE(writer.finish({}).has_value());
+  }));
+  EXPECT_EQ(rows("SELECT name FROM threads"), Rows{"a\uFFFD\uFFFD'b"});
+}
+
+TEST_F(DatabaseTest, WhatASampledBlockStandsForIsBesideItsSize) {
+  recording::ProcessFacts process;
+  process.sample_bytes = 512;
+  open(recording::written(process, [](Writer& writer) {
+    writer.add(Allocation{
+        .time_ns = 1000, .address = Address{0x9000}, .requested_bytes = 100, .weight_bytes = 560});
+    EXPECT_TRUE(writer.finish({}).has_value());
+  }));
+  EXPECT_EQ(rows("SELECT bytes, stands_for_bytes FROM allocations"), Rows{"100|560"});
+}
+
+TEST_F(DatabaseTest, WhereAnythingFailsTheOldFileStays) {
+  std::ofstream(database()) << "old";
+  EXPECT_FALSE(convert(recording::FileBytes(100)).has_value());
+  EXPECT_EQ(std::filesystem::file_size(database()), 3U);
+  EXPECT_FALSE(std::filesystem::exists(database() + ".partial"));
+  const auto refused = write_recording_database(recording(), "/no/such/folder/x.db", "1", {});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_TRUE(convert(small_file()).has_value());
+  EXPECT_GT(std::filesystem::file_size(database()), 1000U);
+}
+
+/// Cut or flipped anywhere, a recording gives a sound database of what is left, or an error.
+TEST_F(DatabaseTest, DamagedRecordingsGiveWhatIsSound) {
+  const recording::FileBytes sound = recording::small_recording().file;
+  for (std::size_t at = 16; at < sound.size(); at += sound.size() / 20) {
+    recording::FileBytes damaged = sound;
+    damaged[at] ^= std::byte{0x55};
+    EXPECT_TRUE(convert(damaged).has_value());
+    damaged.resize(at);
+    EXPECT_TRUE(convert(damaged).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace mini::database

@@ -1,0 +1,84 @@
+#include "explain/diff_findings.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+#include "sample_profile.h"
+
+namespace mini::explain {
+namespace {
+
+using model::HeapProfile;
+
+std::vector<Finding> found(const HeapProfile& before, const HeapProfile& after) {
+  return find_in_diff(diff_profiles(before, after));
+}
+
+const Finding* of_kind(const std::vector<Finding>& findings, std::string_view kind) {
+  const auto one = std::ranges::find(findings, kind, &Finding::kind);
+  return one == findings.end() ? nullptr : &*one;
+}
+
+TEST(DiffFindingsTest, SaysWhatGrewByHowMuchAndWhere) {
+  const auto findings = found(sample_profile(), changed_profile());
+  ASSERT_FALSE(findings.empty());
+  EXPECT_EQ(findings[0].kind, "leaked-growth");
+  EXPECT_EQ(findings[0].statement,
+            "Bytes that are never freed grew by 104.9 MiB, from 47.7 MiB to 152.6 MiB (+220%).");
+  EXPECT_EQ(findings[0].evidence,
+            "100% of it in app::Cache::put at cache.cc:19: from 47.7 MiB to 152.6 MiB.");
+  const Finding* calls = of_kind(findings, "calls-shrinkage");
+  ASSERT_NE(calls, nullptr);
+  EXPECT_EQ(calls->statement, "Allocations shrank by 4,698, from 10,000 to 5,302 (-47%).");
+  EXPECT_EQ(calls->evidence, "79% of it in app::parse at x.cc:90: from 7,400 to 3,700.");
+}
+
+TEST(DiffFindingsTest, SaysWhatIsNewAndWhatIsGone) {
+  HeapProfile before = sample_profile();
+  before.stacks.erase(before.stacks.begin() + 1);
+  before.totals.live = {};
+  const Finding* grown = nullptr;
+  const auto findings = found(before, sample_profile());
+  ASSERT_NE(grown = of_kind(findings, "leaked-growth"), nullptr);
+  EXPECT_EQ(grown->statement, "Bytes that are never freed grew by 47.7 MiB, from 0 B to 47.7 MiB.");
+  EXPECT_NE(grown->evidence.find("47.7 MiB where there was nothing before"), std::string::npos);
+  const auto gone = found(sample_profile(), before);
+  ASSERT_NE(of_kind(gone, "leaked-shrinkage"), nullptr);
+  EXPECT_NE(of_kind(gone, "leaked-shrinkage")->evidence.find("47.7 MiB before and nothing now"),
+            std::string::npos);
+}
+
+TEST(DiffFindingsTest, APlaceThatOutgrowsTheWholeIsSaid) {
+  HeapProfile after = sample_profile();
+  after.stacks[1].totals.allocated.bytes += 10'000'000;
+  after.stacks[2].totals.allocated.bytes -= 4'000'000;
+  after.totals.allocated.bytes += 6'000'000;
+  const auto findings = found(sample_profile(), after);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].evidence,
+            "app::Cache::put at cache.cc:17 alone grew by 9.5 MiB, from 152.6 MiB to 162.1 MiB; "
+            "other places make up for some of it.");
+}
+
+TEST(DiffFindingsTest, NothingIsSaidOfWhatIsTheSame) {
+  EXPECT_TRUE(found(sample_profile(), sample_profile()).empty());
+  HeapProfile after = sample_profile();
+  after.totals.allocated.bytes += 1'000'000;  // 0.4%
+  EXPECT_TRUE(found(sample_profile(), after).empty());
+}
+
+TEST(DiffFindingsTest, ConditionsThatDifferAreSaid) {
+  HeapProfile after = sample_profile();
+  after.losses.dropped_events = 1;
+  after.process.sample_bytes = 524288;
+  after.duration_ns *= 3;
+  const auto findings = found(sample_profile(), after);
+  ASSERT_EQ(findings.size(), 3U);
+  EXPECT_EQ(findings[0].kind, "incomplete");
+  EXPECT_TRUE(findings[0].statement.starts_with("The recording after is incomplete"));
+  EXPECT_EQ(findings[1].kind, "other-sampling");
+  EXPECT_EQ(findings[2].kind, "other-duration");
+}
+
+}  // namespace
+}  // namespace mini::explain

@@ -1,0 +1,123 @@
+// Each finding from an inspection that has what it is about, and no other.
+#include "explain/memory_findings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "explain/memory_ledger.h"
+
+namespace mini::explain {
+namespace {
+
+using model::Inspection;
+using model::PieceUse;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// 100 MiB resident, a heap with nothing remarkable.
+Inspection sample() {
+  Inspection inspection;
+  inspection.resident = kMiB * 100;
+  inspection.mapped = kMiB * 200;
+  inspection.pause_ns = 1;
+  model::Heap& heap = inspection.heap.emplace();
+  heap.parameters.mmap_threshold = kKiB * 128;
+  heap.parameters.trim_threshold = kKiB * 128;
+  heap.arenas.emplace_back().is_main = true;
+  inspection.account.by_arena.resize(1);
+  return inspection;
+}
+
+std::vector<std::string> kinds(const Inspection& inspection) {
+  std::vector<std::string> words;
+  for (const Finding& finding : find_in_inspection(inspection)) words.emplace_back(finding.kind);
+  return words;
+}
+
+model::PieceTotals& of(Inspection& inspection, std::size_t arena, PieceUse use) {
+  return inspection.account.by_arena.at(arena).at(static_cast<std::size_t>(use));
+}
+
+TEST(MemoryFindingsTest, NothingRemarkable) {
+  EXPECT_THAT(kinds(sample()), IsEmpty());
+}
+
+TEST(MemoryFindingsTest, DamageComesFirstAndIsNamed) {
+  Inspection inspection = sample();
+  inspection.account.returnable = kMiB * 50;
+  inspection.heap->damages_count = 3;
+  inspection.heap->damages.push_back(
+      {Address{0x5008}, "size of the chunk at 0x5000", "0x41", "more"});
+  EXPECT_THAT(kinds(inspection), ElementsAre("damage", "returnable"));
+  const Finding finding = find_in_inspection(inspection).front();
+  EXPECT_THAT(finding.statement, HasSubstr("damaged in 3 places"));
+  EXPECT_THAT(finding.evidence, HasSubstr("At 0x5008, size of the chunk at 0x5000 is 0x41"));
+}
+
+TEST(MemoryFindingsTest, DamageOfARunningProcessMayBeMotion) {
+  Inspection inspection = sample();
+  inspection.pause_ns = 0;
+  inspection.heap->damages_count = 1;
+  inspection.heap->damages.push_back({Address{0x5008}, "size", "0x41", "more"});
+  EXPECT_THAT(find_in_inspection(inspection).front().statement, HasSubstr("while it was read"));
+}
+
+TEST(MemoryFindingsTest, LittleIsNotWorthASentence) {
+  Inspection inspection = sample();
+  inspection.account.returnable = kMiB * 4;
+  inspection.account.pinned = kMiB * 4;
+  EXPECT_THAT(kinds(inspection), IsEmpty());
+}
+
+TEST(MemoryFindingsTest, PinnedMemoryWithItsGreatestPin) {
+  Inspection inspection = sample();
+  inspection.account.pinned = kMiB * 40;
+  inspection.account.pins.push_back({.first_block = Address{0x7010},
+                                     .blocks = 1,
+                                     .size = Bytes{48},
+                                     .pinned = kKiB * 124,
+                                     .arena = 0});
+  EXPECT_THAT(kinds(inspection), ElementsAre("pinned"));
+  EXPECT_THAT(find_in_inspection(inspection).front().evidence,
+              HasSubstr("1 block from 0x7010 on (48 B): 124 KiB around it"));
+}
+
+TEST(MemoryFindingsTest, ThreadArenasThatKeepFreeMemory) {
+  Inspection inspection = sample();
+  inspection.heap->arenas.emplace_back().attached_threads = 0;
+  inspection.account.by_arena.resize(2);
+  of(inspection, 1, PieceUse::kUnsorted).resident = kMiB * 30;
+  EXPECT_THAT(kinds(inspection), ElementsAre("arenas"));
+  const Finding finding = find_in_inspection(inspection).front();
+  EXPECT_EQ(finding.statement, "1 thread arena holds 30 MiB that is free.");
+  EXPECT_THAT(finding.evidence, HasSubstr("threads of 1 have ended"));
+}
+
+TEST(MemoryFindingsTest, AThresholdThatHasGrown) {
+  Inspection inspection = sample();
+  inspection.heap->parameters.mmap_threshold = kMiB * 32;
+  of(inspection, 0, PieceUse::kLargebin).resident = kMiB * 30;
+  EXPECT_THAT(kinds(inspection), ElementsAre("mmap_threshold"));
+  inspection.heap->parameters.thresholds_are_fixed = true;
+  EXPECT_THAT(kinds(inspection), IsEmpty());
+}
+
+TEST(MemoryFindingsTest, WhatWasNotFoundIsSaid) {
+  Inspection inspection = sample();
+  inspection.heap->parameters.mmapped_count = 2;
+  inspection.heap->caches_not_found = 1;
+  EXPECT_THAT(kinds(inspection), ElementsAre("caches_not_found", "mmapped_not_found"));
+}
+
+TEST(MemoryFindingsTest, MemoryThatIsNotMallocs) {
+  Inspection inspection = sample();
+  inspection.resident_ledger.push_back({.kind = model::MemoryKind::kOtherAnonymous,
+                                        .bytes = 80 << 20,
+                                        .owner = "",
+                                        .tag = model::FigureTag::kMeasured});
+  EXPECT_THAT(kinds(inspection), ElementsAre("not_malloc"));
+}
+
+}  // namespace
+}  // namespace mini::explain

@@ -1,0 +1,109 @@
+// Ledgers of made-up processes: every row is what it should be, and all of them add up.
+#include "explain/memory_ledger.h"
+
+#include <gtest/gtest.h>
+
+namespace mini::explain {
+namespace {
+
+using model::Inspection;
+using model::MemoryKind;
+
+model::MemoryRegion region(std::uint64_t begin, std::uint64_t size, std::string path,
+                           std::uint64_t resident, bool shared = false) {
+  model::MemoryRegion result;
+  result.mapping.range = {Address{begin}, Address{begin + size}};
+  result.mapping.protection = {.read = true, .write = true};
+  result.mapping.shared = shared;
+  result.mapping.path = std::move(path);
+  result.resident = Bytes{resident};
+  return result;
+}
+
+std::int64_t sum(const std::vector<model::MemoryRow>& rows) {
+  std::int64_t total = 0;
+  for (const model::MemoryRow& row : rows) total += row.bytes;
+  return total;
+}
+
+const model::MemoryRow* find(const std::vector<model::MemoryRow>& rows, MemoryKind kind,
+                             const std::string& owner) {
+  for (const model::MemoryRow& row : rows) {
+    if (row.kind == kind && row.owner == owner) return &row;
+  }
+  return nullptr;
+}
+
+Inspection process() {
+  Inspection inspection;
+  inspection.regions = {region(0x1000, 0x1000, "/bin/x", 0x1000),
+                        region(0x2000, 0x1000, "", 0x800),  // its bss
+                        region(0x10000, 0x8000, "[heap]", 0x6000),
+                        region(0x30000, 0x1000, "/dev/shm/y", 0x1000, true),
+                        region(0x40000, 0x1000, "", 0x1000),
+                        region(0x50000, 0x4000, "[stack]", 0x2000)};
+  inspection.mapped = Bytes{0x10000};
+  inspection.resident = Bytes{0xc000};
+  inspection.heap.emplace().arenas.emplace_back().is_main = true;
+  inspection.heap_mappings = {Address{0x10000}};
+  inspection.account.by_arena.resize(1);
+  auto& live = inspection.account.by_arena[0][0];
+  live = {.pieces = 10,
+          .size = Bytes{0x5000},
+          .header = Bytes{0x50},
+          .resident = Bytes{0x4000},
+          .resident_header = Bytes{0x40}};
+  return inspection;
+}
+
+TEST(MemoryLedgerTest, RowsAddUpToTheKernelsFigures) {
+  Inspection inspection = process();
+  make_memory_ledgers(inspection);
+  EXPECT_EQ(sum(inspection.resident_ledger), 0xc000);
+  EXPECT_EQ(sum(inspection.mapped_ledger), 0x10000);
+}
+
+TEST(MemoryLedgerTest, EachMappingIsSomebodys) {
+  Inspection inspection = process();
+  make_memory_ledgers(inspection);
+  const auto bytes = [&](MemoryKind kind, const std::string& owner) -> std::int64_t {
+    const auto* row = find(inspection.resident_ledger, kind, owner);
+    return row != nullptr ? row->bytes : -1;
+  };
+  EXPECT_EQ(bytes(MemoryKind::kProgramFile, "/bin/x"), 0x1800);
+  EXPECT_EQ(bytes(MemoryKind::kLiveBlocks, "main arena"), 0x4000 - 0x40);
+  EXPECT_EQ(bytes(MemoryKind::kAllocatorOverhead, "main arena"), 0x40);
+  EXPECT_EQ(bytes(MemoryKind::kHeapRest, ""), 0x2000);
+  EXPECT_EQ(bytes(MemoryKind::kSharedMemory, "/dev/shm/y"), 0x1000);
+  EXPECT_EQ(bytes(MemoryKind::kOtherAnonymous, ""), 0x1000);
+  EXPECT_EQ(bytes(MemoryKind::kMainStack, ""), 0x2000);
+  EXPECT_EQ(bytes(MemoryKind::kRemainder, ""), 0xc000 - 0x1000 - 0x800 - 0x6000 - 0x4000);
+}
+
+TEST(MemoryLedgerTest, TheRemainderMayBeNegative) {
+  Inspection inspection = process();
+  inspection.resident = Bytes{0x1000};
+  make_memory_ledgers(inspection);
+  EXPECT_EQ(sum(inspection.resident_ledger), 0x1000);
+  EXPECT_LT(sum_of_kind(inspection.resident_ledger, MemoryKind::kRemainder), 0);
+}
+
+TEST(MemoryLedgerTest, ACoreHasNoResidentLedger) {
+  Inspection inspection = process();
+  inspection.resident.reset();
+  make_memory_ledgers(inspection);
+  EXPECT_TRUE(inspection.resident_ledger.empty());
+  EXPECT_EQ(sum(inspection.mapped_ledger), 0x10000);
+}
+
+TEST(MemoryLedgerTest, MemoryOfAnotherAllocatorIsEstimatedToBeIts) {
+  Inspection inspection = process();
+  inspection.regions.push_back(region(0x60000, 0x1000, "/usr/lib/libjemalloc.so.2", 0x1000));
+  make_memory_ledgers(inspection);
+  const auto* row = find(inspection.resident_ledger, MemoryKind::kOtherAnonymous, "jemalloc");
+  ASSERT_NE(row, nullptr);
+  EXPECT_EQ(row->tag, model::FigureTag::kEstimated);
+}
+
+}  // namespace
+}  // namespace mini::explain

@@ -1,0 +1,363 @@
+// The decoder on real heaps: children of this process do something known with malloc, and what the
+// decoder says of each block is compared with what they did. Malloc's own statistics are the second
+// witness.
+#include "heaps/glibc_heap.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+#include <map>
+#include <string>
+#include <thread>
+
+#include "frozen_child.h"
+#include "recording_sink.h"
+
+namespace mini::heaps {
+namespace {
+
+using model::PieceUse;
+using Told = FrozenChild::Told;
+
+std::uint64_t number(const void* p) {
+  return reinterpret_cast<std::uint64_t>(p);
+}
+
+// Malloc and free through pointers that a compiler cannot see through: it knows too much of both,
+// and the tests do to blocks what no program may.
+void* (*volatile take)(std::size_t) = std::malloc;
+void (*volatile give)(void*) = std::free;
+
+void* take_numbered(int size) {
+  return take(static_cast<std::size_t>(size));
+}
+
+/// Does `work` in a thread of its own, whose arena is new: its bins are empty, and blocks come one
+/// after the other. The thread stays.
+void in_a_fresh_arena(FrozenChild::Told& told, const std::function<void()>& work) {
+  std::thread([&] {
+    work();
+    told.words[60] = number(__builtin_thread_pointer());
+    __atomic_store_n(&told.words[59], 1, __ATOMIC_SEQ_CST);
+    for (;;) pause();
+  }).detach();
+  while (__atomic_load_n(&told.words[59], __ATOMIC_SEQ_CST) == 0) usleep(1000);
+}
+
+struct Maps {
+  AddressRange libc_data;
+  AddressRange libc_read_only;
+  std::vector<AddressRange> writable;
+};
+
+Maps read_maps(pid_t pid) {
+  Maps maps;
+  std::ifstream file("/proc/" + std::to_string(pid) + "/maps");
+  bool after_libc = false;
+  for (std::string line; std::getline(file, line);) {
+    unsigned long begin = 0;
+    unsigned long end = 0;
+    char protection[5] = {};
+    std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, protection);
+    const AddressRange range{Address{begin}, Address{end}};
+    const bool libc = line.find("/libc.so.6") != std::string::npos;
+    const bool named = line.find('/') != std::string::npos;
+    const bool writable = protection[1] == 'w' && protection[3] == 'p';
+    if (libc && maps.libc_read_only.empty()) maps.libc_read_only = range;
+    if (libc && protection[1] != 'w') maps.libc_read_only.end = range.end;
+    if (libc && writable) maps.libc_data = range;
+    if (after_libc && !named && maps.libc_data.end == range.begin) maps.libc_data.end = range.end;
+    if (!named && writable) maps.writable.push_back(range);
+    after_libc = libc;
+  }
+  return maps;
+}
+
+class GlibcHeapTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const Maps maps = read_maps(getpid());
+    if (maps.libc_data.empty()) GTEST_SKIP() << "not linked to a shared glibc";
+    void* p = take(100);
+    const bool glibcs = mallinfo2().arena != 0;
+    give(p);
+    if (!glibcs) GTEST_SKIP() << "another malloc stands before glibc's";
+  }
+
+  /// Runs `work` in a child and decodes the child's heap.
+  void decode(const std::function<void(Told&)>& work) {
+    child_ = std::make_unique<FrozenChild>(work);
+    const Maps maps = read_maps(child_->pid());
+    GlibcHints hints;
+    hints.data = maps.libc_data;
+    hints.version = find_glibc_version(*child_, maps.libc_read_only);
+    const auto malloc = locate_glibc(*child_, hints);
+    ASSERT_TRUE(malloc.has_value());
+    GlibcTarget target{.malloc = *malloc, .threads = {}, .writable = maps.writable};
+    const Address own{number(__builtin_thread_pointer())};
+    target.threads.push_back({.id = child_->pid(), .thread_pointer = own});
+    for (std::size_t i = 60; i < 64 && told(i) != Address{}; ++i) {
+      target.threads.push_back({.id = static_cast<std::int64_t>(i), .thread_pointer = told(i)});
+    }
+    heap_ = read_glibc_heap(*child_, target, sink_);
+    for (const model::HeapDamage& damage : heap_.damages) {
+      damages_ += damage.field + " is " + damage.found + ", not " + damage.expected + "\n";
+    }
+  }
+
+  Address told(std::size_t i) const { return child_->told(i); }
+  PieceUse use_at(std::size_t i) const { return sink_.use_of(told(i)); }
+  Bytes sum(PieceUse use) const { return sink_.sum(use); }
+
+  std::unique_ptr<FrozenChild> child_;
+  RecordingSink sink_;
+  model::Heap heap_;
+  std::string damages_;
+};
+
+TEST_F(GlibcHeapTest, LiveAndCachedBlocks) {
+  decode([](Told& t) {
+    void* blocks[8];
+    for (void*& block : blocks) block = take(500);
+    for (std::size_t i = 0; i < 8; ++i) t.words[i] = number(blocks[i]);
+    give(blocks[2]);
+    give(blocks[5]);
+  });
+  for (const std::size_t live : {0U, 1U, 3U, 4U, 6U, 7U})
+    EXPECT_EQ(use_at(live), PieceUse::kLive) << live;
+  EXPECT_EQ(use_at(2), PieceUse::kCached);
+  EXPECT_EQ(use_at(5), PieceUse::kCached);
+  EXPECT_EQ(sink_.at(told(0)).range.size(), Bytes{512});
+  EXPECT_EQ(damages_, "");
+  ASSERT_EQ(heap_.caches.size(), 1U);
+  EXPECT_EQ(heap_.caches[0].thread_id, child_->pid());
+}
+
+TEST_F(GlibcHeapTest, EveryKindOfBin) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* small[12];
+      void* medium[12];
+      void* large[2];
+      void* fence[2];
+      for (void*& block : small) block = take(40);
+      for (void*& block : medium) block = take(600);
+      take(24);
+      for (std::size_t i = 0; i < 2; ++i) {
+        large[i] = take(3000);
+        fence[i] = take(24);
+      }
+      // Seven each go into the cache; the eighth of a small one into a fast bin, of others to the
+      // unsorted bin, from where the next request that none of them fits sorts them.
+      for (std::size_t i = 0; i < 8; ++i) give(small[i]);
+      for (std::size_t i = 0; i < 8; ++i) give(medium[i]);
+      give(large[0]);
+      t.words[4] = number(take(100000));
+      give(large[1]);
+      t.words[0] = number(small[7]);
+      t.words[1] = number(medium[7]);
+      t.words[2] = number(large[0]);
+      t.words[3] = number(large[1]);
+      t.words[5] = number(fence[0]);
+      t.words[6] = number(medium[0]);
+    });
+  });
+  EXPECT_EQ(use_at(1), PieceUse::kSmallbin);
+  EXPECT_EQ(use_at(2), PieceUse::kLargebin);
+  EXPECT_EQ(use_at(3), PieceUse::kUnsorted);
+  EXPECT_EQ(use_at(4), PieceUse::kLive);
+  EXPECT_EQ(use_at(5), PieceUse::kLive);
+  EXPECT_EQ(use_at(6), PieceUse::kCached);
+  EXPECT_EQ(damages_, "");
+}
+
+TEST_F(GlibcHeapTest, AgreesWithMallocsOwnStatistics) {
+  decode([](Told& t) {
+    // Not freed: that would change the figures again.
+    auto& blocks = *new std::vector<void*>;
+    for (int i = 0; i < 20000; ++i) blocks.push_back(take_numbered(16 + (i * 7919) % 3000));
+    for (std::size_t i = 0; i < blocks.size(); i += 3) give(blocks[i]);
+    for (int i = 0; i < 5; ++i) take_numbered(300000 + i * 5000);
+    const struct mallinfo2 info = mallinfo2();
+    t.words[0] = info.arena;
+    t.words[1] = info.ordblks;
+    t.words[2] = info.smblks;
+    t.words[3] = info.hblks;
+    t.words[4] = info.hblkhd;
+    t.words[5] = info.fsmblks;
+    t.words[6] = info.uordblks;
+    t.words[7] = info.fordblks;
+    t.words[8] = info.keepcost;
+  });
+  const auto info = [this](std::size_t i) { return told(i).value; };
+  EXPECT_EQ(damages_, "");
+  EXPECT_EQ(heap_.arenas[0].system.count, info(0));
+  EXPECT_EQ(sink_.count(PieceUse::kUnsorted) + sink_.count(PieceUse::kSmallbin) +
+                sink_.count(PieceUse::kLargebin) + 1,
+            info(1));
+  EXPECT_EQ(sink_.count(PieceUse::kFastbin), info(2));
+  EXPECT_EQ(heap_.mmapped_found, info(3));
+  EXPECT_EQ(heap_.mmapped_bytes_found.count, info(4));
+  EXPECT_EQ(sum(PieceUse::kFastbin).count, info(5));
+  const Bytes free = sum(PieceUse::kFastbin) + sum(PieceUse::kUnsorted) + sum(PieceUse::kSmallbin) +
+                     sum(PieceUse::kLargebin) + sum(PieceUse::kTop);
+  EXPECT_EQ(free.count, info(7));
+  EXPECT_EQ(sum(PieceUse::kTop).count, info(8));
+}
+
+TEST_F(GlibcHeapTest, ThreadArenasAndTheirCaches) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      std::vector<void*> blocks;
+      for (int i = 0; i < 100; ++i) blocks.push_back(take(1000));
+      t.words[0] = number(blocks[10]);
+      t.words[1] = number(blocks[11]);
+      give(blocks[11]);
+    });
+  });
+  ASSERT_EQ(heap_.arenas.size(), 2U);
+  EXPECT_FALSE(heap_.arenas[1].is_main);
+  EXPECT_EQ(heap_.arenas[1].attached_threads, 1U);
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_EQ(sink_.at(told(0)).arena, 1U);
+  EXPECT_EQ(use_at(1), PieceUse::kCached);
+  EXPECT_EQ(heap_.caches.size(), 2U);
+  EXPECT_EQ(damages_, "");
+}
+
+TEST_F(GlibcHeapTest, AnArenaThatOutgrewItsFirstRegion) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      for (int i = 0; i < 800; ++i) {
+        void* p = take(100000);
+        if (i == 3) t.words[0] = number(p);
+        t.words[1] = number(p);
+      }
+    });
+  });
+  ASSERT_EQ(heap_.arenas.size(), 2U);
+  EXPECT_EQ(heap_.arenas[1].regions.size(), 2U);
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_EQ(use_at(1), PieceUse::kLive);
+  EXPECT_EQ(damages_, "");
+}
+
+TEST_F(GlibcHeapTest, ABreakThatOthersMovedToo) {
+  decode([](Told& t) {
+    void* before = take(1000);
+    char* theirs = static_cast<char*>(sbrk(5000));
+    std::memset(theirs, 0x5a, 5000);
+    void* after = nullptr;
+    for (int i = 0; i < 10; ++i) after = take(100000);
+    t.words[0] = number(before);
+    t.words[1] = number(after);
+    t.words[2] = number(theirs);
+  });
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_EQ(use_at(1), PieceUse::kLive);
+  EXPECT_EQ(sink_.containing(told(2) + Bytes{2000}).use, PieceUse::kForeign);
+  EXPECT_EQ(damages_, "");
+}
+
+TEST_F(GlibcHeapTest, PiecesCoverEachRegion) {
+  decode([](Told&) {
+    for (int i = 0; i < 3000; ++i) {
+      void* p = take_numbered(i);
+      if (i % 5 == 0) give(p);
+    }
+  });
+  EXPECT_TRUE(sink_.covers_regions());
+}
+
+// ── Damage ──────────────────────────────────────────────────────────────────────────────────────
+
+void overwrite(void* p, std::ptrdiff_t words, std::uint64_t value) {
+  // Through a volatile pointer: the compiler must not know that this is outside the block.
+  static_cast<volatile std::uint64_t*>(p)[words] = value;
+}
+
+MATCHER_P2(DamageAt, where, field, "") {  // NOLINT(readability-identifier-naming)
+  return arg.where == where && arg.field.find(field) != std::string::npos;
+}
+
+TEST_F(GlibcHeapTest, AnOverwrittenSizeIsNamedAndTheWalkGoesOn) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* first = take(1000);
+      void* second = take(1000);
+      void* third = take(1000);
+      for (int i = 0; i < 20; ++i) take(1000);
+      overwrite(second, -1, 0x4141414141414141);
+      t.words[0] = number(first);
+      t.words[1] = number(second);
+      t.words[2] = number(third);
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(1) - Bytes{8}, "size of the chunk")));
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_EQ(use_at(2), PieceUse::kLive);
+  EXPECT_TRUE(sink_.covers_regions());
+}
+
+TEST_F(GlibcHeapTest, AWildLinkOfACache) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* a = take(700);
+      void* b = take(700);
+      give(a);
+      give(b);
+      overwrite(b, 0, 0x4242424242424242);
+      t.words[0] = number(b);
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(0), "link of a thread cache")));
+}
+
+TEST_F(GlibcHeapTest, ALoopInABin) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* blocks[3];
+      for (void*& block : blocks) {
+        block = take(5000);
+        take(24);
+      }
+      for (void* block : blocks) give(block);
+      overwrite(blocks[0], 0, number(blocks[2]) - 16);
+      t.words[0] = number(blocks[2]);
+    });
+  });
+  EXPECT_THAT(heap_.damages,
+              testing::Contains(DamageAt(told(0) + Bytes{8}, "back link of a free chunk")));
+}
+
+TEST_F(GlibcHeapTest, ALoopInAFastBin) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* blocks[12];
+      for (void*& block : blocks) block = take(72);
+      for (void* block : blocks) give(block);
+      // The last one of the fast bin links to itself.
+      const std::uint64_t chunk = number(blocks[8]) - 16;
+      overwrite(blocks[8], 0, chunk ^ (number(blocks[8]) >> 12));
+      t.words[0] = number(blocks[8]);
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(0), "link of a fast bin")));
+}
+
+TEST_F(GlibcHeapTest, ATopThatIsTooLarge) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* last = take(24);
+      overwrite(last, 3, ~0ULL);
+      t.words[0] = number(last) + 24;
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(0), "size of the top chunk")));
+}
+
+}  // namespace
+}  // namespace mini::heaps

@@ -1,0 +1,82 @@
+#include "inject/safe_moment.h"
+
+#include <gtest/gtest.h>
+#include <initializer_list>
+#include <sys/syscall.h>
+#include <utility>
+
+namespace mini::inject {
+namespace {
+
+const Landmarks kLandmarks{
+    .loader = "ld.so", .c_library = "libc.so", .allocators = {"libjemalloc"}};
+
+using Frames = std::initializer_list<std::pair<const char*, const char*>>;
+
+unwind::CallStack stack_of(Frames frames, unwind::StackEnd end = unwind::StackEnd::kComplete) {
+  unwind::CallStack stack;
+  for (const auto& [module, function] : frames) {
+    unwind::Frame frame;
+    frame.module = module;
+    frame.function = function;
+    stack.frames.push_back(frame);
+  }
+  stack.end = end;
+  return stack;
+}
+
+Moment judged(Frames frames, std::optional<std::uint64_t> call = std::nullopt) {
+  return judge(stack_of(frames), kLandmarks, call);
+}
+
+TEST(SafeMomentTest, ProgramsOwnCodeIsGood) {
+  EXPECT_EQ(judged({{"app", "compute"}, {"app", "main"}, {"libc.so", "__libc_start_main"}}),
+            Moment::kGood);
+  EXPECT_EQ(judged({{"app", ""}, {"app", ""}}), Moment::kGood);
+  EXPECT_EQ(judged({{"libc.so", "memcpy"}, {"app", "main"}}), Moment::kGood);
+}
+
+TEST(SafeMomentTest, TheAllocatorIsNot) {
+  EXPECT_EQ(judged({{"libc.so", "_int_malloc"}, {"libc.so", "malloc"}, {"app", "main"}}),
+            Moment::kInAllocator);
+  EXPECT_EQ(judged({{"app", "arena_grow"}, {"app", "malloc"}, {"app", "main"}}),
+            Moment::kInAllocator);
+  EXPECT_EQ(judged({{"app", "operator new(unsigned long)"}, {"app", "main"}}),
+            Moment::kInAllocator);
+  EXPECT_EQ(judged({{"libjemalloc", ""}, {"app", "main"}}), Moment::kInAllocator);
+  // A handler that interrupted it.
+  EXPECT_EQ(judged({{"app", "on_signal"}, {"libc.so", "free"}, {"app", "main"}}),
+            Moment::kInAllocator);
+}
+
+TEST(SafeMomentTest, TheLoaderIsNot) {
+  EXPECT_EQ(judged({{"app", "constructor"}, {"ld.so", "call_init"}, {"app", "main"}}),
+            Moment::kInLoader);
+  EXPECT_EQ(judged({{"app", "callback"}, {"libc.so", "dl_iterate_phdr"}, {"app", "main"}}),
+            Moment::kInLoader);
+}
+
+TEST(SafeMomentTest, DelicatePartsOfTheLibraryAreNot) {
+  for (const char* const function : {"fork", "pthread_create", "exit", "__cxa_atexit"}) {
+    EXPECT_EQ(judged({{"libc.so", function}, {"app", "main"}}), Moment::kInLibrary) << function;
+  }
+  EXPECT_EQ(judged({{"libc.so", ""}, {"app", "main"}}), Moment::kInLibrary) << "unknown code of it";
+}
+
+TEST(SafeMomentTest, AThreadThatWaitsIsGoodWhateverIsUnknown) {
+  EXPECT_EQ(judged({{"libc.so", ""}, {"app", "main"}}, SYS_read), Moment::kGood);
+  EXPECT_EQ(judge(stack_of({{"jit", ""}}, unwind::StackEnd::kNoUnwindInfo), kLandmarks, SYS_poll),
+            Moment::kGood);
+  // But a lock may be malloc's.
+  EXPECT_EQ(judged({{"libc.so", ""}, {"app", "main"}}, SYS_futex), Moment::kInLibrary);
+  EXPECT_EQ(judged({{"libc.so", "read"}, {"ld.so", "open_verify"}}, SYS_read), Moment::kInLoader);
+}
+
+TEST(SafeMomentTest, AStackThatEndsEarlyIsUnknown) {
+  EXPECT_EQ(judge(stack_of({{"app", "f"}}, unwind::StackEnd::kNoUnwindInfo), kLandmarks, {}),
+            Moment::kUnknownStack);
+  EXPECT_EQ(judged({}), Moment::kUnknownStack);
+}
+
+}  // namespace
+}  // namespace mini::inject

@@ -1,0 +1,190 @@
+// The forms of an inspection: the text's lines, the JSON by its meaning.
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "explain/memory_findings.h"
+#include "explain/memory_ledger.h"
+#include "views/inspect_view.h"
+
+namespace mini::views {
+namespace {
+
+using model::Inspection;
+using model::PieceUse;
+using nlohmann::json;
+using testing::HasSubstr;
+
+Inspection sample() {
+  Inspection inspection;
+  inspection.pid = 4711;
+  inspection.executable = "/usr/bin/prog\x1b[31m";
+  inspection.pause_ns = 12'000'000;
+  inspection.resident = kKiB * 500;
+  inspection.mapped = kMiB;
+  model::MemoryRegion heap_region;
+  heap_region.mapping.range = {Address{0x10000}, Address{0x20000}};
+  heap_region.mapping.path = "[heap]";
+  heap_region.resident = kKiB * 64;
+  inspection.regions.push_back(heap_region);
+  inspection.heap_mappings = {Address{0x10000}};
+  model::Heap& heap = inspection.heap.emplace();
+  heap.allocator = "glibc";
+  heap.version = "2.36";
+  heap.found_by = "structure";
+  model::HeapArena& arena = heap.arenas.emplace_back();
+  arena.is_main = true;
+  arena.regions.push_back(heap_region.mapping.range);
+  heap.caches.push_back(
+      {.address = Address{0x10010}, .thread_id = 4711, .pieces = 2, .size = {96}});
+  heap.bins.push_back({.use = PieceUse::kCached,
+                       .arena = 0,
+                       .cache = 0,
+                       .index = 1,
+                       .least_size = Bytes{48},
+                       .most_size = Bytes{48},
+                       .pieces = 2,
+                       .size = Bytes{96}});
+  heap.damages_count = 1;
+  heap.damages.push_back({Address{0x10108}, "size of the chunk at 0x10100", "0x0", "something"});
+  inspection.account.by_arena.resize(1);
+  auto& totals = inspection.account.by_arena[0];
+  totals[0] = {.pieces = 3,
+               .size = Bytes{0xf000},
+               .header = Bytes{24},
+               .resident = Bytes{0xf000},
+               .resident_header = Bytes{24}};
+  totals[static_cast<std::size_t>(PieceUse::kCached)] = {.pieces = 2, .size = Bytes{96}};
+  inspection.account.sizes[6].live = totals[0];
+  inspection.account.pins.push_back({.first_block = Address{0x10110},
+                                     .blocks = 1,
+                                     .size = Bytes{48},
+                                     .pinned = Bytes{8192},
+                                     .arena = 0});
+  explain::make_memory_ledgers(inspection);
+  return inspection;
+}
+
+model::PieceQuery query_of(std::optional<Address> around) {
+  return model::PieceQuery(model::PieceFilter{}, around);
+}
+
+void feed(model::PieceQuery& query) {
+  query.begin_region({{Address{0x10000}, Address{0x10400}}, 0});
+  for (std::uint64_t at = 0x10000; at < 0x10400; at += 0x100) {
+    query.piece({.range = {Address{at}, Address{at + 0x100}},
+                 .use = at == 0x10200 ? PieceUse::kCached : PieceUse::kLive,
+                 .arena = 0,
+                 .header = Bytes{8},
+                 .before_user = Bytes{16}});
+  }
+  query.end_region();
+}
+
+std::string text_of(const Inspection& inspection, const InspectOptions& options) {
+  model::PieceQuery query = query_of(options.around);
+  feed(query);
+  std::string out;
+  write_inspection(out, inspection, explain::find_in_inspection(inspection), query, options);
+  return out;
+}
+
+json json_of(const Inspection& inspection, const InspectOptions& options) {
+  model::PieceQuery query = query_of(options.around);
+  feed(query);
+  std::string out;
+  write_inspection_json(out, inspection, explain::find_in_inspection(inspection), query, options,
+                        "1.2.3");
+  return json::parse(out);
+}
+
+InspectOptions options_of(std::size_t width, bool pieces, std::optional<Address> around = {}) {
+  InspectOptions options;
+  options.style = {.width = width, .color = false, .unicode = false};
+  options.show_pieces = pieces;
+  options.around = around;
+  return options;
+}
+
+TEST(InspectTextTest, FitsItsWidthAndEscapes) {
+  for (const std::size_t width : {std::size_t{60}, std::size_t{80}, std::size_t{120}}) {
+    for (const bool pieces : {false, true}) {
+      const InspectOptions options = options_of(width, pieces);
+      std::istringstream lines(text_of(sample(), options));
+      for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(line.size(), width) << line;
+        EXPECT_EQ(line.find('\x1b'), std::string::npos);
+      }
+    }
+  }
+}
+
+TEST(InspectTextTest, SaysWhatAnAddressIs) {
+  const InspectOptions options = options_of(200, false, Address{0x10220});
+  const std::string text = text_of(sample(), options);
+  EXPECT_THAT(text, HasSubstr("a free block in a thread's cache of 256 bytes at 0x10200"));
+  EXPECT_THAT(text, HasSubstr("16 B into what malloc returned, 0x10210"));
+  EXPECT_THAT(text, HasSubstr("before it a live block of 256 bytes at 0x10100"));
+  EXPECT_THAT(text, HasSubstr("behind it a live block of 256 bytes at 0x10300"));
+  EXPECT_THAT(text, HasSubstr("[heap]"));
+}
+
+TEST(InspectTextTest, WithoutAHeapItSaysWhy) {
+  Inspection inspection = sample();
+  inspection.heap.reset();
+  inspection.account = {};
+  inspection.no_heap_because = "it is another malloc";
+  EXPECT_THAT(text_of(inspection, {}), HasSubstr("none: it is another malloc"));
+}
+
+TEST(InspectJsonTest, LedgersAddUp) {
+  const json report = json_of(sample(), {});
+  for (const auto& [ledger, total] :
+       {std::pair("resident_ledger", "rss_bytes"), std::pair("virtual_ledger", "virtual_bytes")}) {
+    std::int64_t sum = 0;
+    for (const json& row : report[ledger]) sum += row["bytes"].get<std::int64_t>();
+    EXPECT_EQ(sum, report[total].get<std::int64_t>()) << ledger;
+  }
+  EXPECT_EQ(report["heap"]["live_bytes"], 0xf000 - 24);
+  EXPECT_EQ(report["heap"]["cached_bytes"], 96);
+  EXPECT_EQ(report["bins"][0]["thread"], 4711);
+  EXPECT_EQ(report["findings"][0]["kind"], "damage");
+}
+
+TEST(InspectJsonTest, ChunksAndNeighbours) {
+  const json report = json_of(sample(), options_of(80, true, Address{0x10300}));
+  EXPECT_EQ(report["chunks"].size(), 4U);
+  EXPECT_EQ(report["chunks_matching"], 4);
+  EXPECT_EQ(report["around"]["before"]["use"], "cached");
+  EXPECT_EQ(report["around"]["in"]["chunk"], "0x10300");
+  EXPECT_TRUE(report["around"]["after"].is_null());
+}
+
+void collect_names(const json& value, std::set<std::string>& names) {
+  if (value.is_object()) {
+    for (const auto& [name, inner] : value.items()) {
+      names.insert(name);
+      collect_names(inner, names);
+    }
+  } else if (value.is_array()) {
+    for (const json& inner : value) collect_names(inner, names);
+  }
+}
+
+TEST(InspectJsonTest, EveryFieldIsDescribed) {
+  std::ifstream file(std::string(MINI_DOCS_DIR) + "/inspect-format.md");
+  ASSERT_TRUE(file);
+  std::ostringstream text;
+  text << file.rdbuf();
+  std::set<std::string> names;
+  collect_names(json_of(sample(), options_of(80, true, Address{0x10300})), names);
+  for (const std::string& name : names) {
+    if (name.ends_with("_counted")) continue;  // described by the fields that they are beside
+    EXPECT_THAT(text.str(), HasSubstr("`" + name + "`")) << name;
+  }
+}
+
+}  // namespace
+}  // namespace mini::views
