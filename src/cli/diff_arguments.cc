@@ -173,17 +173,11 @@ Result<DiffArguments> parse_diff_arguments(std::span<const std::string> words) {
 }
 
 std::string diff_help() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return format_diff_help(app);
+  return with_options(add_options, format_diff_help);
 }
 
 std::vector<std::string> diff_option_names() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return option_names(app);
+  return with_options(add_options, option_names);
 }
 
 }  // namespace mini::cli

@@ -183,17 +183,11 @@ Result<InspectArguments> parse_inspect_arguments(std::span<const std::string> wo
 }
 
 std::string inspect_help() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return format_inspect_help(app);
+  return with_options(add_options, format_inspect_help);
 }
 
 std::vector<std::string> inspect_option_names() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return option_names(app);
+  return with_options(add_options, option_names);
 }
 
 }  // namespace mini::cli

@@ -26,4 +26,14 @@ Result<std::vector<std::string>> parse_options_and_operands(CLI::App& app,
 /// Every option's long and short names with their dashes, for the tests of completion and manual.
 std::vector<std::string> option_names(const CLI::App& app);
 
+/// What `read` makes of the options that `add` declares: their help, their names. Raw is where a
+/// command's options put what was typed; here nothing is.
+template <typename Raw, typename Read>
+auto with_options(void (*add)(CLI::App& app, Raw& raw), const Read& read) {
+  CLI::App app;
+  Raw raw;
+  add(app, raw);
+  return read(app);
+}
+
 }  // namespace mini::cli

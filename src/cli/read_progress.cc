@@ -1,10 +1,10 @@
 #include "cli/read_progress.h"
 
 #include <algorithm>
-#include <chrono>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/terminal.h"
 #include "explain/heap_findings.h"
 
@@ -12,12 +12,6 @@ namespace mini::cli {
 namespace {
 
 constexpr std::uint64_t kBetweenNs = 200'000'000;  // also before the first: most files are quick
-
-std::uint64_t now_ns() {
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
-}
 
 }  // namespace
 
@@ -36,11 +30,11 @@ std::string progress_text(std::uint64_t read_bytes, std::uint64_t file_bytes,
 }
 
 ReadProgressLine::ReadProgressLine()
-    : is_terminal_(isatty(STDERR_FILENO) == 1), began_ns_(now_ns()), shown_ns_(began_ns_) {}
+    : is_terminal_(isatty(STDERR_FILENO) == 1), began_ns_(monotonic_ns()), shown_ns_(began_ns_) {}
 
 void ReadProgressLine::update(std::uint64_t read_bytes, std::uint64_t file_bytes) {
   if (!is_terminal_) return;
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = monotonic_ns();
   if (now - shown_ns_ < kBetweenNs) return;
   shown_ns_ = now;
   is_shown_ = true;

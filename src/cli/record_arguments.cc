@@ -136,17 +136,11 @@ Result<RecordArguments> parse_record_arguments(std::span<const std::string> word
 }
 
 std::string record_help() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return format_record_help(app);
+  return with_options(add_options, format_record_help);
 }
 
 std::vector<std::string> record_option_names() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return option_names(app);
+  return with_options(add_options, option_names);
 }
 
 }  // namespace mini::cli

@@ -258,17 +258,11 @@ Result<ReportArguments> parse_report_arguments(std::span<const std::string> word
 }
 
 std::string report_help() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return format_report_help(app);
+  return with_options(add_options, format_report_help);
 }
 
 std::vector<std::string> report_option_names() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return option_names(app);
+  return with_options(add_options, option_names);
 }
 
 }  // namespace mini::cli

@@ -75,17 +75,11 @@ Result<RunArguments> parse_run_arguments(std::span<const std::string> words) {
 }
 
 std::string run_help() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return format_run_help(app);
+  return with_options(add_options, format_run_help);
 }
 
 std::vector<std::string> run_option_names() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return option_names(app);
+  return with_options(add_options, option_names);
 }
 
 }  // namespace mini::cli

@@ -187,17 +187,11 @@ Result<TraceArguments> parse_trace_arguments(std::span<const std::string> words)
 }
 
 std::string trace_help() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return format_trace_help(app);
+  return with_options(add_options, format_trace_help);
 }
 
 std::vector<std::string> trace_option_names() {
-  CLI::App app;
-  RawArguments raw;
-  add_options(app, raw);
-  return option_names(app);
+  return with_options(add_options, option_names);
 }
 
 }  // namespace mini::cli

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "base/clock.h"
 #include "inject/borrowed_thread.h"
 #include "inject/call_code.h"
 #include "inject/import_binder.h"
@@ -27,13 +28,6 @@ constexpr std::uint64_t kLeastPauseNs = 1'000'000;
 constexpr std::uint64_t kMostPauseNs = 50'000'000;
 constexpr std::uint64_t kLegacyOpenFlag = 0x80000000;  // __RTLD_DLOPEN, of __libc_dlopen_mode
 constexpr int kMostReleases = 200;
-
-std::uint64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 void pause_for(std::uint64_t ns) {
   const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
@@ -206,13 +200,13 @@ CallBlock AgentLoader::read_block() const {
 }
 
 Result<void> AgentLoader::wait_for_end() {
-  const std::uint64_t end = now_ns() + kPatienceNs;
+  const std::uint64_t end = monotonic_ns() + kPatienceNs;
   while (read_block().state != CallState::kDone) {
     const auto status = kernel::read_status(order_.pid);
     if (!status || status->state == 'Z') {
       return fail(fmt::format("process {} has ended", order_.pid), ESRCH);
     }
-    if (now_ns() > end) {
+    if (monotonic_ns() > end) {
       return fail(
           fmt::format("process {} did not load heapspy's agent in time: a lock of its "
                       "loader is held, or thread {} does not run; it goes on, and the "
@@ -271,13 +265,13 @@ Result<LoadedAgent> AgentLoader::outcome() {
 }
 
 Result<LoadedAgent> AgentLoader::run() {
-  const std::uint64_t begin = now_ns();
+  const std::uint64_t begin = monotonic_ns();
   std::uint64_t pause_ns = kLeastPauseNs;
   while (true) {
-    const auto tried = try_once(now_ns() - begin > kPatienceNs / 4);
+    const auto tried = try_once(monotonic_ns() - begin > kPatienceNs / 4);
     if (!tried) return std::unexpected(tried.error());
     if (tried->has_begun) break;
-    if (now_ns() - begin > kPatienceNs) {
+    if (monotonic_ns() - begin > kPatienceNs) {
       return fail(fmt::format("process {} was at no good moment for {} seconds: whenever it was "
                               "looked at, a thread of it was {}; try again",
                               order_.pid, kPatienceNs / 1'000'000'000, tried->why_not),

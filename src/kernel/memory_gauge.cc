@@ -3,25 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <string>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "kernel/proc_maps.h"
 
 namespace mini::kernel {
 namespace {
 
 constexpr std::uint64_t kLeastRollupNs = 100'000'000;
-
-std::uint64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 FileDescriptor open_proc(pid_t pid, std::string_view name) {
   const std::string path = fmt::format("/proc/{}/{}", pid, name);
@@ -109,9 +102,9 @@ std::optional<MemoryReading> MemoryGauge::read() {
     return std::nullopt;
   }
   reading.break_bytes = parse_break(read_small(maps_, &buffer));
-  if (const std::uint64_t now = now_ns(); now >= next_rollup_ns_) {
+  if (const std::uint64_t now = monotonic_ns(); now >= next_rollup_ns_) {
     reading.proportional = parse_proportional(read_small(rollup_, &buffer));
-    const std::uint64_t after = now_ns();
+    const std::uint64_t after = monotonic_ns();
     next_rollup_ns_ = after + std::max(kLeastRollupNs, 100 * (after - now));
   }
   return reading;

@@ -7,13 +7,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <fmt/format.h>
 #include <map>
 #include <memory>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "kernel/ptrace.h"
 #include "sources/joined_process.h"
 #include "sources/own_signals.h"
@@ -28,13 +28,6 @@ constexpr std::uint64_t kLeastSleepNs = 1'000'000;
 constexpr std::uint64_t kMostSleepNs = 8'000'000;
 constexpr std::uint64_t kSampleNs = 10'000'000;
 constexpr std::uint64_t kLookForEndsNs = 5'000'000;  // two system calls, and one for each process
-
-std::uint64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 recording::Ending ending_of(int wait_status) {
   recording::Ending ending;
@@ -80,7 +73,7 @@ class Recorder {
   const RecordOptions& options_;
   kernel::SharedFile file_;
   kernel::SharedMapping head_;
-  std::uint64_t begin_ns_ = now_ns();
+  std::uint64_t begin_ns_ = monotonic_ns();
   TickClock clock_{wire::now_ticks(), begin_ns_};
   std::shared_ptr<unwind::ModuleCache> modules_;
   std::uint32_t slots_seen_ = 0;
@@ -150,7 +143,7 @@ bool Recorder::begin_process(std::uint32_t number) {
 void Recorder::drain() {
   find_processes();
   const std::uint64_t ticks = wire::now_ticks_before_loads();
-  clock_.measure(ticks, now_ns());
+  clock_.measure(ticks, monotonic_ns());
   for (const Running& running : processes_) {
     running.process->drain(ticks, clock_);
     if (options_.finds_leaks) running.process->search_if_asked(clock_);
@@ -158,7 +151,7 @@ void Recorder::drain() {
 }
 
 void Recorder::sample() {
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = monotonic_ns();
   if (now - sampled_ns_ < kSampleNs) return;
   sampled_ns_ = now;
   for (const Running& running : processes_) running.process->sample(now - begin_ns_);
@@ -201,7 +194,7 @@ void Recorder::end_processes() {
       wait_for_command(0);
       ending = ending_of(wait_status_);
     }
-    ending.time_ns = now_ns() - begin_ns_;
+    ending.time_ns = monotonic_ns() - begin_ns_;
     outcome_.recordings.push_back(process.finish(ending, clock_));
     file_.discard(wire::slot_offset(processes_[i].slot), wire::kSlotBytes);
     processes_.erase(processes_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -210,7 +203,7 @@ void Recorder::end_processes() {
 
 // Not each time that a ring is half full: a busy program is not at its end.
 bool Recorder::is_time_to_look_for_ends() {
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = monotonic_ns();
   if (now - looked_for_ends_ns_ < kLookForEndsNs && was_rung_) return false;
   looked_for_ends_ns_ = now;
   return true;
@@ -228,7 +221,7 @@ void Recorder::sleep() {
 
 // It goes on elsewhere: what it starts from now on is not waited for.
 void Recorder::look_at_joined() {
-  if (has_ended_ || !joined_->is_over(now_ns(), begin_ns_)) return;
+  if (has_ended_ || !joined_->is_over(monotonic_ns(), begin_ns_)) return;
   joined_->leave();
   drain();
   has_ended_ = true;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "kernel/proc_file.h"
 #include "kernel/ptrace.h"
 #include "kernel/registers.h"
@@ -23,13 +24,6 @@ constexpr int kStackPointerRegister =
     7;
 #endif
 
-std::uint64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * kNsPerSecond +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 void sleep_briefly() {
   const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
   ::nanosleep(&pause, nullptr);
@@ -39,9 +33,9 @@ void sleep_briefly() {
 
 Result<StoppedProcess> StoppedProcess::stop(pid_t pid) {
   StoppedProcess process;
-  process.begin_ns_ = now_ns();
+  process.begin_ns_ = monotonic_ns();
   if (auto seized = process.seize_all(pid); !seized) return std::unexpected(seized.error());
-  const std::uint64_t deadline_ns = now_ns() + kPatienceNs;
+  const std::uint64_t deadline_ns = monotonic_ns() + kPatienceNs;
   for (Thread& thread : process.seized_) {
     if (process.wait_for(thread, deadline_ns)) continue;
     return fail(
@@ -92,7 +86,7 @@ bool StoppedProcess::wait_for(Thread& thread, std::uint64_t deadline_ns) {
       return true;
     }
     if (got == thread.tid || (got < 0 && errno == ECHILD)) return true;
-    if (now_ns() > deadline_ns) return false;
+    if (monotonic_ns() > deadline_ns) return false;
     sleep_briefly();
   }
 }
@@ -112,11 +106,11 @@ std::uint64_t StoppedProcess::resume() {
   if (seized_.empty()) return 0;
   for (Thread& thread : seized_) {
     // Only a stopped thread can be let go: one that did not stop in time is waited for once more.
-    if (!thread.stopped) wait_for(thread, now_ns() + kPatienceNs);
+    if (!thread.stopped) wait_for(thread, monotonic_ns() + kPatienceNs);
     kernel::trace_detach(thread.tid, thread.signal);
   }
   seized_.clear();
-  return now_ns() - begin_ns_;
+  return monotonic_ns() - begin_ns_;
 }
 
 }  // namespace mini::sources

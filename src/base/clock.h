@@ -1,0 +1,17 @@
+// The clock that measures how long something takes.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+
+namespace mini {
+
+/// Nanoseconds of a clock that never goes back, from some moment on. No system call.
+inline std::uint64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace mini
