@@ -38,7 +38,7 @@ bench: packages-build packages-bench build-release  ## measure, and print the ta
 	bench/run build/release
 
 .PHONY: asan
-asan: packages-build packages-test build-asan  ## run the tests under AddressSanitizer and UBSan
+asan: packages-build packages-test packages-check build-asan  ## run the tests under AddressSanitizer and UBSan
 	@ctest --preset asan --parallel $(JOBS)
 
 .PHONY: ubsan tsan
@@ -46,8 +46,9 @@ ubsan tsan: %: packages-build packages-test build-%
 	@ctest --preset $@ --parallel $(JOBS)
 
 .PHONY: fuzz
-fuzz: packages-build packages-test packages-check build-fuzz  ## fuzz each parser for $(FUZZ_SECONDS) seconds
-	tools/run_fuzzers build/fuzz $(FUZZ_SECONDS) $(JOBS)
+fuzz: packages-build packages-test packages-check build/asan/build.ninja  ## fuzz each parser for $(FUZZ_SECONDS) seconds
+	@cmake --build build/asan --parallel $(JOBS) --target fuzzers
+	tools/run_fuzzers build/asan $(FUZZ_SECONDS) $(JOBS)
 
 .PHONY: coverage
 coverage: packages-build packages-test packages-coverage build-coverage  ## print how much of each file the tests reach
@@ -76,11 +77,10 @@ package_goals := $(addprefix packages-,build test programs check bench coverage)
 $(package_goals): packages-%:
 	@tools/install_packages $*
 
-# Of the fuzz preset only the fuzzers are built: its tests are those of `asan`.
-build_goals := $(addprefix build-,dev release asan ubsan tsan fuzz coverage)
+build_goals := $(addprefix build-,dev release asan ubsan tsan coverage)
 .PHONY: $(build_goals)
 $(build_goals): build-%: build/%/build.ninja
-	@cmake --build build/$* --parallel $(JOBS) $(if $(filter fuzz,$*),--target fuzzers)
+	@cmake --build build/$* --parallel $(JOBS)
 
 build/%/build.ninja: $(cmake_files)
 	@cmake --preset $* --log-level=WARNING && touch $@

@@ -21,6 +21,11 @@ struct Look {
   bool full_stacks = false;
 };
 
+// What GoogleTest, and so ctest, tells of a look: not its bytes, which hold addresses.
+void PrintTo(const Look& look, std::ostream* out) {
+  *out << look.name;
+}
+
 std::string printed(const Look& look) {
   Capture capture;
   Output output(capture.fd(), Output::Flush::kBatched);
