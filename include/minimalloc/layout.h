@@ -21,6 +21,9 @@ extern "C" {
 /// Of what this header says. Readers refuse any other. Fields that are appended do not change it,
 /// nor do offsets: those are data.
 #define MINIMALLOC_LAYOUT_VERSION 1
+/// Counts what was added to the table and to the values in it; what was there before still holds.
+/// 1: MINIMALLOC_SPAN_CACHED, and the table's fields from minor_version on.
+#define MINIMALLOC_LAYOUT_MINOR_VERSION 1
 
 /// The note: owner "minimalloc", this type, and a minimalloc_note as descriptor. Its section is
 /// .note.minimalloc; it is loaded into memory, in a segment of type PT_NOTE.
@@ -52,6 +55,7 @@ typedef struct minimalloc_span_layout {
 #define MINIMALLOC_SPAN_SLAB 1
 #define MINIMALLOC_SPAN_LARGE 2
 #define MINIMALLOC_SPAN_GROWING 3  ///< a large block with room to grow at its end, part of it
+#define MINIMALLOC_SPAN_CACHED 4   ///< a large block that was freed, kept whole for the next: free
 
 /// A thread's cache: for each size class a stack of the addresses of free blocks.
 typedef struct minimalloc_cache_layout {
@@ -156,6 +160,12 @@ typedef struct minimalloc_layout_table {
   minimalloc_heap_layout heap;
   minimalloc_extent_layout extent;
   minimalloc_pool_layout pool;
+
+  // Since minor version 1.
+  uint32_t minor_version;  ///< MINIMALLOC_LAYOUT_MINOR_VERSION; 0 where `size` ends before
+  uint32_t reserved_1;
+  minimalloc_address cached_pages;  ///< where the pages of spans of kind MINIMALLOC_SPAN_CACHED are
+                                    ///< counted: uint32_t; they are in neither count above
 } minimalloc_layout_table;
 
 /// In the process's own library. A reader of another process goes by the note.

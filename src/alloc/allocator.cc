@@ -132,6 +132,8 @@ void Allocator::free_slowly(void* p) {
   const BlockInfo block = find(p);
   switch (block.kind) {
     case BlockInfo::Kind::kNone:
+      die_of_misuse(backing_.pages.caches(p) ? Misuse::kDoubleFree : Misuse::kInvalidFree, p,
+                    backing_);
     case BlockInfo::Kind::kPool:
       die_of_misuse(Misuse::kInvalidFree, p, backing_);
     case BlockInfo::Kind::kSmall:
@@ -140,8 +142,16 @@ void Allocator::free_slowly(void* p) {
       break;
   }
   if (t_thread.inside) return lose();
-  const Inside inside;
-  heap_of(block.heap).free_large(backing_, *block.span);
+  free_large(p, block);
+}
+
+void Allocator::free_large(void* p, const BlockInfo& block, bool emptied) {
+  bool was_in_use = false;
+  {
+    const Inside inside;
+    was_in_use = heap_of(block.heap).free_large(backing_, *block.span, emptied);
+  }
+  if (!was_in_use) die_of_misuse(Misuse::kDoubleFree, p, backing_);
 }
 
 void Allocator::free_small(void* p, const BlockInfo& block) {
@@ -236,8 +246,7 @@ void* Allocator::move(void* p, const BlockInfo& block, std::size_t bytes) {
                         block.usable_bytes >= kWorthRemapping && bytes >= block.usable_bytes &&
                         kernel::vm::move_pages(p, fresh, block.usable_bytes);
   if (remapped) {
-    const Inside inside;
-    heap_of(block.heap).free_large(backing_, *block.span, true);
+    free_large(p, block, true);
   } else {
     std::memcpy(fresh, p, std::min(bytes, block.usable_bytes));
     free(p);

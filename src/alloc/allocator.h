@@ -148,6 +148,7 @@ class Allocator {
   Pool* pool_of(const void* p);
   void free_in_pool(Pool& pool, void* p);
   void free_small(void* p, const BlockInfo& block);
+  void free_large(void* p, const BlockInfo& block, bool emptied = false);
   bool is_free(const void* p, const BlockInfo& block);
   void* move(void* p, const BlockInfo& block, std::size_t bytes);
   void* allocate_like(const BlockInfo& block, std::size_t bytes);

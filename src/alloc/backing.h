@@ -12,7 +12,7 @@
 namespace mini::alloc {
 
 struct Backing {
-  constexpr Backing() : pages(window), spans(window), records(window) {}
+  constexpr Backing() : pages(window, spans), spans(window), records(window) {}
 
   Window window;
   PageHeap pages;

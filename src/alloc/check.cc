@@ -150,11 +150,23 @@ void Checker::residency(const Residency& memory) {
   require_equal(memory.resident_free_.count, sum, "R1 resident_free == sum over extents", extents);
 }
 
+void Checker::span_cache(const SpanCache& cache) {
+  PageCount sum;
+  for (std::uint32_t i = 0; i < cache.count_; ++i) {
+    const Span& span = *cache.spans_[i];
+    require(span.kind == SpanKind::kCached, "K1 cached spans are of that kind", span.first.value);
+    require_equal(span.pages.count, cache.lengths_[i], "K1 lengths", span.first.value);
+    sum += span.pages;
+  }
+  require_equal(cache.pages_.count, sum.count, "K1 pages == sum over spans", cache.count_);
+}
+
 void Checker::pages(const PageHeap& pages) {
   const std::uint32_t extents = pages.window_.extent_count();
   for (std::uint32_t i = 0; i < extents; ++i) extent(pages.window_.extent(i), i);
   free_pages(pages.free_);
   residency(pages.memory_);
+  span_cache(pages.cache_);
 }
 
 void Checker::bin(const Bin& bin, Backing& backing) {
@@ -242,9 +254,17 @@ void Checker::heap(Heap& heap, Backing& backing) {
 void Checker::spans(Backing& backing) {
   Window& window = backing.window;
   std::uint64_t spans_in_use = 0;
+  PageCount cached;
   for (SpanId id = 1; id < backing.spans.end(); ++id) {
-    spans_in_use += window.span(id).kind == SpanKind::kFree ? 0U : 1U;
+    const Span& span = window.span(id);
+    spans_in_use += span.kind == SpanKind::kFree || span.kind == SpanKind::kCached ? 0U : 1U;
+    if (span.kind != SpanKind::kCached) continue;
+    cached += span.pages;
+    require_equal(window.entry(span.first).code, kCodeNone, "the page map names no cached span",
+                  span.first.value);
   }
+  require_equal(backing.pages.cache_.pages().count, cached.count, "K1 every cached span is in it",
+                cached.count);
   std::uint64_t met = 0;
   PageCount in_use;
   for (PageIndex page; page < PageIndex{window.end().count};) {
@@ -255,7 +275,8 @@ void Checker::spans(Backing& backing) {
     }
     require_equal(entry.page_of_slab, 0, "spans do not overlap", page.value);
     const Span& span = window.span(window.span_id(page));
-    require(span.kind != SpanKind::kFree, "the page map names spans in use", page.value);
+    require(span.kind != SpanKind::kFree && span.kind != SpanKind::kCached,
+            "the page map names spans in use", page.value);
     require_equal(span.first.value, page.value, "a span begins where the page map says", met);
     for_each_extent({span.first, span.pages}, [&](std::uint32_t i, BitRun bits) {
       require_equal(window.extent(i).used.count_in(bits), bits.length, "a span's pages are used",

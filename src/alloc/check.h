@@ -14,6 +14,7 @@ class Heap;
 class HeapTable;
 class PageHeap;
 class Residency;
+class SpanCache;
 class ThreadCache;
 class Window;
 struct Backing;
@@ -31,7 +32,9 @@ struct Checker {
   static void free_pages(const FreePages& pages);
   /// R1.
   static void residency(const Residency& memory);
-  /// All extents, and both of the above.
+  /// K1.
+  static void span_cache(const SpanCache& cache);
+  /// All extents, and the three above.
   static void pages(const PageHeap& pages);
   /// B1 to B3, and the page map's entries of each slab.
   static void bin(const Bin& bin, Backing& backing);

@@ -37,9 +37,15 @@ PageHeap::Request pages_of(const Heap::LargeRequest& wanted) {
 
 void* Heap::allocate_large(Backing& backing, const LargeRequest& wanted, bool* zeroed) {
   if (wanted.bytes > kLargestRequest || wanted.alignment > kLargestRequest) return nullptr;
+  PageHeap::Request request = pages_of(wanted);
+  if (request.alignment == PageCount{1}) {
+    if (Span* const cached = backing.pages.take_cached(request.count); cached != nullptr) {
+      *zeroed = false;
+      return give_large(backing, *cached, SpanKind::kLarge);
+    }
+  }
   Span* const span = backing.spans.take();
   if (span == nullptr) return nullptr;
-  PageHeap::Request request = pages_of(wanted);
   PageHeap::Grant grant;
   bool has_room = wanted.growing && request.count > pages_for(wanted.bytes);
   bool granted = backing.pages.take(request, &grant);
@@ -52,31 +58,41 @@ void* Heap::allocate_large(Backing& backing, const LargeRequest& wanted, bool* z
     backing.spans.put(*span);
     return nullptr;
   }
-  span->kind = has_room ? SpanKind::kGrowing : SpanKind::kLarge;
   span->first = grant.first;
   span->pages = request.count;
-  span->heap = id_;
   backing.window.span_id(grant.first) = backing.window.id_of(*span);
-  backing.window.set_entry(grant.first, {kCodeLarge, 0});
   *zeroed = grant.zeroed;
-  const Locked locked(lock_);
-  if (id_ != 0) large_.push(*span);
-  ++large_count_.blocks;
-  large_count_.pages += request.count;
-  return backing.window.address(grant.first);
+  return give_large(backing, *span, has_room ? SpanKind::kGrowing : SpanKind::kLarge);
 }
 
-void Heap::free_large(Backing& backing, Span& span, bool emptied) {
-  const PageRun run{span.first, span.pages};
+// Makes a span, which is nobody's, a block of this heap.
+void* Heap::give_large(Backing& backing, Span& span, SpanKind kind) {
+  span.kind = kind;
+  span.heap = id_;
+  const Locked locked(lock_);
+  backing.window.set_entry(span.first, {kCodeLarge, 0});
+  if (id_ != 0) large_.push(span);
+  ++large_count_.blocks;
+  large_count_.pages += span.pages;
+  return backing.window.address(span.first);
+}
+
+bool Heap::free_large(Backing& backing, Span& span, bool emptied) {
+  PageRun run;
   {
     const Locked locked(lock_);
+    run = {span.first, span.pages};
+    // Of two threads that free it at once, one finds it gone.
+    if (backing.window.entry(run.first).code != kCodeLarge) return false;
+    backing.window.set_entry(run.first, {});
     if (id_ != 0) large_.remove(span);
     --large_count_.blocks;
     large_count_.pages -= run.count;
   }
-  backing.window.set_entry(run.first, {});
+  if (!emptied && backing.pages.put_cached(span)) return true;
   backing.spans.put(span);
   backing.pages.put(run, emptied);
+  return true;
 }
 
 bool Heap::resize_large(Backing& backing, Span& span, std::size_t bytes, bool* zeroed) {
@@ -108,7 +124,7 @@ void Heap::release_all(Backing& backing) {
     const auto size_class = static_cast<ClassIndex>(i);
     bins_[i].release_all(place(backing, size_class, false));
   }
-  while (Span* const span = large_.front()) free_large(backing, *span);
+  while (Span* const span = large_.front()) static_cast<void>(free_large(backing, *span));
 }
 
 Heap::LargeFigures Heap::large_figures() {

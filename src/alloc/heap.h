@@ -34,8 +34,9 @@ class Heap {
   void* allocate_large(Backing& backing, const LargeRequest& wanted, bool* zeroed);
   /// Returns a block. REQUIRES: it is in use and of this heap.
   void free_small(Backing& backing, ClassIndex size_class, void* block);
-  /// `emptied`: its memory has been moved elsewhere.
-  void free_large(Backing& backing, Span& span, bool emptied = false);
+  /// `emptied`: its memory has been moved elsewhere. False, and nothing done, where another thread
+  /// has just freed it.
+  [[nodiscard]] bool free_large(Backing& backing, Span& span, bool emptied = false);
   /// Changes a large block's size where it lies. `zeroed`: whether what was added reads as zeros.
   bool resize_large(Backing& backing, Span& span, std::size_t bytes, bool* zeroed);
   /// Frees all that is in it. REQUIRES: no other thread uses the heap.
@@ -63,6 +64,8 @@ class Heap {
  private:
   friend struct Inspector;
   friend struct Checker;
+
+  void* give_large(Backing& backing, Span& span, SpanKind kind);
 
   Lock lock_{LockRank::kHeap};  // of what follows
   HeapId id_ = 0;

@@ -30,6 +30,7 @@ struct Inspector {
   static constexpr auto& extents(Allocator& a) { return a.backing_.window.extents_.begin_; }
   static constexpr auto& span_end(Allocator& a) { return a.backing_.spans.end_; }
   static constexpr auto& used_pages(Allocator& a) { return a.backing_.pages.in_use_; }
+  static constexpr auto& cached_pages(Allocator& a) { return a.backing_.pages.cache_.pages_; }
   static constexpr auto& free_pages(Allocator& a) { return a.backing_.pages.free_.free_; }
   static constexpr auto& resident_free_pages(Allocator& a) {
     return a.backing_.pages.memory_.resident_free_;

@@ -88,6 +88,7 @@ void describe(Text& text, const void* p, const Backing& backing, bool is_free) {
     }
     const std::byte* const begin = window.address(span.first);
     if (span.kind != SpanKind::kSlab) {
+      is_free = is_free || span.kind == SpanKind::kCached;
       return describe_block(text, p, begin, span.pages.bytes(), is_free);
     }
     const auto in_span = static_cast<std::size_t>(static_cast<const std::byte*>(p) - begin);

@@ -33,6 +33,7 @@ bool PageHeap::take(const Request& request, Grant* grant) {
   const std::uint64_t needed = std::uint64_t{request.count.count} + request.alignment.count - 1;
   if (request.count.count == 0 || needed > kWindowPages) return false;
   const Locked locked(lock_);
+  empty_cache();
   PageRun run{{}, {static_cast<std::uint32_t>(needed)}};
   if (!take_run(run.count, &run.first)) return false;
   const PageRun wanted{window_.align(run.first, request.alignment), request.count};
@@ -53,6 +54,7 @@ void PageHeap::set_in_use(PageCount pages) {
 bool PageHeap::take_after(PageRun run, PageCount more, bool* zeroed) {
   if (more.count > kWindowPages - run.end().value) return false;
   const Locked locked(lock_);
+  empty_cache();
   const PageRun wanted{run.end(), more};
   if (!free_.take_at(wanted)) {
     // At the end of the heap, it can grow.
@@ -71,9 +73,9 @@ bool PageHeap::take_after(PageRun run, PageCount more, bool* zeroed) {
 void PageHeap::put(PageRun run, bool emptied) {
   const Locked locked(lock_);
   if (emptied) memory_.on_emptied(run);
-  free_.put(run);
-  memory_.on_put(run);
+  put_locked(run);
   set_in_use(in_use_ - run.count);
+  if (!cache_.is_empty() && !memory_.has_room(cache_.pages(), in_use_)) empty_cache();
   // Blocks in caches may be what keeps extents: worth a look when an eighth less is in use.
   if (!memory_.settle(in_use_) &&
       in_use_.count <= crowded_in_use_.count - crowded_in_use_.count / 8) {
@@ -83,6 +85,47 @@ void PageHeap::put(PageRun run, bool emptied) {
   check();
 }
 
+void PageHeap::put_locked(PageRun run) {
+  free_.put(run);
+  memory_.on_put(run);
+}
+
+Span* PageHeap::take_cached(PageCount count) {
+  const Locked locked(lock_);
+  Span* const span = cache_.take(count);
+  if (span != nullptr) set_in_use(in_use_ + count);
+  return span;
+}
+
+bool PageHeap::put_cached(Span& span) {
+  const Locked locked(lock_);
+  const PageCount still_used = in_use_ - span.pages;
+  if (!memory_.has_room(cache_.pages() + span.pages, still_used)) return false;
+  if (cache_.is_full()) uncache(*cache_.take_oldest());
+  span.kind = SpanKind::kCached;
+  cache_.add(span);
+  set_in_use(still_used);
+  check();
+  return true;
+}
+
+bool PageHeap::caches(const void* p) const {
+  const std::size_t offset = window_.offset(p);
+  return window_.contains(offset) && offset % kPageBytes == 0 &&
+         cache_.has({static_cast<std::uint32_t>(offset >> kPageShift)});
+}
+
+// What was kept becomes free pages. REQUIRES: not in the cache any more.
+void PageHeap::uncache(Span& span) {
+  const PageRun run{span.first, span.pages};
+  spans_.put(span);
+  put_locked(run);
+}
+
+void PageHeap::empty_cache() {
+  while (!cache_.is_empty()) uncache(*cache_.take_oldest());
+}
+
 void PageHeap::learn_system() {
   const Locked locked(lock_);
   memory_.learn_huge_pages();
@@ -90,6 +133,7 @@ void PageHeap::learn_system() {
 
 void PageHeap::settle() {
   const Locked locked(lock_);
+  empty_cache();
   memory_.settle(in_use_);
   check();
 }
@@ -130,6 +174,7 @@ bool PageHeap::grow(PageCount count) {
 
 PageCount PageHeap::release_all() {
   const Locked locked(lock_);
+  empty_cache();
   const PageCount released = memory_.release_all();
   check();
   return released;
@@ -137,7 +182,10 @@ PageCount PageHeap::release_all() {
 
 PageHeap::Figures PageHeap::figures() {
   const Locked locked(lock_);
-  return {.in_use = in_use_, .free = free_.free_count(), .resident_free = memory_.resident_free()};
+  const PageCount cached = cache_.pages();
+  return {.in_use = in_use_,
+          .free = free_.free_count() + cached,
+          .resident_free = memory_.resident_free() + cached};
 }
 
 void PageHeap::check() const {

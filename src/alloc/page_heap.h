@@ -8,16 +8,24 @@
 #include "alloc/lock.h"
 #include "alloc/pages.h"
 #include "alloc/residency.h"
+#include "alloc/span_cache.h"
+#include "alloc/span_table.h"
 #include "alloc/window.h"
 
 namespace mini::alloc {
 
-/// Thread-safe. A thread that holds its lock takes no other.
+/// Thread-safe. A thread that holds its lock may take that of spans.
 ///
-///  P1  in_use + free == pages ever committed
+/// A large block that is freed is kept for a while as the span that it is: the next one of its
+/// length gets it back without any search. Whatever else is asked of the page heap ends that first,
+/// so that no page is taken elsewhere because of what is kept.
+///
+///  P1  in_use + cached + free == pages ever committed
+///  P2  cached + resident free pages are within the limit of Residency when a span is cached
 class PageHeap {
  public:
-  explicit constexpr PageHeap(Window& window) : window_(window), free_(window), memory_(window) {}
+  constexpr PageHeap(Window& window, SpanTable& spans)
+      : window_(window), spans_(spans), free_(window), memory_(window) {}
 
   /// Finds the window's place, if it has none yet; nothing else of a Backing works before. False
   /// where the kernel has none for us now.
@@ -39,12 +47,22 @@ class PageHeap {
   /// `emptied`: the pages' memory has gone elsewhere, and they read as zeros.
   void put(PageRun run, bool emptied = false);
 
+  /// A large block's span from the cache, of exactly so many pages, which are in use again; null
+  /// where there is none.
+  Span* take_cached(PageCount count);
+  /// Keeps a large block's span, which nobody uses any more. False, and nothing done, where no more
+  /// is to be kept: then its pages are to be put.
+  bool put_cached(Span& span);
+  /// Whether a block that was freed and is cached began there. Takes no lock: for what is said of a
+  /// pointer that is no block.
+  bool caches(const void* p) const;
+
   /// Gives all free pages' memory back to the kernel. Returns how many pages had any.
   PageCount release_all();
 
   struct Figures {
     PageCount in_use;
-    PageCount free;
+    PageCount free;  // with what is cached
     PageCount resident_free;
   };
   Figures figures();
@@ -65,6 +83,9 @@ class PageHeap {
   friend struct Checker;
 
   bool take_run(PageCount count, PageIndex* first);
+  void put_locked(PageRun run);
+  void uncache(Span& span);
+  void empty_cache();
   void set_in_use(PageCount pages);
   bool place(PageCount count, PageRun* fresh);
   bool grow(PageCount count);
@@ -72,8 +93,10 @@ class PageHeap {
 
   Lock lock_{LockRank::kPages};
   Window& window_;
+  SpanTable& spans_;
   FreePages free_;
   Residency memory_;
+  SpanCache cache_;
   PageCount in_use_;
   PageCount crowded_in_use_;  // in_use_ when crowded_count_ rose last, or the most since
   std::atomic<std::uint32_t> crowded_count_{0};

@@ -18,7 +18,7 @@ constexpr PageCount pages(std::size_t bytes) {
   return {static_cast<std::uint32_t>(bytes / kPageBytes)};
 }
 
-constexpr PageCount kHugeFrom = pages(std::size_t{6} << 20);     // in use: a step is 1/3
+constexpr PageCount kHugeFrom = pages(std::size_t{16} << 20);    // in use: a step is 1/8
 constexpr PageCount kLeastBatch = pages(std::size_t{16} << 10);  // populated together
 constexpr PageCount kMostBatch = pages(std::size_t{512} << 10);
 constexpr std::uint32_t kBatchShare = 20;  // of what is in use

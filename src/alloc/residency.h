@@ -5,7 +5,7 @@
 // fiftieth. So
 //   - while the heap is small, pages that are about to be written are populated in batches that
 //     follow its size, at most a twentieth of it;
-//   - once it is large enough that one step of 2 MiB is a third of it, fresh extents are huge;
+//   - once it is large enough that one step of 2 MiB is an eighth of it, fresh extents are huge;
 //   - a program may never touch most of a large block: those get huge pages only while the last
 //     ones that were looked at had been filled, by and large;
 //   - free pages that have memory are kept for reuse up to a limit that follows what is in use, and
@@ -57,6 +57,10 @@ class Residency {
   PageCount release_all();
 
   PageCount resident_free() const { return resident_free_; }
+  /// Whether so many pages more, all with memory, could be free and stay so.
+  bool has_room(PageCount more, PageCount used) const {
+    return resident_free_ + more <= limit(used);
+  }
 
  private:
   friend struct Inspector;

@@ -20,10 +20,12 @@ enum class SpanKind : std::uint8_t {
   kSlab,
   kLarge,
   kGrowing,  // a large block that was moved in order to grow, with room after it that is its own
+  kCached,   // a large block that was freed, kept whole in the span cache
 };
 
-/// Guarded by the lock of the bin (a slab) or of the heap (a large block) that it belongs to; one
-/// that is not in use by the lock of the span table. 64 bytes, so that no two threads share a line.
+/// Guarded by the lock of the bin (a slab) or of the heap (a large block) that it belongs to; a
+/// cached one by the page heap's, one that is not in use by the lock of the span table. 64 bytes,
+/// so that no two threads share a line.
 ///
 /// Of a slab:
 ///  S1  free_count == |free|, block_count <= kMostBlocks

@@ -56,7 +56,7 @@ struct Figures {
   LargeFigures large;
   PoolFigures pools;
   std::uint64_t used_pages = 0;
-  std::uint64_t free_pages = 0;
+  std::uint64_t free_pages = 0;  // with those of freed large blocks that are kept whole
   std::uint64_t resident_free_pages = 0;
   std::uint64_t tables_bytes = 0;  // mapped for what describes the heap
   std::uint64_t heaps = 0;

@@ -128,6 +128,7 @@ class Window {
     return offset < heap_bytes_.load(std::memory_order_relaxed);
   }
   PageEntry entry(std::size_t offset) const { return page_map_[offset >> kPageShift].load(); }
+  PageEntry entry(PageIndex page) const { return page_map_[page.value].load(); }
 
   void set_entry(PageIndex page, PageEntry entry) { page_map_[page.value].store(entry); }
   SpanId& span_id(PageIndex page) { return span_ids_[page.value]; }

@@ -19,7 +19,8 @@ static_assert(sizeof(void*) == 8, "the format knows 64-bit addresses only");
 static_assert(MINIMALLOC_SPAN_NONE == static_cast<int>(SpanKind::kFree) &&
               MINIMALLOC_SPAN_SLAB == static_cast<int>(SpanKind::kSlab) &&
               MINIMALLOC_SPAN_LARGE == static_cast<int>(SpanKind::kLarge) &&
-              MINIMALLOC_SPAN_GROWING == static_cast<int>(SpanKind::kGrowing));
+              MINIMALLOC_SPAN_GROWING == static_cast<int>(SpanKind::kGrowing) &&
+              MINIMALLOC_SPAN_CACHED == static_cast<int>(SpanKind::kCached));
 static_assert(MINIMALLOC_POOL_IN_USE == Inspector::kPoolInUse &&
               MINIMALLOC_POOL_FREED == Inspector::kPoolFreed);
 
@@ -111,6 +112,7 @@ constexpr void set_variables(minimalloc_layout_table& table) {
   table.heap_chunks = where(Inspector::heap_chunks(a));
   table.heap_end = where(Inspector::heap_end(a));
   table.used_pages = where(Inspector::used_pages(a));
+  table.cached_pages = where(Inspector::cached_pages(a));
   table.free_pages = where(Inspector::free_pages(a));
   table.resident_free_pages = where(Inspector::resident_free_pages(a));
   table.thread_count = where(Inspector::thread_count(a));
@@ -122,6 +124,7 @@ constexpr minimalloc_layout_table make_table() {
   table.magic = MINIMALLOC_LAYOUT_MAGIC;
   table.version = MINIMALLOC_LAYOUT_VERSION;
   table.size = sizeof table;
+  table.minor_version = MINIMALLOC_LAYOUT_MINOR_VERSION;
   for (std::size_t i = 0; i + 1 < sizeof table.library_version && mini::api::kVersion[i] != 0;
        ++i) {
     table.library_version[i] = mini::api::kVersion[i];

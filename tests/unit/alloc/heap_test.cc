@@ -28,7 +28,7 @@ class HeapTest : public BackingTest {
     bool zeroed = false;
     return heap().resize_large(backing(), span_of(block), bytes, &zeroed);
   }
-  void free(const void* block) { heap().free_large(backing(), span_of(block)); }
+  void free(const void* block) { EXPECT_TRUE(heap().free_large(backing(), span_of(block))); }
   std::size_t usable(const void* block) { return span_of(block).pages.bytes(); }
   Heap& heap() { return *heap_; }
 
@@ -153,6 +153,100 @@ TEST_F(HeapTest, WhereThereIsNoRoomForRoomABlockIsServedWithoutIt) {
 TEST_F(HeapTest, ASmallBlockThatIsToGrowGetsNoRoom) {
   std::byte* const block = allocate({.bytes = 100'000, .growing = true});
   EXPECT_EQ(usable(block), 25 * kPageBytes);
+}
+
+TEST_F(HeapTest, AFreedBlockIsTheNextOneOfItsLength) {
+  const std::byte* const low = allocate({.bytes = 100'000});
+  const std::byte* const block = allocate({.bytes = 200'000});
+  allocate({.bytes = 100});
+  free(low);
+  free(block);
+  EXPECT_TRUE(backing().pages.caches(low));
+  EXPECT_TRUE(backing().pages.caches(block));
+  EXPECT_FALSE(backing().pages.caches(block + kPageBytes));
+  vm().forget_records();
+  bool zeroed = true;
+  EXPECT_EQ(allocate({.bytes = 199'000}, &zeroed), block);
+  EXPECT_FALSE(zeroed);
+  EXPECT_EQ(allocate({.bytes = 100'000}), low);
+  EXPECT_TRUE(vm().records().empty());
+  EXPECT_EQ(heap().large_figures().blocks, 3U);
+  Checker::heap(heap(), backing());
+}
+
+TEST_F(HeapTest, WhatIsCachedCountsAsFree) {
+  free(allocate({.bytes = 200'000}));
+  const PageHeap::Figures figures = backing().pages.figures();
+  EXPECT_EQ(figures.in_use, pages(0));
+  EXPECT_EQ(figures.free, window().end());
+  EXPECT_EQ(figures.resident_free, pages(49));
+}
+
+TEST_F(HeapTest, ABlockOfAnotherLengthFindsThePagesOfACachedOne) {
+  std::byte* const block = allocate({.bytes = 200'000});
+  free(block);
+  EXPECT_EQ(allocate({.bytes = 100'000}), block);
+  EXPECT_FALSE(backing().pages.caches(block));
+  EXPECT_EQ(allocate({.bytes = 100'000}), block + 25 * kPageBytes);
+}
+
+TEST_F(HeapTest, ABlockGrowsIntoACachedOne) {
+  std::byte* const block = allocate({.bytes = 100'000});
+  free(allocate({.bytes = 100'000}));
+  EXPECT_TRUE(resize(block, 200'000));
+}
+
+TEST_F(HeapTest, AnAlignedBlockIsNoneOfTheCachedOnes) {
+  allocate({.bytes = 100});
+  free(allocate({.bytes = 200'000}));
+  std::byte* const block = allocate({.bytes = 200'000, .alignment = kMiB});
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % kMiB, 0U);
+}
+
+TEST_F(HeapTest, TheOldestMakesRoom) {
+  std::vector<std::byte*> blocks;
+  for (std::size_t i = 0; i < 9; ++i) {
+    blocks.push_back(allocate({.bytes = (9 + i) * kPageBytes}));
+  }
+  for (const std::byte* block : blocks) free(block);
+  EXPECT_FALSE(backing().pages.caches(blocks[0]));
+  for (std::size_t i = 1; i < 9; ++i) EXPECT_TRUE(backing().pages.caches(blocks[i]));
+  EXPECT_EQ(backing().pages.figures().free, window().end());
+}
+
+TEST_F(HeapTest, NoMoreIsCachedThanMayStayFree) {
+  std::byte* const small = allocate({.bytes = 600'000});
+  std::byte* const other = allocate({.bytes = 700'000});
+  std::byte* const large = allocate({.bytes = 2 * kMiB});
+  free(large);
+  EXPECT_FALSE(backing().pages.caches(large));
+  backing().pages.release_all();
+  free(small);
+  EXPECT_TRUE(backing().pages.caches(small));
+  free(other);
+  EXPECT_FALSE(backing().pages.caches(other));
+  EXPECT_LE(backing().pages.figures().resident_free, pages(kMiB / kPageBytes));
+}
+
+TEST_F(HeapTest, WhatIsCachedIsGivenBackWhenAsked) {
+  free(allocate({.bytes = 200'000}));
+  EXPECT_EQ(backing().pages.release_all(), pages(49));
+  EXPECT_EQ(backing().pages.figures().resident_free, pages(0));
+}
+
+TEST_F(HeapTest, WhatIsCachedIsForAShortTime) {
+  std::byte* const block = allocate({.bytes = 200'000});
+  free(block);
+  backing().pages.settle();
+  EXPECT_FALSE(backing().pages.caches(block));
+}
+
+TEST_F(HeapTest, OfTwoFreesOneFindsTheBlockGone) {
+  Span& span = span_of(allocate({.bytes = 200'000}));
+  EXPECT_TRUE(heap().free_large(backing(), span));
+  EXPECT_FALSE(heap().free_large(backing(), span));
+  EXPECT_EQ(heap().large_figures().blocks, 0U);
+  Checker::heap(heap(), backing());
 }
 
 class HeapTableTest : public BackingTest {

@@ -213,6 +213,19 @@ void LayoutReader::add_pools(std::vector<RemoteBlock>& out) const {
   }
 }
 
+std::uint32_t LayoutReader::pages_of_kind(std::uint8_t kind) const {
+  const auto end = get<std::uint32_t>(table_.span_end);
+  const Record records =
+      read_record(get<std::uint64_t>(table_.spans), std::size_t{end} * table_.span.stride);
+  std::uint32_t pages = 0;
+  for (std::uint32_t id = 1; id < end; ++id) {
+    const std::byte* const span = records.data() + std::size_t{id} * table_.span.stride;
+    if (field<std::uint8_t>(span, table_.span.kind) != kind) continue;
+    pages += field<std::uint32_t>(span, table_.span.page_count);
+  }
+  return pages;
+}
+
 // Caches are read before the slabs and after them: a block that goes from one to the other
 // meanwhile is in at least one of the three.
 std::vector<RemoteBlock> LayoutReader::blocks() const {

@@ -106,6 +106,12 @@ void expect_the_same_blocks(const Target& target) {
   for (const unsigned state : {0U, 1U, 3U}) EXPECT_GT(states[state], 0U) << "of state " << state;
   EXPECT_EQ(reader->thread_count(), 3U);
   EXPECT_EQ(reader->heap_name(1), "second");
+  EXPECT_EQ(reader->table().minor_version, 1U);
+  EXPECT_EQ(reader->cached_pages(), 123U);  // of 500,000 bytes
+  EXPECT_EQ(reader->pages_of_kind(MINIMALLOC_SPAN_CACHED), 123U);
+  EXPECT_EQ(reader->used_pages(), reader->pages_of_kind(MINIMALLOC_SPAN_SLAB) +
+                                      reader->pages_of_kind(MINIMALLOC_SPAN_LARGE) +
+                                      reader->pages_of_kind(MINIMALLOC_SPAN_GROWING));
 }
 
 TEST(Layout, AReaderFindsEachBlockInTheStateThatItHas) {

@@ -110,6 +110,9 @@ int main(int argc, char** argv) {
     }
   } else if (minimalloc_walk(NULL, add_row, NULL) != 0) {
     return 4;
+  } else {
+    minimalloc_option_set("RETAIN", "100M");
+    free(malloc(500000)); /* is kept whole, and no block */
   }
   const uint64_t count = row_count;
   write_all(&count, sizeof count);
