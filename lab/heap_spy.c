@@ -1,4 +1,4 @@
-// Experiment 2: does malloc(1000) move the program break?
+// Experiment 0.2: does malloc(1000) move the program break?
 //
 // The break is asked for before anything is printed, and again after malloc(1000). Which call moved
 // it in between is for `heapspy trace` to tell: there are two candidates.

@@ -1,4 +1,4 @@
-// Experiment 4: a program that moves the break without meaning to.
+// Experiment 0.4: a program that moves the break without meaning to.
 //
 // Each line below was to show the break beside a new block, but says sbrk(1000) where sbrk(0) was
 // meant. So the program itself grows the heap by 1000 bytes a line, and malloc has no part in it:
@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "look.h"
 
 int main(void) {
   printf("heap start: %p\n", sbrk(0));
@@ -17,5 +19,6 @@ int main(void) {
   // clang-format on
 
   printf("break after: %p\n", sbrk(0));
+  look_here("the break was moved three times");
   return 0;
 }

@@ -1,4 +1,4 @@
-// Experiment 5: the same request, answered in two ways.
+// To be traced: the same request, answered in two ways.
 //
 // 256 KiB is above malloc's mmap threshold (128 KiB at first): the block gets a mapping of its own,
 // and free gives that back to the kernel at once. But the free also teaches malloc that blocks of

@@ -1,10 +1,12 @@
-// Experiment 3: three blocks of 1000 bytes; how many times does the heap grow for them?
+// Experiment 0.3: three blocks of 1000 bytes; how many times does the heap grow for them?
 //
 // One growth serves all three, and each block costs 1008 (0x3f0) bytes: 1000 rounded up with the
 // eight bytes that malloc keeps before it.
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "look.h"
 
 int main(void) {
   char* start = sbrk(0);
@@ -19,6 +21,7 @@ int main(void) {
 
   char* end = sbrk(0);
   printf("break after: %p (heap start + 0x%tx)\n", (void*)end, end - start);
+  look_here("three blocks are live");
   free(first);
   free(second);
   free(third);

@@ -3,6 +3,9 @@
 
 #include <dlfcn.h>
 #include <iterator>
+#include <malloc.h>
+
+#include "unwind/self/loader_index.h"
 
 namespace mini::agent {
 namespace {
@@ -73,6 +76,25 @@ void take_real_functions(void* (*find)(const char* name)) {
   };
   for (const Name& name : names) *name.place = find(name.name);
   g_real_functions.store(&g_real, std::memory_order_release);
+}
+
+bool can_ask_usable() {
+  // 0: not known yet, 1: no, 2: yes. Whoever asks first, and whoever asks at once, finds the same.
+  static constinit std::atomic<int> g_answer{0};
+  int answer = g_answer.load(std::memory_order_relaxed);
+  if (answer == 0) {
+    const auto library_of = [](auto* function) {
+      unwind::self::LoaderObject object;
+      const auto pc = reinterpret_cast<std::uintptr_t>(function);
+      return unwind::self::ask_loader_index(pc, &object) == unwind::self::LoaderAnswer::kModule
+                 ? object.map_begin
+                 : 0;
+    };
+    const std::uintptr_t library = library_of(&malloc_usable_size);
+    answer = library != 0 && library == library_of(g_real.malloc) ? 2 : 1;
+    g_answer.store(answer, std::memory_order_relaxed);
+  }
+  return answer == 2;
 }
 
 const RealFunctions* look_up_real_functions() {

@@ -51,6 +51,10 @@ inline const RealFunctions* find_real_functions() {
   return known != nullptr ? known : look_up_real_functions();
 }
 
+/// Whether malloc_usable_size() is of the library that the blocks are from: one that comes without
+/// it must not be asked another's.
+bool can_ask_usable();
+
 inline constexpr std::size_t kStartBytes = std::size_t{64} << 10;
 extern std::byte g_start_memory[kStartBytes];
 

@@ -18,8 +18,9 @@ namespace vm = kernel::vm;
 constinit std::atomic<Session*> g_session{nullptr};
 constinit char g_channel_path[wire::kMostChannelPathBytes] = {};
 constinit char g_agent_path[wire::kMostAgentPathBytes] = {};
-constinit std::atomic<bool> g_has_begun{false};  // this process, or the one that it is a copy of
-constinit std::atomic<bool> g_is_watched{true};  // false: there is no channel for this program
+constinit std::atomic<bool> g_has_begun{false};    // this process, or the one that it is a copy of
+constinit std::atomic<std::uint64_t> g_origin{0};  // of a child: [ slot + 1: 32 ][ fork: 32 ]
+constinit std::atomic<bool> g_is_watched{true};    // false: there is no channel for this program
 
 std::uint32_t* word_of(std::atomic<std::uint32_t>& word) {
   return reinterpret_cast<std::uint32_t*>(&word);
@@ -87,6 +88,7 @@ bool Session::renew(const char* path) {
   g_is_watched.store(true, std::memory_order_relaxed);
   g_sampled_blocks.store(nullptr,
                          std::memory_order_release);  // its blocks are not this recording's
+  g_origin.store(0, std::memory_order_relaxed);
   g_session.store(fresh, std::memory_order_release);
   if (before != nullptr) before->close();
   return true;
@@ -135,6 +137,12 @@ bool Session::open() {
   slot.pid = vm::process_id();
   slot.parent_pid = vm::parent_process_id();
   slot.is_forked = g_has_begun.exchange(true, std::memory_order_relaxed) ? 1 : 0;
+  slot_number_ = number;
+  if (slot.is_forked != 0) {
+    const std::uint64_t origin = g_origin.load(std::memory_order_relaxed);
+    slot.origin_slot_plus_1 = static_cast<std::uint32_t>(origin >> 32);
+    slot.origin_fork = static_cast<std::uint32_t>(origin);
+  }
   slot.executable_bytes =
       static_cast<std::uint32_t>(vm::executable_path(&slot.executable[0], sizeof slot.executable));
   slot.command_bytes =
@@ -143,6 +151,13 @@ bool Session::open() {
   slot.state.store(wire::SlotState::kReady, std::memory_order_release);
   ring_doorbell();
   return true;
+}
+
+std::uint32_t Session::begin_fork() {
+  if (!is_open()) return 0;
+  const std::uint32_t number = forks_count_.fetch_add(1, std::memory_order_relaxed) + 1;
+  g_origin.store(std::uint64_t{slot_number_ + 1} << 32 | number, std::memory_order_relaxed);
+  return number;
 }
 
 // Nobody reads what is in the slot: its memory is given back, and what a thread may still write

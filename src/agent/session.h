@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "agent/page_owners.h"
 #include "wire/channel.h"
 
 namespace mini::agent {
@@ -41,11 +42,15 @@ class Session {
   const wire::Settings& settings() const { return settings_; }
   wire::Channel& channel() const { return *channel_; }
   wire::SlotView slot() const { return slot_; }
+  PageOwners& page_owners() { return page_owners_; }
 
   /// A ring that is this thread's from now on; false where all are taken.
   bool take_ring(std::uint32_t* ring);
   /// The first of `count` nodes that are the caller's to fill in; 0 where there are no more.
   std::uint32_t take_nodes(std::uint32_t count);
+  /// A number for the fork that is about to be made, which the child finds as its origin. 0 where
+  /// this process has told of nothing so far: then its own origin is its child's.
+  std::uint32_t begin_fork();
   void count_lost_event() { slot_.slot().lost_events.fetch_add(1, std::memory_order_relaxed); }
   /// Wakes the recorder, if it sleeps.
   void ring_doorbell();
@@ -85,10 +90,13 @@ class Session {
   wire::Settings settings_;
   static constexpr std::size_t kMostModules = 4096;
 
+  std::uint32_t slot_number_;
+  std::atomic<std::uint32_t> forks_count_;
   std::atomic<std::uint32_t> unload_count_;
   std::atomic<std::uint32_t> modules_count_;  // places that were ever used
   std::atomic<ThreadLog*> logs_[64];
   std::atomic<std::uintptr_t> modules_[kMostModules];
+  PageOwners page_owners_;
 };
 
 }  // namespace mini::agent

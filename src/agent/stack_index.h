@@ -10,13 +10,6 @@
 
 namespace mini::agent {
 
-/// A number for a stack: that of the stack without its innermost frame, and that frame. So the
-/// numbers of all outer parts of a stack come by the way.
-constexpr std::uint64_t stack_hash(std::uint64_t outer, std::uint64_t pc) {
-  const std::uint64_t mixed = (outer ^ pc) * 0x9e37'79b9'7f4a'7c15U;
-  return mixed ^ mixed >> 29;
-}
-
 /// One thread's. Zero-filled memory is an empty index, so one that was wiped by a fork is empty.
 ///
 ///  I1  slots are a power of two, at most half of them in use, so at most 2 * kNodes = 2^24

@@ -1,11 +1,14 @@
-// A record is put whole or not at all: make_room() first, then the words, then publish().
+// A record is put whole or not at all: make_room() first, for a time as well, then the words, then
+// publish().
 #include "agent/thread_log.h"
 
 #include <cerrno>
 #include <cstring>
+#include <malloc.h>
 
 #include "agent/code.h"
 #include "agent/guard.h"
+#include "agent/real.h"
 #include "agent/sampled_blocks.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
@@ -20,6 +23,9 @@ namespace vm = kernel::vm;
 constexpr std::uint32_t kNodesAtOnce = 64;  // a KiB: threads do not share its cache lines
 constexpr std::uint64_t kWaitNs = 5'000'000;
 constexpr std::uint64_t kMostWaitNs = 2'000'000'000;
+
+constexpr std::uint32_t kMostEventsATime = 63;
+constexpr std::uint64_t kMostTicksATime = std::uint64_t{1} << 15;  // some 10 microseconds
 
 constinit unwind::self::CodeTable g_code;
 
@@ -93,6 +99,7 @@ void ThreadLog::forget() {
   session_ = nullptr;
   nodes_left_ = 0;
   unload_count_ = 0;
+  std::memset(&told_usable_[0], 0, sizeof told_usable_);
 }
 
 bool ThreadLog::connect(Session& session) {
@@ -103,7 +110,9 @@ bool ThreadLog::connect(Session& session) {
   ring_ = wire::RingWriter(head, session.slot().words(ring_number_));
   const std::uint32_t most = session.settings().most_frames;
   if (!unwinder_.start(g_code, most < kMostFrames ? most : kMostFrames)) return false;
-  hashes_count_ = 0;
+  last_node_ = 0;
+  events_to_time_ = events_a_time_ = 0;
+  ticks_ = wire::now_ticks();
   t_bytes_to_sample = 0;
   if (session.settings().sample_bytes != 0) {
     distance_.seed(wire::now_ticks() ^ std::uint64_t{head.tid} << 32);
@@ -175,11 +184,35 @@ void ThreadLog::publish() {
   if (!ring_.has_room(wire::kRingWords / 2)) session_->ring_doorbell();
 }
 
-// Times put the records of threads in order. What this thread does follows from what another did
-// only if it saw that, and then it sees that there is another: its ring was taken before.
-inline std::uint64_t ThreadLog::event_ticks() const {
-  const bool is_alone = session_->slot().slot().rings_taken.load(std::memory_order_relaxed) == 1;
-  return is_alone ? wire::now_ticks_alone() : wire::now_ticks();
+// What a block's record needs to be in order with those of other rings, and near its real time.
+inline bool ThreadLog::is_time_due(const void* block) {
+  const bool is_asked_for = session_->page_owners().needs_time(address_of(block), ring_number_);
+  return is_asked_for || events_to_time_ == 0 || has_news_ ||
+         session_->channel().beat.load(std::memory_order_relaxed) != seen_beat_;
+}
+
+inline void ThreadLog::put_time_if_due(const void* block) {
+  if (is_time_due(block)) {
+    put_time();
+  } else {
+    --events_to_time_;
+  }
+}
+
+// There is room for it. The slower a thread's events come, the fewer of them share a time.
+void ThreadLog::put_time() {
+  seen_beat_ = session_->channel().beat.load(std::memory_order_relaxed);
+  const std::uint64_t now = wire::now_ticks();
+  const std::uint64_t passed = now - ticks_;
+  if (passed > kMostTicksATime) {
+    events_a_time_ = passed > 8 * kMostTicksATime ? 0 : events_a_time_ / 2;
+  } else if (events_to_time_ == 0 && events_a_time_ < kMostEventsATime) {
+    events_a_time_ = 2 * events_a_time_ + 1;
+  }
+  events_to_time_ = events_a_time_;
+  has_news_ = false;
+  ticks_ = now;
+  ring_.put(wire::record_word(wire::RecordKind::kTime, now));
 }
 
 // The caller found that the next point may be in this block, but this thread's first point may not
@@ -194,23 +227,42 @@ bool ThreadLog::is_sampled(std::size_t bytes) {
   return true;
 }
 
+inline bool ThreadLog::knows_usable(std::size_t bytes) const {
+  const std::size_t step = (bytes + 7) / 8;
+  return bytes <= kTellOnceBytes && (told_usable_[step / 64] >> step % 64 & 1) != 0;
+}
+
+// Of large blocks each time: their sizes have no fixed steps. There is room for it.
+void ThreadLog::tell_usable(const void* block, std::size_t bytes) {
+  if (!can_ask_usable()) return;
+  const std::size_t usable = malloc_usable_size(const_cast<void*>(block));
+  if (usable < bytes) return;  // a block of somebody else's
+  const std::size_t step = (bytes + 7) / 8;
+  if (bytes <= kTellOnceBytes) told_usable_[step / 64] |= std::uint64_t{1} << step % 64;
+  ring_.put(wire::record_word(wire::RecordKind::kUsable), bytes, usable);
+}
+
 void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                                const Caller& caller) {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
   if (sampled != nullptr && !is_sampled(bytes)) return;
   const std::uint32_t node = node_of_stack(caller);
   const auto detail = static_cast<std::uint8_t>(call);
-  if (!make_room(4)) return;
+  constexpr std::uint32_t kMostWords = 1 + wire::head_words(wire::RecordKind::kUsable) +
+                                       wire::head_words(wire::RecordKind::kLargeAllocation);
+  if (!make_room(kMostWords)) return;
   if (sampled != nullptr && !sampled->add(block)) return drop_event();
+  session_->page_owners().allocated(address_of(block), ring_number_, bytes);
+  put_time_if_due(block);
+  if (!knows_usable(bytes) && call != wire::CallKind::kPool) [[unlikely]] {
+    tell_usable(block, bytes);
+  }
   if (bytes < wire::kLargeBytes) [[likely]] {
-    ring_.put(wire::record_word(wire::RecordKind::kAllocation, event_ticks(), detail));
-    ring_.put(address_of(block));
-    ring_.put(std::uint64_t{bytes} << wire::kNodeBits | node);
+    ring_.put(wire::block_word(wire::RecordKind::kAllocation, address_of(block), detail),
+              std::uint64_t{bytes} << wire::kNodeBits | node);
   } else {
-    ring_.put(wire::record_word(wire::RecordKind::kLargeAllocation, event_ticks(), detail));
-    ring_.put(address_of(block));
-    ring_.put(node);
-    ring_.put(bytes);
+    ring_.put(wire::block_word(wire::RecordKind::kLargeAllocation, address_of(block), detail), node,
+              bytes);
   }
   publish();
 }
@@ -220,37 +272,49 @@ void ThreadLog::add_free(const void* block, const Caller& caller) {
   if (sampled != nullptr && !sampled->take(block)) return;
   const bool with_stack = session_->settings().free_stacks != 0;
   const std::uint32_t node = with_stack ? node_of_stack(caller) : 0;
-  if (!make_room(with_stack ? 3 : 2)) return;
-  const auto kind = with_stack ? wire::RecordKind::kFreeWithStack : wire::RecordKind::kFree;
-  ring_.put(wire::record_word(kind, event_ticks()));
-  ring_.put(address_of(block));
-  if (with_stack) ring_.put(node);
+  if (!make_room(1 + wire::head_words(wire::RecordKind::kFreeWithStack))) return;
+  put_time_if_due(block);
+  if (with_stack) {
+    ring_.put(wire::block_word(wire::RecordKind::kFreeWithStack, address_of(block)), node);
+  } else {
+    ring_.put(wire::block_word(wire::RecordKind::kFree, address_of(block)));
+  }
   publish();
 }
 
 void ThreadLog::add_mapping(const wire::Mapping& mapping, const Caller& caller) {
   const std::uint32_t node = node_of_stack(caller);
-  if (!make_room(wire::head_words(wire::RecordKind::kMapping))) return;
-  ring_.put(wire::record_word(wire::RecordKind::kMapping, event_ticks(),
-                              static_cast<std::uint8_t>(mapping.operation)));
-  for (const std::uint64_t word : {mapping.address, mapping.bytes, mapping.old_address,
-                                   mapping.old_bytes, std::uint64_t{node}}) {
-    ring_.put(word);
-  }
+  if (!make_room(1 + wire::head_words(wire::RecordKind::kMapping))) return;
+  put_time();
+  ring_.put(wire::record_word(wire::RecordKind::kMapping, 0,
+                              static_cast<std::uint8_t>(mapping.operation)),
+            mapping.address, mapping.bytes, mapping.old_address, mapping.old_bytes, node);
   publish();
 }
 
 void ThreadLog::add_marker(const char* text) {
   const std::size_t bytes = strnlen(text, wire::kMostMarkerBytes);
-  if (!make_room(wire::kMarkerHeadWords + static_cast<std::uint32_t>((bytes + 7) / 8))) return;
-  ring_.put(wire::record_word(wire::RecordKind::kMarker, event_ticks()));
-  ring_.put(bytes);
+  const auto words = static_cast<std::uint32_t>((bytes + 7) / 8);
+  if (!make_room(1 + wire::kMarkerHeadWords + words)) return;
+  put_time();
+  ring_.put(wire::record_word(wire::RecordKind::kMarker), bytes);
   put_texts(ring_, text, bytes, nullptr, 0);
   publish();
 }
 
-// The outer frames that did not change keep their hashes, and a stack that was told of before is
-// found by that of all its frames.
+// The others' records have times from here on too, so that they are told before the copy or after
+// it.
+void ThreadLog::add_fork() {
+  const std::uint32_t number = session_->begin_fork();
+  session_->channel().beat.fetch_add(1, std::memory_order_relaxed);
+  if (number == 0 || !make_room(1 + wire::head_words(wire::RecordKind::kFork))) return;
+  put_time();
+  ring_.put(wire::record_word(wire::RecordKind::kFork), number);
+  publish();
+}
+
+// A stack that was told of before is found by the hash of all its frames, unless it is the last
+// one.
 std::uint32_t ThreadLog::node_of_stack(const Caller& caller) {
   const unwind::self::Chain chain = unwinder_.unwind(caller);
   if (chain.end != unwind::self::StackEnd::kComplete) [[unlikely]] {
@@ -260,24 +324,24 @@ std::uint32_t ThreadLog::node_of_stack(const Caller& caller) {
       [[unlikely]] {
     unload_count_ = unloads;
     index_.clear();
+    last_node_ = 0;
   }
-  std::uint32_t at = chain.unchanged_outer < hashes_count_ ? chain.unchanged_outer : hashes_count_;
-  std::uint64_t hash = at == 0 ? 0 : hashes_[at - 1];
-  for (; at < chain.count; ++at) {
-    hash = stack_hash(hash, chain.pcs[at]);
-    hashes_[at] = hash;
-  }
-  hashes_count_ = chain.count;
+  if (chain.is_unchanged && last_node_ != 0) return last_node_;
+  last_node_ = 0;
   if (chain.count == 0) [[unlikely]]
     return 0;
-  const std::uint32_t node =
-      index_.find(hash, chain.pcs[chain.count - 1], session_->slot().nodes());
-  return node != 0 ? node : tell_stack(chain);
+  last_node_ = index_.find(chain.hash, chain.pcs[chain.count - 1], session_->slot().nodes());
+  if (last_node_ == 0) last_node_ = tell_stack(chain);
+  return last_node_;
 }
 
 // Adds the nodes that are missing, from the innermost one that is there inwards.
 std::uint32_t ThreadLog::tell_stack(const unwind::self::Chain& chain) {
   wire::Node* const nodes = session_->slot().nodes();
+  std::uint64_t hash = 0;
+  for (std::uint32_t i = 0; i < chain.count; ++i) {
+    hashes_[i] = hash += unwind::self::frame_hash(chain.pcs[i], i);
+  }
   std::uint32_t at = chain.count - 1;
   std::uint32_t node = 0;
   while (at != 0 && (node = index_.find(hashes_[at - 1], chain.pcs[at - 1], nodes)) == 0) --at;
@@ -292,6 +356,7 @@ std::uint32_t ThreadLog::tell_frame(std::uint32_t caller, std::uint64_t pc) {
   const std::uint32_t node = new_node();
   if (node == 0) return 0;
   tell_module_of(pc);
+  has_news_ = true;
   session_->slot().nodes()[node] = {.pc = pc, .caller = caller, .place = 0};
   return node;
 }
@@ -331,12 +396,10 @@ void ThreadLog::tell_module_of(std::uint64_t pc) {
 bool ThreadLog::tell_module(const unwind::self::Module& module, std::uint64_t begin) {
   const std::size_t bytes = module.path_bytes + module.build_id_bytes;
   const auto words = static_cast<std::uint32_t>(wire::kModuleHeadWords + (bytes + 7) / 8);
-  if (module.path_bytes > wire::kMostPathBytes || !make_room(words)) return false;
-  ring_.put(wire::record_word(wire::RecordKind::kModule, wire::now_ticks()));
-  ring_.put(module.bias);
-  ring_.put(begin);
-  ring_.put(module.code.end);
-  ring_.put(module.path_bytes | std::uint64_t{module.build_id_bytes} << 32);
+  if (module.path_bytes > wire::kMostPathBytes || !make_room(1 + words)) return false;
+  put_time();
+  ring_.put(wire::record_word(wire::RecordKind::kModule), module.bias, begin, module.code.end,
+            module.path_bytes | std::uint64_t{module.build_id_bytes} << 32);
   put_texts(ring_, module.path, module.path_bytes, &module.build_id[0], module.build_id_bytes);
   publish();
   return true;
@@ -351,9 +414,9 @@ void ThreadLog::add_unloaded_modules() {
            g_code.modules().find(begin) != nullptr;
   };
   session_->forget_modules(is_there, [this](std::uintptr_t begin) {
-    if (!make_room(wire::head_words(wire::RecordKind::kModuleGone))) return;
-    ring_.put(wire::record_word(wire::RecordKind::kModuleGone, wire::now_ticks()));
-    ring_.put(begin);
+    if (!make_room(1 + wire::head_words(wire::RecordKind::kModuleGone))) return;
+    put_time();
+    ring_.put(wire::record_word(wire::RecordKind::kModuleGone), begin);
     publish();
   });
 }

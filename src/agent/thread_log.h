@@ -19,7 +19,7 @@ using Caller = unwind::self::CallerRegisters;
 /// Used by its thread alone, in memory that a fork wipes: all zero, it has no session.
 class ThreadLog {
  public:
-  static constexpr std::uint32_t kMostFrames = 1024;  // what a recorder may ask for
+  static constexpr std::uint32_t kMostFrames = 16384;  // what a recorder may ask for
 
   /// This thread's, connected; null where nobody records, or inside the agent itself.
   static ThreadLog* current();
@@ -33,6 +33,8 @@ class ThreadLog {
   void add_free(const void* block, const Caller& caller);
   void add_mapping(const wire::Mapping& mapping, const Caller& caller);
   void add_marker(const char* text);
+  /// To be called before a fork: a child's recording refers to this moment of ours.
+  void add_fork();
   /// To be called after a dlclose: tells of the modules that are gone.
   void add_unloaded_modules();
 
@@ -40,10 +42,14 @@ class ThreadLog {
   void forget();
   bool connect(Session& session);
   bool is_sampled(std::size_t bytes);
+  bool knows_usable(std::size_t bytes) const;
+  void tell_usable(const void* block, std::size_t bytes);
   bool make_room(std::uint32_t words);
   bool wait_for_room(std::uint32_t words);
   void drop_event();
-  std::uint64_t event_ticks() const;
+  bool is_time_due(const void* block);
+  void put_time_if_due(const void* block);
+  void put_time();
   void publish();
   void tell_module_of(std::uint64_t pc);
   bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
@@ -55,6 +61,12 @@ class ThreadLog {
   Session* session_;
   wire::RingWriter ring_;
   std::uint32_t ring_number_;
+  std::uint32_t seen_beat_;       // of the channel, when the clock was read last
+  std::uint32_t events_to_time_;  // how many may follow before it is read again
+  std::uint32_t events_a_time_;   // how many should
+  std::uint64_t ticks_;           // the time in force
+  bool has_news_;                 // of frames: another ring may have told of their module
+  std::uint32_t last_node_;       // of the last stack; 0: it is not known
   SampleDistance distance_;
   bool gave_up_;  // the recorder let us wait too long: until there is room, drop at once
   std::uint64_t look_at_words_;  // so many written: see whether the recorder has to be woken
@@ -63,8 +75,11 @@ class ThreadLog {
   std::uint32_t unload_count_;  // the session's, when the index was begun
   StackIndex index_;
   unwind::self::SelfUnwinder unwinder_;
-  std::uint64_t hashes_[kMostFrames];  // of the last stack's outer parts, the outermost first
-  std::uint32_t hashes_count_;
+  // For how many requested bytes the recorder knows the usable ones, by multiples of 8: no
+  // allocator's sizes end in between.
+  static constexpr std::size_t kTellOnceBytes = std::size_t{32} << 10;
+  std::uint64_t told_usable_[kTellOnceBytes / 8 / 64 + 1];
+  std::uint64_t hashes_[kMostFrames];  // tell_stack()'s
 };
 
 /// This thread's; null where it has none.

@@ -9,6 +9,7 @@
 
 #include "cli/cmd_diff.h"
 #include "cli/cmd_inspect.h"
+#include "cli/cmd_lab.h"
 #include "cli/cmd_record.h"
 #include "cli/cmd_report.h"
 #include "cli/cmd_run.h"
@@ -16,6 +17,7 @@
 #include "cli/diff_arguments.h"
 #include "cli/help.h"
 #include "cli/inspect_arguments.h"
+#include "cli/lab_arguments.h"
 #include "cli/record_arguments.h"
 #include "cli/report_arguments.h"
 #include "cli/run_arguments.h"
@@ -31,10 +33,13 @@ struct Command {
   std::string (*help)();
 };
 
-constexpr Command kCommands[] = {
-    {"trace", run_trace_command, trace_help},       {"record", run_record_command, record_help},
-    {"report", run_report_command, report_help},    {"diff", run_diff_command, diff_help},
-    {"inspect", run_inspect_command, inspect_help}, {"run", run_run_command, run_help}};
+constexpr Command kCommands[] = {{"trace", run_trace_command, trace_help},
+                                 {"record", run_record_command, record_help},
+                                 {"report", run_report_command, report_help},
+                                 {"diff", run_diff_command, diff_help},
+                                 {"inspect", run_inspect_command, inspect_help},
+                                 {"run", run_run_command, run_help},
+                                 {"lab", run_lab_command, lab_help}};
 
 const Command* find_command(std::string_view name) {
   for (const Command& command : kCommands) {

@@ -1,6 +1,9 @@
 #include "cli/cmd_diff.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <fstream>
+#include <sstream>
 #include <unistd.h>
 
 #include "cli/cmd_trace.h"
@@ -9,9 +12,11 @@
 #include "cli/read_progress.h"
 #include "cli/terminal.h"
 #include "explain/diff_findings.h"
+#include "explain/inspection_diff.h"
 #include "sources/heap_profile_reader.h"
 #include "views/diff_view.h"
 #include "views/event_facts.h"
+#include "views/inspection_diff_view.h"
 
 namespace mini::cli {
 namespace {
@@ -65,7 +70,76 @@ bool is_too_much(const explain::ProfileDiff& diff, const DiffArguments& argument
                                             explain::measure_of(totals.after, measure));
 }
 
+// ── Two inspections ──────────────────────────────────────────────────────────────────────────────
+
+/// Whether a file may be what `heapspy inspect --json` wrote: a recording begins with other bytes.
+bool is_json(const std::string& file) {
+  std::ifstream stream(file);
+  char first = 0;
+  return stream.get(first) && first == '{';
+}
+
+Result<explain::InspectionFacts> read_facts(const std::string& file) {
+  std::ifstream stream(file);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  if (!stream) return fail(fmt::format("cannot read '{}'", file));
+  auto facts = explain::read_inspection_facts(text.str());
+  if (!facts) return fail(fmt::format("'{}': {}", file, facts.error().message));
+  return facts;
+}
+
+Result<std::string> inspection_diff_text(const DiffArguments& arguments, int fd,
+                                         bool* is_too_much) {
+  const auto before = read_facts(arguments.before);
+  if (!before) return std::unexpected(before.error());
+  const auto after = read_facts(arguments.after);
+  if (!after) return std::unexpected(after.error());
+  const explain::InspectionDiff diff = explain::diff_inspections(*before, *after);
+  const auto findings = explain::find_in_inspection_diff(diff);
+  const views::InspectionDiffOptions options{
+      .style = choose_style(look_around(fd), arguments.color, arguments.width),
+      .top = arguments.top.value_or(10),
+      .before_file = arguments.before,
+      .after_file = arguments.after,
+      .version = MINI_VERSION};
+  std::string text;
+  const auto write =
+      arguments.json ? views::write_inspection_diff_json : views::write_inspection_diff;
+  write(text, diff, findings, options);
+  const auto live = [](const explain::InspectionFacts& facts) {
+    return static_cast<std::uint64_t>(
+        std::max<std::int64_t>(facts.totals.find("live_bytes")->second, 0));
+  };
+  *is_too_much =
+      arguments.most_growth && arguments.most_growth->is_exceeded(live(*before), live(*after));
+  return text;
+}
+
+int diff_of_inspections(const DiffArguments& arguments) {
+  if (arguments.by || arguments.measure || arguments.depth) {
+    return complain(kExitUsage, "--by, --measure and --depth are for recordings: leave them out");
+  }
+  bool is_too_much = false;
+  const auto text =
+      inspection_diff_text(arguments, arguments.output_path ? -1 : STDOUT_FILENO, &is_too_much);
+  if (!text) return complain(kExitOutputError, text.error().message);
+  auto file = arguments.output_path
+                  ? open_output(*arguments.output_path)
+                  : Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"));
+  if (!file) return complain(kExitOutputError, file.error().message);
+  views::Output output(file->fd(), views::Output::Flush::kBatched);
+  output.write(*text);
+  output.flush();
+  if (!output.healthy()) {
+    return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
+                                                  views::errno_text(output.error_number())));
+  }
+  return is_too_much ? kExitGrowth : 0;
+}
+
 int diff(const DiffArguments& arguments) {
+  if (is_json(arguments.before) && is_json(arguments.after)) return diff_of_inspections(arguments);
   const auto before = read(arguments.before);
   if (!before) return complain(kExitOutputError, before.error().message);
   const auto after = read(arguments.after);

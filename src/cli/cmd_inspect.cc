@@ -5,12 +5,16 @@
 
 #include "cli/cmd_trace.h"
 #include "cli/inspect_arguments.h"
+#include "cli/inspect_watch.h"
 #include "cli/output_file.h"
 #include "cli/terminal.h"
 #include "explain/memory_findings.h"
 #include "explain/memory_ledger.h"
+#include "model/piece_fan.h"
 #include "sources/inspect_core.h"
 #include "sources/inspect_process.h"
+#include "sources/recorded_stacks.h"
+#include "sources/try_trim.h"
 #include "views/event_facts.h"
 #include "views/inspect_view.h"
 #include "views/output.h"
@@ -23,9 +27,25 @@ int complain(int status, const std::string& message) {
   return status;
 }
 
-Result<model::Inspection> inspect(const InspectArguments& arguments, model::PieceQuery& query) {
-  const sources::InspectOptions options{
-      .stop = arguments.stop, .pieces = arguments.chunks || arguments.around ? &query : nullptr};
+/// Who wants to see the pieces of the heap.
+struct Onlookers {
+  explicit Onlookers(const InspectArguments& arguments)
+      : query(arguments.chunks, arguments.around), map(arguments.extras.range) {
+    if (arguments.chunks || arguments.around) all.add(&query);
+    if (arguments.extras.map) all.add(&map);
+    if (arguments.json) all.add(&block_sizes);
+  }
+  model::PieceQuery query;
+  model::HeapMap map;
+  model::BlockSizes block_sizes;
+  model::PieceFan all;
+};
+
+Result<model::Inspection> inspect(const InspectArguments& arguments, Onlookers& onlookers) {
+  const sources::InspectOptions options{.stop = arguments.stop,
+                                        .most_pause_ns = arguments.most_pause_ns,
+                                        .find_lost = arguments.extras.leaks,
+                                        .pieces = onlookers.all.or_null()};
   auto inspection = arguments.pid
                         ? sources::inspect_process(*arguments.pid, options)
                         : sources::inspect_core(arguments.core, arguments.executable, options);
@@ -33,30 +53,65 @@ Result<model::Inspection> inspect(const InspectArguments& arguments, model::Piec
   return inspection;
 }
 
-int show(const InspectArguments& arguments) {
-  model::PieceQuery query(arguments.chunks, arguments.around);
-  const auto inspection = inspect(arguments, query);
-  if (!inspection) return complain(kExitOutputError, inspection.error().message);
-  if (arguments.chunks && !inspection->heap) {
-    return complain(kExitOutputError, inspection->no_heap_because);
-  }
-  auto file = arguments.output_path
-                  ? open_output(*arguments.output_path)
-                  : Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"));
-  if (!file) return complain(kExitOutputError, file.error().message);
-  views::Output output(file->fd(), views::Output::Flush::kBatched);
-  const views::InspectOptions options{
-      .style = choose_style(look_around(file->fd()), arguments.color, arguments.width),
+/// One view of the process or core, as it goes to `fd`.
+Result<std::string> view(const InspectArguments& arguments, int fd) {
+  const InspectExtras& extras = arguments.extras;
+  Onlookers onlookers(arguments);
+  auto inspection = inspect(arguments, onlookers);
+  if (!inspection) return std::unexpected(inspection.error());
+  const bool is_about_heap = arguments.chunks || extras.leaks || extras.map || extras.try_trim;
+  if (is_about_heap && !inspection->heap) return fail(inspection->no_heap_because);
+  views::InspectOptions options{
+      .style = choose_style(look_around(fd), arguments.color, arguments.width),
       .top = arguments.top,
       .show_pieces = arguments.chunks.has_value(),
+      .show_lost = extras.leaks,
+      .map = extras.map ? &onlookers.map : nullptr,
+      .block_sizes = &onlookers.block_sizes,
+      .trim = {},
       .around = arguments.around};
+  if (extras.try_trim) {
+    const auto trial =
+        sources::try_trim(static_cast<pid_t>(inspection->pid), inspection->account.returnable);
+    if (!trial) return std::unexpected(trial.error());
+    options.trim = *trial;
+  }
+  if (!extras.recording.empty()) {
+    const auto added = sources::add_recorded_stacks(extras.recording, *inspection);
+    if (!added) return std::unexpected(added.error());
+  }
   const auto findings = explain::find_in_inspection(*inspection);
+  std::string text;
   if (arguments.json) {
-    views::write_inspection_json(output.buffer(), *inspection, findings, query, options,
+    views::write_inspection_json(text, *inspection, findings, onlookers.query, options,
                                  MINI_VERSION);
   } else {
-    views::write_inspection(output.buffer(), *inspection, findings, query, options);
+    views::write_inspection(text, *inspection, findings, onlookers.query, options);
   }
+  return text;
+}
+
+Result<OutputFile> open_file(const InspectArguments& arguments) {
+  if (arguments.output_path) return open_output(*arguments.output_path);
+  return OutputFile(STDOUT_FILENO, "standard output");
+}
+
+int show_again_and_again(const InspectArguments& arguments) {
+  auto file = open_file(arguments);
+  if (!file) return complain(kExitOutputError, file.error().message);
+  const auto watched =
+      watch(file->fd(), *arguments.extras.watch_ns, [&] { return view(arguments, file->fd()); });
+  return watched ? 0 : complain(kExitOutputError, watched.error().message);
+}
+
+int show(const InspectArguments& arguments) {
+  constexpr int kNoTerminal = -1;
+  const auto text = view(arguments, arguments.output_path ? kNoTerminal : STDOUT_FILENO);
+  if (!text) return complain(kExitOutputError, text.error().message);
+  auto file = open_file(arguments);
+  if (!file) return complain(kExitOutputError, file.error().message);
+  views::Output output(file->fd(), views::Output::Flush::kBatched);
+  output.write(*text);
   output.flush();
   if (output.healthy()) return 0;
   return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
@@ -69,7 +124,7 @@ int run_inspect_command(std::span<const std::string> words) {
   const auto arguments = parse_inspect_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(inspect_help()) ? 0 : kExitOutputError;
-  return show(*arguments);
+  return arguments->extras.watch_ns ? show_again_and_again(*arguments) : show(*arguments);
 }
 
 }  // namespace mini::cli

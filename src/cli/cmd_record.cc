@@ -106,6 +106,7 @@ sources::RecordOptions options_for(const RecordArguments& arguments, const std::
   options.free_stacks = arguments.free_stacks;
   options.sample = arguments.sample;
   options.finds_leaks = arguments.finds_leaks;
+  options.first_touch = arguments.first_touch;
   options.overflow = arguments.overflow;
   return options;
 }

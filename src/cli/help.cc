@@ -53,13 +53,15 @@ std::string main_help() {
          "  diff           what changed between two recordings\n"
          "  inspect        where each resident byte of a process or a core file is\n"
          "  run            a program on libminimalloc instead of its own malloc\n"
+         "  lab            experiments: what malloc does here, predicted and observed\n"
          "  help COMMAND   the options of a command\n"
          "\n"
          "  -h, --help     show this help\n"
          "  -V, --version  show the version\n"
          "\n"
          "Try: heapspy trace ls\n"
-         "     heapspy run --stats ls\n";
+         "     heapspy run --stats ls\n"
+         "     heapspy lab\n";
 }
 
 std::string format_trace_help(const CLI::App& app) {
@@ -136,7 +138,8 @@ std::string format_diff_help(const CLI::App& app) {
       "\n"
       "Compares two recordings of a program: what grew, what shrank, and which places in\n"
       "the program it is from. Stacks are matched by the names of functions, so that the\n"
-      "program may have been changed and built again in between.\n";
+      "program may have been changed and built again in between. Or compares two looks at\n"
+      "a process, by heapspy inspect --json: which blocks there are more of.\n";
   write_options(out, app);
   out +=
       "\n"
@@ -144,6 +147,7 @@ std::string format_diff_help(const CLI::App& app) {
       "  heapspy diff old.heapspy new.heapspy\n"
       "  heapspy diff --by module --measure leaked old.heapspy new.heapspy\n"
       "  heapspy diff --fail-on-growth 5% old.heapspy new.heapspy\n"
+      "  heapspy diff before.json after.json\n"
       "\n"
       "Exit status: 0; 1 a recording cannot be read or the diff not written, 2 wrong\n"
       "usage, 3 with --fail-on-growth where more grew.\n";
@@ -167,6 +171,7 @@ std::string format_inspect_help(const CLI::App& app) {
       "  heapspy inspect --json core.4711\n"
       "  heapspy inspect --chunks --free --size 64K-16M 4711\n"
       "  heapspy inspect --around 0x55e0c0de1010 4711\n"
+      "  heapspy inspect --leaks 4711\n"
       "\n"
       "Exit status: 0; 1 the process or core cannot be read or the output not written,\n"
       "2 wrong usage.\n";
@@ -189,6 +194,31 @@ std::string format_run_help(const CLI::App& app) {
       "\n"
       "Exit status: CMD's own; 127 no such command, 126 it cannot be run, or not with\n"
       "another malloc, 2 wrong usage. minimalloc(7) describes the library.\n";
+  return out;
+}
+
+std::string format_lab_help(const CLI::App& app) {
+  std::string out =
+      "Usage: heapspy lab [--json]\n"
+      "       heapspy lab [options] ID [[--] CMD ARG...]\n"
+      "       heapspy lab --html DIR\n"
+      "       heapspy lab glossary [WORD]\n"
+      "\n"
+      "Lists the experiments, or carries one out: its question and its program, what\n"
+      "will happen by arithmetic from this machine's C library and pages, what did\n"
+      "happen as heapspy's tracer and inspector saw it, and why. Some experiments\n"
+      "take any command. None needs root.\n";
+  write_options(out, app);
+  out +=
+      "\n"
+      "Exit status: 0 if all was as predicted, 1 if not or if it could not be carried\n"
+      "out, 2 on a usage error.\n"
+      "\n"
+      "Examples:\n"
+      "  heapspy lab\n"
+      "  heapspy lab 0.3\n"
+      "  heapspy lab --ask 0.3\n"
+      "  heapspy lab glossary top chunk\n";
   return out;
 }
 

@@ -14,5 +14,6 @@ std::string format_report_help(const CLI::App& app);
 std::string format_diff_help(const CLI::App& app);
 std::string format_inspect_help(const CLI::App& app);
 std::string format_run_help(const CLI::App& app);
+std::string format_lab_help(const CLI::App& app);
 
 }  // namespace mini::cli

@@ -14,7 +14,9 @@ namespace {
 /// What CLI11 fills in, before it is checked.
 struct RawArguments {
   InspectArguments parsed;
+  RawInspectExtras extras;
   bool no_stop = false;
+  std::uint64_t max_pause_ms = 0;
   bool chunks = false;
   std::string arena;
   std::string size;
@@ -35,6 +37,10 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_flag("--no-stop", raw.no_stop,
                "read the process as it runs: what changes meanwhile may not fit together")
       ->group(kTarget);
+  app.add_option("--max-pause", raw.max_pause_ms,
+                 "stop the process for at most MS milliseconds; read the rest as it runs")
+      ->option_text("MS")
+      ->group(kTarget);
 
   constexpr auto kShow = "What to show (summary, findings and tables if nothing is chosen)";
   app.add_flag("--chunks", raw.chunks, "the chunks of the heap, by address")->group(kShow);
@@ -52,6 +58,8 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_option("--top", raw.parsed.top, "rows of each table (10), of --chunks (100)")
       ->option_text("N")
       ->group(kShow);
+
+  add_inspect_extras(app, raw.extras);
 
   constexpr auto kOutput = "Where it goes";
   app.add_flag("--json", raw.parsed.json, "one JSON object instead of text")->group(kOutput);
@@ -135,6 +143,19 @@ Result<void> check_around(const RawArguments& raw, const CLI::App& app, InspectA
   return {};
 }
 
+Result<void> check_extras(const RawArguments& raw, const CLI::App& app, InspectArguments& out) {
+  const auto extras = check_inspect_extras(raw.extras, app);
+  if (!extras) return std::unexpected(extras.error());
+  out.extras = *extras;
+  if (out.extras.leaks && raw.no_stop) {
+    return fail("--leaks needs a process that stands still: leave out --no-stop");
+  }
+  if ((out.extras.leaks || out.extras.map) && (raw.chunks || out.around)) {
+    return fail("--leaks and --map are views of their own: leave out --chunks and --around");
+  }
+  return {};
+}
+
 Result<void> check_target(const std::vector<std::string>& operands, InspectArguments& out) {
   if (operands.empty()) {
     return fail("which process? type 'heapspy inspect PID' or 'heapspy inspect CORE'");
@@ -149,7 +170,27 @@ Result<void> check_target(const std::vector<std::string>& operands, InspectArgum
   if (out.pid && !out.executable.empty()) {
     return fail("--exe is for a core: a process tells its program itself");
   }
+  if ((out.extras.watch_ns || out.extras.try_trim) && !out.pid) {
+    return fail("--watch and --try-trim are for a process: a core does not change");
+  }
   if (!out.stop && !out.pid) return fail("--no-stop is for a process: a core stands still");
+  return {};
+}
+
+Result<void> check_pause(const RawArguments& raw, const CLI::App& app, InspectArguments& out) {
+  if (app.count("--max-pause") == 0) return {};
+  constexpr std::uint64_t kMostMs = 600'000;
+  constexpr std::uint64_t kNsPerMs = 1'000'000;
+  if (raw.max_pause_ms == 0 || raw.max_pause_ms > kMostMs) {
+    return fail(fmt::format("--max-pause {}: type milliseconds, from 1 to {}, or --no-stop",
+                            raw.max_pause_ms, kMostMs));
+  }
+  if (out.extras.leaks) {
+    return fail("--leaks needs a process that stands still: leave out --max-pause");
+  }
+  if (!out.stop) return fail("--max-pause and --no-stop exclude each other: choose one");
+  if (!out.pid) return fail("--max-pause is for a process: a core stands still");
+  out.most_pause_ns = raw.max_pause_ms * kNsPerMs;
   return {};
 }
 
@@ -164,8 +205,9 @@ Result<InspectArguments> check(RawArguments& raw, const CLI::App& app,
   const auto color = parse_color_choice(raw.color);
   if (!color) return std::unexpected(color.error());
   out.color = *color;
-  for (auto checked : {check_chunks(raw, app, out), check_around(raw, app, out),
-                       check_width(out.width), check_target(operands, out)}) {
+  for (auto checked :
+       {check_chunks(raw, app, out), check_around(raw, app, out), check_extras(raw, app, out),
+        check_width(out.width), check_target(operands, out), check_pause(raw, app, out)}) {
     if (!checked) return std::unexpected(checked.error());
   }
   return out;

@@ -1,6 +1,7 @@
 // The command line of `heapspy inspect`, parsed and checked.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "cli/inspect_extras.h"
 #include "cli/terminal.h"
 #include "model/piece_query.h"
 
@@ -19,8 +21,10 @@ struct InspectArguments {
   std::string core;
   std::string executable;  // --exe
   bool stop = true;
+  std::optional<std::uint64_t> most_pause_ns;  // --max-pause
   std::optional<model::PieceFilter> chunks;
   std::optional<Address> around;
+  InspectExtras extras;
   std::size_t top = 10;
   bool json = false;
   std::optional<std::string> output_path;

@@ -11,7 +11,7 @@
 namespace mini::cli {
 namespace {
 
-constexpr std::uint32_t kMostFrames = 1024;
+constexpr std::uint32_t kMostFrames = 16384;  // as the agent's
 // Below, recording everything is cheaper; above, nothing would be seen.
 constexpr Bytes kLeastSample{256};
 constexpr Bytes kMostSample = kGiB;
@@ -53,6 +53,10 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_flag("--leaks", raw.parsed.finds_leaks,
                "search the program's memory at its end for what still leads to each live block")
       ->group("Leaks");
+  app.add_flag(
+         "--first-touch", raw.parsed.first_touch,
+         "record page faults too: whose memory became resident, and what code touched it first")
+      ->group("Pages");
   app.add_option("--on-overflow", raw.overflow,
                  "where CMD is faster than heapspy: let it wait, for two seconds at most, or drop "
                  "events and count them (default: wait)")

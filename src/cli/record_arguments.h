@@ -25,6 +25,7 @@ struct RecordArguments {
   wire::Overflow overflow = wire::Overflow::kWait;
   std::optional<std::string> agent;
   bool finds_leaks = false;
+  bool first_touch = false;
   bool quiet = false;
   bool help = false;
 };

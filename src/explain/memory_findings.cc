@@ -42,8 +42,7 @@ Bytes free_resident(const model::TotalsByUse& totals) {
 void find_damage(const Inspection& inspection, const model::Heap& heap, std::vector<Finding>& out) {
   if (heap.damages_count == 0) return;
   const model::HeapDamage& first = heap.damages.front();
-  const bool may_be_motion =
-      inspection.source == Inspection::Source::kProcess && inspection.pause_ns == 0;
+  const bool may_be_motion = !inspection.is_of_one_moment();
   out.push_back(
       {.kind = "damage",
        .statement =
@@ -56,7 +55,7 @@ void find_damage(const Inspection& inspection, const model::Heap& heap, std::vec
        .evidence = fmt::format("At {}, {} is {}; it should be {}.", format_address(first.where),
                                first.field, first.found, first.expected),
        .advice = may_be_motion
-                     ? "Inspect without --no-stop to be sure."
+                     ? "Inspect without --no-stop and --max-pause to be sure."
                      : "Look for writes past the end of the block before that address, or "
                        "into a block that was freed.",
        .weight = kOfDamage});
@@ -138,6 +137,52 @@ void find_threshold(const Inspection& inspection, const model::Heap& heap,
                  .weight = share_of(inspection, free) / 2});
 }
 
+std::string threshold_words(Bytes threshold) {
+  constexpr Bytes kNever{std::uint64_t{1} << 62};
+  return threshold >= kNever ? "never" : fmt::format("above {} only", format_bytes(threshold));
+}
+
+/// Of the two thresholds, each where it is what keeps memory.
+void find_fixed_thresholds(const Inspection& inspection, const model::Heap& heap,
+                           std::vector<Finding>& out) {
+  const model::HeapParameters& parameters = heap.parameters;
+  if (!parameters.thresholds_are_fixed || heap.arenas.empty()) return;
+  const auto matters = [&](Bytes bytes) {
+    return bytes >= kWorthATry && share_of(inspection, bytes) >= kNoticeable;
+  };
+  constexpr auto kTop = static_cast<std::size_t>(PieceUse::kTop);
+  const Bytes top = inspection.account.by_arena.empty()
+                        ? Bytes{}
+                        : inspection.account.by_arena.front().at(kTop).resident;
+  if (matters(top) && heap.arenas.front().top_size <= parameters.trim_threshold) {
+    out.push_back(
+        {.kind = "trim_threshold",
+         .statement =
+             fmt::format("{} at the end of the main arena stays: its end is given back {}.",
+                         format_bytes(top), threshold_words(parameters.trim_threshold)),
+         .evidence = fmt::format("M_TRIM_THRESHOLD no longer adapts, since the program or its "
+                                 "environment has set one of malloc's thresholds; the end is {}.",
+                                 format_bytes(heap.arenas.front().top_size)),
+         .advice = "Set it lower (GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072), or call "
+                   "malloc_trim(0).",
+         .weight = share_of(inspection, top)});
+  }
+  constexpr Bytes kDefault = kKiB * 128;
+  constexpr auto kLarge = static_cast<std::size_t>(PieceUse::kLargebin);
+  const Bytes large = inspection.account.total().at(kLarge).resident;
+  if (matters(large) && parameters.mmap_threshold > kDefault) {
+    out.push_back(
+        {.kind = "mmap_threshold",
+         .statement = fmt::format("Blocks get mappings of their own {}.",
+                                  threshold_words(parameters.mmap_threshold)),
+         .evidence = fmt::format("M_MMAP_THRESHOLD is fixed there; {} of memory is in large free "
+                                 "chunks that blocks with mappings would have given back.",
+                                 format_bytes(large)),
+         .advice = "Set it lower: GLIBC_TUNABLES=glibc.malloc.mmap_threshold=131072.",
+         .weight = share_of(inspection, large) / 2});
+  }
+}
+
 void find_huge_pages(const Inspection& inspection, std::vector<Finding>& out) {
   Bytes huge;
   for (const model::MemoryRegion& region : inspection.regions) huge += region.huge;
@@ -163,7 +208,24 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
                    .advice = "The rest is in the row of other anonymous memory.",
                    .weight = 0.01});
   }
-  if (heap.caches_not_found != 0) {
+  for (const model::HeapCounter& counter : heap.counters) {
+    if (counter.counted == counter.found) continue;
+    out.push_back({.kind = "counter",
+                   .statement = fmt::format("{} counts {} {}; {} were found.", heap.allocator,
+                                            format_count(counter.counted), counter.name,
+                                            format_count(counter.found)),
+                   .evidence = "A thread that was just changing them, or damage.",
+                   .advice = "Inspect once more: what stays wrong is damage.",
+                   .weight = 0.01});
+  }
+  if (heap.caches_not_found != 0 && !heap.counters.empty()) {
+    out.push_back({.kind = "caches_not_found",
+                   .statement = fmt::format("{} were just moving blocks.",
+                                            counted_words(heap.caches_not_found, "thread")),
+                   .evidence = "What is in their caches counts as live.",
+                   .advice = "Inspect once more.",
+                   .weight = 0.02});
+  } else if (heap.caches_not_found != 0) {
     out.push_back({.kind = "caches_not_found",
                    .statement = fmt::format("The caches of {} were not looked for.",
                                             counted_words(heap.caches_not_found, "thread")),
@@ -200,6 +262,7 @@ std::vector<Finding> find_in_inspection(const Inspection& inspection) {
     find_pinned(inspection, findings);
     find_arenas(inspection, *inspection.heap, findings);
     find_threshold(inspection, *inspection.heap, findings);
+    find_fixed_thresholds(inspection, *inspection.heap, findings);
     find_unseen(*inspection.heap, findings);
   }
   find_huge_pages(inspection, findings);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "explain/memory_owner.h"
 
 namespace mini::explain {
 namespace {
@@ -68,10 +69,13 @@ MemoryKind kind_of(PieceUse use) {
     case PieceUse::kSmallbin:
     case PieceUse::kLargebin:
     case PieceUse::kSlab:
+    case PieceUse::kDepot:
+    case PieceUse::kFreePages:
       return MemoryKind::kFreeInBins;
     case PieceUse::kTop:
       return MemoryKind::kFreeTop;
     case PieceUse::kAllocator:
+    case PieceUse::kSlabRest:
       return MemoryKind::kAllocatorOverhead;
     case PieceUse::kForeign:
       return MemoryKind::kForeignBreak;
@@ -125,28 +129,13 @@ bool is_shared_memory(const model::Mapping& mapping) {
           }));
 }
 
-/// Mappings that allocators with no decoder are known to be behind, by the library that is loaded.
-std::string anonymous_owner(const Inspection& inspection) {
-  static constexpr std::pair<std::string_view, std::string_view> kAllocators[] = {
-      {"libjemalloc.", "jemalloc"}, {"libtcmalloc", "tcmalloc"},
-      {"libmimalloc", "mimalloc"},  {"libminimalloc.", "libminimalloc"},
-      {"libjvm.", "HotSpot"},       {"libmozjs", "SpiderMonkey"}};
-  for (const MemoryRegion& region : inspection.regions) {
-    for (const auto& [library, name] : kAllocators) {
-      if (path_basename(region.mapping.path).starts_with(library)) return std::string(name);
-    }
-  }
-  return "";
-}
-
 struct Owner {
   MemoryKind kind;
   std::string name;
   FigureTag tag = FigureTag::kMeasured;
 };
 
-Owner owner_of(const MemoryRegion& region, const MemoryRegion* before,
-               const std::string& allocator) {
+Owner owner_of(const MemoryRegion& region, const MemoryRegion* before, const MemoryOwners& owners) {
   const std::string& path = region.mapping.path;
   if (path == "[stack]") return {MemoryKind::kMainStack, ""};
   if (region.stack_of) {
@@ -155,6 +144,10 @@ Owner owner_of(const MemoryRegion& region, const MemoryRegion* before,
   if (is_shared_memory(region.mapping)) return {MemoryKind::kSharedMemory, path};
   if (path.starts_with('/')) return {MemoryKind::kProgramFile, path};
   if (path.starts_with("[v")) return {MemoryKind::kKernel, path};
+  if (path == "[heap]") {
+    const std::string by = owners.owner_of(region.mapping);
+    if (!by.empty()) return {MemoryKind::kOtherAnonymous, by, FigureTag::kEstimated};
+  }
   if (!path.empty()) return {MemoryKind::kOtherAnonymous, path};
   // Zeros behind a file's data are that file's ("bss").
   const bool is_bss = before != nullptr &&
@@ -162,8 +155,9 @@ Owner owner_of(const MemoryRegion& region, const MemoryRegion* before,
                       before->mapping.protection.write && before->mapping.path.starts_with('/') &&
                       region.mapping.protection == before->mapping.protection;
   if (is_bss) return {MemoryKind::kProgramFile, before->mapping.path};
-  return {MemoryKind::kOtherAnonymous, allocator,
-          allocator.empty() ? FigureTag::kMeasured : FigureTag::kEstimated};
+  std::string owner = owners.owner_of(region.mapping);
+  const FigureTag tag = owner.empty() ? FigureTag::kMeasured : FigureTag::kEstimated;
+  return {MemoryKind::kOtherAnonymous, std::move(owner), tag};
 }
 
 /// Whether pieces lie in a mapping.
@@ -175,6 +169,7 @@ bool holds_pieces(const Inspection& inspection, const MemoryRegion& region) {
 
 std::string arena_name(const model::Heap& heap, std::uint32_t arena) {
   if (arena >= heap.arenas.size()) return "mmapped chunks";
+  if (!heap.arenas[arena].name.empty()) return heap.arenas[arena].name;
   return heap.arenas[arena].is_main ? "main arena" : fmt::format("arena {}", arena);
 }
 
@@ -192,7 +187,7 @@ void make_memory_ledgers(Inspection& inspection) {
   Rows rows;
   Amounts rest = add_heap(rows, inspection);  // of the heaps' mappings, what pieces do not cover
   rest = {-rest.resident, -rest.mapped};
-  const std::string allocator = anonymous_owner(inspection);
+  const MemoryOwners owners(inspection);
   Amounts total;
   const MemoryRegion* before = nullptr;
   for (const MemoryRegion& region : inspection.regions) {
@@ -203,7 +198,7 @@ void make_memory_ledgers(Inspection& inspection) {
       rest.resident += amounts.resident;
       rest.mapped += amounts.mapped;
     } else {
-      const Owner owner = owner_of(region, before, allocator);
+      const Owner owner = owner_of(region, before, owners);
       rows.add(owner.kind, owner.name, owner.tag, amounts);
     }
     before = &region;

@@ -14,7 +14,7 @@
 namespace mini::explain {
 
 /// Of a longer stack the innermost frames are shown.
-inline constexpr std::size_t kMostFrames = 4096;
+inline constexpr std::size_t kMostFrames = 16384;
 
 /// One function of a stack; pointers into the profile.
 struct ProfileFrameView {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/checked.h"
@@ -141,20 +142,28 @@ struct Found {
   int layout = 0;
 };
 
-// The one place found; where there are several, the one whose layout is that of the version.
-std::optional<Found> choose(const std::vector<Found>& found, std::string_view version) {
-  if (found.size() == 1) return found.front();
-  std::vector<Found> covering;
-  for (const Found& one : found) {
-    if (layout_covers(glibc_layouts()[static_cast<std::size_t>(one.layout)], version)) {
-      covering.push_back(one);
+using Places = std::vector<Found>;
+
+// The one arena with parameters of the same layout; where there are several, those whose layout is
+// that of the version. Versions share the layout of the one or of the other, hardly of both.
+std::optional<std::pair<Found, Found>> choose(const Places& arenas, const Places& parameters,
+                                              std::string_view version) {
+  std::vector<std::pair<Found, Found>> pairs;
+  for (const Found& arena : arenas) {
+    for (const Found& par : parameters) {
+      if (arena.layout == par.layout) pairs.emplace_back(arena, par);
     }
   }
-  // Versions 2.27 to 2.42 share malloc_state's layout: the same place under each is one place.
-  const bool same = !covering.empty() && std::ranges::all_of(covering, [&](const Found& one) {
-    return one.address == covering.front().address;
+  if (pairs.size() > 1) {
+    std::erase_if(pairs, [&](const auto& pair) {
+      return !layout_covers(glibc_layouts()[static_cast<std::size_t>(pair.first.layout)], version);
+    });
+  }
+  const bool same = !pairs.empty() && std::ranges::all_of(pairs, [&](const auto& pair) {
+    return pair.first.address == pairs.front().first.address &&
+           pair.second.address == pairs.front().second.address;
   });
-  return same ? std::optional(covering.front()) : std::nullopt;
+  return same ? std::optional(pairs.front()) : std::nullopt;
 }
 
 bool is_main_arena(const MemoryReader& memory, const ArenaView& arena, const GlibcLayout& layout,
@@ -164,10 +173,9 @@ bool is_main_arena(const MemoryReader& memory, const ArenaView& arena, const Gli
   return chunks_link_back(memory, arena) && ring_closes(memory, arena, layout);
 }
 
-std::optional<Found> search_main_arena(const MemoryReader& memory, const Snapshot& data,
-                                       std::string_view version) {
+Places search_main_arena(const MemoryReader& memory, const Snapshot& data) {
   int checks_left = kMostCandidates;
-  std::vector<Found> found;
+  Places found;
   for (std::size_t l = 0; l < glibc_layouts().size(); ++l) {
     const GlibcLayout& layout = glibc_layouts()[l];
     for (std::size_t base = 0; data.holds(base, layout.state_size); base += 8) {
@@ -175,16 +183,15 @@ std::optional<Found> search_main_arena(const MemoryReader& memory, const Snapsho
       if (is_main_arena(memory, arena, layout, checks_left)) {
         found.push_back({arena.address(), static_cast<int>(l)});
       }
-      if (checks_left < 0) return std::nullopt;
+      if (checks_left < 0) return {};
     }
   }
-  return choose(found, version);
+  return found;
 }
 
-std::optional<Found> check_main_arena(const MemoryReader& memory, Address at,
-                                      std::string_view version) {
+Places check_main_arena(const MemoryReader& memory, Address at) {
   int checks_left = kMostCandidates;
-  std::vector<Found> found;
+  Places found;
   for (std::size_t l = 0; l < glibc_layouts().size(); ++l) {
     const GlibcLayout& layout = glibc_layouts()[l];
     const Snapshot state = snapshot_of(memory, at, layout.state_size);
@@ -194,7 +201,21 @@ std::optional<Found> check_main_arena(const MemoryReader& memory, Address at,
       found.push_back({at, static_cast<int>(l)});
     }
   }
-  return choose(found, version);
+  return found;
+}
+
+// do_set_tcache_max: tcache_bins == index of the largest cached chunk + 1; from 2.42 on at most 64,
+// the bins of one size each.
+bool cache_parameters_agree(std::uint64_t bins, std::uint64_t most, const GlibcLayout& layout) {
+  constexpr std::uint64_t kMostBins = 64;
+  constexpr int kFirstWithLargeBins = 42;
+  const auto largest = layout.tcache_max_is_chunk
+                           ? std::optional(Bytes{(most - 1) & ~(model::kChunkAlignment.count - 1)})
+                           : model::chunk_of_request(Bytes{most});
+  if (most == 0 || !largest || *largest < model::kSmallestChunk || bins > kMostBins) return false;
+  const std::uint64_t expected = model::thread_cache_index(*largest) + 1;
+  return bins == expected ||
+         (layout.last_minor >= kFirstWithLargeBins && expected > kMostBins && bins == kMostBins);
 }
 
 // Whether malloc_par may be at `base`: its fields that depend on each other agree.
@@ -202,10 +223,10 @@ bool is_parameters(const Snapshot& data, std::size_t base, const GlibcLayout& la
   const auto word = [&](std::size_t offset) { return data.at<std::uint64_t>(base + offset); };
   const auto integer = [&](std::size_t offset) { return data.at<std::int32_t>(base + offset); };
   if (!data.holds(base, layout.par_size)) return false;
-  // do_set_tcache_max: tcache_bins == index of the largest cached request's chunk + 1.
-  const auto largest = model::chunk_of_request(Bytes{word(layout.tcache_bins + 8)});
-  if (!largest || word(layout.tcache_bins) != model::thread_cache_index(*largest) + 1) return false;
-  if (word(layout.tcache_bins) > 64 || word(layout.tcache_bins + 16) > 0xffff) return false;
+  if (!cache_parameters_agree(word(layout.tcache_bins), word(layout.tcache_bins + 8), layout) ||
+      word(layout.tcache_bins + 16) > 0xffff) {
+    return false;
+  }
   const std::int32_t mmaps = integer(layout.n_mmaps);
   const std::int32_t most_mmaps = integer(layout.n_mmaps + 8);
   const std::int32_t fixed = integer(layout.no_dyn_threshold);
@@ -218,26 +239,27 @@ bool is_parameters(const Snapshot& data, std::size_t base, const GlibcLayout& la
          word(layout.sbrk_base) % model::kChunkAlignment.count == 0;
 }
 
-std::optional<Found> search_parameters(const Snapshot& data, std::string_view version) {
-  std::vector<Found> found;
+Places search_parameters(const Snapshot& data) {
+  Places found;
   for (std::size_t l = 0; l < glibc_layouts().size(); ++l) {
     const GlibcLayout& layout = glibc_layouts()[l];
     for (std::size_t base = 0; data.holds(base, layout.par_size); base += 8) {
       if (!is_parameters(data, base, layout)) continue;
       found.push_back({data.address(base), static_cast<int>(l)});
-      if (found.size() > static_cast<std::size_t>(kMostCandidates)) return std::nullopt;
+      if (found.size() > static_cast<std::size_t>(kMostCandidates)) return {};
     }
   }
-  return choose(found, version);
+  return found;
 }
 
-std::optional<Found> check_parameters(const MemoryReader& memory, Address at) {
+Places check_parameters(const MemoryReader& memory, Address at) {
+  Places found;
   for (std::size_t l = 0; l < glibc_layouts().size(); ++l) {
     const GlibcLayout& layout = glibc_layouts()[l];
     const Snapshot state = snapshot_of(memory, at, layout.par_size);
-    if (is_parameters(state, 0, layout)) return Found{at, static_cast<int>(l)};
+    if (is_parameters(state, 0, layout)) found.push_back({at, static_cast<int>(l)});
   }
-  return std::nullopt;
+  return found;
 }
 
 // The digits and points that follow the banner's words in `text`.
@@ -259,15 +281,16 @@ std::string version_after_banner(std::string_view text) {
 std::optional<GlibcMalloc> locate_glibc(const MemoryReader& memory, const GlibcHints& hints) {
   std::optional<Snapshot> data;
   if (!hints.main_arena || !hints.mp) data.emplace(memory, hints.data);
-  const auto arena = hints.main_arena ? check_main_arena(memory, *hints.main_arena, hints.version)
-                                      : search_main_arena(memory, *data, hints.version);
-  if (!arena) return std::nullopt;
-  const auto parameters =
-      hints.mp ? check_parameters(memory, *hints.mp) : search_parameters(*data, hints.version);
-  if (!parameters) return std::nullopt;
-  return GlibcMalloc{.main_arena = arena->address,
-                     .mp = parameters->address,
-                     .layout = parameters->layout,
+  const Places arenas = hints.main_arena ? check_main_arena(memory, *hints.main_arena)
+                                         : search_main_arena(memory, *data);
+  if (arenas.empty()) return std::nullopt;
+  const Places parameters =
+      hints.mp ? check_parameters(memory, *hints.mp) : search_parameters(*data);
+  const auto found = choose(arenas, parameters, hints.version);
+  if (!found) return std::nullopt;
+  return GlibcMalloc{.main_arena = found->first.address,
+                     .mp = found->second.address,
+                     .layout = found->first.layout,
                      .version = hints.version};
 }
 

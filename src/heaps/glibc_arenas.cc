@@ -1,5 +1,5 @@
 // Sources: malloc/malloc.c ("malloc_state", "sysmalloc") and malloc/arena.c ("heap_info",
-// "_int_new_arena"), glibc 2.27 to 2.42.
+// "_int_new_arena"), glibc 2.27 to 2.43.
 #include "heaps/glibc_arenas.h"
 
 #include <set>

@@ -41,6 +41,13 @@ void count(HeapBin& bin, Bytes size) {
   bin.size += size;
 }
 
+/// In one read: the next chunk of a list is hardly ever near.
+struct FreeChunk {
+  ChunkHeader header;
+  std::uint64_t forward = 0;
+  std::uint64_t backward = 0;
+};
+
 /// One doubly linked list. That each chunk links back to the one before proves that the list has no
 /// loop but through its head.
 class BinReader {
@@ -56,12 +63,12 @@ class BinReader {
     auto at = decoder_.pointer_at(head + kForwardLink);
     const std::uint64_t most = decoder_.most_chunks(arena_);
     while (at && *at != head && *at != Address{} && bin.pieces < most) {
-      const auto size = check(*at, before, number);
-      if (!size) break;
-      count(bin, *size);
+      const auto chunk = check(*at, before, number);
+      if (!chunk) break;
+      count(bin, chunk->header.size());
       decoder_.listed.push_back({*at, bin.use, arena_});
       before = *at;
-      at = decoder_.pointer_at(*at + kForwardLink);
+      at = Address{chunk->forward};
     }
     const auto last = decoder_.pointer_at(head + kBackwardLink);
     if (at == head && last != before) {
@@ -77,29 +84,29 @@ class BinReader {
                          format_address(expected));
   }
 
-  /// The size of a chunk that may be in that bin behind `before`; nullopt where it may not.
-  std::optional<Bytes> check(Address chunk, Address before, std::size_t number) {
+  /// A chunk that may be in that bin behind `before`; nullopt where it may not.
+  std::optional<FreeChunk> check(Address chunk, Address before, std::size_t number) {
     const bool is_ours = is_chunk_aligned(chunk) && decoder_.arena_of(chunk) == arena_;
-    const auto header = is_ours ? decoder_.header_at(chunk) : std::nullopt;
-    if (!header) {
+    const auto free = is_ours ? decoder_.memory.read_object<FreeChunk>(chunk) : std::nullopt;
+    if (!free) {
       decoder_.damages.add(before + kForwardLink, "link of a free chunk", format_address(chunk),
                            "the address of a chunk of the arena");
       return std::nullopt;
     }
-    const auto back = decoder_.pointer_at(chunk + kBackwardLink);
-    if (back != before) {
-      damage(chunk + kBackwardLink, "back link of a free chunk", back, before);
+    if (Address{free->backward} != before) {
+      damage(chunk + kBackwardLink, "back link of a free chunk", Address{free->backward}, before);
       return std::nullopt;
     }
-    const bool fits = number == kUnsortedBin || bin_of(header->size()) == number;
-    if (!header->is_plausible() || !fits) {
+    const ChunkHeader& header = free->header;
+    const bool fits = number == kUnsortedBin || bin_of(header.size()) == number;
+    if (!header.is_plausible() || !fits) {
       decoder_.damages.add(chunk + Bytes{8}, "size of a chunk in a bin",
-                           fmt::format("{:#x}", header->size_field),
+                           fmt::format("{:#x}", header.size_field),
                            number == kUnsortedBin ? std::string("the size of a chunk")
                                                   : fmt::format("a size of bin {}", number));
       return std::nullopt;
     }
-    return header->size();
+    return free;
   }
 
   GlibcDecoder& decoder_;
@@ -109,8 +116,8 @@ class BinReader {
 /// One fast bin: singly linked, so a loop is found by Brent's method.
 void read_fastbin(GlibcDecoder& decoder, std::uint32_t arena, std::size_t index) {
   const Bytes size{(index + 2) * model::kChunkAlignment.count};
-  const Address head =
-      decoder.heap.arenas[arena].address + Bytes{decoder.layout.top - 8 * (kFastbinsCount - index)};
+  const Address head = decoder.heap.arenas[arena].address +
+                       Bytes{decoder.layout.top - 8 * (decoder.layout.fastbins - index)};
   HeapBin bin{
       .use = PieceUse::kFastbin, .arena = arena, .index = static_cast<std::uint32_t>(index)};
   Address from = head;
@@ -147,7 +154,7 @@ void read_fastbin(GlibcDecoder& decoder, std::uint32_t arena, std::size_t index)
 
 void read_bins(GlibcDecoder& decoder) {
   for (std::uint32_t arena = 0; arena < decoder.heap.arenas.size(); ++arena) {
-    for (std::size_t i = 0; i < kFastbinsCount; ++i) read_fastbin(decoder, arena, i);
+    for (std::size_t i = 0; i < decoder.layout.fastbins; ++i) read_fastbin(decoder, arena, i);
     BinReader reader(decoder, arena);
     for (std::size_t number = 1; number < kBinsCount; ++number) reader.read(number);
   }

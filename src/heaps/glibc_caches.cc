@@ -30,9 +30,9 @@ struct CacheImage {
   std::vector<std::uint64_t> heads;
 };
 
-class CacheReader {
+class CacheFinder {
  public:
-  explicit CacheReader(GlibcDecoder& decoder) : decoder_(decoder) {}
+  explicit CacheFinder(const GlibcDecoder& decoder) : decoder_(decoder) {}
 
   /// Page by page away from the thread pointer: behind the storage comes the stack, where old
   /// copies of the pointer may lie.
@@ -48,25 +48,21 @@ class CacheReader {
     return std::nullopt;
   }
 
-  void read(Address cache, const HeapThread& thread) {
-    const auto image = read_image(cache);
-    const auto arena = decoder_.arena_of(cache);
-    if (!image || !arena) return;
-    decoder_.own_chunks.push_back(cache - kChunkToUser);
-    const auto number = static_cast<std::uint32_t>(decoder_.heap.caches.size());
-    HeapCache result{.address = cache, .thread_id = thread.id};
-    for (std::size_t i = 0; i < image->counts.size(); ++i) {
-      HeapBin bin{.use = PieceUse::kCached,
-                  .arena = *arena,
-                  .cache = number,
-                  .index = static_cast<std::uint32_t>(i)};
-      read_list(cache, i, image->heads[i], image->counts[i], bin);
-      if (bin.pieces == 0) continue;
-      result.pieces += bin.pieces;
-      result.size += bin.size;
-      decoder_.heap.bins.push_back(bin);
+  std::optional<CacheImage> read_image(Address cache) const {
+    const GlibcCacheLayout& layout = decoder_.caches;
+    std::vector<std::byte> bytes(layout.bins * (layout.count_bytes + 8));
+    if (decoder_.memory.read(cache, bytes) != bytes.size()) return std::nullopt;
+    CacheImage image;
+    image.counts.resize(layout.bins);
+    image.heads.resize(layout.bins);
+    const std::uint64_t room = decoder_.heap.parameters.cache_count;
+    for (std::size_t i = 0; i < layout.bins; ++i) {
+      std::uint64_t count = 0;  // little-endian, as the target
+      std::memcpy(&count, bytes.data() + i * layout.count_bytes, layout.count_bytes);
+      image.counts[i] = layout.counts_down ? (count <= room ? room - count : UINT64_MAX) : count;
+      std::memcpy(&image.heads[i], bytes.data() + layout.bins * layout.count_bytes + i * 8, 8);
     }
-    decoder_.heap.caches.push_back(result);
+    return image;
   }
 
  private:
@@ -91,24 +87,10 @@ class CacheReader {
       return false;
     }
     const auto header = decoder_.header_at(user - kChunkToUser);
-    return header && header->size() == Bytes{decoder_.caches.chunk_size} && !header->is_mmapped();
-  }
-
-  std::optional<CacheImage> read_image(Address cache) const {
-    const GlibcCacheLayout& layout = decoder_.caches;
-    std::vector<std::byte> bytes(layout.bins * (layout.count_bytes + 8));
-    if (decoder_.memory.read(cache, bytes) != bytes.size()) return std::nullopt;
-    CacheImage image;
-    image.counts.resize(layout.bins);
-    image.heads.resize(layout.bins);
-    const std::uint64_t room = decoder_.heap.parameters.cache_count;
-    for (std::size_t i = 0; i < layout.bins; ++i) {
-      std::uint64_t count = 0;  // little-endian, as the target
-      std::memcpy(&count, bytes.data() + i * layout.count_bytes, layout.count_bytes);
-      image.counts[i] = layout.counts_down ? (count <= room ? room - count : UINT64_MAX) : count;
-      std::memcpy(&image.heads[i], bytes.data() + layout.bins * layout.count_bytes + i * 8, 8);
-    }
-    return image;
+    if (!header || header->is_mmapped()) return false;
+    // Larger by what was too little to be a chunk of its own.
+    const Bytes least{decoder_.caches.chunk_size};
+    return header->size() == least || header->size() == least + model::kChunkAlignment;
   }
 
   bool is_consistent(const CacheImage& image) const {
@@ -121,6 +103,37 @@ class CacheReader {
     return true;
   }
 
+  const GlibcDecoder& decoder_;
+};
+
+class CacheReader {
+ public:
+  explicit CacheReader(GlibcDecoder& decoder) : decoder_(decoder), finder_(decoder) {}
+
+  const CacheFinder& finder() const { return finder_; }
+
+  void read(Address cache, const HeapThread& thread) {
+    const auto image = finder_.read_image(cache);
+    const auto arena = decoder_.arena_of(cache);
+    if (!image || !arena) return;
+    decoder_.own_chunks.push_back(cache - kChunkToUser);
+    const auto number = static_cast<std::uint32_t>(decoder_.heap.caches.size());
+    HeapCache result{.address = cache, .thread_id = thread.id};
+    for (std::size_t i = 0; i < image->counts.size(); ++i) {
+      HeapBin bin{.use = PieceUse::kCached,
+                  .arena = *arena,
+                  .cache = number,
+                  .index = static_cast<std::uint32_t>(i)};
+      read_list(cache, i, image->heads[i], image->counts[i], bin);
+      if (bin.pieces == 0) continue;
+      result.pieces += bin.pieces;
+      result.size += bin.size;
+      decoder_.heap.bins.push_back(bin);
+    }
+    decoder_.heap.caches.push_back(result);
+  }
+
+ private:
   /// Bin i holds chunks of 32 + 16 i bytes; from 2.42 on those from 64 on hold ranges of sizes.
   static bool belongs(Bytes size, std::size_t bin) {
     if (bin >= kSmallBins)
@@ -162,9 +175,17 @@ class CacheReader {
   }
 
   GlibcDecoder& decoder_;
+  CacheFinder finder_;
 };
 
 }  // namespace
+
+void find_caches(const GlibcDecoder& decoder, std::span<const HeapThread> threads) {
+  const CacheFinder finder(decoder);
+  for (const HeapThread& thread : threads) {
+    if (thread.thread_pointer) finder.find(*thread.thread_pointer);
+  }
+}
 
 void read_caches(GlibcDecoder& decoder, std::span<const HeapThread> threads) {
   CacheReader reader(decoder);
@@ -175,7 +196,7 @@ void read_caches(GlibcDecoder& decoder, std::span<const HeapThread> threads) {
       continue;
     }
     // A thread that has not allocated yet has none.
-    const auto cache = reader.find(*thread.thread_pointer);
+    const auto cache = reader.finder().find(*thread.thread_pointer);
     if (cache && seen.insert(*cache).second) reader.read(*cache, thread);
   }
 }

@@ -15,6 +15,7 @@
 #include "base/checked.h"
 #include "base/memory_reader.h"
 #include "base/text.h"
+#include "heaps/damage_log.h"
 #include "heaps/glibc_layout.h"
 #include "model/heap.h"
 #include "model/malloc_arithmetic.h"
@@ -48,21 +49,6 @@ struct ChunkHeader {
 inline bool is_chunk_aligned(Address address) {
   return address != Address{} && address.value % model::kChunkAlignment.count == 0;
 }
-
-/// Damage, the first of it in words and all of it counted.
-class DamageLog {
- public:
-  explicit DamageLog(model::Heap& heap) : heap_(heap) {}
-  void add(Address where, std::string field, std::string found, std::string expected) {
-    constexpr std::size_t kMostKept = 64;
-    ++heap_.damages_count;
-    if (heap_.damages.size() >= kMostKept) return;
-    heap_.damages.push_back({where, std::move(field), std::move(found), std::move(expected)});
-  }
-
- private:
-  model::Heap& heap_;
-};
 
 /// A chunk that is in a list, by whose list.
 struct ListedChunk {

@@ -44,24 +44,57 @@ const GlibcCacheLayout& find_cache_layout(const MemoryReader& memory, const Glib
   return cache_layout(layout, "");
 }
 
+/// For walks whose pieces nobody wants.
+class NoSink final : public model::PieceSink {
+ public:
+  void begin_region(const model::HeapRegion&) override {}
+  void piece(const model::HeapPiece&) override {}
+  void end_region() override {}
+};
+
+GlibcDecoder make_decoder(const PageCache& pages, const GlibcTarget& target, model::Heap& heap) {
+  const GlibcMalloc& malloc = target.malloc;
+  const GlibcLayout& layout = glibc_layouts()[static_cast<std::size_t>(malloc.layout)];
+  heap.allocator = "glibc";
+  heap.version = malloc.version;
+  heap.parameters = read_parameters(pages, malloc.mp, layout);
+  return {.memory = pages,
+          .layout = layout,
+          .caches = find_cache_layout(pages, malloc, layout),
+          .page_size = target.page_size,
+          .heap = heap,
+          .damages = DamageLog(heap)};
+}
+
 }  // namespace
+
+std::vector<AddressRange> survey_glibc_heap(const MemoryReader& memory, const GlibcTarget& target) {
+  const PageCache pages(memory);
+  model::Heap heap;
+  GlibcDecoder decoder = make_decoder(pages, target, heap);
+  read_arenas(decoder, target.malloc, target.writable);
+  find_caches(decoder, target.threads);
+  NoSink sink;
+  walk_mmapped(decoder, memory, target.writable, sink);
+  std::vector<AddressRange> ranges;
+  for (const model::HeapRegion& region : decoder.regions) {
+    const auto top = heap.arenas[region.arena].top;
+    AddressRange range = region.range;
+    if (!ranges.empty()) range.begin = std::max(range.begin, ranges.back().end);
+    if (top && region.range.contains(*top)) {
+      range.end = std::min(range.end, *top + target.page_size);
+    }
+    if (range.begin < range.end) ranges.push_back(range);
+  }
+  return ranges;
+}
 
 model::Heap read_glibc_heap(const MemoryReader& memory, const GlibcTarget& target,
                             model::PieceSink& sink) {
-  const GlibcMalloc& malloc = target.malloc;
-  const GlibcLayout& layout = glibc_layouts()[static_cast<std::size_t>(malloc.layout)];
   const PageCache pages(memory);
   model::Heap heap;
-  heap.allocator = "glibc";
-  heap.version = malloc.version;
-  heap.parameters = read_parameters(memory, malloc.mp, layout);
-  GlibcDecoder decoder{.memory = pages,
-                       .layout = layout,
-                       .caches = find_cache_layout(pages, malloc, layout),
-                       .page_size = target.page_size,
-                       .heap = heap,
-                       .damages = DamageLog(heap)};
-  read_arenas(decoder, malloc, target.writable);
+  GlibcDecoder decoder = make_decoder(pages, target, heap);
+  read_arenas(decoder, target.malloc, target.writable);
   read_bins(decoder);
   read_caches(decoder, target.threads);
   finish_lists(decoder);
@@ -70,7 +103,7 @@ model::Heap read_glibc_heap(const MemoryReader& memory, const GlibcTarget& targe
       walk_region(decoder, memory, {region, i}, sink);
     }
   }
-  walk_mmapped(decoder, target.writable, sink);
+  walk_mmapped(decoder, memory, target.writable, sink);
   return heap;
 }
 

@@ -10,14 +10,10 @@
 
 #include "base/memory_reader.h"
 #include "heaps/glibc.h"
+#include "heaps/heap_thread.h"
 #include "model/heap.h"
 
 namespace mini::heaps {
-
-struct HeapThread {
-  std::int64_t id = 0;
-  std::optional<Address> thread_pointer;  // FS base, TPIDR_EL0
-};
 
 /// A process with glibc's malloc in it.
 struct GlibcTarget {
@@ -27,6 +23,11 @@ struct GlibcTarget {
   std::vector<AddressRange> writable;
   Bytes page_size{4096};
 };
+
+/// What read_glibc_heap will read from end to end: the regions of arenas, without the insides of
+/// their top chunks; by address. All else that it will want, save damage, is read here once: of a
+/// reader that keeps what it read and copies these ranges, the heap can be decoded later.
+std::vector<AddressRange> survey_glibc_heap(const MemoryReader& memory, const GlibcTarget& target);
 
 /// Hands every chunk to `sink`, arena by arena, then mmapped chunks. Cost: one pass over the memory
 /// of the heap by windows of 64 KiB, a read for each page with a listed chunk; memory for what is

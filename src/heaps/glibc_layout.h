@@ -16,6 +16,7 @@ struct GlibcLayout {
   int first_minor;  // glibc 2.first_minor … 2.last_minor
   int last_minor;
   // malloc_state
+  std::size_t fastbins;  // how many pointers to them stand right before `top`
   std::size_t top;
   std::size_t bins;  // kBinsCount pairs of pointers
   std::size_t next;
@@ -28,7 +29,8 @@ struct GlibcLayout {
   std::size_t mmapped_mem;
   std::size_t max_mmapped_mem;
   std::size_t sbrk_base;
-  std::size_t tcache_bins;  // then tcache_max_bytes, tcache_count
+  std::size_t tcache_bins;   // then tcache_max_bytes, tcache_count
+  bool tcache_max_is_chunk;  // tcache_max_bytes is of a chunk, plus 1; else of a request
   std::size_t par_size;
   std::size_t
       hp_pagesize;  // size of the huge pages that arenas are made of; 0: there is no such field
@@ -48,8 +50,7 @@ struct GlibcCacheLayout {
   std::size_t region_header;  // sizeof(heap_info)
 };
 
-inline constexpr std::size_t kBinsCount = 127;     // bin_at(1) … bin_at(127)
-inline constexpr std::size_t kFastbinsCount = 10;  // pointers, right before `top`
+inline constexpr std::size_t kBinsCount = 127;  // bin_at(1) … bin_at(127)
 inline constexpr std::size_t kFlagsOffset = 4;
 inline constexpr std::uint32_t kNonContiguousFlag = 2;
 

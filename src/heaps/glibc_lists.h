@@ -17,6 +17,9 @@ void read_bins(GlibcDecoder& decoder);
 /// The caches of the threads, found where their thread-local storage points to them.
 void read_caches(GlibcDecoder& decoder, std::span<const HeapThread> threads);
 
+/// Reads what read_caches needs to find the caches, and no more.
+void find_caches(const GlibcDecoder& decoder, std::span<const HeapThread> threads);
+
 /// Sorts what was listed; a chunk in two lists is damage.
 void finish_lists(GlibcDecoder& decoder);
 

@@ -195,7 +195,8 @@ constexpr std::uint64_t kMostEmptyPages = 1 << 14;  // looked at without finding
 
 class MmappedWalk {
  public:
-  MmappedWalk(GlibcDecoder& decoder, model::PieceSink& sink) : decoder_(decoder), sink_(sink) {}
+  MmappedWalk(GlibcDecoder& decoder, const MemoryReader& memory, model::PieceSink& sink)
+      : decoder_(decoder), memory_(memory), sink_(sink) {}
 
   bool is_complete() const {
     return decoder_.heap.mmapped_found >= decoder_.heap.parameters.mmapped_count;
@@ -229,16 +230,25 @@ class MmappedWalk {
   std::optional<std::pair<Address, Address>> chunk_at(AddressRange rest) const {
     const Address aligned = rest.begin + decoder_.page_size - kChunkToUser;
     for (const Address chunk : {rest.begin, aligned}) {
-      const auto header = chunk < rest.end ? decoder_.header_at(chunk) : std::nullopt;
+      const auto header = chunk < rest.end ? memory_.read_object<ChunkHeader>(chunk) : std::nullopt;
       if (!header || !header->is_mmapped() ||
           (header->size_field & ChunkHeader::kFlags) != ChunkHeader::kMmapped) {
         continue;
       }
-      if (header->previous_size != (chunk - rest.begin).count) continue;
-      const auto end = checked_range(chunk, header->size());
-      const bool whole = end && end->end <= rest.end && header->size() >= model::kSmallestChunk &&
-                         (end->end.value - rest.begin.value) % decoder_.page_size.count == 0;
-      if (whole && end->end > rest.begin) return std::pair(chunk, end->end);
+      // The low bit says from 2.43 on that the mapping is of huge pages.
+      if ((header->previous_size & ~std::uint64_t{1}) != (chunk - rest.begin).count) continue;
+      const auto end = mapping_end(chunk, header->size());
+      const bool whole = end && *end <= rest.end && header->size() >= model::kSmallestChunk;
+      if (whole && *end > rest.begin) return std::pair(chunk, *end);
+    }
+    return std::nullopt;
+  }
+
+  /// A chunk ends with its mapping; from 2.43 on, 16 bytes before, as though another one followed.
+  std::optional<Address> mapping_end(Address chunk, Bytes size) const {
+    for (const Bytes behind : {Bytes{}, kChunkToUser}) {
+      const auto range = checked_range(chunk, size + behind);
+      if (range && range->end.value % decoder_.page_size.count == 0) return range->end;
     }
     return std::nullopt;
   }
@@ -256,9 +266,27 @@ class MmappedWalk {
   }
 
   GlibcDecoder& decoder_;
+  const MemoryReader& memory_;  // not the decoder's: chunks are pages apart, nothing is read twice
   model::PieceSink& sink_;
   std::uint64_t empty_pages_ = 0;
 };
+
+/// What of the mappings no arena has: the kernel may have merged a chunk's with an arena's.
+std::vector<AddressRange> outside_regions(std::span<const AddressRange> mappings,
+                                          std::span<const model::HeapRegion> regions) {
+  std::vector<AddressRange> parts;
+  auto region = regions.begin();
+  for (const AddressRange& mapping : mappings) {
+    Address at = mapping.begin;
+    while (region != regions.end() && region->range.end <= at) ++region;
+    for (auto in = region; in != regions.end() && in->range.begin < mapping.end; ++in) {
+      if (at < in->range.begin) parts.push_back({at, in->range.begin});
+      at = std::max(at, in->range.end);
+    }
+    if (at < mapping.end) parts.push_back({at, mapping.end});
+  }
+  return parts;
+}
 
 }  // namespace
 
@@ -267,18 +295,14 @@ void walk_region(GlibcDecoder& decoder, const MemoryReader& memory, const model:
   RegionWalk(decoder, memory, region, sink).run();
 }
 
-void walk_mmapped(GlibcDecoder& decoder, std::span<const AddressRange> writable,
-                  model::PieceSink& sink) {
-  MmappedWalk walk(decoder, sink);
+void walk_mmapped(GlibcDecoder& decoder, const MemoryReader& memory,
+                  std::span<const AddressRange> writable, model::PieceSink& sink) {
+  MmappedWalk walk(decoder, memory, sink);
   std::vector<AddressRange> rests;
-  for (const AddressRange& mapping : writable) {
-    const bool is_arenas = std::ranges::any_of(
-        decoder.regions,
-        [&](const model::HeapRegion& region) { return region.range.overlaps(mapping); });
-    if (is_arenas) continue;
+  for (const AddressRange& part : outside_regions(writable, decoder.regions)) {
     if (walk.is_complete()) return;
-    const Address begin = walk.take_all(mapping);
-    if (begin < mapping.end) rests.push_back({begin, mapping.end});
+    const Address begin = walk.take_all(part);
+    if (begin < part.end) rests.push_back({begin, part.end});
   }
   for (const AddressRange& rest : rests) walk.search(rest);
 }

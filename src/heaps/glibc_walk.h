@@ -13,7 +13,7 @@ void walk_region(GlibcDecoder& decoder, const MemoryReader& memory, const model:
 
 /// Mmapped chunks have no list: each mapping is tried for one at its begin, and behind each for
 /// another, until as many are found as malloc counts.
-void walk_mmapped(GlibcDecoder& decoder, std::span<const AddressRange> writable,
-                  model::PieceSink& sink);
+void walk_mmapped(GlibcDecoder& decoder, const MemoryReader& memory,
+                  std::span<const AddressRange> writable, model::PieceSink& sink);
 
 }  // namespace mini::heaps

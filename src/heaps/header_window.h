@@ -2,16 +2,19 @@
 // over a heap costs one read for 64 KiB and touches nothing inside large chunks.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
+#include "base/memory_view.h"
 #include "heaps/glibc_chunk.h"
 
 namespace mini::heaps {
 
 class HeaderWindow {
  public:
-  explicit HeaderWindow(const MemoryReader& memory) : memory_(memory) { bytes_.resize(kSize); }
+  explicit HeaderWindow(const MemoryReader& memory)
+      : memory_(memory), view_(dynamic_cast<const MemoryView*>(&memory)) {}
 
   /// `end`: nothing from there on is read.
   std::optional<ChunkHeader> at(Address chunk, Address end) {
@@ -27,18 +30,26 @@ class HeaderWindow {
 
   bool holds(Address chunk) const {
     const std::uint64_t offset = (chunk - begin_).count;
-    return offset <= size_ && size_ - offset >= sizeof(ChunkHeader);
+    return offset <= bytes_.size() && bytes_.size() - offset >= sizeof(ChunkHeader);
   }
   void fill(Address chunk, Address end) {
     begin_ = chunk;
     const std::uint64_t wanted = end > chunk ? (end - chunk).count : 0;
-    size_ = memory_.read(chunk, std::span(bytes_).first(std::min<std::uint64_t>(wanted, kSize)));
+    if (view_ != nullptr) {
+      bytes_ = view_->at_hand(chunk);
+      bytes_ = bytes_.first(std::min<std::uint64_t>(bytes_.size(), wanted));
+      if (bytes_.size() >= sizeof(ChunkHeader)) return;
+    }
+    copy_.resize(kSize);
+    const std::uint64_t size = std::min<std::uint64_t>(wanted, kSize);
+    bytes_ = std::span(copy_).first(memory_.read(chunk, std::span(copy_).first(size)));
   }
 
   const MemoryReader& memory_;
+  const MemoryView* view_;  // of the same, where it is one
   Address begin_;
-  std::size_t size_ = 0;
-  std::vector<std::byte> bytes_;
+  std::span<const std::byte> bytes_;  // from begin_ on; of the view, or of copy_
+  std::vector<std::byte> copy_;
 };
 
 }  // namespace mini::heaps

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <vector>
 
-#include "base/memory_reader.h"
+#include "base/memory_view.h"
 
 namespace mini::heaps {
 
@@ -16,10 +16,18 @@ namespace mini::heaps {
 /// that an old value is as good as a new one. Not thread-safe. Large reads pass it by.
 class PageCache final : public MemoryReader {
  public:
-  explicit PageCache(const MemoryReader& memory) : memory_(memory), slots_(kSlots) {}
+  explicit PageCache(const MemoryReader& memory)
+      : memory_(memory), view_(dynamic_cast<const MemoryView*>(&memory)), slots_(kSlots) {}
 
   std::size_t read(Address from, std::span<std::byte> out) const override {
     if (out.size() > kPage) return memory_.read(from, out);
+    if (view_ != nullptr) {
+      const auto here = view_->at_hand(from);
+      if (here.size() >= out.size()) {
+        std::memcpy(out.data(), here.data(), out.size());
+        return out.size();
+      }
+    }
     std::size_t done = 0;
     while (done < out.size()) {
       const std::uint64_t at = from.value + done;
@@ -66,6 +74,7 @@ class PageCache final : public MemoryReader {
   }
 
   const MemoryReader& memory_;
+  const MemoryView* view_;  // of the same, where it is one: what is at hand needs no cache
   mutable std::vector<Slot> slots_;
 };
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "heaps/block_index.h"
+#include "heaps/page_cache.h"
 
 namespace mini::heaps {
 namespace {
@@ -186,7 +187,10 @@ class Scan {
 
 Reachability find_reachable(const MemoryReader& memory, std::span<const LiveRange> blocks,
                             const RootSet& roots) {
-  return Scan(memory, blocks).run(roots);
+  // A long list is followed block by block: neighbours are in the cache then. The process is
+  // stopped.
+  const PageCache cache(memory);
+  return Scan(cache, blocks).run(roots);
 }
 
 }  // namespace mini::heaps

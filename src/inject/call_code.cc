@@ -15,6 +15,8 @@ asm(R"(
     .hidden heapspy_call_begin
     .globl heapspy_call_end
     .hidden heapspy_call_end
+    .globl heapspy_call_known
+    .hidden heapspy_call_known
     .set block, heapspy_call_begin + 0x400
 heapspy_call_begin:
     cld
@@ -38,7 +40,7 @@ heapspy_call_begin:
     call  *block+0x10(%rip)
     testq %rax, %rax
     jz    1f
-    leaq  block+0x600(%rip), %rdi       # function(order)
+    movq  block+0x4d0(%rip), %rdi       # function(argument)
     call  *%rax
     movl  %eax, block+0x24(%rip)
     jmp   3f
@@ -89,6 +91,9 @@ heapspy_call_begin:
     movq  block+0xc0(%rip), %rdi
     movq  block+0xc8(%rip), %rsp
     jmp   *block+0xd8(%rip)
+heapspy_call_known:                     # in the place of dlopen and dlsym
+    movq  block+0x4d8(%rip), %rax
+    ret
 heapspy_call_end:
     .popsection
 )");
@@ -96,6 +101,7 @@ heapspy_call_end:
 // NOLINTBEGIN(readability-identifier-naming): labels of the assembler
 extern "C" const std::byte heapspy_call_begin[];
 extern "C" const std::byte heapspy_call_end[];
+extern "C" const std::byte heapspy_call_known[];
 // NOLINTEND(readability-identifier-naming)
 
 static_assert(offsetof(CallBlock, state) == 0x20 && offsetof(CallBlock, result) == 0x24);
@@ -105,11 +111,16 @@ static_assert(offsetof(CallBlock, open_flags) == 0x48 && offsetof(CallBlock, r15
 static_assert(offsetof(CallBlock, rax) == 0xa0 && offsetof(CallBlock, rsp) == 0xc8);
 static_assert(offsetof(CallBlock, flags) == 0xd0 && offsetof(CallBlock, rip) == 0xd8);
 static_assert(offsetof(CallBlock, path) == 0xe0 && offsetof(CallBlock, function) == 0x4e0);
+static_assert(offsetof(CallBlock, argument) == 0x4d0 && offsetof(CallBlock, known) == 0x4d8);
 static_assert(offsetof(CallBlock, error) == 0x500 && sizeof(CallBlock::error) == 256);
 static_assert(offsetof(CallBlock, order) == 0x600);
 
 std::span<const std::byte> call_code() {
   return {heapspy_call_begin, heapspy_call_end};
+}
+
+static Bytes known_function_offset() {
+  return {static_cast<std::uint64_t>(heapspy_call_known - heapspy_call_begin)};
 }
 
 std::vector<std::byte> system_call_code(const kernel::ThreadContext& back) {
@@ -143,11 +154,19 @@ std::vector<std::byte> system_call_code(const kernel::ThreadContext& back) {
 std::span<const std::byte> call_code() {
   return {};
 }
+static Bytes known_function_offset() {
+  return {};
+}
 std::vector<std::byte> system_call_code(const kernel::ThreadContext&) {
   return {};
 }
 
 #endif
+
+void set_known_function(CallBlock& block, Address function, Address place) {
+  block.known = function.value;
+  block.dlopen = block.dlsym = (place + known_function_offset()).value;
+}
 
 void set_way_back(CallBlock& block, const kernel::ThreadContext& back) {
   block.r15 = back.r15;

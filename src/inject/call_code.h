@@ -43,9 +43,11 @@ struct CallBlock {
   // What the thread gets back.
   std::uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
   std::uint64_t rsp, flags, rip;
-  char path[1024];    // of the agent
-  char function[32];  // what to call in it
-  char error[256];    // what dlerror said
+  char path[1008];         // of the agent
+  std::uint64_t argument;  // of the function
+  std::uint64_t known;     // the function, where nothing is loaded: see set_known_function()
+  char function[32];       // what to call in it
+  char error[256];         // what dlerror said
   wire::AttachOrder order;
 };
 
@@ -59,6 +61,10 @@ static_assert(kBlockOffset + sizeof(CallBlock) <= kExtendedStateOffset);
 
 /// Loads the agent and calls it, on a stack of its own, with all signals blocked and errno kept.
 std::span<const std::byte> call_code();
+
+/// Has the code call `function`, whose address is known, instead of loading anything. `place`:
+/// where the code will be.
+void set_known_function(CallBlock& block, Address function, Address place);
 
 /// Fills in what the thread gets back.
 void set_way_back(CallBlock& block, const kernel::ThreadContext& back);

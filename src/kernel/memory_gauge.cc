@@ -83,6 +83,15 @@ Bytes parse_break(std::string_view maps_text) {
   return {};
 }
 
+Bytes parse_resident(std::string_view statm_text) {
+  const std::size_t at = statm_text.find(' ');
+  if (at == std::string_view::npos) return {};
+  const auto pages = leading_number(statm_text.substr(at));
+  constexpr std::uint64_t kMostPages = std::uint64_t{1} << 48;
+  static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return pages && *pages < kMostPages ? Bytes{*pages * page_bytes} : Bytes{};
+}
+
 Bytes parse_proportional(std::string_view rollup_text) {
   Bytes bytes;
   return read_kib(rollup_text, "\nPss:", &bytes) ? bytes : Bytes{};
@@ -91,8 +100,14 @@ Bytes parse_proportional(std::string_view rollup_text) {
 MemoryGauge::MemoryGauge(pid_t pid)
     : status_(open_proc(pid, "status")),
       stat_(open_proc(pid, "stat")),
+      statm_(open_proc(pid, "statm")),
       maps_(open_proc(pid, "maps")),
       rollup_(open_proc(pid, "smaps_rollup")) {}
+
+Bytes MemoryGauge::resident() const {
+  std::array<char, 4096> buffer{};
+  return parse_resident(read_small(statm_, &buffer));
+}
 
 std::optional<MemoryReading> MemoryGauge::read() {
   MemoryReading reading;

@@ -27,6 +27,9 @@ bool parse_memory_status(std::string_view text, MemoryReading* out);
 /// Fields 10 and 12 of /proc/PID/stat. False where they are not there.
 bool parse_faults(std::string_view stat_text, MemoryReading* out);
 
+/// Field 2 of /proc/PID/statm, in bytes; 0 where the text is no such.
+Bytes parse_resident(std::string_view statm_text);
+
 /// The size of the [heap] region in the first lines of /proc/PID/maps. The kernel lists mappings by
 /// address, and the break begins behind the program itself, so it is among the first.
 Bytes parse_break(std::string_view maps_text);
@@ -40,10 +43,13 @@ class MemoryGauge {
   /// nullopt where the process has ended. The proportional size is asked now and then only: the
   /// kernel walks all page tables for it, and so that takes 1% of the time at most.
   std::optional<MemoryReading> read();
+  /// The resident bytes alone, at a small part of the price; 0 where the process has ended.
+  Bytes resident() const;
 
  private:
   FileDescriptor status_;
   FileDescriptor stat_;
+  FileDescriptor statm_;
   FileDescriptor maps_;
   FileDescriptor rollup_;
   std::uint64_t next_rollup_ns_ = 0;

@@ -4,13 +4,13 @@ namespace mini::model {
 
 std::string_view piece_use_name(PieceUse use) {
   static constexpr std::array<std::string_view, kPieceUseCount> kNames = {
-      "live", "cached", "fastbin",   "unsorted", "smallbin", "largebin",
-      "slab", "top",    "allocator", "foreign",  "unknown"};
+      "live",  "cached",     "fastbin", "unsorted",  "smallbin",  "largebin", "slab",
+      "depot", "free_pages", "top",     "allocator", "slab_rest", "foreign",  "unknown"};
   return kNames.at(static_cast<std::size_t>(use));
 }
 
 bool is_binned(PieceUse use) {
-  return PieceUse::kFastbin <= use && use <= PieceUse::kSlab;
+  return PieceUse::kFastbin <= use && use <= PieceUse::kFreePages;
 }
 
 bool is_free(PieceUse use) {

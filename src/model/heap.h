@@ -29,12 +29,15 @@ enum class PieceUse : std::uint8_t {
   kSmallbin,
   kLargebin,
   kSlab,       // in its slab (minimalloc)
+  kDepot,      // between one thread's cache and the next (minimalloc)
+  kFreePages,  // pages that are part of nothing (minimalloc)
   kTop,        // the free end of an arena
-  kAllocator,  // the allocator's own: arena headers, caches, fences
+  kAllocator,  // the allocator's own: arena headers, caches, fences, tables
+  kSlabRest,   // the end of a slab, too short for a block
   kForeign,    // inside the region, somebody else's: memory between two moves of the break
   kUnknown,    // behind damage: cannot be told
 };
-inline constexpr std::size_t kPieceUseCount = 11;
+inline constexpr std::size_t kPieceUseCount = 14;
 
 /// "live", "cached", "fastbin", …: the words of the JSON form.
 std::string_view piece_use_name(PieceUse use);
@@ -45,7 +48,7 @@ bool is_free(PieceUse use);
 
 inline constexpr std::uint32_t kNoArena = UINT32_MAX;
 
-/// A chunk of glibc's, a block of minimalloc's.
+/// A chunk of glibc's; a block of minimalloc's, a run of its pages.
 struct HeapPiece {
   AddressRange range;
   PieceUse use = PieceUse::kLive;
@@ -69,6 +72,8 @@ class PieceSink {
   PieceSink& operator=(const PieceSink&) = delete;
   virtual ~PieceSink() = default;
 
+  /// The heap is handed out once more, from its begin: what came before is to be forgotten.
+  virtual void restart() {}
   virtual void begin_region(const HeapRegion& region) = 0;
   virtual void piece(const HeapPiece& piece) = 0;
   virtual void end_region() = 0;
@@ -76,6 +81,7 @@ class PieceSink {
 
 struct HeapArena {
   Address address;
+  std::string name;  // that its user gave it; "" for none
   bool is_main = false;
   bool is_contiguous = true;  // the main arena: nobody else moved the break
   Bytes system;               // what the arena says it has from the kernel
@@ -118,6 +124,13 @@ struct HeapParameters {
   Bytes most_mmapped;
 };
 
+/// A number that the allocator keeps, beside what was found.
+struct HeapCounter {
+  std::string name;  // "slabs"
+  std::uint64_t counted = 0;
+  std::uint64_t found = 0;
+};
+
 /// Something that cannot be so.
 struct HeapDamage {
   Address where;         // of the field
@@ -137,6 +150,7 @@ struct Heap {
   std::uint64_t caches_not_found = 0;  // threads whose cache is not known: what is in it looks live
   std::uint64_t mmapped_found = 0;
   Bytes mmapped_bytes_found;
+  std::vector<HeapCounter> counters;
   std::vector<HeapDamage> damages;  // the first ones
   std::uint64_t damages_count = 0;
 };

@@ -38,9 +38,6 @@ TotalsByUse HeapAccount::total() const {
 
 void HeapAccountant::begin_region(const HeapRegion& region) {
   region_ = region;
-  if (region.arena != kNoArena && region.arena >= account_.by_arena.size()) {
-    account_.by_arena.resize(region.arena + std::size_t{1});
-  }
   run_ = {};
   last_run_ = {};
   used_ = {};
@@ -48,13 +45,17 @@ void HeapAccountant::begin_region(const HeapRegion& region) {
 
 void HeapAccountant::piece(const HeapPiece& piece) {
   count(piece);
-  if (is_binned(piece.use) || piece.use == PieceUse::kTop) {
+  // The end of a slab goes with the free block before it.
+  const bool goes_along = piece.use == PieceUse::kSlabRest && !run_.empty();
+  if (is_binned(piece.use) || piece.use == PieceUse::kTop || goes_along) {
+    if (rules_.only_main && run_.is_main != (piece.arena == 0)) close_run();
     extend_run(piece);
     return;
   }
   close_run();
-  if (used_.blocks++ == 0) used_.first_block = piece.user();
   used_.size += piece.range.size();
+  if (piece.use == PieceUse::kSlabRest) return;
+  if (used_.blocks++ == 0) used_.first_block = piece.user();
   used_.arena = piece.arena;
 }
 
@@ -73,17 +74,20 @@ void HeapAccountant::count(const HeapPiece& piece) {
     const Address end = piece.range.begin + std::max(piece.before_user, piece.header);
     one.resident_header = resident_.resident({end - piece.header, std::min(end, piece.range.end)});
   }
+  if (piece.arena != kNoArena && piece.arena >= account_.by_arena.size()) {
+    account_.by_arena.resize(piece.arena + std::size_t{1});
+  }
   TotalsByUse& totals =
       piece.arena == kNoArena ? account_.without_arena : account_.by_arena[piece.arena];
   totals.at(static_cast<std::size_t>(piece.use)) += one;
-  if (piece.use == PieceUse::kTop) return;
+  if (piece.use == PieceUse::kTop || piece.use == PieceUse::kFreePages) return;
   SizeRow& row = account_.sizes.at(static_cast<std::size_t>(std::bit_width(one.size.count - 1)));
   if (piece.use == PieceUse::kLive) row.live += one;
   if (is_free(piece.use)) row.free += one;
 }
 
 void HeapAccountant::extend_run(const HeapPiece& piece) {
-  if (run_.empty()) run_.range.begin = piece.range.begin;
+  if (run_.empty()) run_ = {.range = {piece.range.begin, {}}, .is_main = piece.arena == 0};
   run_.range.end = piece.range.end;
   run_.has_top = run_.has_top || piece.use == PieceUse::kTop;
 }
@@ -94,7 +98,7 @@ void HeapAccountant::close_run() {
   const Bytes returnable = resident_.resident(returnable_part(run_));
   account_.returnable += returnable;
   account_.pinned += resident_.resident(run_.range) - returnable;
-  if (!last_run_.empty()) consider_pin(last_run_, run_);
+  if (!last_run_.empty() && used_.blocks != 0) consider_pin(last_run_, run_);
   last_run_ = run_;
   run_ = {};
   used_ = {};
@@ -103,7 +107,7 @@ void HeapAccountant::close_run() {
 AddressRange HeapAccountant::returnable_part(const FreeRun& run) const {
   const AddressRange none{run.range.begin, run.range.begin};
   const bool is_main = run.has_top && region_.arena == 0;
-  if (run.has_top && !is_main) return none;
+  if ((run.has_top && !is_main) || (rules_.only_main && !run.is_main)) return none;
   const Bytes kept = run.has_top ? kSmallestChunk + Bytes{1} : rules_.kept_in_piece;
   const Address begin = round_up(run.range.begin + kept, rules_.page_size);
   const Address end = round_down(run.range.end, rules_.page_size);
@@ -111,7 +115,7 @@ AddressRange HeapAccountant::returnable_part(const FreeRun& run) const {
 }
 
 void HeapAccountant::consider_pin(const FreeRun& before, const FreeRun& after) {
-  const FreeRun all{{before.range.begin, after.range.end}, after.has_top};
+  const FreeRun all{{before.range.begin, after.range.end}, after.has_top, after.is_main};
   const Bytes apart =
       resident_.resident(returnable_part(before)) + resident_.resident(returnable_part(after));
   const Bytes together = resident_.resident(returnable_part(all));

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "model/heap.h"
@@ -34,6 +35,8 @@ struct HeapPin {
   Bytes size;
   Bytes pinned;  // resident, free, in pages that nothing else keeps
   std::uint32_t arena = kNoArena;
+  std::string hint = {};                // what the first block seems to hold; "" where not known
+  std::vector<std::string> stack = {};  // that allocated it, innermost first, where recorded
 };
 
 /// Live blocks and free pieces of one range of sizes, (2^(i-1), 2^i].
@@ -58,6 +61,7 @@ struct HeapAccount {
 struct ReturnRules {
   Bytes page_size{4096};
   Bytes kept_in_piece{48};  // at the begin of a free run: its links ("sizeof(malloc_chunk)")
+  bool only_main = false;   // nothing but the main arena's free memory goes back
   std::size_t most_pins = 20;
 };
 
@@ -80,6 +84,7 @@ class HeapAccountant final : public PieceSink {
   struct FreeRun {
     AddressRange range;
     bool has_top = false;
+    bool is_main = true;
     bool empty() const { return range.empty(); }
   };
 

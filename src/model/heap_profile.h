@@ -161,6 +161,69 @@ struct KernelFigures {
   Bytes most_proportional;  // PSS, of the samples that have it; 0: none had
   Bytes most_break;         // the size of the [heap] region
   Bytes last_break;
+  // Of the sample that is next to the peak of live bytes, before or after it.
+  Bytes resident_at_peak;
+  std::uint64_t at_peak_time_ns = 0;
+};
+
+/// Blocks by what the allocator gave for what was asked for: those of one usable size, or, of large
+/// ones, from `least_usable_bytes` to `most_usable_bytes`.
+struct UsableProfile {
+  std::uint64_t least_usable_bytes = 0;
+  std::uint64_t most_usable_bytes = 0;
+  Amount allocated = {};  // as requested
+  std::uint64_t allocated_usable_bytes = 0;
+  Amount peak = {};  // as requested, at the peak of all
+  std::uint64_t peak_usable_bytes = 0;
+};
+
+/// Usable sizes, of the blocks whose usable size is known.
+struct UsableSizes {
+  bool is_known = false;  // false: the allocator was not asked
+  UsableProfile totals;
+  std::vector<UsableProfile> classes;  // without empty ones
+};
+
+/// Pages that a program had for the first time, by a stack. `touched` are pages, and their bytes.
+struct TouchProfile {
+  std::uint32_t node = 0;
+  Amount touched = {};
+};
+
+/// Page faults in user mode: what became resident, and who did it.
+struct FirstTouch {
+  enum class State : std::uint8_t { kNotAsked, kRefused, kRecorded };
+  State state = State::kNotAsked;
+  std::string refusal;
+  Amount in_blocks = {};
+  Amount in_mappings = {};             // that the program made itself
+  Amount elsewhere = {};               // stacks, data, files, and what the allocator has for itself
+  std::uint64_t lost = 0;              // the kernel had no room to tell
+  std::vector<TouchProfile> owners;    // by the stack that asked for the block or the mapping
+  std::vector<TouchProfile> touchers;  // by the code that wrote or read there first
+};
+
+/// Blocks of the process that this one began as a copy of, by the stack that had asked for them.
+struct InheritedProfile {
+  std::uint32_t node = 0;
+  Amount at_fork = {};
+  Amount freed = {};  // of these, by this process
+};
+
+/// What a child of fork began with: beside the totals, which are of its own blocks.
+struct Inheritance {
+  enum class State : std::uint8_t {
+    kNone,
+    kMissing,  // the parent's recording cannot be read, or not up to the fork
+    kKnown,
+  };
+  State state = State::kNone;
+  std::string recording;   // the parent's: its file's name
+  std::uint64_t fork = 0;  // the number of the fork in it
+  std::uint64_t parent_pid = 0;
+  Amount at_fork;
+  Amount freed;
+  std::vector<InheritedProfile> stacks;
 };
 
 /// A leak suppression that the report was asked to apply, and what it matched.
@@ -239,6 +302,9 @@ struct HeapProfile {
   std::vector<LeakSuppression> suppressions;  // in their order; empty where none was asked for
   KernelFigures kernel;
   LeakScan leak_scan;
+  Inheritance inheritance;
+  UsableSizes usable;
+  FirstTouch first_touch;
   ProfileLosses losses;
 };
 

@@ -12,7 +12,9 @@
 
 #include "model/heap.h"
 #include "model/heap_account.h"
+#include "model/lost_blocks.h"
 #include "model/mapping.h"
+#include "model/resident_map.h"
 
 namespace mini::model {
 
@@ -63,6 +65,7 @@ struct InspectedThread {
   std::int64_t id = 0;
   std::optional<Address> stack_pointer = {};
   std::optional<Address> thread_pointer = {};
+  std::vector<std::uint64_t> registers = {};  // all words that may be addresses
 };
 
 struct Inspection {
@@ -70,8 +73,18 @@ struct Inspection {
   Source source = Source::kProcess;
   std::int64_t pid = 0;
   std::string executable;
+  std::string runtime;         // "Go runtime", where the executable's file says so; else ""
   std::uint64_t pause_ns = 0;  // for how long the process was stopped; 0: it was not
+  std::optional<std::uint64_t> most_pause_ns = {};  // that the user allows
+  Bytes heap_in_pause;            // read while the process was stopped, of heap_to_read
+  Bytes heap_to_read;             // of arenas; 0 where it was not asked
+  bool decoded_in_pause = false;  // nothing was copied: the process waited for all of it
   Bytes page_size{4096};
+
+  /// All of it is as it was at one moment.
+  bool is_of_one_moment() const {
+    return source == Source::kCore || (pause_ns != 0 && heap_in_pause == heap_to_read);
+  }
 
   std::vector<InspectedThread> threads;
   std::vector<MemoryRegion> regions;  // by address
@@ -86,7 +99,9 @@ struct Inspection {
   std::optional<Heap> heap;
   std::string no_heap_because;  // where there is none
   HeapAccount account;
+  ResidentMap heap_resident;           // of where a heap can be
   std::vector<Address> heap_mappings;  // begins of the regions with pieces of the heap, sorted
+  std::optional<LostBlocks> lost;      // where they were searched for
   std::vector<std::string> losses;     // what could not be read, in words
 };
 

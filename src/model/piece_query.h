@@ -25,6 +25,12 @@ class PieceQuery final : public PieceSink {
   PieceQuery(std::optional<PieceFilter> filter, std::optional<Address> around)
       : filter_(filter), around_(around) {}
 
+  void restart() override {
+    kept_.clear();
+    matching_ = 0;
+    matching_size_ = {};
+    place_.reset();
+  }
   void begin_region(const HeapRegion& region) override {
     previous_.reset();
     wants_next_ = false;

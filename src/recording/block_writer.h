@@ -28,7 +28,7 @@ class BlockWriter {
 
   const Result<void>& state() const { return sink_.state(); }
   std::uint64_t written_bytes() const { return sink_.written_bytes(); }
-  Compressor& compressor() { return compressor_; }
+  Compressor& column_compressor() { return column_compressor_; }
 
  private:
   struct IndexEntry {
@@ -42,7 +42,8 @@ class BlockWriter {
   void add_to_index(const IndexEntry& entry);
 
   FileSink sink_;
-  Compressor compressor_;
+  Compressor compressor_{Content::kAny};
+  Compressor column_compressor_{Content::kNumbers};
   std::uint32_t sequence_ = 0;
   ByteVector stored_;
   std::vector<IndexEntry> index_;

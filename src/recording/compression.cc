@@ -2,6 +2,7 @@
 #include "recording/compression.h"
 
 #include <algorithm>
+#define ZSTD_STATIC_LINKING_ONLY  // for ZSTD_c_literalCompressionMode
 #include <zstd.h>
 
 namespace mini::recording {
@@ -9,13 +10,24 @@ namespace mini::recording {
 namespace {
 
 constexpr int kLevel = 1;
+constexpr int kAcceleration = 6;
+constexpr int kLeastMatch = 7;
 // Below this a frame's own header, and the time to look for a gain, are not worth it.
 constexpr std::size_t kLeastBytes = 64;
 
 }  // namespace
 
-Compressor::Compressor() : context_(ZSTD_createCCtx()) {
-  if (context_ != nullptr) ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kLevel);
+Compressor::Compressor(Content content) : context_(ZSTD_createCCtx()) {
+  if (context_ == nullptr) return;
+  ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kLevel);
+  if (content != Content::kNumbers) return;
+  // Acceleration turns the entropy coder off unless it is asked for, and that is a parameter which
+  // another version of zstd may not know.
+  const std::size_t known =
+      ZSTD_CCtx_setParameter(context_, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
+  if (ZSTD_isError(known) != 0) return;
+  ZSTD_CCtx_setParameter(context_, ZSTD_c_targetLength, kAcceleration);
+  ZSTD_CCtx_setParameter(context_, ZSTD_c_minMatch, kLeastMatch);
 }
 
 Compressor::~Compressor() {

@@ -11,10 +11,14 @@ struct ZSTD_DCtx_s;
 
 namespace mini::recording {
 
+/// kNumbers are columns, mostly numbers at random of a few bits each, where short matches cost more
+/// than they gain: only long ones are looked for, and what is between is left to the entropy coder.
+enum class Content : std::uint8_t { kAny, kNumbers };
+
 /// At the fastest level that still has an entropy coder. Not thread-safe.
 class Compressor {
  public:
-  Compressor();
+  explicit Compressor(Content content);
   ~Compressor();
   Compressor(const Compressor&) = delete;
   Compressor& operator=(const Compressor&) = delete;

@@ -75,6 +75,10 @@ void put_process(ByteVector& out, const ProcessFacts& process) {
   const std::span<const std::string> arguments = kept_arguments(process.command);
   put_varint(fields, arguments.size());
   for (const std::string& argument : arguments) put_string(fields, shortened(argument));
+  if (!process.origin.empty()) {
+    put_string(fields, shortened(process.origin));
+    put_varint(fields, process.origin_fork);
+  }
   put_record(out, fields);
 }
 
@@ -121,6 +125,13 @@ void put_leak_scan(ByteVector& out, const LeakScan& scan, std::span<const LostBl
   }
 }
 
+void put_fork(ByteVector& out, const Fork& fork) {
+  ByteVector fields;
+  put_varint(fields, fork.time_ns);
+  put_varint(fields, fork.number);
+  put_record(out, fields);
+}
+
 void put_ending(ByteVector& out, const EndingRecord& record) {
   ByteVector fields;
   put_varint(fields, record.ending.time_ns);
@@ -144,6 +155,8 @@ bool read_process(ByteReader in, ProcessFacts& process) {
   if (count > record.left()) return false;
   process.command.resize(count);
   for (std::string& argument : process.command) argument = record.string();
+  if (!record.at_end()) process.origin = record.string();
+  process.origin_fork = record.varint_or_0();
   return !in.is_bad() && !record.is_bad();
 }
 
@@ -228,6 +241,13 @@ bool read_leak_scan(ByteReader in, Visitor& visitor) {
   if (in.is_bad()) return false;
   visitor.leak_scan(scan);
   return true;
+}
+
+bool read_fork(ByteReader in, Fork& fork) {
+  ByteReader record = in.record();
+  fork.time_ns = record.varint();
+  fork.number = record.varint();
+  return !in.is_bad() && !record.is_bad();
 }
 
 bool read_ending(ByteReader in, EndingRecord& record) {

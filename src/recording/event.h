@@ -24,6 +24,11 @@ struct ProcessFacts {
   std::string executable;            // path
   std::uint64_t start_unix_ns = 0;   // of the recording, on the wall clock
   std::uint64_t sample_bytes = 0;  // mean distance of Poisson sampling; 0: every allocation is here
+  // Of a process that began as a copy of another one, by fork: the file name of that one's
+  // recording, which is in the same folder, and the number of the fork in it. "": of no copy, or of
+  // one whose blocks are not known.
+  std::string origin;
+  std::uint64_t origin_fork = 0;
 };
 
 /// An ELF file with code of the process. Never changed once defined: a file that is loaded again
@@ -74,6 +79,7 @@ struct Allocation {
   StackNumber stack = 0;
   CallKind kind = CallKind::kMalloc;
   std::uint64_t weight_bytes = 0;
+  std::uint16_t place = 0;  // a reader's: see Visitor::events_end()
 };
 
 /// What a recorded block of this size stands for, where points lie on the line of all bytes at
@@ -86,7 +92,8 @@ struct Free {
   std::uint64_t time_ns = 0;
   ThreadNumber thread = 0;
   Address address{};
-  StackNumber stack = 0;  // 0 unless stacks of frees are recorded
+  StackNumber stack = 0;    // 0 unless stacks of frees are recorded
+  std::uint16_t place = 0;  // as an allocation's
 };
 
 /// What the kernel held for the process at a moment.
@@ -120,11 +127,41 @@ struct Mapping {
   StackNumber stack = 0;
 };
 
+/// What the allocator said of a block of some size: from now on blocks for which so many bytes are
+/// asked have so many.
+struct UsableSize {
+  std::uint64_t time_ns = 0;
+  ThreadNumber thread = 0;
+  std::uint64_t requested_bytes = 0;
+  std::uint64_t usable_bytes = 0;
+};
+
+/// A page of the program was used for the first time since the kernel gave it: a page fault.
+struct Touch {
+  std::uint64_t time_ns = 0;
+  ThreadNumber thread = 0;
+  Address address{};
+  StackNumber stack = 0;  // of who used it
+};
+
+/// Whether touches were recorded at all. Comes once, if that was asked for.
+struct TouchWatch {
+  std::uint64_t time_ns = 0;
+  std::string refusal;     // "": they were
+  std::uint64_t lost = 0;  // of all processes of the recorder, so far
+};
+
 /// A name that the program gave to a moment.
 struct Marker {
   std::uint64_t time_ns = 0;
   ThreadNumber thread = 0;
   std::string text;
+};
+
+/// The process was copied: its blocks at this place of the recording are the child's, too.
+struct Fork {
+  std::uint64_t time_ns = 0;
+  std::uint64_t number = 0;  // counts from 1
 };
 
 /// A block that nothing led to any more when the recorder looked.

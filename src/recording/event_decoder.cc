@@ -199,7 +199,8 @@ inline bool EventDecoder::read_allocation(std::uint8_t code, Visitor& visitor) {
                       .requested_bytes = known.size,
                       .stack = known.number,
                       .kind = call_kind(known.kind),
-                      .weight_bytes = weight});
+                      .weight_bytes = weight,
+                      .place = slot});
   return true;
 }
 
@@ -227,7 +228,8 @@ inline bool EventDecoder::read_free(std::uint8_t code, Visitor& visitor) {
   visitor.free({.time_ns = time_ns_,
                 .thread = prediction_.current_thread(),
                 .address = Address{prediction_.address(slot)},
-                .stack = number});
+                .stack = number,
+                .place = slot});
   return true;
 }
 
@@ -258,12 +260,32 @@ void EventDecoder::read_mapping(ByteReader record, Visitor& visitor) const {
   visitor.mapping(mapping);
 }
 
+void EventDecoder::read_touch(ByteReader record, Visitor& visitor) const {
+  Touch touch{.time_ns = time_ns_, .thread = prediction_.current_thread()};
+  touch.address = Address{record.varint_or_0()};
+  const std::uint64_t stack = record.varint_or_0();
+  touch.stack = stack <= UINT32_MAX ? static_cast<StackNumber>(stack) : 0;
+  visitor.touch(touch);
+}
+
 bool EventDecoder::read_other(std::uint8_t code, Visitor& visitor) {
   ByteReader record = column(Column::kOthers).record();
   if (column(Column::kOthers).is_bad()) return false;
   const unsigned type = (code & kCodeOtherMask) >> kCodeOtherShift;
   if (type == kOtherSample) read_sample(record, visitor);
   if (type == kOtherMapping) read_mapping(record, visitor);
+  if (type == kOtherTouch) read_touch(record, visitor);
+  if (type == kOtherUsable) {
+    UsableSize usable{.time_ns = time_ns_, .thread = prediction_.current_thread()};
+    usable.requested_bytes = record.varint_or_0();
+    usable.usable_bytes = record.varint_or_0();
+    visitor.usable_size(usable);
+  }
+  if (type == kOtherTouchWatch) {
+    TouchWatch watch{.time_ns = time_ns_, .refusal = record.string()};
+    watch.lost = record.varint_or_0();
+    visitor.touch_watch(watch);
+  }
   if (type == kOtherMarker) {
     visitor.marker(
         {.time_ns = time_ns_, .thread = prediction_.current_thread(), .text = record.string()});

@@ -39,6 +39,7 @@ class EventDecoder {
   bool read_free(std::uint8_t code, Visitor& visitor);
   bool read_other(std::uint8_t code, Visitor& visitor);
   void read_mapping(ByteReader record, Visitor& visitor) const;
+  void read_touch(ByteReader record, Visitor& visitor) const;
   void read_sample(ByteReader record, Visitor& visitor) const;
   SlotNumber read_slot();
   bool read_new_slot(std::uint64_t expected, SlotNumber& slot);

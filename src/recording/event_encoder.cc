@@ -119,7 +119,7 @@ inline void EventEncoder::put_weight(std::uint64_t weight) {
 
 SlotNumber EventEncoder::new_slot(std::uint64_t address) {
   const SlotNumber slot = prediction_.new_slot(address);
-  slots_.add(address, slot);
+  slots_.add(prediction_, address, slot);
   return slot;
 }
 
@@ -233,6 +233,30 @@ void EventEncoder::add(const Mapping& mapping, std::uint64_t time_ns) {
     put_varint(fields_, number);
   }
   put_other(code, kOtherMapping);
+}
+
+void EventEncoder::add(const UsableSize& usable, std::uint64_t time_ns) {
+  const std::uint8_t code = begin_event(time_ns, usable.thread);
+  fields_.clear();
+  put_varint(fields_, usable.requested_bytes);
+  put_varint(fields_, usable.usable_bytes);
+  put_other(code, kOtherUsable);
+}
+
+void EventEncoder::add(const Touch& touch, std::uint64_t time_ns) {
+  const std::uint8_t code = begin_event(time_ns, touch.thread);
+  fields_.clear();
+  put_varint(fields_, touch.address.value);
+  put_varint(fields_, touch.stack);
+  put_other(code, kOtherTouch);
+}
+
+void EventEncoder::add(const TouchWatch& watch, std::uint64_t time_ns) {
+  const std::uint8_t code = begin_event(time_ns, prediction_.current_thread());
+  fields_.clear();
+  put_string(fields_, watch.refusal);
+  put_varint(fields_, watch.lost);
+  put_other(code, kOtherTouchWatch);
 }
 
 void EventEncoder::add(const Marker& marker, std::uint64_t time_ns) {

@@ -41,6 +41,9 @@ class EventEncoder {
   void add(const Free& free, std::uint64_t time_ns);
   void add(const KernelSample& sample, std::uint64_t time_ns);
   void add(const Mapping& mapping, std::uint64_t time_ns);
+  void add(const UsableSize& usable, std::uint64_t time_ns);
+  void add(const Touch& touch, std::uint64_t time_ns);
+  void add(const TouchWatch& watch, std::uint64_t time_ns);
   void add(const Marker& marker, std::uint64_t time_ns);  // of its text at most kMaxStringBytes
 
   bool is_empty() const { return count_ == 0; }

@@ -12,7 +12,7 @@ inline constexpr std::array<std::uint8_t, 4> kMarker{0xF5, 'H', 'S', 0xB7};
 inline constexpr std::array<std::uint8_t, 4> kFooterEnd{'\n', 0x1A, 'H', 0x8B};
 
 inline constexpr std::uint16_t kMajorVersion = 1;
-inline constexpr std::uint16_t kMinorVersion = 1;
+inline constexpr std::uint16_t kMinorVersion = 2;
 
 inline constexpr std::size_t kHeadBytes = 16;
 inline constexpr std::size_t kBlockHeaderBytes = 32;
@@ -30,9 +30,10 @@ enum class BlockType : std::uint8_t {
   kEnding,
   kIndex,
   kLeakScan,
+  kFork,
 };
 
-inline constexpr BlockType kLastBlockType = BlockType::kLeakScan;
+inline constexpr BlockType kLastBlockType = BlockType::kFork;
 
 inline constexpr std::uint8_t kFlagZstd = 1;
 inline constexpr std::uint8_t kKnownFlags = kFlagZstd;
@@ -73,6 +74,9 @@ inline constexpr std::uint8_t kCodeOtherMask = 0x78;
 inline constexpr std::uint8_t kOtherSample = 1;
 inline constexpr std::uint8_t kOtherMarker = 2;
 inline constexpr std::uint8_t kOtherMapping = 3;
+inline constexpr std::uint8_t kOtherUsable = 4;
+inline constexpr std::uint8_t kOtherTouch = 5;
+inline constexpr std::uint8_t kOtherTouchWatch = 6;
 
 // Address modes, as they stand in a code.
 inline constexpr std::uint8_t kModePredicted = 0x00;

@@ -69,7 +69,9 @@ void RecordingReader::at_position(std::uint64_t events) {
 }
 
 bool RecordingReader::read_events(ByteSpan contents) {
+  if (!visitor_.wants_events()) return true;
   const EventDecoder::Outcome outcome = events_.decode(contents, visitor_);
+  visitor_.events_end();
   if (outcome.is_sound || outcome.allocations + outcome.frees != 0) {
     at_position(outcome.allocations_before + outcome.frees_before);
   }
@@ -91,7 +93,9 @@ bool RecordingReader::read_block(const BlockReader::Block& block) {
   const ByteReader in(block.contents);
   switch (static_cast<BlockType>(block.type)) {
     case BlockType::kProcess:
-      return read_process(in, summary_.process);
+      if (!read_process(in, summary_.process)) return false;
+      visitor_.process(summary_.process);
+      return true;
     case BlockType::kModules:
       return read_modules(in, visitor_);
     case BlockType::kThreads:
@@ -108,6 +112,12 @@ bool RecordingReader::read_block(const BlockReader::Block& block) {
       return read_end(block.contents);
     case BlockType::kLeakScan:
       return read_leak_scan(in, visitor_);
+    case BlockType::kFork: {
+      Fork fork;
+      if (!read_fork(in, fork)) return false;
+      visitor_.fork(fork);
+      return true;
+    }
     case BlockType::kIndex:
       return true;  // for readers that seek
   }

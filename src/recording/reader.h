@@ -31,8 +31,19 @@ class Visitor {
   virtual void sample(const KernelSample&) {}
   virtual void mapping(const Mapping&) {}
   virtual void marker(const Marker&) {}
+  virtual void usable_size(const UsableSize&) {}
+  virtual void touch(const Touch&) {}
+  virtual void touch_watch(const TouchWatch&) {}
+  /// Allocations and frees since the last call, or the beginning, that have the same place have the
+  /// same address. From here on places are others'.
+  virtual void events_end() {}
   /// A part of the one search for leaks: each has the same figures, and lost blocks of its own.
   virtual void leak_scan(const LeakScan&) {}
+  virtual void fork(const Fork&) {}
+  /// False: blocks of events are passed over from here on.
+  virtual bool wants_events() { return true; }
+  /// What the recording is of: before all else, unless that part is damaged.
+  virtual void process(const ProcessFacts&) {}
   /// Called now and then with how much of the file has been read; false stops the reading.
   virtual bool progress(std::uint64_t /*read_bytes*/, std::uint64_t /*file_bytes*/) { return true; }
 };

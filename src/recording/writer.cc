@@ -153,7 +153,7 @@ void Writer::Impl::write_events() {
   const std::uint64_t first_time_ns = encoder.first_time_ns();
   const std::uint32_t block_allocations = encoder.allocation_count();
   const std::uint32_t block_frees = encoder.free_count();
-  encoder.finish_block(allocations, frees, blocks.compressor(), contents);
+  encoder.finish_block(allocations, frees, blocks.column_compressor(), contents);
   blocks.write_events(contents, first_time_ns, block_allocations, block_frees);
   allocations += block_allocations;
   frees += block_frees;
@@ -235,6 +235,16 @@ void Writer::add(const Marker& marker) {
   impl_->add(Marker{marker.time_ns, marker.thread, marker.text.substr(0, kMaxStringBytes)});
 }
 
+void Writer::add(const UsableSize& usable) {
+  impl_->add(usable);
+}
+void Writer::add(const Touch& touch) {
+  impl_->add(touch);
+}
+void Writer::add(const TouchWatch& watch) {
+  impl_->add(TouchWatch{watch.time_ns, watch.refusal.substr(0, kMaxStringBytes), watch.lost});
+}
+
 void Writer::add(const LeakScan& scan) {
   impl_->write_events();
   std::span<const LostBlock> left = scan.lost;
@@ -245,6 +255,13 @@ void Writer::add(const LeakScan& scan) {
     put_leak_scan(impl_->contents, scan, part);
     impl_->blocks.write(BlockType::kLeakScan, impl_->contents);
   } while (!left.empty());
+}
+
+void Writer::add(const Fork& fork) {
+  impl_->write_events();
+  impl_->contents.clear();
+  put_fork(impl_->contents, fork);
+  impl_->blocks.write(BlockType::kFork, impl_->contents);
 }
 
 Result<void> Writer::flush() {

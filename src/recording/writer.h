@@ -40,9 +40,15 @@ class Writer {
   void add(const KernelSample& sample);
   void add(const Mapping& mapping);
   void add(const Marker& marker);
+  void add(const UsableSize& usable);
+  void add(const Touch& touch);
+  void add(const TouchWatch& watch);
 
   /// The search for leaks, after all events that came before it; once.
   void add(const LeakScan& scan);
+
+  /// After all events that came before it.
+  void add(const Fork& fork);
 
   /// Writes what is buffered.
   Result<void> flush();

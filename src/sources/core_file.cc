@@ -16,6 +16,7 @@
 #include "kernel/file_descriptor.h"
 #include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"
+#include "sources/unpacked_file.h"
 
 namespace mini::sources {
 namespace {
@@ -56,6 +57,13 @@ std::size_t read_file_at(int fd, std::uint64_t offset, std::span<std::byte> out)
     done += static_cast<std::size_t>(count);
   }
   return done;
+}
+
+bool is_zstd(int fd) {
+  constexpr std::array<unsigned char, 4> kMagic = {0x28, 0xb5, 0x2f, 0xfd};
+  std::array<unsigned char, 4> begin{};
+  return read_file_at(fd, 0, std::as_writable_bytes(std::span(begin))) == begin.size() &&
+         begin == kMagic;
 }
 
 /// What to say of a file that does not begin as a core does.
@@ -104,13 +112,25 @@ Result<std::unique_ptr<CoreFile>> CoreFile::open(const std::string& path) {
   if (::fstat(file->get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return fail(fmt::format("cannot read {}: it is no regular file", path));
   }
+  auto size = static_cast<std::uint64_t>(status.st_size);
+  std::string loss;
+  if (is_zstd(file->get())) {
+    auto unpacked = unpack_zstd(file->get());
+    if (!unpacked) return fail(fmt::format("cannot read {}: {}", path, unpacked.error().message));
+    *file = std::move(unpacked->file);
+    size = unpacked->size;
+    loss = std::move(unpacked->loss);
+  }
   auto core =
       parse([file](std::uint64_t offset,
                    std::span<std::byte> out) { return read_file_at(file->get(), offset, out); },
-            static_cast<std::uint64_t>(status.st_size));
-  if (!core)
-    return fail(
-        fmt::format("{} is no core file of a 64-bit process: {}", path, core.error().message));
+            size);
+  if (!core) {
+    return fail(fmt::format("{} is no core file of a 64-bit process: {}{}", path,
+                            core.error().message,
+                            loss.empty() ? "" : fmt::format(" (as a zstd file it {})", loss)));
+  }
+  (*core)->unpacking_loss_ = std::move(loss);
   return core;
 }
 
@@ -221,7 +241,11 @@ void CoreFile::take_thread(std::span<const std::byte> status) {
   const auto pointer =
       kThreadPointer != 0 ? object_in<std::uint64_t>(status, kThreadPointer) : std::nullopt;
   if (pointer) thread.thread_pointer = Address{*pointer};
-  threads_.push_back(thread);
+  for (std::size_t at = kRegisters; const auto word = object_in<std::uint64_t>(status, at);) {
+    thread.registers.push_back(*word);
+    at += sizeof *word;
+  }
+  threads_.push_back(std::move(thread));
 }
 
 void CoreFile::take_files(std::span<const std::byte> description) {

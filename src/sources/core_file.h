@@ -40,6 +40,7 @@ class CoreFile final : public MemoryReader {
  public:
   /// `size`: of the file.
   static Result<std::unique_ptr<CoreFile>> parse(ReadAt read, std::uint64_t size);
+  /// One that zstd has packed is unpacked first.
   static Result<std::unique_ptr<CoreFile>> open(const std::string& path);
 
   /// Memory that was written into the core; where it was not, the files' that were mapped there, if
@@ -56,8 +57,9 @@ class CoreFile final : public MemoryReader {
   Address entry_of_headers() const { return program_headers_; }  // AT_PHDR
   Address interpreter() const { return interpreter_; }           // AT_BASE
   Bytes page_size() const { return page_size_; }
-  std::uint64_t cut_segments() const { return cut_segments_; }  // beyond the file's end
-  std::uint64_t bad_segments() const { return bad_segments_; }  // that cannot be so
+  const std::string& unpacking_loss() const { return unpacking_loss_; }  // "" for none
+  std::uint64_t cut_segments() const { return cut_segments_; }           // beyond the file's end
+  std::uint64_t bad_segments() const { return bad_segments_; }           // that cannot be so
 
  private:
   struct MappedFile;
@@ -88,6 +90,7 @@ class CoreFile final : public MemoryReader {
   Address program_headers_;
   Address interpreter_;
   Bytes page_size_{4096};
+  std::string unpacking_loss_;
   std::uint64_t cut_segments_ = 0;
   std::uint64_t bad_segments_ = 0;
   std::map<std::string, std::string> instead_;

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <set>
 
-#include "heaps/glibc_heap.h"
+#include "heaps/minimalloc_heap.h"
+#include "sources/filled_memory.h"
 #include "sources/glibc_location.h"
+#include "sources/mapped_files.h"
 
 namespace mini::sources {
 namespace {
@@ -64,6 +66,14 @@ std::vector<Address> mappings_under(const Inspection& inspection,
   return {begins.begin(), begins.end()};
 }
 
+std::vector<heaps::HeapThread> threads_of(const Inspection& inspection) {
+  std::vector<heaps::HeapThread> threads;
+  for (const model::InspectedThread& thread : inspection.threads) {
+    threads.push_back({.id = thread.id, .thread_pointer = thread.thread_pointer});
+  }
+  return threads;
+}
+
 bool holds_nothing(const model::Heap& heap) {
   return heap.parameters.mmapped_count == 0 &&
          std::ranges::all_of(heap.arenas,
@@ -87,6 +97,9 @@ std::string find_malloc_module(const Inspection& inspection, bool is_static) {
 
 void HeapInspector::locate(const MemoryReader& memory, const MemoryReader& constants,
                            const Inspection& inspection, const HeapPlace& place) {
+  root_ = place.root;
+  const std::vector<AddressRange> anonymous = heap_candidates(inspection);
+  minimallocs_ = find_minimallocs(FilledMemory(memory, constants, anonymous), inspection);
   if (place.libc.empty()) {
     reason_ = "no C library that heapspy knows the malloc of is in the process";
     return;
@@ -100,18 +113,14 @@ void HeapInspector::locate(const MemoryReader& memory, const MemoryReader& const
     const std::string version = hints ? hints->version : "";
     reason_ = fmt::format(
         "no malloc state that makes sense is in {}{}: malloc was not used yet, another malloc "
-        "stands before it, or this glibc is newer than 2.42",
+        "stands before it, or this glibc is newer than 2.43",
         place.libc, version.empty() ? "" : fmt::format(" (glibc {})", version));
     return;
   }
 }
 
-void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap& resident,
-                           Inspection& inspection, model::PieceSink* also) const {
-  if (!malloc_) {
-    inspection.no_heap_because = reason_;
-    return;
-  }
+/// REQUIRES: malloc_ is known.
+heaps::GlibcTarget HeapInspector::glibc_target(const Inspection& inspection) const {
   heaps::GlibcTarget target{.malloc = *malloc_,
                             .threads = {},
                             .writable = heap_candidates(inspection),
@@ -119,6 +128,23 @@ void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap&
   for (const model::InspectedThread& thread : inspection.threads) {
     target.threads.push_back({.id = thread.id, .thread_pointer = thread.thread_pointer});
   }
+  return target;
+}
+
+std::optional<std::vector<AddressRange>> HeapInspector::survey(const MemoryReader& memory,
+                                                               const Inspection& inspection) const {
+  if (!malloc_ || !minimallocs_.layouts.empty()) return std::nullopt;
+  return heaps::survey_glibc_heap(memory, glibc_target(inspection));
+}
+
+void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap& resident,
+                           Inspection& inspection, model::PieceSink* also) const {
+  if (decode_minimalloc(memory, resident, inspection, also)) return;
+  if (!malloc_) {
+    inspection.no_heap_because = minimallocs_.refused.empty() ? reason_ : minimallocs_.refused;
+    return;
+  }
+  const heaps::GlibcTarget target = glibc_target(inspection);
   model::HeapAccountant accountant(resident, {.page_size = inspection.page_size});
   Tee tee(accountant, also);
   inspection.heap = heaps::read_glibc_heap(memory, target, tee);
@@ -134,6 +160,39 @@ void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap&
   inspection.heap_mappings = mappings_under(inspection, tee.regions());
 }
 
+/// False where there is none, or none that anything was allocated from.
+bool HeapInspector::decode_minimalloc(const MemoryReader& memory,
+                                      const model::ResidentMap& resident, Inspection& inspection,
+                                      model::PieceSink* also) const {
+  if (minimallocs_.layouts.empty()) return false;
+  heaps::MinimallocTarget target{
+      .layout = {},
+      .threads = threads_of(inspection),
+      .writable = heap_candidates(inspection),
+      .is_still = inspection.source == Inspection::Source::kCore || inspection.decoded_in_pause};
+  const MappedFiles files(mappings_of(inspection), root_);
+  const FilledMemory filled(memory, files, target.writable);
+  std::size_t used = 0;
+  for (const heaps::MinimallocLayout& layout : minimallocs_.layouts) {
+    if (!heaps::has_minimalloc_heap(filled, layout)) continue;
+    if (used++ == 0) target.layout = layout;
+  }
+  if (used == 0) return false;
+  if (used > 1) {
+    inspection.losses.push_back(
+        fmt::format("{} more heaps of libminimalloc, in other files, are not shown", used - 1));
+  }
+  // malloc_trim keeps nothing of free pages, and leaves heaps of the program's own alone.
+  model::HeapAccountant accountant(
+      resident, {.page_size = inspection.page_size, .kept_in_piece = {}, .only_main = true});
+  Tee tee(accountant, also);
+  inspection.heap = heaps::read_minimalloc_heap(filled, target, tee);
+  inspection.account = accountant.take();
+  inspection.account.by_arena.resize(inspection.heap->arenas.size());
+  inspection.heap_mappings = mappings_under(inspection, tee.regions());
+  return true;
+}
+
 std::vector<AddressRange> heap_candidates(const Inspection& inspection) {
   std::vector<AddressRange> ranges;
   for (const MemoryRegion& region : inspection.regions) {
@@ -147,6 +206,7 @@ std::vector<AddressRange> heap_candidates(const Inspection& inspection) {
 }
 
 void mark_stacks(Inspection& inspection) {
+  if (inspection.runtime == "Go runtime") return;  // goroutines' stacks are pieces of its heap
   for (const model::InspectedThread& thread : inspection.threads) {
     if (!thread.stack_pointer) continue;
     const MemoryRegion* region = region_of(inspection, *thread.stack_pointer);

@@ -5,9 +5,10 @@
 #include <string>
 
 #include "base/memory_reader.h"
-#include "heaps/glibc.h"
+#include "heaps/glibc_heap.h"
 #include "model/inspection.h"
 #include "model/resident_map.h"
+#include "sources/minimalloc_location.h"
 
 namespace mini::sources {
 
@@ -27,12 +28,23 @@ class HeapInspector {
   void locate(const MemoryReader& memory, const MemoryReader& constants,
               const model::Inspection& inspection, const HeapPlace& place);
 
+  /// What of the heap's memory to copy for decode() to be right later, when the process runs again;
+  /// what else it needs is read here. nullopt where that cannot be told: then decode at once.
+  std::optional<std::vector<AddressRange>> survey(const MemoryReader& memory,
+                                                  const model::Inspection& inspection) const;
+
   /// Fills in heap, account and heap_mappings, or no_heap_because. `resident` as of this moment;
   /// `also` gets every piece too, unless it is null.
   void decode(const MemoryReader& memory, const model::ResidentMap& resident,
               model::Inspection& inspection, model::PieceSink* also) const;
 
  private:
+  heaps::GlibcTarget glibc_target(const model::Inspection& inspection) const;
+  bool decode_minimalloc(const MemoryReader& memory, const model::ResidentMap& resident,
+                         model::Inspection& inspection, model::PieceSink* also) const;
+
+  MinimallocsFound minimallocs_;
+  std::string root_;
   std::optional<heaps::GlibcMalloc> malloc_;
   bool by_symbols_ = false;
   std::string reason_;  // why there is none

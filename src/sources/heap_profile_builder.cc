@@ -176,11 +176,21 @@ void HeapProfileBuilder::add_variance(const recording::Allocation& allocation,
   for (Counter* counter : counters) counter->allocated_variance += variance;
 }
 
+/// What is not in the counters. A pool's block has a bit in its address, and no usable size.
+inline void HeapProfileBuilder::forget(Address address, const LiveBlock& block) {
+  if (usable_.is_used() && block.blocks == 1 && address.value >> 63U == 0) {
+    usable_.freed(address, block.bytes, epoch_);
+  }
+  if (touch_.is_used()) [[unlikely]]
+    touch_.freed(address);
+}
+
 /// A free was lost: a live block's address was given out again.
-void HeapProfileBuilder::lose(const LiveBlock& block, std::uint64_t time_ns) {
+void HeapProfileBuilder::lose(Address address, const LiveBlock& block, std::uint64_t time_ns) {
   if (block.stack == kBefore) return;
   const Counters counters = counters_of(block);
   remove_live(block, counters, time_ns);
+  forget(address, block);
   totals_.lost += amount_of(block);
   for (Counter* counter : counters) counter->lost += amount_of(block);
 }
@@ -190,7 +200,7 @@ void HeapProfileBuilder::allocation(const recording::Allocation& allocation) {
   if (!enter(time_ns)) return;
   LiveBlock block{.time_ns = time_ns, .stack = kBefore};
   if (time_ns < span_.from_ns) {
-    blocks_.put(allocation.address, block);
+    blocks_.put(allocation.place, allocation.address, block);
     return;
   }
   block.stack = stack_counter(allocation.stack);
@@ -201,7 +211,8 @@ void HeapProfileBuilder::allocation(const recording::Allocation& allocation) {
   block.thread = threads_.find(allocation.thread);
   block.size_range = static_cast<std::uint8_t>(
       std::bit_width(std::min(allocation.requested_bytes, recording::kMostBlockBytes)));
-  if (const auto before = blocks_.put(allocation.address, block)) lose(*before, time_ns);
+  if (const auto before = blocks_.put(allocation.place, allocation.address, block))
+    lose(allocation.address, *before, time_ns);
 
   ++profile_.allocation_events;
   profile_.is_estimate = profile_.is_estimate || allocation.weight_bytes != 0;
@@ -217,7 +228,15 @@ void HeapProfileBuilder::allocation(const recording::Allocation& allocation) {
     add_variance(allocation, counters_of(block));
   }
   const Counters counters = counters_of(block);
+  const std::uint64_t epoch_before = epoch_;
   add_live(counters, amount, time_ns);
+  if (usable_.is_used() && allocation.weight_bytes == 0 &&
+      allocation.kind != recording::CallKind::kPool) {
+    usable_.allocated(allocation.address, block.bytes, epoch_, epoch_ != epoch_before);
+  }
+  if (touch_.is_used()) [[unlikely]] {
+    touch_.allocated(allocation.address, allocation.requested_bytes, stack.node, allocation.thread);
+  }
   if (allocation.kind == recording::CallKind::kRealloc) {
     totals_.resized += amount.blocks;
     for (Counter* counter : counters) counter->resized += amount.blocks;
@@ -228,11 +247,12 @@ void HeapProfileBuilder::allocation(const recording::Allocation& allocation) {
 void HeapProfileBuilder::free(const recording::Free& free) {
   std::uint64_t time_ns = free.time_ns;
   if (!enter(time_ns)) return;
-  const auto block = blocks_.take(free.address);
+  const LiveBlock* const block = blocks_.take(free.place, free.address);
+  const bool is_inherited = block == nullptr && inherited_.take(free.address);
   if (time_ns < span_.from_ns) return;
   ++profile_.free_events;
-  if (!block || block->stack == kBefore) {
-    ++profile_.losses.frees_not_seen;
+  if (block == nullptr || block->stack == kBefore) {
+    if (!is_inherited) ++profile_.losses.frees_not_seen;
     return;
   }
   const model::Amount amount = amount_of(*block);
@@ -246,6 +266,7 @@ void HeapProfileBuilder::free(const recording::Free& free) {
   const double lifetimes_ns = static_cast<double>(lifetime_ns) * static_cast<double>(amount.blocks);
   const Counters counters = counters_of(*block);
   remove_live(*block, counters, time_ns);
+  forget(free.address, *block);
   for (Counter* counter : {&totals_, counters[0], counters[1], counters[2]}) {
     if (is_temporary) counter->temporary += amount;
     counter->lifetime_ns += lifetimes_ns;
@@ -267,6 +288,7 @@ void HeapProfileBuilder::sample(const recording::KernelSample& sample) {
     kernel.most_time_ns = time_ns;
     kernel.agent_resident = sample.agent_resident;
   }
+  note_sample_at_peak(time_ns, sample.resident);
   kernel.last_resident = sample.resident;
   kernel.most_proportional = std::max(kernel.most_proportional, sample.proportional);
   kernel.most_break = std::max(kernel.most_break, sample.break_bytes);
@@ -276,6 +298,42 @@ void HeapProfileBuilder::sample(const recording::KernelSample& sample) {
   timeline_.sampled(time_ns, {.resident_bytes = sample.resident.count,
                               .break_bytes = sample.break_bytes.count,
                               .mapped_bytes = sample.mapped_bytes.count});
+}
+
+/// Of the samples before and after the peak so far, the nearer one. REQUIRES: last_resident is the
+/// one before.
+void HeapProfileBuilder::note_sample_at_peak(std::uint64_t time_ns, Bytes resident) {
+  model::KernelFigures& kernel = profile_.kernel;
+  if (profile_.peak_time_ns == sampled_peak_ns_ && kernel.at_peak_time_ns != 0) return;
+  sampled_peak_ns_ = profile_.peak_time_ns;
+  const std::uint64_t after = time_ns - profile_.peak_time_ns;
+  const bool is_before_nearer =
+      kernel.samples != 0 && profile_.peak_time_ns - kernel.last_time_ns < after;
+  kernel.resident_at_peak = is_before_nearer ? kernel.last_resident : resident;
+  kernel.at_peak_time_ns = is_before_nearer ? kernel.last_time_ns : time_ns;
+}
+
+void HeapProfileBuilder::usable_size(const recording::UsableSize& usable) {
+  std::uint64_t time_ns = usable.time_ns;
+  if (enter(time_ns)) usable_.told(usable);
+}
+
+void HeapProfileBuilder::touch_watch(const recording::TouchWatch& watch) {
+  touch_.watched(watch);
+}
+
+void HeapProfileBuilder::touch(const recording::Touch& touch) {
+  std::uint64_t time_ns = touch.time_ns;
+  if (!enter(time_ns)) return;
+  if (!touch_.is_used()) {
+    touch_.begin(blocks_.table(), [this](std::uint32_t stack) {
+      return stack == kBefore ? 0 : stacks_[stack].node;
+    });
+  }
+  if (time_ns < span_.from_ns) return;
+  const std::uint32_t mapping = mapped_.owner_of(touch.address);
+  touch_.touched(touch, mapping != 0 ? profile_.mappings[mapping].node : 0,
+                 nodes_.find(touch.stack));
 }
 
 std::uint32_t HeapProfileBuilder::mapping_counter(recording::StackNumber number) {
@@ -352,6 +410,11 @@ void HeapProfileBuilder::leak_scan(const recording::LeakScan& scan) {
   lost_blocks_.insert(lost_blocks_.end(), scan.lost.begin(), scan.lost.end());
 }
 
+void HeapProfileBuilder::events_end() {
+  blocks_.gather(
+      [this](Address address, const LiveBlock& block) { lose(address, block, now_ns_); });
+}
+
 /// Of what is still live, what was lost when the scan was made. A block that has been given out
 /// since is another one.
 void HeapProfileBuilder::finish_leak_scan(model::HeapProfile& profile) {
@@ -363,7 +426,7 @@ void HeapProfileBuilder::finish_leak_scan(model::HeapProfile& profile) {
   const auto again = std::ranges::unique(lost_blocks_, {}, address);
   lost_blocks_.erase(again.begin(), again.end());
   for (const recording::LostBlock& lost : lost_blocks_) {
-    const auto block = blocks_.at(lost.address);
+    const auto block = blocks_.table().at(lost.address);
     if (!block || block->stack == kBefore || block->time_ns > leak_scan_.time_ns) continue;
     const Counters counters = counters_of(*block);
     for (Counter* counter : {&totals_, counters[0], counters[1], counters[2]}) {
@@ -463,6 +526,9 @@ model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary)
     profile.duration_ns = std::max(now_ns_, std::min(summary.ending->time_ns, span_.until_ns));
   }
   finish_facts(profile, summary);
+  inherited_.finish(profile.inheritance);
+  profile.usable = usable_.finish(epoch_);
+  profile.first_touch = touch_.finish();
   finish_leak_scan(profile);
   profile.totals = totals_of(totals_);
   profile.totals.peak = peak_;

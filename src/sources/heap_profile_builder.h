@@ -20,10 +20,13 @@
 
 #include "model/heap_profile.h"
 #include "recording/reader.h"
+#include "sources/first_touch_counter.h"
 #include "sources/heap_profile_timeline.h"
-#include "sources/live_blocks.h"
+#include "sources/inherited_blocks.h"
 #include "sources/mapped_ranges.h"
 #include "sources/number_index.h"
+#include "sources/placed_blocks.h"
+#include "sources/usable_size_counter.h"
 
 namespace mini::sources {
 
@@ -43,11 +46,29 @@ class HeapProfileBuilder : public recording::Visitor {
   void mapping(const recording::Mapping& mapping) override;
   void marker(const recording::Marker& marker) override;
   void leak_scan(const recording::LeakScan& scan) override;
+  void events_end() override;
+  void usable_size(const recording::UsableSize& usable) override;
+  void touch(const recording::Touch& touch) override;
+  void touch_watch(const recording::TouchWatch& watch) override;
 
   /// The profile of all that was seen. Nothing may follow.
   model::HeapProfile finish(const recording::Summary& summary);
 
-  const LiveBlocks& live_blocks() const { return blocks_; }
+  /// Takes over the blocks that are live in the profile of the process that this one is a copy of.
+  /// REQUIRES: before the first event; `parent` has no span.
+  void inherit(const HeapProfileBuilder& parent);
+  /// Where from. `state` says whether inherit() was called.
+  void set_inheritance(model::Inheritance inheritance) {
+    profile_.inheritance = std::move(inheritance);
+  }
+
+  /// The file of a parent's that cannot be read; "" where there is none such.
+  std::string missing_recording() const {
+    const bool is_missing = profile_.inheritance.state == model::Inheritance::State::kMissing;
+    return is_missing ? profile_.inheritance.recording : "";
+  }
+
+  const LiveBlocks& live_blocks() const { return blocks_.table(); }
 
  private:
   /// Of a stack, a thread or a range of sizes. In the order of use: a line of the cache, and less.
@@ -93,7 +114,9 @@ class HeapProfileBuilder : public recording::Visitor {
   void add_live(const Counters& counters, model::Amount amount, std::uint64_t time_ns);
   void remove_live(const LiveBlock& block, const Counters& counters, std::uint64_t time_ns);
   void add_variance(const recording::Allocation& allocation, const Counters& counters);
-  void lose(const LiveBlock& block, std::uint64_t time_ns);
+  void lose(Address address, const LiveBlock& block, std::uint64_t time_ns);
+  void forget(Address address, const LiveBlock& block);
+  void note_sample_at_peak(std::uint64_t time_ns, Bytes resident);
   model::BlockTotals totals_of(const Counter& counter) const;
   void finish_leak_scan(model::HeapProfile& profile);
   void finish_stacks(model::HeapProfile& profile);
@@ -108,7 +131,10 @@ class HeapProfileBuilder : public recording::Visitor {
   NumberIndex frames_;
   NumberIndex nodes_;
 
-  LiveBlocks blocks_;
+  PlacedBlocks blocks_;
+  InheritedBlocks inherited_;
+  UsableSizeCounter usable_;
+  FirstTouchCounter touch_;
   std::vector<std::uint32_t> counter_of_node_;  // position in stacks_; 0: none so far
   std::vector<StackCounter> stacks_;            // 0: not used
   std::vector<ThreadCounter> thread_counters_;  // as profile_.threads
@@ -123,6 +149,7 @@ class HeapProfileBuilder : public recording::Visitor {
   Counter totals_;
   model::Amount peak_;
   std::uint64_t epoch_ = 1;
+  std::uint64_t sampled_peak_ns_ = 0;  // the peak that at_peak of the kernel's figures is next to
   std::uint64_t now_ns_ = 0;
 };
 

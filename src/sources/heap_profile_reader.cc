@@ -1,31 +1,94 @@
+// The recording of a child of fork refers to its parent's, where its first blocks are told of: that
+// one is read up to the fork, and so is its parent's.
 #include "sources/heap_profile_reader.h"
 
+#include <filesystem>
+#include <optional>
+
+#include "base/text.h"
 #include "recording/reader.h"
 #include "sources/heap_profile_builder.h"
 
 namespace mini::sources {
 namespace {
 
-class ReportingBuilder final : public HeapProfileBuilder {
+// A process that is a copy of a copy, and so on. A damaged file may refer to itself.
+constexpr unsigned kMostGenerations = 64;
+
+class ReportingBuilder : public HeapProfileBuilder {
  public:
-  ReportingBuilder(model::TimeSpan span, std::size_t most_buckets, const ReadProgress& report)
-      : HeapProfileBuilder(span, most_buckets), report_(report) {}
+  ReportingBuilder(const std::string& path, model::TimeSpan span, std::size_t most_buckets,
+                   const ReadProgress& report, unsigned generation)
+      : HeapProfileBuilder(span, most_buckets),
+        path_(path),
+        report_(report),
+        generation_(generation) {}
 
   bool progress(std::uint64_t read_bytes, std::uint64_t file_bytes) override {
     if (report_) report_(read_bytes, file_bytes);
     return true;
   }
+  void process(const recording::ProcessFacts& facts) override;
 
  private:
+  const std::string& path_;
   const ReadProgress& report_;
+  unsigned generation_;
 };
+
+/// What a recording has up to a fork. The names of its frames come after all events.
+class ParentBuilder final : public ReportingBuilder {
+ public:
+  ParentBuilder(const std::string& path, const ReadProgress& report, unsigned generation,
+                std::uint64_t fork)
+      : ReportingBuilder(path, {}, 1, report, generation), fork_(fork) {}
+
+  void process(const recording::ProcessFacts& facts) override {
+    pid_ = facts.pid;
+    ReportingBuilder::process(facts);
+  }
+  void fork(const recording::Fork& fork) override { has_forked_ |= fork.number == fork_; }
+  bool wants_events() override { return !has_forked_; }
+  bool has_forked() const { return has_forked_; }
+  std::uint64_t pid() const { return pid_; }
+
+ private:
+  std::uint64_t fork_;
+  std::uint64_t pid_ = 0;
+  bool has_forked_ = false;
+};
+
+void ReportingBuilder::process(const recording::ProcessFacts& facts) {
+  if (facts.origin.empty()) return;
+  model::Inheritance inheritance;
+  inheritance.state = model::Inheritance::State::kMissing;
+  inheritance.recording = path_basename(facts.origin);
+  inheritance.fork = facts.origin_fork;
+  inheritance.parent_pid = facts.parent_pid;
+  const std::string path =
+      (std::filesystem::path(path_).parent_path() / inheritance.recording).string();
+  std::error_code error;
+  // Not a pipe, which somebody would have to write to.
+  if (generation_ < kMostGenerations && std::filesystem::is_regular_file(path, error)) {
+    ParentBuilder parent(path, report_, generation_ + 1, facts.origin_fork);
+    const bool has_forked = recording::read_recording(path, parent) && parent.has_forked();
+    if (const std::string missing = parent.missing_recording(); !missing.empty()) {
+      inheritance.recording = missing;
+    } else if (has_forked) {
+      inherit(parent);
+      inheritance.parent_pid = parent.pid();
+      inheritance.state = model::Inheritance::State::kKnown;
+    }
+  }
+  set_inheritance(std::move(inheritance));
+}
 
 }  // namespace
 
 Result<model::HeapProfile> read_heap_profile(const std::string& path, model::TimeSpan span,
                                              const ReadProgress& progress,
                                              std::size_t most_buckets) {
-  ReportingBuilder builder(span, most_buckets, progress);
+  ReportingBuilder builder(path, span, most_buckets, progress, 0);
   const auto summary = recording::read_recording(path, builder);
   if (!summary) return std::unexpected(summary.error());
   return builder.finish(*summary);

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "model/piece_fan.h"
+#include "sources/content_hint.h"
 #include "sources/core_file.h"
 #include "sources/heap_inspector.h"
+#include "sources/lost_blocks.h"
 
 namespace mini::sources {
 namespace {
@@ -71,6 +74,10 @@ model::ResidentMap in_file(const CoreFile& core) {
 }
 
 void note_losses(const CoreFile& core, Inspection& inspection) {
+  if (!core.unpacking_loss().empty()) {
+    inspection.losses.push_back(
+        fmt::format("the zstd file that the core is in {}", core.unpacking_loss()));
+  }
   if (core.cut_segments() != 0) {
     inspection.losses.push_back(
         fmt::format("the core ends early: {} of its {} segments are not whole", core.cut_segments(),
@@ -108,7 +115,16 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   const bool is_static = core.interpreter() == Address{};
   inspector.locate(core, core, inspection,
                    {.libc = find_malloc_module(inspection, is_static), .root = ""});
-  inspector.decode(core, in_file(core), inspection, options.pieces);
+  LiveBlockList blocks;
+  model::PieceFan sinks;
+  sinks.add(options.pieces);
+  sinks.add(options.find_lost ? &blocks : nullptr);
+  inspection.heap_resident = in_file(core);
+  inspector.decode(core, inspection.heap_resident, inspection, sinks.or_null());
+  hint_pins(core, inspection);
+  if (options.find_lost && inspection.heap) {
+    inspection.lost = find_lost_blocks(core, inspection, blocks, std::nullopt);
+  }
   return inspection;
 }
 

@@ -1,17 +1,26 @@
 #include "sources/inspect_process.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <optional>
 
+#include "base/clock.h"
+#include "kernel/memory_snapshot.h"
+#include "kernel/page_scan.h"
 #include "kernel/present_pages.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_maps.h"
 #include "kernel/proc_smaps.h"
 #include "kernel/process_memory.h"
+#include "model/piece_fan.h"
 #include "sources/attach.h"
+#include "sources/content_hint.h"
+#include "sources/filled_memory.h"
 #include "sources/heap_inspector.h"
+#include "sources/lost_blocks.h"
 #include "sources/mapped_files.h"
 #include "sources/program_image.h"
+#include "sources/program_runtime.h"
 #include "sources/refusal.h"
 #include "sources/stopped_process.h"
 
@@ -19,45 +28,136 @@ namespace mini::sources {
 namespace {
 
 using model::Inspection;
+using model::MemoryRegion;
+
+constexpr int kMostTries = 4;
 
 std::unexpected<Error> refused(pid_t pid, int error) {
   return fail(fmt::format("cannot read process {}: {}", pid, explain_refusal(pid, error, false)),
               error);
 }
 
-/// Sizes of all mappings; what of them has memory only where `with_memory`, since that takes long.
-Result<void> read_regions(pid_t pid, bool with_memory, Inspection& inspection) {
+/// Sizes of all mappings.
+Result<void> read_mappings(pid_t pid, Inspection& inspection) {
   inspection.regions.clear();
   inspection.mapped = Bytes{};
-  const auto add = [&](const kernel::MapsEntry& entry) {
-    if (entry.path == "[vsyscall]") return;  // is in no process's address space
+  const auto entries = kernel::read_maps(pid);
+  if (!entries) return refused(pid, entries.error().error_number);
+  for (const kernel::MapsEntry& entry : *entries) {
+    if (entry.path == "[vsyscall]") continue;  // is in no process's address space
     inspection.regions.push_back({.mapping = to_mapping(entry)});
     inspection.mapped += entry.range.size();
-  };
-  if (!with_memory) {
-    const auto entries = kernel::read_maps(pid);
-    if (!entries) return refused(pid, entries.error().error_number);
-    for (const kernel::MapsEntry& entry : *entries) add(entry);
-    return {};
-  }
-  const auto entries = kernel::read_smaps(pid);
-  if (!entries) return refused(pid, entries.error().error_number);
-  for (const kernel::SmapsEntry& entry : *entries) {
-    add(entry.mapping);
-    if (entry.mapping.path == "[vsyscall]") continue;
-    model::MemoryRegion& region = inspection.regions.back();
-    region.resident = entry.resident;
-    region.swapped = entry.swapped;
-    region.huge = entry.huge;
   }
   return {};
 }
 
-model::ResidentMap read_resident(pid_t pid, const Inspection& inspection) {
+/// What of each mapping has memory, and the pages of heaps that have.
+struct Residency {
+  std::vector<AddressRange> heap_pages;
+  std::vector<AddressRange> readable_heap_pages;  // with those that are swapped out
+};
+
+void append(AddressRange range, std::vector<AddressRange>& runs) {
+  if (!runs.empty() && runs.back().end == range.begin) {
+    runs.back().end = range.end;
+  } else {
+    runs.push_back(range);
+  }
+}
+
+/// Whether page tables show more in a mapping than the kernel counts as resident: devices' memory,
+/// pages of hugetlbfs.
+bool counts_otherwise(const MemoryRegion& region, bool huge) {
+  const std::string& path = region.mapping.path;
+  if (path.starts_with("/dev/shm/") || path.starts_with("/dev/zero")) return false;
+  return path.starts_with("/dev/") || path.starts_with("anon_inode:") ||
+         path.starts_with("socket:") || (huge && path.starts_with('/'));
+}
+
+/// False where only smaps can tell.
+bool take_scan(const std::vector<kernel::PageRun>& runs, Inspection& inspection) {
+  auto run = runs.begin();
+  for (MemoryRegion& region : inspection.regions) {
+    const AddressRange& range = region.mapping.range;
+    if (region.mapping.path.starts_with("[vvar")) continue;  // is in no figure of the kernel's
+    while (run != runs.end() && run->range.end <= range.begin) ++run;
+    for (auto in = run; in != runs.end() && in->range.begin < range.end; ++in) {
+      if (counts_otherwise(region, in->huge)) return false;
+      const Bytes size =
+          std::min(in->range.end, range.end) - std::max(in->range.begin, range.begin);
+      if (in->present) region.resident += size;
+      if (in->swapped) region.swapped += size;
+      if (in->huge) region.huge += size;
+    }
+  }
+  return true;
+}
+
+void take_heap_pages(const std::vector<kernel::PageRun>& runs, const Inspection& inspection,
+                     Residency& out) {
+  auto run = runs.begin();
+  for (const AddressRange& range : heap_candidates(inspection)) {
+    while (run != runs.end() && run->range.end <= range.begin) ++run;
+    for (auto in = run; in != runs.end() && in->range.begin < range.end; ++in) {
+      const AddressRange part{std::max(in->range.begin, range.begin),
+                              std::min(in->range.end, range.end)};
+      if (in->present) append(part, out.heap_pages);
+      append(part, out.readable_heap_pages);
+    }
+  }
+}
+
+/// By page tables, in a millisecond; by smaps and pagemap, in up to a hundred, where the kernel is
+/// older than 6.7 or has mappings that only smaps tells right.
+Result<Residency> read_residency(pid_t pid, Inspection& inspection) {
+  Residency residency;
+  const auto runs = kernel::PageScan(pid).read_all();
+  if (runs) take_heap_pages(*runs, inspection, residency);
+  if (runs && take_scan(*runs, inspection)) return residency;
+  const auto entries = kernel::read_smaps(pid);
+  if (!entries) return refused(pid, entries.error().error_number);
+  auto region = inspection.regions.begin();
+  for (const kernel::SmapsEntry& entry : *entries) {
+    while (region != inspection.regions.end() &&
+           region->mapping.range.begin < entry.mapping.range.begin) {
+      ++region;
+    }
+    if (region == inspection.regions.end()) break;
+    if (region->mapping.range != entry.mapping.range) continue;
+    region->resident = entry.resident;
+    region->swapped = entry.swapped;
+    region->huge = entry.huge;
+  }
+  if (runs) return residency;
+  const kernel::PresentPages pages(pid);
+  for (const AddressRange& range : heap_candidates(inspection)) {
+    pages.append(range, residency.heap_pages);
+  }
+  residency.readable_heap_pages = residency.heap_pages;
+  return residency;
+}
+
+/// What of the writable memory can hold pointers; nullopt where some of it is swapped out.
+std::optional<std::vector<AddressRange>> present_parts(pid_t pid, const Inspection& inspection) {
+  if (inspection.swapped != Bytes{}) return std::nullopt;
   kernel::PresentPages pages(pid);
   std::vector<AddressRange> runs;
-  for (const AddressRange& range : heap_candidates(inspection)) pages.append(range, runs);
-  return model::ResidentMap(std::move(runs));
+  for (const model::MemoryRegion& region : inspection.regions) {
+    if (region.mapping.protection.write && !region.mapping.shared) {
+      pages.append(region.mapping.range, runs);
+    }
+  }
+  return runs;
+}
+
+/// REQUIRES: the process is stopped.
+void find_lost(pid_t pid, const MemoryReader& memory, LiveBlockList& blocks,
+               Inspection& inspection) {
+  const std::string root = kernel::root_prefix(pid);
+  const std::vector<AddressRange> anonymous = heap_candidates(inspection);
+  const MappedFiles files(mappings_of(inspection), root);
+  const FilledMemory filled(memory, files, anonymous);
+  inspection.lost = find_lost_blocks(filled, inspection, blocks, present_parts(pid, inspection));
 }
 
 void read_figures(pid_t pid, Inspection& inspection) {
@@ -73,48 +173,176 @@ void list_threads(pid_t pid, Inspection& inspection) {
   for (const pid_t tid : kernel::read_thread_ids(pid)) inspection.threads.push_back({.id = tid});
 }
 
+/// What both have; both sorted and disjoint.
+std::vector<AddressRange> common_parts(std::span<const AddressRange> a,
+                                       std::span<const AddressRange> b) {
+  std::vector<AddressRange> parts;
+  auto other = b.begin();
+  for (const AddressRange& one : a) {
+    while (other != b.end() && other->end <= one.begin) ++other;
+    for (auto in = other; in != b.end() && in->begin < one.end; ++in) {
+      parts.push_back({std::max(one.begin, in->begin), std::min(one.end, in->end)});
+    }
+  }
+  return parts;
+}
+
+Bytes total_of(std::span<const AddressRange> ranges) {
+  Bytes total;
+  for (const AddressRange& range : ranges) total += range.size();
+  return total;
+}
+
+/// One process, from the first look at it to its inspection.
+class ProcessInspector {
+ public:
+  ProcessInspector(pid_t process, const InspectOptions& options)
+      : process_(process), options_(options), memory_(process), snapshot_(process, memory_) {
+    // Only what is in memory is read: to look at other pages would make them resident.
+    memory_.read_present_pages_only();
+    inspection_.pid = process;
+    inspection_.page_size = kernel::page_size();
+    inspection_.executable =
+        kernel::escape_path(kernel::read_proc_link(process, "exe").value_or(""));
+    if (options.stop) inspection_.most_pause_ns = options.most_pause_ns;
+  }
+
+  Result<Inspection> run() {
+    if (auto read = locate(); !read) return std::unexpected(read.error());
+    if (!options_.stop) {
+      list_threads(process_, inspection_);
+      const auto residency = look();
+      if (!residency) return std::unexpected(residency.error());
+      // The sooner all is copied, the less of it changes meanwhile.
+      if (const auto ranges = ranges_to_copy(memory_, *residency)) {
+        inspection_.heap_to_read = total_of(*ranges);
+        snapshot_.copy(within_room(*ranges), {});
+      }
+      decode(snapshot_, *residency);
+      return std::move(inspection_);
+    }
+    if (auto prepared = prepare(); !prepared) return std::unexpected(prepared.error());
+    // A thread that was stopped in the middle of malloc leaves places that do not fit together, but
+    // hardly twice: what is there again and again is damage.
+    for (int tries = 0; tries < kMostTries; ++tries) {
+      if (tries != 0 && options_.pieces != nullptr) options_.pieces->restart();
+      if (auto read = read_stopped(); !read) return std::unexpected(read.error());
+      const bool has_damage = inspection_.heap && inspection_.heap->damages_count != 0;
+      if (!has_damage || inspection_.decoded_in_pause || options_.most_pause_ns) break;
+    }
+    return std::move(inspection_);
+  }
+
+ private:
+  /// Where malloc is does not change: that is found out while the process runs.
+  Result<void> locate() {
+    if (auto read = read_mappings(process_, inspection_); !read) return read;
+    const kernel::AuxiliaryVector auxv = kernel::read_auxv(process_);
+    const bool is_static = auxv.base == Address{};
+    inspection_.runtime = find_runtime(memory_, auxv.headers, auxv.headers_count);
+    const std::string root = kernel::root_prefix(process_);
+    inspector_.locate(memory_, MappedFiles(mappings_of(inspection_), root), inspection_,
+                      {.libc = find_malloc_module(inspection_, is_static), .root = root});
+    return {};
+  }
+
+  /// All but the heap, as of now.
+  Result<Residency> look() {
+    if (auto read = read_mappings(process_, inspection_); !read) {
+      return std::unexpected(read.error());
+    }
+    auto residency = read_residency(process_, inspection_);
+    if (!residency) return residency;
+    read_figures(process_, inspection_);
+    if (!inspection_.resident) {
+      return fail(fmt::format("process {} has just ended", process_), ESRCH);
+    }
+    mark_stacks(inspection_);
+    return residency;
+  }
+
+  /// What to copy: what the decoder will walk over and has memory; nullopt where it is to be
+  /// decoded while the process is stopped.
+  std::optional<std::vector<AddressRange>> ranges_to_copy(const MemoryReader& memory,
+                                                          const Residency& residency) const {
+    const auto ranges = inspector_.survey(memory, inspection_);
+    if (!ranges) return std::nullopt;
+    return common_parts(*ranges, residency.readable_heap_pages);
+  }
+
+  Result<void> prepare() {
+    const auto residency = look();
+    if (!residency) return std::unexpected(residency.error());
+    const auto ranges = ranges_to_copy(memory_, *residency);
+    if (ranges) snapshot_.prepare(within_room(*ranges));
+    return {};
+  }
+
+  /// The first of them that there is room for.
+  std::vector<AddressRange> within_room(std::vector<AddressRange> ranges) const {
+    Bytes left = most_copied_;
+    for (AddressRange& range : ranges) {
+      range.end = std::min(range.end, range.begin + left);
+      left -= range.size();
+    }
+    std::erase_if(ranges, [](const AddressRange& range) { return range.empty(); });
+    return ranges;
+  }
+
+  Result<void> read_stopped() {
+    const std::uint64_t begin_ns = monotonic_ns();
+    auto stopped = StoppedProcess::stop(process_);
+    if (!stopped) return std::unexpected(stopped.error());
+    inspection_.threads = stopped->threads();
+    const auto residency = look();
+    if (!residency) return std::unexpected(residency.error());
+    snapshot_.keep_reads(true);
+    const auto ranges = ranges_to_copy(snapshot_, *residency);
+    snapshot_.keep_reads(false);
+    if (ranges) inspection_.heap_to_read = total_of(*ranges);
+    const bool waits = !options_.most_pause_ns &&
+                       (!ranges || inspection_.heap_to_read > most_copied_ || options_.find_lost);
+    if (waits) {
+      inspection_.decoded_in_pause = true;
+      inspection_.heap_in_pause = inspection_.heap_to_read;
+      decode(memory_, *residency);
+      inspection_.pause_ns += stopped->resume();
+      return {};
+    }
+    std::optional<std::uint64_t> deadline_ns;
+    if (options_.most_pause_ns) deadline_ns = begin_ns + *options_.most_pause_ns;
+    if (ranges) inspection_.heap_in_pause = snapshot_.copy(within_room(*ranges), deadline_ns);
+    inspection_.pause_ns += stopped->resume();
+    decode(snapshot_, *residency);
+    return {};
+  }
+
+  void decode(const MemoryReader& memory, const Residency& residency) {
+    LiveBlockList blocks;
+    model::PieceFan sinks;
+    sinks.add(options_.pieces);
+    sinks.add(options_.find_lost ? &blocks : nullptr);
+    inspection_.heap_resident = model::ResidentMap(residency.heap_pages);
+    inspector_.decode(memory, inspection_.heap_resident, inspection_, sinks.or_null());
+    hint_pins(memory, inspection_);
+    if (options_.find_lost && inspection_.heap) find_lost(process_, memory, blocks, inspection_);
+  }
+
+  pid_t process_;
+  InspectOptions options_;
+  Bytes most_copied_ = kernel::MemorySnapshot::most();
+  kernel::ProcessMemory memory_;
+  kernel::MemorySnapshot snapshot_;
+  HeapInspector inspector_;
+  Inspection inspection_;
+};
+
 }  // namespace
 
 Result<Inspection> inspect_process(pid_t pid, const InspectOptions& options) {
   const auto status = check_target(pid, options.stop ? TargetUse::kTrace : TargetUse::kReadOnly);
   if (!status) return std::unexpected(status.error());
-  const pid_t process = status->thread_group;
-  Inspection inspection;
-  inspection.pid = process;
-  inspection.page_size = kernel::page_size();
-  inspection.executable = kernel::escape_path(kernel::read_proc_link(process, "exe").value_or(""));
-
-  // Where malloc is does not change: that is found out while the process runs.
-  // Only what is in memory is read: to look at other pages would make them resident.
-  kernel::ProcessMemory memory(process);
-  memory.read_present_pages_only();
-  if (auto read = read_regions(process, false, inspection); !read) {
-    return std::unexpected(read.error());
-  }
-  HeapInspector inspector;
-  const bool is_static = kernel::read_auxv(process).base == Address{};
-  const std::string root = kernel::root_prefix(process);
-  inspector.locate(memory, MappedFiles(mappings_of(inspection), root), inspection,
-                   {.libc = find_malloc_module(inspection, is_static), .root = root});
-
-  std::optional<StoppedProcess> stopped;
-  if (options.stop) {
-    auto stop = StoppedProcess::stop(process);
-    if (!stop) return std::unexpected(stop.error());
-    stopped.emplace(std::move(*stop));
-    inspection.threads = stopped->threads();
-  } else {
-    list_threads(process, inspection);
-  }
-  if (auto read = read_regions(process, true, inspection); !read) {
-    return std::unexpected(read.error());
-  }
-  read_figures(process, inspection);
-  if (!inspection.resident) return fail(fmt::format("process {} has just ended", pid), ESRCH);
-  mark_stacks(inspection);
-  inspector.decode(memory, read_resident(process, inspection), inspection, options.pieces);
-  if (stopped) inspection.pause_ns = stopped->resume();
-  return inspection;
+  return ProcessInspector(status->thread_group, options).run();
 }
 
 }  // namespace mini::sources

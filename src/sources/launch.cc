@@ -62,10 +62,19 @@ struct ChildPlan {
   char* const* arguments;                  // of the program
   char* const* shell_arguments;            // /bin/sh PATH …; nullptr for a file that is no script
   const std::vector<sock_filter>* filter;  // nullptr: none wanted
+  char* const* environment;
+  int input;   // -1: ours
+  int output;  // -1: ours
   const OwnSignals* signals;
   int go;
   int status;
 };
+
+void take_descriptors(int input, int output) {
+  if (input >= 0) ::dup2(input, STDIN_FILENO);
+  if (output >= 0) ::dup2(output, STDOUT_FILENO);
+  if (output >= 0) ::dup2(output, STDERR_FILENO);
+}
 
 [[noreturn]] void run_child(const ChildPlan& plan) {
   int word = 0;
@@ -73,20 +82,13 @@ struct ChildPlan {
   plan.signals->restore();
   const int filter_error = plan.filter == nullptr ? 0 : kernel::install_filter(*plan.filter);
   if (!write_word(plan.status, filter_error) || !read_word(plan.go, word)) ::_exit(127);
-  ::execv(plan.path, plan.arguments);
+  take_descriptors(plan.input, plan.output);
+  ::execve(plan.path, plan.arguments, plan.environment);
   if (errno == ENOEXEC && plan.shell_arguments != nullptr) {
-    ::execv("/bin/sh", plan.shell_arguments);
+    ::execve("/bin/sh", plan.shell_arguments, plan.environment);
   }
   write_word(plan.status, errno);
   ::_exit(127);
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> list;
-  list.reserve(words.size() + 1);
-  for (const std::string& word : words) list.push_back(const_cast<char*>(word.c_str()));
-  list.push_back(nullptr);
-  return list;
 }
 
 std::unexpected<Error> give_up(pid_t pid, std::string message, int error) {
@@ -121,16 +123,20 @@ Result<std::string> resolve_command(const std::string& name) {
 }
 
 Result<Launched> launch(const std::string& path, const std::vector<std::string>& command,
-                        bool use_seccomp, unsigned options, const OwnSignals& signals) {
+                        const TargetSettings& settings, bool use_seccomp, unsigned options,
+                        const OwnSignals& signals) {
   auto go = make_pipe();
   auto status = make_pipe();
   if (!go || !status)
     return fail(fmt::format("cannot make a pipe: {}", std::strerror(errno)), EMFILE);
   const std::vector<sock_filter> filter = kernel::build_memory_filter();
-  const std::vector<char*> arguments = pointers(command);
+  std::vector<std::string> words = command;
+  const std::vector<char*> arguments = pointers_to(words);
   std::vector<std::string> shell_command = {"/bin/sh", path};
   shell_command.insert(shell_command.end(), command.begin() + 1, command.end());
-  const std::vector<char*> shell_arguments = pointers(shell_command);
+  const std::vector<char*> shell_arguments = pointers_to(shell_command);
+  std::vector<std::string> variables = environment_with(settings.variables);
+  const std::vector<char*> environment = pointers_to(variables);
   // As shells have it: text without "#!" is theirs to run, an ELF file is the kernel's or nobody's.
   const bool is_script = kernel::classify_file(path) == kernel::FileKind::kOther;
   const pid_t pid = ::fork();
@@ -141,6 +147,9 @@ Result<Launched> launch(const std::string& path, const std::vector<std::string>&
                .arguments = arguments.data(),
                .shell_arguments = is_script ? shell_arguments.data() : nullptr,
                .filter = use_seccomp ? &filter : nullptr,
+               .environment = environment.data(),
+               .input = settings.input,
+               .output = settings.output,
                .signals = &signals,
                .go = go->read_end.get(),
                .status = status->write_end.get()});

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "kernel/file_descriptor.h"
 #include "sources/own_signals.h"
+#include "sources/target_settings.h"
 
 namespace mini::sources {
 
@@ -23,10 +24,12 @@ struct Launched {
   kernel::FileDescriptor status;  // execve's errno arrives here if it fails
 };
 
-/// `options` are ptrace's. The child inherits all that is ours to give: descriptors that are not
-/// close-on-exec, environment, and the signal dispositions and mask that `signals` saved.
+/// `options` are ptrace's. But for `settings` the child inherits all that is ours to give:
+/// descriptors that are not close-on-exec, environment, and the signal dispositions and mask that
+/// `signals` saved.
 Result<Launched> launch(const std::string& path, const std::vector<std::string>& command,
-                        bool use_seccomp, unsigned options, const OwnSignals& signals);
+                        const TargetSettings& settings, bool use_seccomp, unsigned options,
+                        const OwnSignals& signals);
 
 /// execve's errno, after a launched child ended before it ran the program; 0 where none arrived.
 int read_exec_error(const Launched& launched);

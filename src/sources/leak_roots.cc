@@ -90,7 +90,9 @@ void add_entry(const RootFacts& facts, std::size_t number, std::vector<AddressRa
   if (is_arena(entry, has_blocks) && facts.has_all_blocks) return;
   Ranges ranges(entry.range);
   ranges.remove(unused_stack(facts, number));
-  for (const AddressRange& excluded : facts.excluded) ranges.remove(excluded);
+  const auto& excluded = facts.excluded;
+  auto next = std::ranges::upper_bound(excluded, entry.range.begin, {}, &AddressRange::end);
+  for (; next != excluded.end() && next->begin < entry.range.end; ++next) ranges.remove(*next);
   for (const AddressRange& part : ranges.parts()) add_between(part, facts.blocks, out);
 }
 

@@ -17,7 +17,8 @@ struct RootFacts {
   std::span<const heaps::LiveRange> blocks;  // by address
   std::vector<std::uint64_t> stack_pointers;
   std::vector<std::uint64_t> registers;
-  /// What no pointer counts in: an allocator's own notes of blocks, free ones above all.
+  /// What no pointer counts in: an allocator's own notes of blocks, free ones above all. By
+  /// address, disjoint.
   std::vector<AddressRange> excluded;
   /// Whether `blocks` are all there are. Where some are not known, what is between those that are
   /// may be one that points to others, and counts.

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 #include "unwind/module_cache.h"
@@ -68,10 +69,26 @@ std::string text_of(const wire::RingReader& reader, std::uint32_t begin, std::ui
   return text;
 }
 
+/// Words of the text behind the head of a record; more than there can be where it is too long.
+/// REQUIRES: the head is there.
+std::uint32_t text_words(const wire::RingReader& reader, wire::RecordKind kind) {
+  if (kind == wire::RecordKind::kMarker) {
+    const std::uint64_t text = reader.peek(wire::kMarkerHeadWords - 1);
+    return text > wire::kMostMarkerBytes ? wire::kRingWords
+                                         : static_cast<std::uint32_t>((text + 7) / 8);
+  }
+  const std::uint64_t lengths = reader.peek(wire::kModuleHeadWords - 1);
+  const std::uint64_t path = lengths & UINT32_MAX;
+  const std::uint64_t build_id = lengths >> 32;
+  if (path > wire::kMostPathBytes || build_id > wire::kMostBuildIdBytes) return wire::kRingWords;
+  return static_cast<std::uint32_t>((path + build_id + 7) / 8);
+}
+
 }  // namespace
 
 RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path, Bytes sample,
-                                 std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks)
+                                 std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks,
+                                 const std::string& origin)
     : mapping_(std::move(slot)),
       slot_{mapping_.begin()},
       pid_(static_cast<pid_t>(slot_.slot().pid)),
@@ -93,12 +110,21 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path, B
   facts.executable = executable_;
   facts.start_unix_ns = unix_now_ns();
   facts.sample_bytes = sample_.count;
+  // A sampled child does not tell of the frees of its parent's blocks.
+  if (sample_.count == 0) {
+    facts.origin = path_basename(origin);
+    facts.origin_fork = slot_.slot().origin_fork;
+  }
   auto writer = begin_recording(path_, facts);
   if (writer) {
     writer_ = std::move(*writer);
   } else {
     error_ = writer.error();
   }
+}
+
+std::uint32_t RecordedProcess::origin_slot_plus_1(const wire::Slot& slot) {
+  return slot.is_forked != 0 ? slot.origin_slot_plus_1 : 0;
 }
 
 void RecordedProcess::find_threads() {
@@ -115,33 +141,37 @@ void RecordedProcess::begin_thread(Thread& thread) {
   const std::uint32_t tid = thread.reader.head().tid;
   if (thread.number != 0 && thread.tid == tid) return;
   thread.tid = tid;
-  thread.number = writer_->define_thread({.tid = tid, .name = thread_name(pid_, tid)});
+  thread.number = number_of_thread(tid);
 }
 
-std::uint32_t RecordedProcess::record_words(const Thread& thread) const {
-  const std::uint64_t available = thread.reader.available_words();
-  if (available == 0) return 0;
-  const wire::RecordKind kind = wire::kind_of(thread.reader.peek(0));
+recording::ThreadNumber RecordedProcess::number_of_thread(std::uint32_t tid) {
+  const auto [known, is_new] = thread_numbers_.try_emplace(tid);
+  if (is_new) known->second = writer_->define_thread({.tid = tid, .name = thread_name(pid_, tid)});
+  return known->second;
+}
+
+/// Words of the next record; 0 where it makes no sense, or not all of it is there.
+inline std::uint32_t RecordedProcess::record_words(const wire::RingReader& reader) {
+  const wire::RecordKind kind = wire::kind_of(reader.peek(0));
+  const std::uint64_t available = reader.available_words();
   std::uint32_t words = wire::head_words(kind);
   if (words == 0 || words > available) return 0;
-  if (kind == wire::RecordKind::kMarker) {
-    const std::uint64_t text = thread.reader.peek(wire::kMarkerHeadWords - 1);
-    if (text > wire::kMostMarkerBytes) return 0;
-    words += static_cast<std::uint32_t>((text + 7) / 8);
-  }
-  if (kind == wire::RecordKind::kModule) {
-    const std::uint64_t lengths = thread.reader.peek(wire::kModuleHeadWords - 1);
-    const std::uint64_t path = lengths & UINT32_MAX;
-    const std::uint64_t build_id = lengths >> 32;
-    if (path > wire::kMostPathBytes || build_id > wire::kMostBuildIdBytes) return 0;
-    words += static_cast<std::uint32_t>((path + build_id + 7) / 8);
+  if (kind == wire::RecordKind::kMarker || kind == wire::RecordKind::kModule) [[unlikely]] {
+    words += text_words(reader, kind);
   }
   return words <= available ? words : 0;
 }
 
-std::optional<std::uint64_t> RecordedProcess::next_time(const Thread& thread) const {
-  if (!thread.is_sound || thread.reader.available_words() == 0) return std::nullopt;
-  return wire::time_of(thread.reader.peek(0));
+// A time is read together with what it is the time of.
+std::optional<std::uint64_t> RecordedProcess::next_time(Thread& thread) {
+  if (!thread.is_sound) return std::nullopt;
+  wire::RingReader& reader = thread.reader;
+  for (; reader.available_words() != 0; reader.skip(1)) {
+    const std::uint64_t word = reader.peek(0);
+    if (wire::kind_of(word) != wire::RecordKind::kTime) return thread.ticks;
+    thread.ticks = wire::time_of(word);
+  }
+  return std::nullopt;
 }
 
 void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
@@ -171,6 +201,7 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
     if (first == nullptr) break;
     read_records(*first, second_time, clock);
   }
+  if (!faults_.empty()) write_page_faults(clock.ns(until));
   for (Thread& thread : threads_) {
     wire::RingHead& head = thread.reader.head();
     thread.reader.release();
@@ -182,84 +213,116 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
         head.state.load(std::memory_order_acquire) == closed && thread.reader.look() &&
         thread.reader.available_words() == 0) {
       thread.number = 0;
+      thread_numbers_.erase(thread.tid);
       head.state.compare_exchange_strong(closed, wire::RingState::kFree, std::memory_order_release);
     }
   }
 }
 
+void RecordedProcess::go_on_to(std::uint64_t time_ns) {
+  if (!faults_.empty()) write_page_faults(time_ns);
+  last_ns_ = std::max(last_ns_, time_ns);
+}
+
 void RecordedProcess::read_records(Thread& thread, std::uint64_t until, const TickClock& clock) {
   wire::RingReader& reader = thread.reader;
+  go_on_to(clock.ns(thread.ticks));
   while (reader.available_words() != 0) {
     const std::uint64_t word = reader.peek(0);
-    if (wire::time_of(word) > until) return;
-    const std::uint32_t words = record_words(thread);
+    if (wire::kind_of(word) == wire::RecordKind::kTime) {
+      thread.ticks = wire::time_of(word);
+      reader.skip(1);
+      if (thread.ticks > until) return;
+      go_on_to(clock.ns(thread.ticks));
+      continue;
+    }
+    const std::uint32_t words = record_words(reader);
     if (words == 0) {
       thread.is_sound = false;
       return;
     }
-    last_ns_ = std::max(last_ns_, clock.ns(wire::time_of(word)));
-    switch (wire::kind_of(word)) {
-      case wire::RecordKind::kAllocation:
-      case wire::RecordKind::kLargeAllocation:
-        read_allocation(thread, last_ns_);
-        break;
-      case wire::RecordKind::kFree:
-      case wire::RecordKind::kFreeWithStack:
-        writer_->add(recording::Free{.time_ns = last_ns_,
-                                     .thread = thread.number,
-                                     .address = Address{reader.peek(1)},
-                                     .stack = words > 2 ? stack_of(reader.peek(2)) : 0});
-        if (live_ != nullptr) live_->take(Address{reader.peek(1)});
-        break;
-      case wire::RecordKind::kModule:
-        add_module(thread, words);
-        break;
-      case wire::RecordKind::kModuleGone:
-        modules_.erase(reader.peek(1));
-        break;
-      case wire::RecordKind::kMapping:
-        read_mapping(thread, last_ns_);
-        break;
-      case wire::RecordKind::kMarker:
-        writer_->add(recording::Marker{
-            .time_ns = last_ns_,
-            .thread = thread.number,
-            .text = text_of(reader, wire::kMarkerHeadWords, words).substr(0, reader.peek(1))});
-        break;
-      case wire::RecordKind::kNone:
-        break;
-    }
+    read_record(thread, words);
     reader.skip(words);
   }
 }
 
-void RecordedProcess::read_allocation(const Thread& thread, std::uint64_t time_ns) {
+/// REQUIRES: so many words are there.
+inline void RecordedProcess::read_record(Thread& thread, std::uint32_t words) {
   const wire::RingReader& reader = thread.reader;
-  const std::uint64_t word = reader.peek(0);
-  const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
-  constexpr std::uint64_t kNodeMask = (1U << wire::kNodeBits) - 1;
-  constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kPool);
-  const std::uint64_t bytes = is_large ? reader.peek(3) : reader.peek(2) >> wire::kNodeBits;
-  // A pool's blocks are part of another one, which is looked at.
-  if (live_ != nullptr && (reader.peek(1) & wire::kPoolAddress) == 0) {
-    live_->put(Address{reader.peek(1)}, {.bytes = std::min(bytes, LiveBlocks::kMostBytes)});
+  const wire::RecordKind kind = wire::kind_of(reader.peek(0));
+  switch (kind) {
+    case wire::RecordKind::kAllocation:
+    case wire::RecordKind::kLargeAllocation:
+      return read_allocation(thread);
+    case wire::RecordKind::kFree:
+    case wire::RecordKind::kFreeWithStack:
+      return read_free(thread, kind == wire::RecordKind::kFreeWithStack);
+    case wire::RecordKind::kModule:
+      return add_module(thread, words);
+    case wire::RecordKind::kModuleGone:
+      modules_.erase(reader.peek(1));
+      return;
+    case wire::RecordKind::kMapping:
+      return read_mapping(thread);
+    case wire::RecordKind::kMarker:
+      return writer_->add(recording::Marker{
+          .time_ns = last_ns_,
+          .thread = thread.number,
+          .text = text_of(reader, wire::kMarkerHeadWords, words).substr(0, reader.peek(1))});
+    case wire::RecordKind::kUsable:
+      return writer_->add(recording::UsableSize{.time_ns = last_ns_,
+                                                .thread = thread.number,
+                                                .requested_bytes = reader.peek(1),
+                                                .usable_bytes = reader.peek(2)});
+    case wire::RecordKind::kFork:
+      return writer_->add(recording::Fork{.time_ns = last_ns_, .number = reader.peek(1)});
+    case wire::RecordKind::kTime:
+    case wire::RecordKind::kNone:
+      return;
   }
-  writer_->add(recording::Allocation{
-      .time_ns = time_ns,
-      .thread = thread.number,
-      .address = Address{reader.peek(1)},
-      .requested_bytes = bytes,
-      .stack = stack_of(reader.peek(2) & kNodeMask),
-      .kind = static_cast<recording::CallKind>(std::min(wire::detail_of(word), kLastKind)),
-      .weight_bytes = recording::sample_weight(bytes, sample_.count)});
 }
 
-void RecordedProcess::read_mapping(const Thread& thread, std::uint64_t time_ns) {
+inline void RecordedProcess::read_free(const Thread& thread, bool has_stack) {
+  const wire::RingReader& reader = thread.reader;
+  const Address address{wire::address_of(reader.peek(0))};
+  writer_->add(recording::Free{.time_ns = last_ns_,
+                               .thread = thread.number,
+                               .address = address,
+                               .stack = has_stack ? stack_of(reader.peek(1)) : 0});
+  if (live_ != nullptr) live_->take(address);
+}
+
+inline void RecordedProcess::read_allocation(const Thread& thread) {
+  const wire::RingReader& reader = thread.reader;
+  const std::uint64_t word = reader.peek(0);
+  const std::uint64_t second = reader.peek(1);
+  constexpr std::uint64_t kNodeMask = (1U << wire::kNodeBits) - 1;
+  constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kPool);
+  constexpr std::uint8_t kKindMask = wire::kPoolDetail - 1;
+  const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
+  const std::uint64_t bytes = is_large ? reader.peek(2) : second >> wire::kNodeBits;
+  const Address address{wire::address_of(word)};
+  // A pool's blocks are part of another one, which is looked at.
+  if (live_ != nullptr && (address.value & wire::kPoolAddress) == 0) {
+    live_->put(address, {.bytes = std::min(bytes, LiveBlocks::kMostBytes)});
+  }
+  const auto kind = std::min<std::uint8_t>(wire::detail_of(word) & kKindMask, kLastKind);
+  writer_->add(recording::Allocation{
+      .time_ns = last_ns_,
+      .thread = thread.number,
+      .address = address,
+      .requested_bytes = bytes,
+      .stack = stack_of(second & kNodeMask),
+      .kind = static_cast<recording::CallKind>(kind),
+      .weight_bytes = sample_.count == 0 ? 0 : recording::sample_weight(bytes, sample_.count)});
+}
+
+void RecordedProcess::read_mapping(const Thread& thread) {
   const wire::RingReader& reader = thread.reader;
   constexpr auto kLast = static_cast<std::uint8_t>(wire::MappingOperation::kDiscard);
   const std::uint8_t operation = std::min(wire::detail_of(reader.peek(0)), kLast);
   writer_->add(
-      recording::Mapping{.time_ns = time_ns,
+      recording::Mapping{.time_ns = last_ns_,
                          .thread = thread.number,
                          .operation = static_cast<recording::Mapping::Operation>(operation),
                          .address = Address{reader.peek(1)},
@@ -313,7 +376,7 @@ recording::FrameNumber RecordedProcess::frame_of(std::uint64_t pc) {
 }
 
 // Nodes have higher numbers than their callers: what says otherwise was not written by an agent.
-recording::StackNumber RecordedProcess::stack_of(std::uint64_t node) {
+recording::StackNumber RecordedProcess::new_stack_of(std::uint64_t node) {
   const std::uint32_t taken =
       std::min(slot_.slot().nodes_taken.load(std::memory_order_acquire), wire::kNodes);
   if (node == 0 || node >= taken) return 0;

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <sys/types.h>
 #include <vector>
 
 #include "kernel/memory_gauge.h"
+#include "kernel/page_fault_watch.h"
 #include "kernel/shared_file.h"
 #include "recording/writer.h"
 #include "sources/live_blocks.h"
@@ -35,9 +38,14 @@ struct RecordedResult {
 /// recording, nothing else.
 class RecordedProcess {
  public:
-  /// `sample`: the mean distance of sampled bytes that its agent was told, 0 for none.
+  /// `sample`: the mean distance of sampled bytes that its agent was told, 0 for none. `origin`:
+  /// the path of the recording of the process that this one is a copy of, "" where there is none.
   RecordedProcess(kernel::SharedMapping slot, std::string path, Bytes sample,
-                  std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks);
+                  std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks,
+                  const std::string& origin);
+
+  /// The slot of the process that it began as a copy of, and 1; 0 where it is none.
+  static std::uint32_t origin_slot_plus_1(const wire::Slot& slot);
 
   pid_t pid() const { return pid_; }
   /// Whether it ended, or became another program, and can write no more.
@@ -46,8 +54,15 @@ class RecordedProcess {
   /// Reads what the threads have told up to a time, in the order of times. REQUIRES: `until` was
   /// read before this call.
   void drain(std::uint64_t until, const TickClock& clock);
+  /// Page faults of its threads, in the order of their times, which are as those of drain(). They
+  /// are written when the events before them are.
+  void add_page_faults(std::span<const kernel::PageFault> faults);
+  /// Whether page faults are recorded, and how many were not told of.
+  void note_touch_watch(const std::string& refusal, std::uint64_t lost);
   /// Measures what the kernel holds for it.
   void sample(std::uint64_t time_ns);
+  /// The same where it is more than ever before, by what is worth it.
+  void sample_at_peak(std::uint64_t time_ns);
   /// Where the process waits at its end to be searched for leaks: searches it, and lets it go.
   void search_if_asked(const TickClock& clock);
   /// Reads the rest and completes the file.
@@ -58,7 +73,8 @@ class RecordedProcess {
     wire::RingReader reader;
     recording::ThreadNumber number = 0;
     std::uint32_t tid = 0;
-    bool is_sound = true;  // false: its ring made no sense, and is not read any more
+    std::uint64_t ticks = 0;  // the time of the records that come next
+    bool is_sound = true;     // false: its ring made no sense, and is not read any more
   };
   struct LoadedModule {
     std::uint64_t end = 0;
@@ -68,13 +84,23 @@ class RecordedProcess {
 
   void find_threads();
   void begin_thread(Thread& thread);
-  std::optional<std::uint64_t> next_time(const Thread& thread) const;
+  static std::optional<std::uint64_t> next_time(Thread& thread);
   void read_records(Thread& thread, std::uint64_t until, const TickClock& clock);
-  void read_mapping(const Thread& thread, std::uint64_t time_ns);
-  void read_allocation(const Thread& thread, std::uint64_t time_ns);
-  std::uint32_t record_words(const Thread& thread) const;
+  void go_on_to(std::uint64_t time_ns);
+  void write_page_faults(std::uint64_t until_ns);
+  recording::ThreadNumber number_of_thread(std::uint32_t tid);
+  void read_record(Thread& thread, std::uint32_t words);
+  void read_free(const Thread& thread, bool has_stack);
+  void read_mapping(const Thread& thread);
+  void read_allocation(const Thread& thread);
+  static std::uint32_t record_words(const wire::RingReader& reader);
   void add_module(const Thread& thread, std::uint32_t words);
-  recording::StackNumber stack_of(std::uint64_t node);
+  recording::StackNumber stack_of(std::uint64_t node) {
+    if (node < stacks_.size() && stacks_[node] != 0) [[likely]]
+      return stacks_[node];
+    return new_stack_of(node);
+  }
+  recording::StackNumber new_stack_of(std::uint64_t node);
   recording::FrameNumber frame_of(std::uint64_t pc);
   void define_sources();
   recording::Losses losses() const;
@@ -97,6 +123,9 @@ class RecordedProcess {
   std::vector<recording::StackNumber> stacks_;     // by node; 0: not known yet
   std::shared_ptr<unwind::ModuleCache> module_cache_;
   kernel::MemoryGauge gauge_;
+  Bytes most_resident_;  // of any sample
+  std::deque<kernel::PageFault> faults_;
+  std::map<std::uint32_t, recording::ThreadNumber> thread_numbers_;  // by tid, while it runs
   std::uint64_t last_ns_ = 0;
   std::unique_ptr<LiveBlocks> live_;  // null: nobody asked for leaks
   ThreadStopper stopper_;

@@ -19,6 +19,7 @@ void RecordedProcess::sample(std::uint64_t time_ns) {
   const auto reading = gauge_.read();
   if (!reading) return;
   last_ns_ = std::max(last_ns_, time_ns);
+  most_resident_ = std::max(most_resident_, reading->resident);
   std::uint64_t agent_bytes =
       slot_.slot().nodes_taken.load(std::memory_order_relaxed) * sizeof(wire::Node);
   for (const Thread& thread : threads_) {
@@ -35,6 +36,36 @@ void RecordedProcess::sample(std::uint64_t time_ns) {
                                        .minor_faults = reading->minor_faults,
                                        .major_faults = reading->major_faults,
                                        .proportional = reading->proportional});
+}
+
+void RecordedProcess::sample_at_peak(std::uint64_t time_ns) {
+  constexpr Bytes kLeastStep{256 << 10};
+  const Bytes step = std::max(kLeastStep, Bytes{most_resident_.count / 256});
+  if (writer_ == nullptr || gauge_.resident() < most_resident_ + step) return;
+  sample(time_ns);
+}
+
+void RecordedProcess::add_page_faults(std::span<const kernel::PageFault> faults) {
+  faults_.insert(faults_.end(), faults.begin(), faults.end());
+}
+
+void RecordedProcess::note_touch_watch(const std::string& refusal, std::uint64_t lost) {
+  if (writer_ == nullptr) return;
+  writer_->add(recording::TouchWatch{.time_ns = last_ns_, .refusal = refusal, .lost = lost});
+}
+
+// An interrupted instruction counts as its address and 1: minus one, it is in that instruction, as
+// a return address is in the call.
+void RecordedProcess::write_page_faults(std::uint64_t until_ns) {
+  for (; !faults_.empty() && faults_.front().time_ns <= until_ns; faults_.pop_front()) {
+    const kernel::PageFault& fault = faults_.front();
+    last_ns_ = std::max(last_ns_, fault.time_ns);
+    writer_->add(
+        recording::Touch{.time_ns = last_ns_,
+                         .thread = number_of_thread(static_cast<std::uint32_t>(fault.tid)),
+                         .address = fault.address,
+                         .stack = writer_->stack(0, frame_of(fault.instruction.value + 1))});
+  }
 }
 
 void RecordedProcess::define_sources() {

@@ -10,10 +10,13 @@
 #include <fmt/format.h>
 #include <map>
 #include <memory>
+#include <ranges>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "kernel/page_fault_watch.h"
+#include "kernel/proc_file.h"
 #include "kernel/ptrace.h"
 #include "sources/joined_process.h"
 #include "sources/own_signals.h"
@@ -27,6 +30,7 @@ namespace {
 constexpr std::uint64_t kLeastSleepNs = 1'000'000;
 constexpr std::uint64_t kMostSleepNs = 8'000'000;
 constexpr std::uint64_t kSampleNs = 10'000'000;
+constexpr std::uint64_t kLookForPeaksNs = 2'000'000;
 constexpr std::uint64_t kLookForEndsNs = 5'000'000;  // two system calls, and one for each process
 
 recording::Ending ending_of(int wait_status) {
@@ -63,6 +67,8 @@ class Recorder {
   bool begin_process(std::uint32_t number);
   void drain();
   void sample();
+  void watch_page_faults(Result<std::unique_ptr<kernel::PageFaultWatch>> watch);
+  void read_page_faults();
   void wait_for_command(int flags);
   void end_processes();
   bool is_time_to_look_for_ends();
@@ -79,13 +85,18 @@ class Recorder {
   std::uint32_t slots_seen_ = 0;
   std::vector<std::uint32_t> claimed_;  // slots whose agents were not ready when we looked
   std::vector<Running> processes_;
-  std::map<pid_t, unsigned> images_;  // programs that a process has been
+  std::map<pid_t, unsigned> images_;            // programs that a process has been
+  std::map<std::uint32_t, std::string> paths_;  // of recordings, by slot
   RecordOutcome outcome_;
   pid_t command_ = 0;
   std::unique_ptr<JoinedProcess> joined_;  // null where we started the command
   bool has_ended_ = false;
   int wait_status_ = 0;
+  std::unique_ptr<kernel::PageFaultWatch> touch_watch_;  // null: not asked for, or refused
+  std::string touch_refusal_;
+  std::vector<kernel::PageFault> early_faults_;  // of processes that are not known yet
   std::uint64_t sampled_ns_ = 0;
+  std::uint64_t looked_for_peaks_ns_ = 0;
   std::uint64_t looked_for_ends_ns_ = 0;
   std::uint64_t sleep_ns_ = kLeastSleepNs;
   bool was_rung_ = false;  // by an agent, since the last sleep began
@@ -94,7 +105,7 @@ class Recorder {
 Recorder::Recorder(const RecordOptions& options, kernel::SharedFile file,
                    kernel::SharedMapping head)
     : options_(options), file_(std::move(file)), head_(std::move(head)) {
-  modules_ = unwind::make_module_cache({});
+  modules_ = unwind::make_module_cache({.libc_source_lines = false});
   channel().settings = {.most_frames = options.most_frames,
                         .free_stacks = options.free_stacks ? 1U : 0U,
                         .overflow = options.overflow,
@@ -134,16 +145,51 @@ bool Recorder::begin_process(std::uint32_t number) {
   const unsigned image = ++images_[pid];
   std::string path =
       pid == command_ && image == 1 ? options_.output : recording_name(options_.output, pid, image);
-  auto process = std::make_unique<RecordedProcess>(std::move(*slot), std::move(path),
-                                                   options_.sample, modules_, options_.finds_leaks);
+  // A parent has its slot before it forks, and so a lower number.
+  std::string origin;
+  if (const std::uint32_t parent = RecordedProcess::origin_slot_plus_1(view.slot()); parent != 0) {
+    if (const auto found = paths_.find(parent - 1); found != paths_.end()) origin = found->second;
+  }
+  paths_[number] = path;
+  auto process = std::make_unique<RecordedProcess>(
+      std::move(*slot), std::move(path), options_.sample, modules_, options_.finds_leaks, origin);
+  if (options_.first_touch) process->note_touch_watch(touch_refusal_, 0);
   processes_.push_back({.slot = number, .process = std::move(process)});
   return true;
 }
 
+void Recorder::watch_page_faults(Result<std::unique_ptr<kernel::PageFaultWatch>> watch) {
+  if (watch) {
+    touch_watch_ = std::move(*watch);
+  } else {
+    touch_refusal_ = watch.error().message;
+  }
+}
+
+// Those of a program that has just begun come before its agent has a slot.
+void Recorder::read_page_faults() {
+  constexpr std::size_t kMostEarly = 100'000;
+  std::vector<kernel::PageFault> faults = touch_watch_->read();
+  for (kernel::PageFault& fault : faults) fault.time_ns -= std::min(fault.time_ns, begin_ns_);
+  faults.insert(faults.begin(), early_faults_.begin(), early_faults_.end());
+  early_faults_.clear();
+  for (const Running& running : std::views::reverse(processes_)) {
+    const pid_t pid = running.process->pid();
+    const auto others =
+        std::stable_partition(faults.begin(), faults.end(),
+                              [pid](const kernel::PageFault& fault) { return fault.pid == pid; });
+    running.process->add_page_faults({faults.begin(), others});
+    faults.erase(faults.begin(), others);
+  }
+  if (faults.size() <= kMostEarly) early_faults_ = std::move(faults);
+}
+
 void Recorder::drain() {
   find_processes();
+  channel().beat.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t ticks = wire::now_ticks_before_loads();
   clock_.measure(ticks, monotonic_ns());
+  if (touch_watch_ != nullptr) read_page_faults();
   for (const Running& running : processes_) {
     running.process->drain(ticks, clock_);
     if (options_.finds_leaks) running.process->search_if_asked(clock_);
@@ -152,7 +198,13 @@ void Recorder::drain() {
 
 void Recorder::sample() {
   const std::uint64_t now = monotonic_ns();
-  if (now - sampled_ns_ < kSampleNs) return;
+  if (now - sampled_ns_ < kSampleNs) {
+    if (now - looked_for_peaks_ns_ < kLookForPeaksNs) return;
+    looked_for_peaks_ns_ = now;
+    for (const Running& running : processes_) running.process->sample_at_peak(now - begin_ns_);
+    return;
+  }
+  looked_for_peaks_ns_ = now;
   sampled_ns_ = now;
   for (const Running& running : processes_) running.process->sample(now - begin_ns_);
 }
@@ -195,6 +247,10 @@ void Recorder::end_processes() {
       ending = ending_of(wait_status_);
     }
     ending.time_ns = monotonic_ns() - begin_ns_;
+    if (touch_watch_ != nullptr) {
+      read_page_faults();
+      process.note_touch_watch("", touch_watch_->lost());
+    }
     outcome_.recordings.push_back(process.finish(ending, clock_));
     file_.discard(wire::slot_offset(processes_[i].slot), wire::kSlotBytes);
     processes_.erase(processes_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -232,6 +288,10 @@ Result<RecordOutcome> Recorder::run_process() {
   auto joined = JoinedProcess::join(options_, file_);
   if (!joined) return std::unexpected(joined.error());
   joined_ = std::move(*joined);
+  if (options_.first_touch) {
+    watch_page_faults(
+        kernel::PageFaultWatch::of_threads(kernel::read_thread_ids(options_.process)));
+  }
   command_ = options_.process;
   if (options_.on_joined) options_.on_joined();
   record_until_done();
@@ -244,6 +304,7 @@ Result<RecordOutcome> Recorder::run_command() {
   const std::string preload = before == nullptr || *before == '\0'
                                   ? options_.agent
                                   : fmt::format("{}:{}", options_.agent, before);
+  if (options_.first_touch) watch_page_faults(kernel::PageFaultWatch::of_children());
   auto child = spawn(options_.program, options_.command,
                      {{"LD_PRELOAD", preload}, {wire::kChannelVariable, file_.path()}}, signals);
   if (!child) return std::unexpected(child.error());

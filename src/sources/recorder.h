@@ -27,6 +27,7 @@ struct RecordOptions {
   Bytes sample;  // mean distance of sampled bytes; 0: every allocation
   wire::Overflow overflow = wire::Overflow::kWait;
   bool finds_leaks = false;
+  bool first_touch = false;  // record page faults, too
 };
 
 struct RecordOutcome {

@@ -1,13 +1,11 @@
 // Between fork and execve the child calls async-signal-safe functions only.
 #include "sources/spawn.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <string_view>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,30 +14,6 @@
 
 namespace mini::sources {
 namespace {
-
-std::vector<char*> pointers(std::vector<std::string>& words) {
-  std::vector<char*> list;
-  list.reserve(words.size() + 1);
-  for (std::string& word : words) list.push_back(word.data());
-  list.push_back(nullptr);
-  return list;
-}
-
-std::vector<std::string> environment_with(
-    const std::vector<std::pair<std::string, std::string>>& variables) {
-  std::vector<std::string> environment;
-  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
-    const std::string_view text = *variable;
-    const auto is_replaced = [text](const auto& set) {
-      return text.starts_with(set.first) && text.substr(set.first.size()).starts_with('=');
-    };
-    if (std::ranges::none_of(variables, is_replaced)) environment.emplace_back(text);
-  }
-  for (const auto& [name, value] : variables) {
-    environment.push_back(fmt::format("{}={}", name, value));
-  }
-  return environment;
-}
 
 // execve's errno arrives on `status`; nothing where it succeeds and closes it.
 [[noreturn]] void run_child(const char* path, char* const* command, char* const* shell_command,
@@ -57,15 +31,14 @@ std::vector<std::string> environment_with(
 }  // namespace
 
 Result<pid_t> spawn(const std::string& path, const std::vector<std::string>& command,
-                    const std::vector<std::pair<std::string, std::string>>& variables,
-                    const OwnSignals& signals) {
+                    const Variables& variables, const OwnSignals& signals) {
   std::vector<std::string> words = command;
   std::vector<std::string> shell_words = {"/bin/sh", path};
   shell_words.insert(shell_words.end(), command.begin() + 1, command.end());
   std::vector<std::string> environment_words = environment_with(variables);
-  const std::vector<char*> arguments = pointers(words);
-  const std::vector<char*> shell_arguments = pointers(shell_words);
-  const std::vector<char*> environment = pointers(environment_words);
+  const std::vector<char*> arguments = pointers_to(words);
+  const std::vector<char*> shell_arguments = pointers_to(shell_words);
+  const std::vector<char*> environment = pointers_to(environment_words);
   // As shells have it: text without "#!" is theirs to run.
   const bool is_script = kernel::classify_file(path) == kernel::FileKind::kOther;
   std::array<int, 2> ends{};

@@ -97,8 +97,9 @@ void StoppedProcess::read_registers() {
     if (const auto registers = kernel::read_registers(thread.tid)) {
       inspected.stack_pointer = Address{registers->dwarf.at(kStackPointerRegister)};
       inspected.thread_pointer = Address{registers->thread_pointer};
+      inspected.registers.assign(registers->dwarf.begin(), registers->dwarf.end());
     }
-    threads_.push_back(inspected);
+    threads_.push_back(std::move(inspected));
   }
 }
 

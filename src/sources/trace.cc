@@ -23,7 +23,7 @@ Result<TraceOutcome> trace_launched(const TraceOptions& options, TraceSink& sink
                 ENOEXEC);
   }
   const OwnSignals signals(OwnSignals::Mode::kLaunch);
-  const auto launched = launch(*path, options.command, options.use_seccomp,
+  const auto launched = launch(*path, options.command, options.settings, options.use_seccomp,
                                Tracer::ptrace_options(true, options.use_seccomp), signals);
   if (!launched) return std::unexpected(launched.error());
   if (options.use_seccomp && !launched->filtered) {

@@ -11,12 +11,14 @@
 #include "base/result.h"
 #include "model/event.h"
 #include "model/process.h"
+#include "sources/target_settings.h"
 #include "unwind/unwinder.h"
 
 namespace mini::sources {
 
 struct TraceOptions {
   std::vector<std::string> command;  // CMD ARG…; empty when attaching
+  TargetSettings settings;           // of the command
   pid_t attach_pid = 0;
   bool follow = true;  // children too
   bool stacks = true;

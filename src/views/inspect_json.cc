@@ -1,7 +1,7 @@
 #include <string_view>
 
 #include "explain/memory_ledger.h"
-#include "views/inspect_view.h"
+#include "views/inspect_parts.h"
 #include "views/json_writer.h"
 
 namespace mini::views {
@@ -57,6 +57,15 @@ void write_heap(JsonWriter& json, const Inspection& inspection) {
   json.key("thresholds_fixed").boolean(heap.parameters.thresholds_are_fixed);
   json.key("caches_not_found").number(heap.caches_not_found);
   json.key("damages").number(heap.damages_count);
+  json.key("counters").begin_array();
+  for (const model::HeapCounter& counter : heap.counters) {
+    json.begin_object();
+    json.key("name").string(counter.name);
+    json.key("counted").number(counter.counted);
+    json.key("found").number(counter.found);
+    json.end_object();
+  }
+  json.end_array();
   json.end_object();
 }
 
@@ -132,6 +141,10 @@ void write_pins(JsonWriter& json, const Inspection& inspection) {
     json.key("bytes").bytes(pin.size);
     json.key("pinned_bytes").bytes(pin.pinned);
     json.key("arena").string(explain::arena_name(inspection, pin.arena));
+    json.key("hint").string_or_null(pin.hint);
+    json.key("stack").begin_array();
+    for (const std::string& frame : pin.stack) json.string(frame);
+    json.end_array();
     json.end_object();
   }
   json.end_array();
@@ -148,6 +161,18 @@ void write_sizes(JsonWriter& json, const Inspection& inspection) {
     json.key("live_bytes").bytes(row.live.size);
     json.key("free_chunks").number(row.free.pieces);
     json.key("free_bytes").bytes(row.free.size);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_block_sizes(JsonWriter& json, const model::BlockSizes& sizes) {
+  json.key("block_sizes").begin_array();
+  for (const model::BlockSizeRow& row : sizes.rows()) {
+    json.begin_object();
+    json.key("block_bytes").bytes(row.block_size);
+    json.key("blocks").number(row.blocks);
+    json.key("bytes").bytes(row.size());
     json.end_object();
   }
   json.end_array();
@@ -211,6 +236,17 @@ void write_pieces(JsonWriter& json, const Inspection& inspection, const model::P
   json.end_object();
 }
 
+void write_pause(JsonWriter& json, const Inspection& inspection) {
+  json.key("pause_ns").number(inspection.pause_ns);
+  json.key("max_pause_ns");
+  inspection.most_pause_ns ? json.number(*inspection.most_pause_ns) : json.null();
+  json.key("heap_bytes_to_read").bytes(inspection.heap_to_read);
+  json.key("heap_bytes_in_pause").bytes(inspection.heap_in_pause);
+  json.key("inconsistencies");
+  const bool counts = inspection.heap && !inspection.is_of_one_moment();
+  json.number(counts ? inspection.heap->damages_count : 0);
+}
+
 }  // namespace
 
 void write_inspection_json(std::string& out, const Inspection& inspection,
@@ -226,7 +262,7 @@ void write_inspection_json(std::string& out, const Inspection& inspection,
   json.key("pid").signed_number(inspection.pid);
   json.key("executable").string_or_null(inspection.executable);
   json.key("threads").number(inspection.threads.size());
-  json.key("pause_ns").number(inspection.pause_ns);
+  write_pause(json, inspection);
   json.key("rss_bytes").bytes_or_null(inspection.resident);
   json.key("virtual_bytes").bytes(inspection.mapped);
   json.key("swap_bytes").bytes(inspection.swapped);
@@ -238,11 +274,15 @@ void write_inspection_json(std::string& out, const Inspection& inspection,
   write_bins(json, inspection);
   write_pins(json, inspection);
   write_sizes(json, inspection);
+  if (options.block_sizes != nullptr) write_block_sizes(json, *options.block_sizes);
   write_findings(json, inspection, findings);
   json.key("losses").begin_array();
   for (const std::string& loss : inspection.losses) json.string(loss);
   json.end_array();
   write_pieces(json, inspection, query, options);
+  write_lost_json(json, inspection);
+  if (options.trim) write_trim_json(json, *options.trim);
+  if (options.map != nullptr) write_map_json(json, inspection, *options.map, options);
   json.end_object();
   out += '\n';
 }

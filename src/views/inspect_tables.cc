@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "explain/memory_ledger.h"
+#include "views/flow.h"
 #include "views/inspect_view.h"
 #include "views/place_table.h"
 #include "views/report_text.h"
@@ -184,18 +185,27 @@ void write_inspect_pins(std::string& out, const Inspection& inspection,
   const std::size_t shown = std::min(pins.size(), options.top);
   write_heading(out, options.style, "What keeps free memory",
                 "blocks that have free pages on both sides");
-  TextTable table;
-  table.add_column("keeps", Align::kRight);
-  table.add_column("blocks", Align::kRight);
-  table.add_column("bytes", Align::kRight);
-  table.add_column("first block", Align::kLeft);
-  table.add_column("arena", Align::kLeft);
-  for (std::size_t i = 0; i < shown; ++i) {
-    table.add_row({format_bytes(pins[i].pinned), format_count(pins[i].blocks),
-                   format_bytes(pins[i].size), format_address(pins[i].first_block),
-                   explain::arena_name(inspection, pins[i].arena)});
+  PlaceTable table({"keeps", "blocks", "bytes"}, "first block, where, what it holds");
+  std::uint64_t blocks = 0;
+  Bytes pinned;
+  for (const model::HeapPin& pin : std::span(pins).first(shown)) {
+    blocks += pin.blocks;
+    pinned += pin.pinned;
+    table.add_row({format_bytes(pin.pinned), format_count(pin.blocks), format_bytes(pin.size)},
+                  fmt::format("{}, {}{}{}", format_address(pin.first_block),
+                              explain::arena_name(inspection, pin.arena),
+                              pin.hint.empty() ? "" : ", ", pin.hint),
+                  pin.stack);
   }
   table.write(out, options.style);
+  const Bytes now = inspection.account.returnable;
+  const std::string which =
+      blocks == 1 ? "this block" : fmt::format("these {} blocks", format_count(blocks));
+  Flow(out, options.style, 2)
+      .column(2)
+      .put(fmt::format("If {} moved elsewhere, {} could go back: {} more than now.", which,
+                       format_bytes(now + pinned), format_bytes(pinned)))
+      .end_line();
 }
 
 void write_inspect_sizes(std::string& out, const Inspection& inspection,

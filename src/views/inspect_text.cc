@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "explain/memory_ledger.h"
 #include "views/flow.h"
-#include "views/inspect_view.h"
+#include "views/inspect_parts.h"
 #include "views/report_text.h"
 #include "views/report_view.h"
 #include "views/terminal_heading.h"
@@ -19,6 +19,7 @@ using model::PieceUse;
 
 constexpr std::size_t kLabelColumn = 2;
 constexpr std::size_t kValueColumn = 16;
+constexpr std::uint64_t kLongPauseNs = 50'000'000;  // from there on it is said why
 
 class Lines {
  public:
@@ -46,8 +47,24 @@ std::string pause_words(const Inspection& inspection) {
   if (inspection.source == Inspection::Source::kCore)
     return "a core file: it does not run any more";
   if (inspection.pause_ns == 0) return "not stopped: what changed meanwhile may not fit together";
-  return fmt::format("stopped for {}, {}", report_time(inspection.pause_ns),
-                     counted(inspection.threads.size(), "thread"));
+  const std::string stopped = fmt::format("stopped for {}, {}", report_time(inspection.pause_ns),
+                                          counted(inspection.threads.size(), "thread"));
+  const Bytes left = inspection.heap_to_read - inspection.heap_in_pause;
+  if (left != Bytes{}) {
+    return fmt::format(
+        "{}: {} of the heap's {} were copied, {} read as it ran on; {} did not fit together",
+        stopped, format_bytes(inspection.heap_in_pause), format_bytes(inspection.heap_to_read),
+        format_bytes(left), counted(inspection.heap ? inspection.heap->damages_count : 0, "place"));
+  }
+  if (inspection.decoded_in_pause && inspection.heap_to_read != Bytes{}) {
+    return fmt::format("{}: a heap of {} is too large to be copied first; --max-pause MS bounds it",
+                       stopped, format_bytes(inspection.heap_to_read));
+  }
+  if (inspection.pause_ns > kLongPauseNs && inspection.heap_to_read != Bytes{}) {
+    return fmt::format("{}, to copy {} of the heap; --max-pause MS bounds it", stopped,
+                       format_bytes(inspection.heap_to_read));
+  }
+  return stopped;
 }
 
 void write_heap_lines(Lines& lines, const Inspection& inspection) {
@@ -113,10 +130,16 @@ std::string use_words(PieceUse use) {
       return "a free chunk in a large bin";
     case PieceUse::kSlab:
       return "a free block in its slab";
+    case PieceUse::kDepot:
+      return "a free block between one thread's cache and the next";
+    case PieceUse::kFreePages:
+      return "free pages";
     case PieceUse::kTop:
       return "the top chunk, the free end of the arena";
     case PieceUse::kAllocator:
       return "the allocator's own";
+    case PieceUse::kSlabRest:
+      return "the end of a slab, too short for a block";
     case PieceUse::kForeign:
       return "memory that was got by moving the break, not by malloc";
     case PieceUse::kUnknown:
@@ -215,6 +238,10 @@ void write_inspection(std::string& out, const Inspection& inspection,
     return;
   }
   write_summary(out, inspection, options);
+  if (options.trim) write_inspect_trim(out, *options.trim, options);
+  if (options.map != nullptr) write_inspect_map(out, inspection, *options.map, options);
+  if (options.show_lost) write_inspect_lost(out, inspection, options);
+  if (options.map != nullptr || options.show_lost) return;
   write_report_findings(out, findings, options.style);
   write_inspect_ledger(out, inspection, options);
   write_inspect_arenas(out, inspection, options);

@@ -6,16 +6,23 @@
 #include <string>
 
 #include "explain/heap_findings.h"
+#include "model/block_sizes.h"
+#include "model/heap_map.h"
 #include "model/inspection.h"
 #include "model/piece_query.h"
+#include "model/trim_trial.h"
 #include "views/text_style.h"
 
 namespace mini::views {
 
 struct InspectOptions {
   TextStyle style;
-  std::size_t top = 10;           // rows of each table
-  bool show_pieces = false;       // the list of `query` instead of the tables
+  std::size_t top = 10;                            // rows of each table
+  bool show_pieces = false;                        // the list of `query` instead of the tables
+  bool show_lost = false;                          // lost blocks instead of the tables
+  const model::HeapMap* map = nullptr;             // drawn instead of the tables
+  const model::BlockSizes* block_sizes = nullptr;  // for the JSON
+  std::optional<model::TrimTrial> trim;            // shown first
   std::optional<Address> around;  // what `query` has of an address instead of the tables
 };
 

@@ -48,7 +48,8 @@ void write_totals(JsonWriter& json, const HeapProfile& profile) {
   const bool has_kernel = profile.kernel.samples != 0;
   json.key("totals").begin_object();
   json.key("allocations").number(totals.allocated.blocks);
-  json.key("frees").number(totals.freed.blocks + profile.losses.frees_not_seen);
+  json.key("frees").number(totals.freed.blocks + profile.inheritance.freed.blocks +
+                           profile.losses.frees_not_seen);
   json.key("allocated_bytes").number(totals.allocated.bytes);
   write_error(json, totals);
   json.key("freed_blocks").number(totals.freed.blocks);
@@ -72,6 +73,10 @@ void write_totals(JsonWriter& json, const HeapProfile& profile) {
   kernel("agent_rss_bytes", profile.kernel.agent_resident);
   kernel("peak_break_bytes", profile.kernel.most_break);
   kernel("last_break_bytes", profile.kernel.last_break);
+  json.key("rss_at_peak_bytes")
+      .bytes_or_null(has_kernel ? std::optional(profile.kernel.resident_at_peak) : std::nullopt);
+  json.key("rss_at_peak_time_ns");
+  has_kernel ? json.number(profile.kernel.at_peak_time_ns) : json.null();
   json.key("peak_pss_bytes")
       .bytes_or_null(profile.kernel.most_proportional.count != 0
                          ? std::optional(profile.kernel.most_proportional)
@@ -262,6 +267,7 @@ void write_report_json(Output& output, const HeapProfile& profile,
   json.key("is_estimate").boolean(profile.is_estimate);
   json.key("focus").string_or_null(options.focus);
   write_totals(json, profile);
+  write_inheritance(json, profile);
   write_losses(json, profile);
   write_findings(json, findings);
   StackLists lists(output, json, profile, options.top);
@@ -272,6 +278,8 @@ void write_report_json(Output& output, const HeapProfile& profile,
   write_suppressions(json, profile);
   write_threads(json, profile);
   write_ranges(json, profile);
+  write_usable(json, profile);
+  write_first_touch(json, profile);
   write_mappings(json, profile);
   write_timeline(json, profile);
   json.end_object();

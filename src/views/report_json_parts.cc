@@ -32,6 +32,89 @@ void write_process(JsonWriter& json, const HeapProfile& profile) {
   json.end_object();
 }
 
+void write_inheritance(JsonWriter& json, const HeapProfile& profile) {
+  const model::Inheritance& inherited = profile.inheritance;
+  using State = model::Inheritance::State;
+  json.key("inherited");
+  if (inherited.state == State::kNone) {
+    json.null();
+    return;
+  }
+  const auto amounts = [&](model::Amount at_fork, model::Amount freed) {
+    json.key("bytes").number(at_fork.bytes).key("count").number(at_fork.blocks);
+    json.key("freed_bytes").number(freed.bytes).key("freed_count").number(freed.blocks);
+  };
+  json.begin_object();
+  json.key("is_known").boolean(inherited.state == State::kKnown);
+  json.key("recording").string(inherited.recording).key("fork").number(inherited.fork);
+  json.key("parent_pid").number(inherited.parent_pid);
+  amounts(inherited.at_fork, inherited.freed);
+  json.key("stacks").begin_array();
+  for (const model::InheritedProfile& stack : inherited.stacks) {
+    json.begin_object();
+    amounts(stack.at_fork, stack.freed);
+    write_frames(json, profile, stack.node);
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_usable(JsonWriter& json, const HeapProfile& profile) {
+  json.key("usable");
+  if (!profile.usable.is_known) {
+    json.null();
+    return;
+  }
+  const auto amounts = [&](const model::UsableProfile& one) {
+    json.key("allocations").number(one.allocated.blocks);
+    json.key("requested_bytes").number(one.allocated.bytes);
+    json.key("usable_bytes").number(one.allocated_usable_bytes);
+    json.key("peak_blocks").number(one.peak.blocks);
+    json.key("peak_requested_bytes").number(one.peak.bytes);
+    json.key("peak_usable_bytes").number(one.peak_usable_bytes);
+  };
+  json.begin_object();
+  amounts(profile.usable.totals);
+  json.key("classes").begin_array();
+  for (const model::UsableProfile& one : profile.usable.classes) {
+    json.begin_object();
+    json.key("least_usable_bytes").number(one.least_usable_bytes);
+    json.key("most_usable_bytes").number(one.most_usable_bytes);
+    amounts(one);
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_first_touch(JsonWriter& json, const HeapProfile& profile) {
+  const model::FirstTouch& touch = profile.first_touch;
+  using State = model::FirstTouch::State;
+  json.key("first_touch");
+  if (touch.state == State::kNotAsked) {
+    json.null();
+    return;
+  }
+  json.begin_object();
+  json.key("refusal").string_or_null(touch.refusal);
+  json.key("in_blocks_bytes").number(touch.in_blocks.bytes);
+  json.key("in_mappings_bytes").number(touch.in_mappings.bytes);
+  json.key("elsewhere_bytes").number(touch.elsewhere.bytes);
+  json.key("lost_faults").number(touch.lost);
+  const auto list = [&](const char* name, const std::vector<model::TouchProfile>& stacks) {
+    json.key(name).begin_array();
+    for (const model::TouchProfile& stack : stacks) {
+      json.begin_object();
+      json.key("bytes").number(stack.touched.bytes).key("pages").number(stack.touched.blocks);
+      write_frames(json, profile, stack.node);
+      json.end_object();
+    }
+    json.end_array();
+  };
+  list("owners", touch.owners);
+  list("touchers", touch.touchers);
+  json.end_object();
+}
+
 void write_losses(JsonWriter& json, const HeapProfile& profile) {
   const model::ProfileLosses& losses = profile.losses;
   json.key("losses").begin_object();

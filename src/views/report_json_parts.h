@@ -11,6 +11,12 @@
 namespace mini::views {
 
 void write_process(JsonWriter& json, const model::HeapProfile& profile);
+/// null of a process that began with nothing.
+void write_inheritance(JsonWriter& json, const model::HeapProfile& profile);
+/// null where the allocator was not asked.
+void write_usable(JsonWriter& json, const model::HeapProfile& profile);
+/// null where page faults were not asked for.
+void write_first_touch(JsonWriter& json, const model::HeapProfile& profile);
 void write_losses(JsonWriter& json, const model::HeapProfile& profile);
 void write_findings(JsonWriter& json, std::span<const explain::Finding> findings);
 /// Of a stack: its place, and its frames.

@@ -190,6 +190,77 @@ void write_mappings(std::string& out, const HeapProfile& profile, const ReportOp
   table.write(out, options.style);
 }
 
+/// The classes that cost the most at the peak.
+void write_usable(std::string& out, const HeapProfile& profile, const ReportOptions& options) {
+  const auto overhead = [](const model::UsableProfile& one) {
+    return one.peak_usable_bytes - one.peak.bytes;
+  };
+  std::vector<model::UsableProfile> order = profile.usable.classes;
+  std::erase_if(order, [](const model::UsableProfile& one) { return one.peak.blocks == 0; });
+  if (order.empty()) return;
+  std::ranges::stable_sort(order, std::greater(), overhead);
+  const std::size_t shown = std::min(order.size(), options.top);
+  write_heading(out, options.style, "Requested against usable, at the peak",
+                fmt::format("{} of {} sizes", shown, format_count(order.size())));
+  TextTable table;
+  for (const char* const title : {"usable", "blocks", "requested", "given", "not asked for"}) {
+    table.add_column(title, Align::kRight);
+  }
+  for (std::size_t i = 0; i < shown; ++i) {
+    const model::UsableProfile& one = order[i];
+    const bool is_range = one.least_usable_bytes != one.most_usable_bytes;
+    table.add_row({(is_range ? "from " : "") + report_bytes(one.least_usable_bytes),
+                   format_count(one.peak.blocks), report_bytes(one.peak.bytes),
+                   report_bytes(one.peak_usable_bytes),
+                   fmt::format("{}, {}", report_bytes(overhead(one)),
+                               share(overhead(one), one.peak_usable_bytes))});
+  }
+  table.write(out, options.style);
+}
+
+void write_touches(std::string& out, const HeapProfile& profile, const ReportOptions& options,
+                   std::vector<model::TouchProfile> order, std::string_view title) {
+  if (order.empty()) return;
+  std::ranges::stable_sort(order, std::greater(),
+                           [](const model::TouchProfile& one) { return one.touched.bytes; });
+  std::uint64_t all = 0;
+  for (const model::TouchProfile& one : order) all += one.touched.bytes;
+  const std::size_t shown = std::min(order.size(), options.top);
+  write_heading(out, options.style, title,
+                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  PlaceTable table({"bytes", "share", "pages"});
+  for (std::size_t i = 0; i < shown; ++i) {
+    const explain::ProfileStackView view = explain::stack_view(profile, order[i].node);
+    table.add_row({report_bytes(order[i].touched.bytes), share(order[i].touched.bytes, all),
+                   format_count(order[i].touched.blocks)},
+                  explain::describe_place(view),
+                  callers_of(view, options.depth.value_or(kCallers)));
+  }
+  table.write(out, options.style);
+}
+
+void write_inherited(std::string& out, const HeapProfile& profile, const ReportOptions& options) {
+  std::vector<const model::InheritedProfile*> order;
+  for (const model::InheritedProfile& stack : profile.inheritance.stacks) order.push_back(&stack);
+  if (order.empty()) return;
+  std::ranges::stable_sort(order, std::greater(), [](const model::InheritedProfile* stack) {
+    return stack->at_fork.bytes;
+  });
+  const std::size_t shown = std::min(order.size(), options.top);
+  write_heading(out, options.style,
+                fmt::format("Inherited from process {}", profile.inheritance.parent_pid),
+                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  PlaceTable table({"at the fork", "blocks", "freed since"});
+  for (std::size_t i = 0; i < shown; ++i) {
+    const explain::ProfileStackView view = explain::stack_view(profile, order[i]->node);
+    table.add_row({report_bytes(order[i]->at_fork.bytes), format_count(order[i]->at_fork.blocks),
+                   report_bytes(order[i]->freed.bytes)},
+                  explain::describe_place(view),
+                  callers_of(view, options.depth.value_or(kCallers)));
+  }
+  table.write(out, options.style);
+}
+
 std::vector<std::string> totals_figures(const BlockTotals& totals) {
   return {format_count(totals.allocated.blocks), report_bytes(totals.allocated.bytes),
           report_bytes(totals.peak.bytes), report_bytes(totals.leaked().bytes),
@@ -233,8 +304,14 @@ void write_report_tables(std::string& out, const HeapProfile& profile,
   }
   if (!options.focus.empty()) return;  // what follows is of the whole program
   write_sizes(out, profile, options.style);
+  write_usable(out, profile, options);
+  write_touches(out, profile, options, profile.first_touch.owners,
+                "First touched, by who asked for the memory");
+  write_touches(out, profile, options, profile.first_touch.touchers,
+                "First touched, by the code that did it");
   write_lifetimes(out, profile, options.style);
   write_mappings(out, profile, options);
+  write_inherited(out, profile, options);
   write_report_groups(out, profile, options, explain::Grouping::kThread);
 }
 

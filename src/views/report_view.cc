@@ -153,6 +153,26 @@ void write_leak_scan_lines(SummaryLines& lines, const HeapProfile& profile) {
   lines.counted_line("of that, lost", lost, "derived");
 }
 
+void write_inheritance_lines(SummaryLines& lines, const model::Inheritance& inherited) {
+  using State = model::Inheritance::State;
+  if (inherited.state == State::kNone) return;
+  if (inherited.state == State::kMissing) {
+    lines.line("inherited",
+               fmt::format("not known: {}, its parent's recording, cannot be read here up to the "
+                           "fork",
+                           inherited.recording),
+               "unknown");
+    return;
+  }
+  lines.line(
+      "inherited",
+      fmt::format("{} at its fork from process {}, in no other figure here; of these it "
+                  "freed {}",
+                  amount_text(inherited.at_fork, "block"), inherited.parent_pid,
+                  inherited.freed.blocks == 0 ? "none" : amount_text(inherited.freed, "block")),
+      "derived");
+}
+
 void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
   const model::KernelFigures& kernel = profile.kernel;
   if (kernel.samples == 0) {
@@ -189,6 +209,48 @@ void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
   }
 }
 
+/// Of the moment when live bytes were the most, as near to it as the kernel was asked.
+void write_kernel_at_peak(SummaryLines& lines, const HeapProfile& profile) {
+  const model::KernelFigures& kernel = profile.kernel;
+  if (kernel.resident_at_peak.count == 0 || profile.totals.peak.bytes == 0) return;
+  const bool is_before = kernel.at_peak_time_ns < profile.peak_time_ns;
+  const std::uint64_t apart = is_before ? profile.peak_time_ns - kernel.at_peak_time_ns
+                                        : kernel.at_peak_time_ns - profile.peak_time_ns;
+  lines.line("RSS at that peak",
+             fmt::format("{} for {} live, asked {} {}", format_bytes(kernel.resident_at_peak),
+                         report_bytes(profile.totals.peak.bytes), report_time(apart),
+                         is_before ? "before" : "after"),
+             "measured");
+}
+
+void write_usable_line(SummaryLines& lines, const model::UsableSizes& usable) {
+  if (!usable.is_known || usable.totals.peak.blocks == 0) return;
+  const model::UsableProfile& totals = usable.totals;
+  lines.line("overallocated",
+             fmt::format("{}, {} of what was asked for at the peak: the allocator gave {} for {}",
+                         report_bytes(totals.peak_usable_bytes - totals.peak.bytes),
+                         share_of(totals.peak_usable_bytes - totals.peak.bytes, totals.peak.bytes),
+                         report_bytes(totals.peak_usable_bytes), report_bytes(totals.peak.bytes)),
+             "measured");
+}
+
+void write_touch_line(SummaryLines& lines, const model::FirstTouch& touch) {
+  using State = model::FirstTouch::State;
+  if (touch.state == State::kNotAsked) return;
+  if (touch.state == State::kRefused) {
+    lines.line("first touched", "not recorded: " + touch.refusal, "unknown");
+    return;
+  }
+  lines.line("first touched",
+             fmt::format("{} in blocks, {} in mappings of the program's own, {} elsewhere{}",
+                         report_bytes(touch.in_blocks.bytes), report_bytes(touch.in_mappings.bytes),
+                         report_bytes(touch.elsewhere.bytes),
+                         touch.lost == 0
+                             ? ""
+                             : fmt::format("; {} were missed", counted(touch.lost, "page fault"))),
+             "measured");
+}
+
 void write_losses(std::string& out, const HeapProfile& profile, const TextStyle& style) {
   const model::ProfileLosses& losses = profile.losses;
   const auto say = [&](bool is_so, const std::string& text) {
@@ -223,7 +285,11 @@ void write_report_summary(std::string& out, const HeapProfile& profile, const Te
   write_block_lines(lines, profile, style);
   write_leak_scan_lines(lines, profile);
   write_suppression_lines(lines, profile);
+  write_inheritance_lines(lines, profile.inheritance);
+  write_usable_line(lines, profile.usable);
   write_kernel_lines(lines, profile);
+  write_kernel_at_peak(lines, profile);
+  write_touch_line(lines, profile.first_touch);
   if (profile.is_estimate) {
     Flow(out, style, 4)
         .column(2)

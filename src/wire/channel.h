@@ -15,7 +15,7 @@
 
 namespace mini::wire {
 
-inline constexpr std::uint64_t kMagic = 0x31'79'70'73'70'61'65'68U;  // "heapspy1"
+inline constexpr std::uint64_t kMagic = 0x32'79'70'73'70'61'65'68U;  // "heapspy2"
 
 /// Where an agent finds the channel: the path of the file, as text, in this variable.
 inline constexpr char kChannelVariable[] = "HEAPSPY_CHANNEL";
@@ -49,7 +49,10 @@ struct Channel {
   // Rung by an agent that has something urgent; the recorder sleeps on it.
   std::atomic<std::uint32_t> doorbell;
   std::atomic<std::uint32_t> is_asleep;
-  char agent_path[kMostAgentPathBytes];  // that programs started by these load; "" for none
+  // Counts the recorder's looks at the rings: a thread reads the clock anew after each.
+  alignas(64) std::atomic<std::uint32_t> beat;
+  alignas(
+      64) char agent_path[kMostAgentPathBytes];  // that programs started by these load; "" for none
 };
 
 /// One frame of a stack: where it returns to, and the frame that called. The frames of a process
@@ -82,7 +85,11 @@ struct alignas(64) Slot {
   alignas(64) std::atomic<std::uint32_t> nodes_taken;
   std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
   std::atomic<EndState> end;
-  std::uint32_t is_forked;  // 1: it began with blocks that nobody told of
+  std::uint32_t is_forked;  // 1: it began with blocks that it did not tell of
+  // Where they were told of: the slot of the process that it is a copy of, and which of that one's
+  // forks it was. 0: it does not know.
+  std::uint32_t origin_slot_plus_1;
+  std::uint32_t origin_fork;
   alignas(64) std::uint32_t executable_bytes;
   std::uint32_t command_bytes;
   char executable[kMostExecutableBytes];  // the program's path

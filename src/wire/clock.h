@@ -16,14 +16,6 @@ inline std::uint64_t now_ticks() {
   asm volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(processor)::"memory");
   return (std::uint64_t{high} << 32 | low) & (~std::uint64_t{0} >> 8);
 }
-/// Ordered after nothing but this thread's earlier times, and so of use where no other thread has
-/// any. Half the price.
-inline std::uint64_t now_ticks_alone() {
-  std::uint32_t low = 0;
-  std::uint32_t high = 0;
-  asm volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-  return (std::uint64_t{high} << 32 | low) & (~std::uint64_t{0} >> 8);
-}
 /// Ordered before the loads after it: what they see includes all that has an earlier time and was
 /// seen by anybody then.
 inline std::uint64_t now_ticks_before_loads() {
@@ -36,9 +28,6 @@ inline std::uint64_t now_ticks() {
   std::uint64_t ticks = 0;
   asm volatile("isb; mrs %0, cntvct_el0" : "=r"(ticks)::"memory");
   return ticks & (~std::uint64_t{0} >> 8);
-}
-inline std::uint64_t now_ticks_alone() {
-  return now_ticks();
 }
 inline std::uint64_t now_ticks_before_loads() {
   const std::uint64_t ticks = now_ticks();

@@ -1,20 +1,30 @@
 // What a thread tells the recorder, as words of its ring.
 //
-//   word 0 of each:  [ time: 56 ][ detail: 4 ][ kind: 4 ]        the time is that of clock.h
-//   kAllocation      [ address ]  [ bytes: 40 ][ node: 24 ]      detail: how it was asked for
-//   kLargeAllocation [ address ]  [ node ] [ bytes ]             2^40 bytes or more
-//   kFree            [ address ]
-//   kFreeWithStack   [ address ]  [ node ]
+//   word 0 of each:  [ value: 56 ][ detail: 4 ][ kind: 4 ]
+//   kTime            value: the time, by clock.h, of the records from here on
+//   kAllocation      value: address. [ bytes: 40 ][ node: 24 ]   detail: how it was asked for
+//   kLargeAllocation value: address. [ node ] [ bytes ]          2^40 bytes or more
+//   kFree            value: address
+//   kFreeWithStack   value: address. [ node ]
 //   kModule          [ load bias ] [ begin ] [ end ] [ path bytes: 32 ][ build id bytes: 32 ]
 //                    path, then build id, filled up to words
 //   kModuleGone      [ begin ]
 //   kMapping         [ address ] [ bytes ] [ old address ] [ old bytes ] [ node ]
 //                    detail: MappingOperation; the old ones are 0 but for kRemap
 //   kMarker          [ bytes ], the text, filled up to words
+//   kUsable          [ requested bytes ] [ usable bytes ]    of a block that is told of next
+//   kFork            [ number ]      the process is about to be copied, for the number-th time
 //
-// A free is told before the block is given back, an allocation after it was got. So if what a
-// thread says follows from what another did, its time is later, and the other's record was there
-// before.
+// A free is told before the block is given back, an allocation after it was got. Records of one
+// ring are in order. Between rings it is times that order them, and reading a clock costs more than
+// the rest of a record, so a time stands for all records up to the next one. What must hold is
+//
+//   T1  if a record says what follows from what a record of another ring says (the address was
+//       given out there, the module was told of there), then a time was read between the two: its
+//       own is later, and the other's record could be read at that time
+//
+// PageOwners says which addresses that is about. All others may be off by as long as a time stands:
+// some 10 microseconds in a busy thread, and in any other until the recorder's next beat.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +44,9 @@ enum class RecordKind : std::uint8_t {
   kModuleGone,
   kMapping,
   kMarker,
+  kTime,
+  kFork,
+  kUsable,
 };
 
 /// How a block was asked for: the detail of an allocation.
@@ -50,11 +63,13 @@ struct Mapping {
   std::uint64_t old_bytes = 0;
 };
 
-/// Set in the address of a pool's block: it may be that of the block that the pool is in.
+/// Set in the address of a pool's block: it may be that of the block that the pool is in. In a
+/// record it is kPoolDetail.
 inline constexpr std::uint64_t kPoolAddress = std::uint64_t{1} << 63;
+inline constexpr std::uint8_t kPoolDetail = 8;
 
 inline constexpr unsigned kKindBits = 4;
-inline constexpr unsigned kTimeShift = 8;
+inline constexpr unsigned kValueShift = 8;
 inline constexpr unsigned kNodeBits = 24;
 inline constexpr std::uint64_t kLargeBytes = std::uint64_t{1} << (64 - kNodeBits);
 inline constexpr std::uint32_t kMostPathBytes = 4096;
@@ -68,8 +83,16 @@ inline constexpr std::uint32_t kMostRecordWords =
     kModuleHeadWords + (kMostPathBytes + kMostBuildIdBytes) / 8;
 static_assert(kMostRecordWords < kRingWords / 2);
 
-constexpr std::uint64_t record_word(RecordKind kind, std::uint64_t time, std::uint8_t detail = 0) {
-  return time << kTimeShift | std::uint64_t{detail} << kKindBits | static_cast<std::uint64_t>(kind);
+constexpr std::uint64_t record_word(RecordKind kind, std::uint64_t value = 0,
+                                    std::uint8_t detail = 0) {
+  return value << kValueShift | std::uint64_t{detail} << kKindBits |
+         static_cast<std::uint64_t>(kind);
+}
+/// REQUIRES: detail < kPoolDetail, and no more bits in the address than 56 and kPoolAddress.
+constexpr std::uint64_t block_word(RecordKind kind, std::uint64_t address,
+                                   std::uint8_t detail = 0) {
+  const auto pool = static_cast<std::uint8_t>(address / kPoolAddress * kPoolDetail);
+  return record_word(kind, address, detail | pool);
 }
 constexpr RecordKind kind_of(std::uint64_t word) {
   return static_cast<RecordKind>(word & 0xf);
@@ -78,20 +101,26 @@ constexpr std::uint8_t detail_of(std::uint64_t word) {
   return static_cast<std::uint8_t>(word >> kKindBits & 0xf);
 }
 constexpr std::uint64_t time_of(std::uint64_t word) {
-  return word >> kTimeShift;
+  return word >> kValueShift;
+}
+constexpr std::uint64_t address_of(std::uint64_t word) {
+  return word >> kValueShift | (detail_of(word) / kPoolDetail) * kPoolAddress;
 }
 
 /// Words of a record without the text that follows the head of some; 0 for no kind that there is.
 constexpr std::uint32_t head_words(RecordKind kind) {
   switch (kind) {
+    case RecordKind::kTime:
+    case RecordKind::kFree:
+      return 1;
     case RecordKind::kAllocation:
     case RecordKind::kFreeWithStack:
-      return 3;
-    case RecordKind::kLargeAllocation:
-      return 4;
-    case RecordKind::kFree:
     case RecordKind::kModuleGone:
+    case RecordKind::kFork:
       return 2;
+    case RecordKind::kLargeAllocation:
+    case RecordKind::kUsable:
+      return 3;
     case RecordKind::kModule:
       return kModuleHeadWords;
     case RecordKind::kMapping:

@@ -24,7 +24,12 @@ class RingWriter {
     return at_ + count - seen_tail_ <= kRingWords;
   }
   /// REQUIRES: has_room() said so of all words since the last publish().
-  void put(std::uint64_t word) { words_[at_++ & (kRingWords - 1)] = word; }
+  template <typename... Words>
+  void put(Words... words) {
+    std::uint64_t at = at_;  // not read anew after each store
+    ((words_[at++ & (kRingWords - 1)] = static_cast<std::uint64_t>(words)), ...);
+    at_ = at;
+  }
   void publish() { ring_->head.store(at_, std::memory_order_release); }
 
   /// Of all times, those of writers before this one included.

@@ -77,6 +77,11 @@ void read_heap(const FuzzMemory& memory, const mini::heaps::GlibcMalloc& malloc,
   target.threads.push_back({.id = 1, .thread_pointer = kData + mini::Bytes{choice * 64ULL}});
   target.writable.push_back({kData, kData + mini::Bytes{0x10000}});
   target.writable.push_back({kData + mini::Bytes{0x20000}, kData + mini::Bytes{0x40000}});
+  mini::Address end;
+  for (const mini::AddressRange& range : mini::heaps::survey_glibc_heap(memory, target)) {
+    if (range.begin < end || range.begin >= range.end) __builtin_trap();
+    end = range.end;
+  }
   OrderedSink sink;
   const mini::model::Heap heap = mini::heaps::read_glibc_heap(memory, target, sink);
   if (heap.damages.size() > heap.damages_count) __builtin_trap();
@@ -96,6 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if ((choices[0] & 1) != 0) hints.main_arena = kData + mini::Bytes{choices[1] * 8ULL};
   if ((choices[0] & 2) != 0) hints.mp = kData + mini::Bytes{choices[2] * 8ULL};
   if ((choices[0] & 4) != 0) hints.version = "2.36";
+  if ((choices[0] & 8) != 0) hints.version = "2.43";
   mini::model::MallocState state;
   if (const auto found = mini::heaps::locate_glibc(memory, hints)) {
     state = mini::heaps::read_malloc_state(memory, *found).value_or(state);

@@ -1,62 +1,17 @@
 """heapspy record and report: what the recording says is what the program did, and the program is
 the same with and without it."""
 import collections
-import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
 
-from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, build_target, need
+from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, said
+from recording import RecordTest
 
 
-class Record(SystemTest):
-    def setUp(self):
-        super().setUp()
-        self.file = self.directory / "out.heapspy"
-        # A build under a sanitizer has no agent.
-        if "--agent" in self.record("true").stderr:
-            self.skipTest("there is no agent beside this heapspy")
-        self.file.unlink()
-
-    def record(self, *command, options=(), **run):
-        run.setdefault("env", self.environment)
-        return subprocess.run(
-            [HEAPSPY, "record", "-o", str(self.file), *options, "--", *map(str, command)],
-            capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, **run)
-
-    def report(self, file=None):
-        done = subprocess.run([HEAPSPY, "report", "--json", str(file or self.file)],
-                              capture_output=True, text=True, check=False,
-                              timeout=PATIENCE_SECONDS)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return json.loads(done.stdout)
-
-    def others(self):
-        return sorted(path for path in self.directory.glob("out.*.heapspy"))
-
-    @staticmethod
-    def by_function(report, names):
-        """Sums over the stacks by the innermost of their functions that is one of the names."""
-        sums = collections.defaultdict(lambda: [0, 0, 0])
-        for stack in report["stacks"]:
-            functions = [frame.get("function") for frame in stack["frames"]]
-            name = next((function for function in functions if function in names), None)
-            for i, key in enumerate(("allocations", "allocated_bytes", "live_at_exit_blocks")):
-                sums[name][i] += stack[key]
-        return sums
-
-    def check_same(self, *command, **run):
-        plain = self.run_plain(*command, **run)
-        recorded = self.record(*command, options=["-q"], **run)
-        self.assertEqual(recorded.returncode, plain.returncode, recorded.stderr)
-        self.assertEqual(recorded.stdout, plain.stdout.decode())
-        report = self.report()
-        self.assertEqual(report["totals"]["dropped_events"], 0)
-        self.assertEqual(report["losses"]["frees_not_seen"], 0)
-        self.assertEqual(report["losses"]["lost_blocks"], 0)
-        return report
-
+class Record(RecordTest):
     def test_it_counts_what_the_program_counted(self):
         done = self.record(build_target("recorded"))
         self.assertEqual(done.returncode, 42, done.stderr)
@@ -78,6 +33,49 @@ class Record(SystemTest):
         for file in self.others():
             found = self.by_function(self.report(file), ["in_child"])
             self.assertEqual(found["in_child"], [100, 20000, 0])
+
+    def inherited(self, file):
+        """The pid of a recording, and of what it began with: blocks, bytes, of these freed, by the
+        function that asked for them."""
+        report = self.report(file)
+        self.check_whole(report)
+        inherited = report["inherited"]
+        self.assertTrue(inherited["is_known"])
+        rows = {}
+        for stack in inherited["stacks"]:
+            names = [frame.get("function") for frame in stack["frames"]]
+            for name in ("in_parent", "in_child"):
+                if name in names:
+                    rows[name] = (stack["count"], stack["bytes"], stack["freed_count"],
+                                  stack["freed_bytes"])
+                    break
+        return report["process"]["pid"], inherited["parent_pid"], rows
+
+    def test_a_child_knows_the_blocks_that_it_began_with(self):
+        self.check_same(build_target("forks"))
+        parent = self.report()
+        self.assertIsNone(parent["inherited"])
+        self.assertEqual(parent["totals"]["live_at_exit_blocks"], 0)
+        seen = [self.inherited(file) for file in self.others()]
+        [child] = [one for one in seen if "in_child" not in one[2]]
+        [grandchild] = [one for one in seen if "in_child" in one[2]]
+        self.assertEqual(child[1:], (parent["process"]["pid"],
+                                     {"in_parent": (100, 100000, 30, 30000)}))
+        self.assertEqual(grandchild[1:], (child[0], {"in_parent": (70, 70000, 20, 20000),
+                                                     "in_child": (1, 5000, 1, 5000)}))
+        text = self.report_text(self.directory / f"out.{child[0]}.heapspy")
+        self.assertRegex(text, r"inherited +97.7 KiB in 100 blocks at its fork from process \d+")
+        self.assertRegex(text, r"Inherited from process")
+
+    def test_a_child_says_where_its_parents_recording_is_missing(self):
+        self.record(build_target("forks"))
+        self.file.unlink()
+        for file in self.others():  # the grandchild needs it as well
+            report = self.report(file)
+            self.assertFalse(report["inherited"]["is_known"])
+            self.assertEqual(report["inherited"]["recording"], "out.heapspy")
+            self.assertGreater(report["losses"]["frees_not_seen"], 0)
+            self.assertRegex(self.report_text(file), r"inherited +not known: out.heapspy")
 
     def test_a_program_that_it_starts_is_recorded_too(self):
         done = self.record("sh", "-c", "ls / >/dev/null; exec true")
@@ -156,6 +154,85 @@ class Record(SystemTest):
                 self.assertEqual(sums["in_thread"], [8 * 501, 8 * (500 * 64 + 48), 0])
         if not found:
             self.skipTest("none of the other allocators is installed")
+
+    def test_every_operator_new_counts_once_on_every_allocator(self):
+        libraries = ["", "libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"]
+        minimalloc = pathlib.Path(HEAPSPY).resolve().parent / "../api/libminimalloc.so"
+        if minimalloc.exists():
+            libraries.append(str(minimalloc))
+        for library in libraries:
+            environment = dict(self.environment, LD_PRELOAD=library)
+            if b"cannot be preloaded" in self.run_plain("true", env=environment).stderr:
+                continue
+            with self.subTest(library):
+                # mimalloc ends a program that asks for too much.
+                arguments = ["fails"] if "mimalloc" not in library else []
+                done = self.record(build_target("news"), *arguments, env=environment)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                expected = {name: [int(figure) for figure in figures.split()] for name, figures
+                            in re.findall(r"^(\w+): (.*)$", done.stdout, re.MULTILINE)}
+                self.assertEqual(len(expected), 3)
+                report = self.report()
+                found = self.by_function(report, expected)
+                self.assertEqual({name: found[name] for name in expected}, expected)
+                self.check_whole(report)
+
+    def test_usable_sizes_are_the_allocators_own(self):
+        for library in ("", "libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"):
+            environment = dict(self.environment, LD_PRELOAD=library)
+            if b"cannot be preloaded" in self.run_plain("true", env=environment).stderr:
+                continue
+            with self.subTest(library):
+                done = self.record(build_target("usable"), env=environment)
+                facts = said(done.stdout)
+                usable = self.report()["usable"]
+                # Loaders and libraries may have some small blocks of their own.
+                others = usable["peak_requested_bytes"] - facts["requested number"]
+                self.assertIn(usable["peak_blocks"] - facts["blocks number"], range(64))
+                self.assertIn(others, range(200000))
+                overhead = usable["peak_usable_bytes"] - usable["peak_requested_bytes"]
+                expected = facts["usable number"] - facts["requested number"]
+                # glibc gives a block what is left over of a free chunk, where that is too small to
+                # be one: 16 bytes, which the first block of the size did not have.
+                self.assertLess(abs(overhead - expected), 16 * 64 + expected // 50)
+                for key in ("peak_requested_bytes", "peak_usable_bytes", "peak_blocks"):
+                    self.assertEqual(sum(one[key] for one in usable["classes"]), usable[key])
+                self.assertIn("overallocated", self.report_text())
+
+    def test_page_faults_belong_to_who_asked_for_the_memory(self):
+        done = self.record(build_target("touches"), options=["--first-touch"])
+        facts = said(done.stdout)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        touch = self.report()["first_touch"]
+        if touch["refusal"] is not None:
+            self.assertIn("perf_event_open", touch["refusal"])
+            self.assertIn("not recorded", self.report_text())
+            self.skipTest(touch["refusal"])
+        pages = collections.Counter()
+        for owner in touch["owners"]:
+            names = [frame.get("function") for frame in owner["frames"]]
+            for name in ("half_used", "never_used", "mapped"):
+                if name in names:
+                    pages[name] += owner["pages"]
+        # malloc writes the header of a block, in its first page.
+        self.assertIn(pages["half_used"] - facts["half_used number"], (0, 1))
+        self.assertIn(pages["never_used"], (0, 1))
+        self.assertEqual(pages["mapped"], facts["mapped number"])
+        [toucher] = [one for one in touch["touchers"]
+                     if one["frames"] and one["frames"][0].get("function") == "use_pages"]
+        self.assertEqual(toucher["pages"], facts["half_used number"] + facts["mapped number"])
+        self.assertEqual(touch["in_mappings_bytes"], 4096 * facts["mapped number"])
+        self.assertIn("First touched, by who asked for the memory", self.report_text())
+
+    def test_rss_is_known_at_the_peak(self):
+        # The peak lasts for less than it takes until the next regular sample.
+        python = need("/usr/bin/python3", "python3")
+        self.environment["PYTHONMALLOC"] = "malloc"
+        self.record(python, "-c", "x = [b'x' * 100000 for _ in range(600)]; x.append(0); del x")
+        totals = self.report()["totals"]
+        self.assertGreater(totals["rss_at_peak_bytes"], 30 << 20)
+        self.assertLessEqual(totals["rss_at_peak_bytes"], totals["peak_rss_bytes"])
+        self.assertRegex(self.report_text(), r"RSS at that peak +\S+ MiB for \S+ MiB live")
 
     def test_programs_tell_of_pools_moments_and_pages(self):
         for name in ("annotated", "annotated_non_pie"):

@@ -89,10 +89,10 @@ _heapspy_diff() {
 _heapspy_inspect_value() {
   # The same for `inspect`; its --json takes none either.
   case $1 in
-    -o | --output | --exe) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
+    -o | --output | --exe | --recording) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
     --arena) mapfile -t COMPREPLY < <(compgen -W 'main mmapped' -- "$cur") ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
-    --size | --around | --top | --width) COMPREPLY=() ;;
+    --size | --around | --range | --watch | --top | --width | --max-pause) COMPREPLY=() ;;
     *) return 1 ;;
   esac
 }
@@ -101,11 +101,28 @@ _heapspy_inspect() {
   # A process or a core file.
   _heapspy_inspect_value "$prev" && return
   if [[ $cur == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--exe --no-stop --chunks --arena --size --free --live
-      --around --top --json --output --color --width --help' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W '--exe --no-stop --max-pause --chunks --arena --size --free --live
+      --around --leaks --map --range --watch --recording --try-trim
+      --top --json --output --color --width --help' \
+      -- "$cur")
   else
     mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(ps -eo pid= 2>/dev/null)" -- "$cur")
     compopt -o filenames
+  fi
+}
+
+_heapspy_lab() {
+  # An experiment, or the glossary.
+  case $prev in
+    --html) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && compopt -o filenames && return ;;
+    --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") && return ;;
+    --width) return ;;
+  esac
+  if [[ $cur == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--ask --json --html --color --width --help' -- "$cur")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "glossary $(heapspy lab 2>/dev/null |
+      sed -n 's/^  \([0-9.]*\) .*/\1/p')" -- "$cur")
   fi
 }
 
@@ -113,18 +130,18 @@ _heapspy() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'trace record report diff inspect run help --help --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W 'trace record report diff inspect run lab help --help --version' -- "$cur")
     return
   fi
   case ${COMP_WORDS[1]} in
     help)
-      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace record report diff inspect run' -- "$cur")
+      ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'trace record report diff inspect run lab' -- "$cur")
       return ;;
     report | diff)
       "_heapspy_${COMP_WORDS[1]}"
       return ;;
-    inspect)
-      _heapspy_inspect
+    inspect | lab)
+      "_heapspy_${COMP_WORDS[1]}"
       return ;;
     trace | record | run) ;;
     *) return ;;
@@ -150,7 +167,7 @@ _heapspy() {
   if [[ $cur == -* && ${COMP_WORDS[1]} == run ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--stats --verbose --set --library --help' -- "$cur")
   elif [[ $cur == -* && ${COMP_WORDS[1]} == record ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--pid --duration --output --quiet --max-frames --free-stacks --leaks --sample
+    mapfile -t COMPREPLY < <(compgen -W '--pid --duration --output --quiet --max-frames --free-stacks --leaks --first-touch --sample
       --on-overflow --agent --help' -- "$cur")
   elif [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--pid --no-follow --events --summary --layout --filter

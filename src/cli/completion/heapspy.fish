@@ -34,6 +34,11 @@ function __heapspy_in_run
     test (count $words) -ge 2; and test $words[2] = run
 end
 
+function __heapspy_in_lab
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and test $words[2] = lab
+end
+
 # Prints what the list under the cursor may go on with: "brk," gives "brk,mmap", …
 function __heapspy_list
     set -l head (string match -r '^(?:.*,)?' -- (string replace -r '^--[a-z]+=' '' -- (commandline -ct)))
@@ -49,10 +54,11 @@ complete -c heapspy -n __heapspy_at_command -a report -d 'where the memory of a 
 complete -c heapspy -n __heapspy_at_command -a diff -d 'what changed between two recordings'
 complete -c heapspy -n __heapspy_at_command -a inspect -d 'where each resident byte of a process is'
 complete -c heapspy -n __heapspy_at_command -a run -d 'a program on libminimalloc'
+complete -c heapspy -n __heapspy_at_command -a lab -d 'experiments on malloc'
 complete -c heapspy -n __heapspy_at_command -a help -d 'the options of a command'
 complete -c heapspy -n __heapspy_at_command -s h -l help -d 'show help'
 complete -c heapspy -n __heapspy_at_command -s V -l version -d 'show the version'
-complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace record report diff inspect run'
+complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace record report diff inspect run lab'
 
 complete -c heapspy -n __heapspy_in_trace -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c heapspy -n __heapspy_in_trace -s p -l pid -x -a '(__fish_complete_pids)' -d 'trace a running process'
@@ -85,6 +91,7 @@ complete -c heapspy -n __heapspy_in_record -l max-frames -x -d 'frames of a stac
 complete -c heapspy -n __heapspy_in_record -l free-stacks -d 'the stacks of frees too'
 complete -c heapspy -n __heapspy_in_record -l sample -x -d 'one block in so many bytes (512K)'
 complete -c heapspy -n __heapspy_in_record -l leaks -d 'search for leaks at the end'
+complete -c heapspy -n __heapspy_in_record -l first-touch -d 'record page faults too'
 complete -c heapspy -n __heapspy_in_record -l on-overflow -x -a 'wait drop' -d 'where the program is too fast'
 complete -c heapspy -n __heapspy_in_record -l agent -r -F -d 'the libheapspy-agent.so to use'
 complete -c heapspy -n __heapspy_in_record -s h -l help -d 'show help'
@@ -122,12 +129,19 @@ complete -c heapspy -n __heapspy_in_inspect -F
 complete -c heapspy -n __heapspy_in_inspect -x -a '(__fish_complete_pids)'
 complete -c heapspy -n __heapspy_in_inspect -l exe -r -F -d 'the program of a core'
 complete -c heapspy -n __heapspy_in_inspect -l no-stop -d 'read the process as it runs'
+complete -c heapspy -n __heapspy_in_inspect -l max-pause -x -d 'stop it for so many milliseconds at most'
 complete -c heapspy -n __heapspy_in_inspect -l chunks -d 'the chunks of the heap'
 complete -c heapspy -n __heapspy_in_inspect -l arena -x -a 'main mmapped' -d 'only of an arena'
 complete -c heapspy -n __heapspy_in_inspect -l size -x -d 'only of these sizes'
 complete -c heapspy -n __heapspy_in_inspect -l free -d 'only free ones'
 complete -c heapspy -n __heapspy_in_inspect -l live -d 'only live ones'
 complete -c heapspy -n __heapspy_in_inspect -l around -x -d 'what an address is'
+complete -c heapspy -n __heapspy_in_inspect -l leaks -d 'blocks that nothing leads to'
+complete -c heapspy -n __heapspy_in_inspect -l map -d 'the heap as a drawing'
+complete -c heapspy -n __heapspy_in_inspect -l range -x -d 'of the map only a part'
+complete -c heapspy -n __heapspy_in_inspect -l watch -x -d 'show it again and again'
+complete -c heapspy -n __heapspy_in_inspect -l recording -r -F -d 'a recording of the process'
+complete -c heapspy -n __heapspy_in_inspect -l try-trim -d 'have the process call malloc_trim(0)'
 complete -c heapspy -n __heapspy_in_inspect -l top -x -d 'rows of each table'
 complete -c heapspy -n __heapspy_in_inspect -l json -d 'one JSON object'
 complete -c heapspy -n __heapspy_in_inspect -s o -l output -r -F -d 'write to a file'
@@ -141,3 +155,12 @@ complete -c heapspy -n __heapspy_in_run -l verbose -d 'show the version and the 
 complete -c heapspy -n __heapspy_in_run -l set -x -a 'STATS= VERBOSE= RETAIN= THREAD_CACHE= HUGE_PAGES=' -d 'set an option of the library'
 complete -c heapspy -n __heapspy_in_run -l library -r -F -d 'the libminimalloc.so to use'
 complete -c heapspy -n __heapspy_in_run -s h -l help -d 'show help'
+
+complete -c heapspy -n __heapspy_in_lab -x -a "(heapspy lab 2>/dev/null | string replace -rf '^  ([0-9.]+) +' '\$1\t')"
+complete -c heapspy -n __heapspy_in_lab -x -a glossary -d 'the words'
+complete -c heapspy -n __heapspy_in_lab -l ask -d 'ask for your own prediction first'
+complete -c heapspy -n __heapspy_in_lab -l json -d 'one JSON object'
+complete -c heapspy -n __heapspy_in_lab -l html -x -a '(__fish_complete_directories)' -d 'all experiments as pages'
+complete -c heapspy -n __heapspy_in_lab -l color -x -a 'auto always never' -d 'when to colour'
+complete -c heapspy -n __heapspy_in_lab -l width -x -d columns
+complete -c heapspy -n __heapspy_in_lab -s h -l help -d 'show help'

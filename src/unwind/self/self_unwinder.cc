@@ -312,7 +312,7 @@ bool SelfUnwinder::start(CodeTable& code, std::uint32_t max_depth) {
   pcs_ = reinterpret_cast<std::uintptr_t*>(memory + 2 * frame_bytes);
   code_ = &code;
   max_depth_ = max_depth;
-  count_ = 0;
+  forget_frames();
   return true;
 }
 
@@ -321,7 +321,84 @@ void SelfUnwinder::stop() {
   const std::size_t bytes = std::size_t{max_depth_} * (2 * sizeof(Frame) + sizeof(std::uintptr_t));
   kernel::vm::unmap(frames_, in_map_steps(bytes));
   frames_ = nullptr;
-  count_ = 0;
+  forget_frames();
+}
+
+// W2 and W3 of a frame of the previous walk whose slot is on the stack of today.
+inline bool SelfUnwinder::is_kept(const Frame& frame, ByteRange stack) const {
+  const auto holds = [&](std::uintptr_t home, std::uintptr_t word) {
+    return home - stack.begin <= stack.end - stack.begin - sizeof word && stack_word(home) == word;
+  };
+  if (frame.is(Frame::kSealed)) return false;
+  if (frame.is(Frame::kBpMatters) && frame.bp_home != 0 &&
+      !holds(frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home}), frame.bp)) {
+    return false;
+  }
+  return !frame.is(Frame::kHasCfaHome) || holds(frame.cfa_home, frame.slot + 8);
+}
+
+// Another call was made from where a frame of the previous walk was, as it is in a loop. If the row
+// of the new return address leads to the same next slot, and to the same home of bp, then the next
+// frame is where it was.
+inline bool SelfUnwinder::replace(std::uint32_t place, std::uintptr_t pc) {
+  if (place == 0) return false;
+  Frame& frame = frames_[place];
+  const Frame& outer = frames_[place - 1];
+  if (frame.is(Frame::kIsGuess) || outer.is(Frame::kIsGuess | Frame::kHasCfaHome)) return false;
+  const Row row = RowCache::find(code_->rows().table(), pc - 1);
+  std::uintptr_t base = frame.slot + 8;
+  if (row.kind() == RowKind::kBp && frame.is(Frame::kBpMatters)) {
+    base = frame.bp;
+  } else if (row.kind() != RowKind::kSp) {
+    return false;
+  }
+  if (base + static_cast<std::uintptr_t>(row.cfa_offset()) != outer.slot + 8) return false;
+  if (row.bp_rule() == BpRule::kAtBp) return false;
+  const std::int64_t home = row.bp_rule() == BpRule::kAtCfa ? row.bp_offset() + 8 : 0;
+  if (home != outer.bp_home || (row.bp_rule() == BpRule::kAtCfa && home == 0)) return false;
+  hash_ += frame_hash(pc, place) - frame_hash(frame.return_address, place);
+  frame.return_address = pcs_[place] = pc;
+  return true;
+}
+
+// Most stacks are the previous one, with another return address here or there. So the slots of the
+// previous walk are looked at from the innermost outwards: as long as the state there is the same
+// (see Frame), the next slot is where it was, and no row need be found. Where that ends it says no;
+// the frames looked at so far are then such that a walk of today goes through, so that the previous
+// walk's record is still a sound one for walk and join().
+inline bool SelfUnwinder::refresh(const CallerRegisters& caller, ByteRange stack, Chain* chain) {
+  if (!may_join_ || count_ == 0) return false;
+  const std::uintptr_t outermost = frames_[0].slot - stack.begin;
+  if (outermost > stack.end - stack.begin - sizeof(std::uintptr_t)) return false;
+  const Frame* frame = frames_ + count_ - 1;
+  if (frame->slot != caller.sp - 8 || frame->is(Frame::kSealed) ||
+      (frame->is(Frame::kBpMatters) && frame->bp != caller.bp)) {
+    return false;
+  }
+  std::uintptr_t pc = caller.return_address;
+  std::uint32_t unchanged = count_;
+  for (std::uint32_t place = count_ - 1;; --place, --frame) {
+    if (pc != frame->return_address) {
+      if (!replace(place, pc)) return false;
+      unchanged = place;
+    }
+    if (place == 0) break;
+    const Frame& outer = frame[-1];
+    if (outer.is(Frame::kBpMatters | Frame::kSealed | Frame::kHasCfaHome) &&
+        !is_kept(outer, stack)) {
+      return false;
+    }
+    pc = stack_word(outer.slot);
+  }
+  chain->pcs = pcs_;
+  chain->count = count_;
+  chain->unchanged_outer = unchanged;
+  chain->is_unchanged = unchanged == count_;
+  chain->hash = hash_;
+  chain->end = end_;
+  chain->has_guess = frames_[count_ - 1].is(Frame::kGuessOutside);
+  counters_.reused_frames += unchanged;
+  return true;
 }
 
 // Puts the new frames behind those that stay. In a stack that is deeper than wanted the outermost
@@ -335,16 +412,23 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
   counters_.reused_frames += kept;
   if (kept + added > max_depth_) {
     const std::uint32_t dropped = kept + added - max_depth_;
+    hash_ = 0;
     kept -= dropped;
     std::memmove(frames_, frames_ + dropped, kept * sizeof(Frame));
     std::memmove(pcs_, pcs_ + dropped, kept * sizeof(std::uintptr_t));
+    count_ = kept;
+    for (std::uint32_t i = 0; i < kept; ++i) hash_ += frame_hash(pcs_[i], i);
     chain->unchanged_outer = 0;
     end_ = StackEnd::kDepthLimit;
   }
+  for (std::uint32_t i = kept; i < count_; ++i) hash_ -= frame_hash(pcs_[i], i);
   bool has_guess = kept != 0 && frames_[kept - 1].is(Frame::kGuessOutside);
   const Frame* const begin = walk.begin();
   std::memcpy(frames_ + kept, begin, added * sizeof(Frame));
-  for (std::uint32_t i = 0; i < added; ++i) pcs_[kept + i] = begin[i].return_address;
+  for (std::uint32_t i = 0; i < added; ++i) {
+    pcs_[kept + i] = begin[i].return_address;
+    hash_ += frame_hash(pcs_[kept + i], kept + i);
+  }
   if (has_guess || walk.has_guess()) {
     for (std::uint32_t i = kept; i < kept + added; ++i) {
       has_guess = has_guess || frames_[i].is(Frame::kIsGuess);
@@ -354,6 +438,7 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
   count_ = kept + added;
   chain->pcs = pcs_;
   chain->count = count_;
+  chain->hash = hash_;
   chain->end = end_;
   chain->has_guess = has_guess;
 }
@@ -368,11 +453,15 @@ Chain SelfUnwinder::unwind(const CallerRegisters& caller) {
   if (stack.contains(caller.sp)) {
     // Read before the rows: a change that comes in between is then seen by the next walk.
     const std::uint64_t generation = code_->rows().generation();
-    if (generation != generation_) count_ = 0;
+    if (generation != generation_) forget_frames();
     generation_ = generation;
-    Walk walk(*this, stack);
-    walk.run(caller);
-    finish(walk, &chain);
+    if (!refresh(caller, stack, &chain)) {
+      Walk walk(*this, stack);
+      walk.run(caller);
+      finish(walk, &chain);
+    }
+  } else {
+    chain.hash = frame_hash(lone_pc_, 0);
   }
   counters_.frames += chain.count;
   ++counters_.ends[static_cast<std::size_t>(chain.end)];

@@ -23,6 +23,14 @@ enum class StackEnd : std::uint8_t {
   kNoProgress,    // the next frame would not be further out
 };
 
+/// What a frame adds to its chain's hash, by its place from the outermost: a sum, so that frames
+/// that change are taken out and put in, wherever they are.
+constexpr std::uint64_t frame_hash(std::uintptr_t pc, std::uint32_t place) {
+  const std::uint64_t number = (pc + place * 0x9e37'79b9'7f4a'7c15U) * 0xbf58'476d'1ce4'e5b9U;
+  const std::uint64_t mixed = (number ^ number >> 32) * 0x94d0'49bb'1331'11ebU;
+  return mixed ^ mixed >> 31;
+}
+
 /// Valid until the next walk of the same SelfUnwinder.
 struct Chain {
   /// Return addresses, the outermost first, so that what is unchanged keeps its place. The last is
@@ -33,6 +41,8 @@ struct Chain {
   std::uint32_t count = 0;
   /// So many of the first entries are equal to those of the walk before; `end` is then, too.
   std::uint32_t unchanged_outer = 0;
+  bool is_unchanged = false;  // all of it is that of the walk before
+  std::uint64_t hash = 0;     // the sum of the frames'
   StackEnd end = StackEnd::kUnreadable;
   /// Some frame was found by a frame pointer alone, in code that nothing describes: likely right,
   /// but frames next to it may be missing.
@@ -112,6 +122,13 @@ class SelfUnwinder {
   };
   static_assert(sizeof(Frame) == 40);
 
+  void forget_frames() {
+    count_ = 0;
+    hash_ = 0;
+  }
+  bool refresh(const CallerRegisters& caller, ByteRange stack, Chain* chain);
+  bool is_kept(const Frame& frame, ByteRange stack) const;
+  bool replace(std::uint32_t place, std::uintptr_t pc);
   void finish(const Walk& walk, Chain* chain);
 
   CodeTable* code_ = nullptr;
@@ -120,6 +137,7 @@ class SelfUnwinder {
   std::uintptr_t* pcs_ = nullptr;  // those of frames_
   std::uint32_t max_depth_ = 0;
   std::uint32_t count_ = 0;  // in frames_
+  std::uint64_t hash_ = 0;   // of them
   bool may_join_ = false;    // all words that the end of the previous walk rests on are known
   StackEnd end_ = StackEnd::kUnreadable;
   std::uintptr_t lone_pc_ = 0;    // what a chain of one frame points at, without room for more

@@ -9,6 +9,7 @@
 #include "cli/diff_arguments.h"
 #include "cli/event_filter.h"
 #include "cli/inspect_arguments.h"
+#include "cli/lab_arguments.h"
 #include "cli/record_arguments.h"
 #include "cli/report_arguments.h"
 #include "cli/run_arguments.h"
@@ -51,6 +52,7 @@ std::set<std::string> long_options() {
   names.merge(long_options(inspect_option_names()));
   names.merge(long_options(diff_option_names()));
   names.merge(long_options(run_option_names()));
+  names.merge(long_options(lab_option_names()));
   return names;
 }
 
@@ -104,6 +106,7 @@ TEST(ManualTest, DescribesEveryOption) {
   EXPECT_EQ(found(read(man + "heapspy-inspect.1"), pattern), long_options(inspect_option_names()));
   EXPECT_EQ(found(read(man + "heapspy-diff.1"), pattern), long_options(diff_option_names()));
   EXPECT_EQ(found(read(man + "heapspy-run.1"), pattern), long_options(run_option_names()));
+  EXPECT_EQ(found(read(man + "heapspy-lab.1"), pattern), long_options(lab_option_names()));
 }
 
 }  // namespace

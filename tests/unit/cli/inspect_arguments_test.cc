@@ -60,8 +60,35 @@ TEST(InspectArgumentsTest, RefusalsSayWhatToType) {
   EXPECT_THAT(refusal({"--chunks", "--size", "2K-1K", "1"}), HasSubstr("smaller size first"));
   EXPECT_THAT(refusal({"--exe", "x", "1"}), HasSubstr("for a core"));
   EXPECT_THAT(refusal({"--no-stop", "core"}), HasSubstr("stands still"));
+  EXPECT_THAT(refusal({"--max-pause", "5", "core"}), HasSubstr("stands still"));
+  EXPECT_THAT(refusal({"--max-pause", "5", "--no-stop", "7"}), HasSubstr("choose one"));
+  EXPECT_THAT(refusal({"--max-pause", "0", "7"}), HasSubstr("milliseconds"));
   EXPECT_THAT(refusal({"--top", "0", "1"}), HasSubstr("from 1 on"));
   EXPECT_THAT(refusal({"--color", "blue", "1"}), HasSubstr("--color"));
+}
+
+TEST(InspectArgumentsTest, SearchesDrawingsAndTrials) {
+  const auto arguments = parsed({"--leaks", "--map", "--range", "0x1000-2000", "1"});
+  EXPECT_TRUE(arguments.extras.leaks);
+  EXPECT_TRUE(arguments.extras.map);
+  EXPECT_EQ(arguments.extras.range, (AddressRange{Address{0x1000}, Address{0x2000}}));
+  EXPECT_EQ(parsed({"--watch", "2s", "1"}).extras.watch_ns, 2'000'000'000U);
+  EXPECT_TRUE(parsed({"--try-trim", "1"}).extras.try_trim);
+  EXPECT_EQ(parsed({"--recording", "a.heapspy", "1"}).extras.recording, "a.heapspy");
+}
+
+TEST(InspectArgumentsTest, RefusesWhatDoesNotGoTogether) {
+  EXPECT_THAT(refusal({"--leaks", "--no-stop", "1"}), HasSubstr("--no-stop"));
+  EXPECT_THAT(refusal({"--leaks", "--chunks", "1"}), HasSubstr("--chunks"));
+  EXPECT_THAT(refusal({"--map", "--around", "0x10", "1"}), HasSubstr("--around"));
+  EXPECT_THAT(refusal({"--range", "0x1-0x2", "1"}), HasSubstr("add --map"));
+  EXPECT_THAT(refusal({"--map", "--range", "0x2-0x1", "1"}), HasSubstr("lower one first"));
+  EXPECT_THAT(refusal({"--map", "--range", "0x2", "1"}), HasSubstr("two addresses"));
+  EXPECT_THAT(refusal({"--watch", "1ms", "1"}), HasSubstr("100ms"));
+  EXPECT_THAT(refusal({"--watch", "soon", "1"}), HasSubstr("--watch"));
+  EXPECT_THAT(refusal({"--watch", "1s", "--try-trim", "1"}), HasSubstr("--try-trim"));
+  EXPECT_THAT(refusal({"--watch", "1s", "core"}), HasSubstr("core"));
+  EXPECT_THAT(refusal({"--try-trim", "core"}), HasSubstr("core"));
 }
 
 }  // namespace

@@ -43,9 +43,9 @@ TEST(RecordArgumentsTest, KnowsWhatToDoOnOverflow) {
 }
 
 TEST(RecordArgumentsTest, BoundsTheDepthOfStacks) {
-  EXPECT_EQ(parse_record_arguments(Words{"--max-frames", "1024", "ls"})->most_frames, 1024U);
-  EXPECT_THAT(error_of({"--max-frames", "0", "ls"}), HasSubstr("from 1 to 1024"));
-  EXPECT_THAT(error_of({"--max-frames", "1025", "ls"}), HasSubstr("from 1 to 1024"));
+  EXPECT_EQ(parse_record_arguments(Words{"--max-frames", "16384", "ls"})->most_frames, 16384U);
+  EXPECT_THAT(error_of({"--max-frames", "0", "ls"}), HasSubstr("from 1 to 16384"));
+  EXPECT_THAT(error_of({"--max-frames", "16385", "ls"}), HasSubstr("from 1 to 16384"));
 }
 
 TEST(RecordArgumentsTest, SaysWhatToType) {

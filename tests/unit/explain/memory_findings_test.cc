@@ -63,6 +63,17 @@ TEST(MemoryFindingsTest, DamageOfARunningProcessMayBeMotion) {
   EXPECT_THAT(find_in_inspection(inspection).front().statement, HasSubstr("while it was read"));
 }
 
+TEST(MemoryFindingsTest, DamageOfAHeapThatWasCopiedInPartMayBeMotion) {
+  Inspection inspection = sample();
+  inspection.heap_to_read = kMiB * 10;
+  inspection.heap_in_pause = kMiB * 10;
+  inspection.heap->damages_count = 1;
+  inspection.heap->damages.push_back({Address{0x5008}, "size", "0x41", "more"});
+  EXPECT_THAT(find_in_inspection(inspection).front().statement, HasSubstr("is damaged"));
+  inspection.heap_in_pause = kMiB * 9;
+  EXPECT_THAT(find_in_inspection(inspection).front().statement, HasSubstr("while it was read"));
+}
+
 TEST(MemoryFindingsTest, LittleIsNotWorthASentence) {
   Inspection inspection = sample();
   inspection.account.returnable = kMiB * 4;
@@ -99,7 +110,29 @@ TEST(MemoryFindingsTest, AThresholdThatHasGrown) {
   inspection.heap->parameters.mmap_threshold = kMiB * 32;
   of(inspection, 0, PieceUse::kLargebin).resident = kMiB * 30;
   EXPECT_THAT(kinds(inspection), ElementsAre("mmap_threshold"));
+}
+
+TEST(MemoryFindingsTest, AnMmapThresholdThatIsFixed) {
+  Inspection inspection = sample();
+  inspection.heap->parameters.mmap_threshold = kMiB * 32;
   inspection.heap->parameters.thresholds_are_fixed = true;
+  EXPECT_THAT(kinds(inspection), IsEmpty());
+  of(inspection, 0, PieceUse::kLargebin).resident = kMiB * 30;
+  EXPECT_THAT(kinds(inspection), ElementsAre("mmap_threshold"));
+  EXPECT_THAT(find_in_inspection(inspection).front().evidence, HasSubstr("is fixed there"));
+}
+
+TEST(MemoryFindingsTest, ATrimThresholdThatIsFixed) {
+  Inspection inspection = sample();
+  inspection.heap->parameters.thresholds_are_fixed = true;
+  inspection.heap->parameters.trim_threshold = kMiB * 64;
+  inspection.heap->arenas.front().top_size = kMiB * 30;
+  of(inspection, 0, PieceUse::kTop).resident = kMiB * 30;
+  EXPECT_THAT(kinds(inspection), ElementsAre("trim_threshold"));
+  EXPECT_THAT(find_in_inspection(inspection).front().statement, HasSubstr("above 64 MiB only"));
+  inspection.heap->parameters.trim_threshold = Bytes{UINT64_MAX};
+  EXPECT_THAT(find_in_inspection(inspection).front().statement, HasSubstr("given back never"));
+  inspection.heap->parameters.trim_threshold = kMiB;  // the next free gives it back
   EXPECT_THAT(kinds(inspection), IsEmpty());
 }
 

@@ -129,7 +129,9 @@ HeapProfile sample_profile() {
                     .last_time_ns = 9'500'000'000,
                     .most_proportional = Bytes{109'000'000},
                     .most_break = Bytes{105'000'000},
-                    .last_break = Bytes{104'000'000}};
+                    .last_break = Bytes{104'000'000},
+                    .resident_at_peak = Bytes{111'000'000},
+                    .at_peak_time_ns = 5'500'000'000};
   profile.mappings = {{.node = profile.stacks[0].node,
                        .calls = 3,
                        .mapped_bytes = 9'000'000,
@@ -183,7 +185,7 @@ HeapProfile hostile_profile() {
   profile.modules[1].path = "/tmp/\xff\xfe\x1b]0;title\x07";
   const std::string longest(5000, 'x');
   std::uint32_t node = 0;
-  for (std::uint32_t i = 0; i < 6000; ++i) {
+  for (std::uint32_t i = 0; i < 20000; ++i) {
     node =
         add_node(profile, node, add_frame(profile, 1, i, {{"f;\n" + std::to_string(i), "\r", 1}}));
   }

@@ -63,8 +63,8 @@ struct FakeGlibc {
     parameter(24, 8);
     memory.write_int(kParameters + Bytes{layout.n_mmaps + 4}, 65536);
     parameter(layout.tcache_bins, 64);
-    parameter(layout.tcache_bins + 8, 1032);
-    parameter(layout.tcache_bins + 16, 7);
+    parameter(layout.tcache_bins + 8, layout.tcache_max_is_chunk ? 0x411 : 1032);
+    parameter(layout.tcache_bins + 16, layout.tcache_max_is_chunk ? 16 : 7);
   }
 
   Address link(std::size_t index) const { return kArena + Bytes{layout.bins + index * 16}; }

@@ -3,6 +3,7 @@
 // witness.
 #include "heaps/glibc_heap.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include <thread>
 
 #include "frozen_child.h"
+#include "heaps/glibc_chunk.h"
 #include "recording_sink.h"
 
 namespace mini::heaps {
@@ -103,6 +105,7 @@ class GlibcHeapTest : public testing::Test {
       target.threads.push_back({.id = static_cast<std::int64_t>(i), .thread_pointer = told(i)});
     }
     heap_ = read_glibc_heap(*child_, target, sink_);
+    target_ = target;
     for (const model::HeapDamage& damage : heap_.damages) {
       damages_ += damage.field + " is " + damage.found + ", not " + damage.expected + "\n";
     }
@@ -114,6 +117,7 @@ class GlibcHeapTest : public testing::Test {
 
   std::unique_ptr<FrozenChild> child_;
   RecordingSink sink_;
+  GlibcTarget target_;
   model::Heap heap_;
   std::string damages_;
 };
@@ -243,6 +247,44 @@ TEST_F(GlibcHeapTest, AnArenaThatOutgrewItsFirstRegion) {
   EXPECT_EQ(use_at(0), PieceUse::kLive);
   EXPECT_EQ(use_at(1), PieceUse::kLive);
   EXPECT_EQ(damages_, "");
+}
+
+// The kernel puts mappings where there is room, and merges them with their neighbours: here a
+// chunk's with an arena's, right before it.
+TEST_F(GlibcHeapTest, AMappedChunkInOneMappingWithAnArena) {
+  decode([](Told& t) {
+    void* own = take(300000);
+    in_a_fresh_arena(t, [&] {
+      const std::uint64_t arena = number(take(100)) & ~(model::kArenaHeap.count - 1);
+      char* const from = static_cast<char*>(own) - kChunkToUser.count;
+      const std::uint64_t size = (malloc_usable_size(own) + kChunkToUser.count + 4095) & ~4095UL;
+      void* const to = reinterpret_cast<void*>(arena - size);
+      void* const room =
+          mmap(to, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+      if (room != to) return;
+      if (mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to) return;
+      t.words[0] = number(to) + kChunkToUser.count;
+    });
+  });
+  if (told(0) == Address{}) GTEST_SKIP() << "something else is before the arena";
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_EQ(heap_.mmapped_found, heap_.parameters.mmapped_count);
+  EXPECT_EQ(damages_, "");
+}
+
+TEST_F(GlibcHeapTest, WhatIsSurveyedIsAllThatIsRead) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [] { give(take(1000)); });
+    for (int i = 0; i < 1000; ++i) t.words[0] = number(take(5000));
+  });
+  const auto ranges = survey_glibc_heap(*child_, target_);
+  ASSERT_EQ(ranges.size(), 2U);
+  for (const model::HeapPiece& piece : sink_.pieces()) {
+    if (piece.arena == model::kNoArena || piece.range.size() < Bytes{32}) continue;
+    const AddressRange header{piece.range.begin, piece.range.begin + Bytes{16}};
+    EXPECT_TRUE(
+        std::ranges::any_of(ranges, [&](AddressRange range) { return range.contains(header); }));
+  }
 }
 
 TEST_F(GlibcHeapTest, ABreakThatOthersMovedToo) {

@@ -34,6 +34,14 @@ TEST(GlibcTest, FindsEveryLayoutWithoutKnowingTheVersion) {
   }
 }
 
+TEST(GlibcTest, TheNewestLayoutIsTakenByItsVersionToo) {
+  const FakeGlibc libc(glibc_layouts().back());
+  const auto found = locate_glibc(libc.memory, hints("2.43"));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->main_arena, FakeGlibc::kArena);
+  EXPECT_FALSE(layout_covers(glibc_layouts().back(), "2.42"));
+}
+
 TEST(GlibcTest, ABinWithChunksThatLinkBackIsStillABin) {
   FakeGlibc libc;
   libc.fill_bin(5, FakeGlibc::kHeap + Bytes{0x400});

@@ -20,6 +20,14 @@ TEST(MemoryGauge, ParsesStatus) {
   EXPECT_EQ(reading.resident, Bytes{1000 * 1024});
 }
 
+TEST(MemoryGauge, ParsesResidentPages) {
+  EXPECT_EQ(parse_resident("300 20 10 1 0 5 0\n"),
+            Bytes{20 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))});
+  for (const char* const text : {"", "300", "300 x", "300 99999999999999999999"}) {
+    EXPECT_EQ(parse_resident(text), Bytes{}) << text;
+  }
+}
+
 TEST(MemoryGauge, AProcessThatIsGoneHasNoMemory) {
   MemoryReading reading;
   EXPECT_FALSE(parse_memory_status("Name:\tx\nState:\tZ (zombie)\n", &reading));

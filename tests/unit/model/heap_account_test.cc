@@ -115,6 +115,34 @@ TEST_F(HeapAccountTest, KeepsTheGreatestPins) {
   EXPECT_TRUE(std::ranges::is_sorted(account.pins, std::ranges::greater(), &HeapPin::pinned));
 }
 
+TEST_F(HeapAccountTest, TheEndOfASlabGoesWithTheFreeBlocksBeforeIt) {
+  resident_ = ResidentMap({range(0, 16 * kPage)});
+  accountant_.emplace(resident_, ReturnRules{.kept_in_piece = {}, .only_main = true});
+  accountant_->begin_region({range(0, 1 << 20), 0});
+  add(PieceUse::kSlab, kPage - 64);
+  add(PieceUse::kSlabRest, 64);
+  add(PieceUse::kFreePages, 2 * kPage);
+  add(PieceUse::kLive, kPage - 64);
+  add(PieceUse::kSlabRest, 64);
+  EXPECT_EQ(end().returnable, Bytes{3 * kPage});
+}
+
+TEST_F(HeapAccountTest, OtherHeapsOfTheProgramKeepWhatIsFree) {
+  resident_ = ResidentMap({range(0, 16 * kPage)});
+  accountant_.emplace(resident_, ReturnRules{.kept_in_piece = {}, .only_main = true});
+  accountant_->begin_region({range(0, 1 << 20), 0});
+  add(PieceUse::kSlab, kPage);
+  arena_ = 1;
+  add(PieceUse::kSlab, 2 * kPage);
+  arena_ = 0;
+  add(PieceUse::kFreePages, 3 * kPage);
+  const HeapAccount account = end();
+  EXPECT_EQ(account.returnable, Bytes{4 * kPage});
+  EXPECT_EQ(account.pinned, Bytes{2 * kPage});
+  EXPECT_TRUE(account.pins.empty()) << "there is no block between";
+  EXPECT_EQ(account.by_arena.size(), 2U);
+}
+
 TEST_F(HeapAccountTest, SizesAreByPowersOfTwo) {
   begin({});
   add(PieceUse::kLive, 32);

@@ -95,7 +95,7 @@ TEST(Damage, AMissingBlockLosesItsEventsAlone) {
   const auto summary = read_recording(file, read);
   ASSERT_TRUE(summary);
   std::vector<std::string> rest = small.events;
-  rest.erase(rest.begin() + 3, rest.begin() + 7);
+  rest.erase(rest.begin() + 3, rest.begin() + 10);
   EXPECT_THAT(read.events, ElementsAreArray(rest));
   EXPECT_EQ(read.definitions, small.definitions);
   EXPECT_EQ(summary->damage.skipped_blocks, 1U);

@@ -34,6 +34,10 @@ struct Comparer final : Visitor {
   void sample(const KernelSample& sample) override { compare(to_text(sample)); }
   void mapping(const Mapping& mapping) override { compare(to_text(mapping)); }
   void marker(const Marker& marker) override { compare(to_text(marker)); }
+  void usable_size(const UsableSize& usable) override { compare(to_text(usable)); }
+  void touch(const Touch& touch) override { compare(to_text(touch)); }
+  void touch_watch(const TouchWatch& watch) override { compare(to_text(watch)); }
+  void fork(const Fork& fork) override { compare(to_text(fork)); }
 };
 
 template <typename Event>
@@ -97,7 +101,7 @@ void add_noise(std::mt19937_64& random, std::vector<std::uint64_t>& seen, std::u
                Writer& writer, std::vector<std::string>& expected) {
   const auto thread = static_cast<ThreadNumber>(random() % 3 == 0 ? random() % 100'000 : 1);
   const auto stack = static_cast<StackNumber>(random() % 2 == 0 ? any_number(random) : 5);
-  switch (random() % 16) {
+  switch (random() % 20) {
     case 0:
       return add(writer, expected, Marker{time_ns, thread, std::string(random() % 40, 'm')});
     case 1:
@@ -110,6 +114,16 @@ void add_noise(std::mt19937_64& random, std::vector<std::uint64_t>& seen, std::u
                  Mapping{time_ns, thread, static_cast<Mapping::Operation>(random() % 4),
                          Address{any_number(random)}, Bytes{any_number(random)},
                          Address{any_number(random)}, Bytes{any_number(random)}, stack});
+    case 16:
+      return add(writer, expected,
+                 UsableSize{time_ns, thread, any_number(random), any_number(random)});
+    case 17:
+      return add(writer, expected, Touch{time_ns, thread, Address{any_number(random)}, stack});
+    case 18:
+      return add(writer, expected,
+                 TouchWatch{time_ns, std::string(random() % 40, 'r'), any_number(random)});
+    case 19:
+      return add(writer, expected, Fork{time_ns - time_ns % 1000, any_number(random)});
     case 3:
     case 4:
     case 5:

@@ -60,6 +60,24 @@ std::string to_text(const Marker& m) {
   return fmt::format("{} thread {} marks '{}'", m.time_ns, m.thread, m.text);
 }
 
+std::string to_text(const UsableSize& u) {
+  return fmt::format("{} thread {} is given {} for {}", u.time_ns, u.thread, u.usable_bytes,
+                     u.requested_bytes);
+}
+
+std::string to_text(const Touch& t) {
+  return fmt::format("{} thread {} touches {:#x}, stack {}", t.time_ns, t.thread, t.address.value,
+                     t.stack);
+}
+
+std::string to_text(const TouchWatch& w) {
+  return fmt::format("{} touches '{}' {}", w.time_ns, w.refusal, w.lost);
+}
+
+std::string to_text(const Fork& f) {
+  return fmt::format("{} fork {}", f.time_ns, f.number);
+}
+
 void Remembered::module(ModuleNumber number, const ModuleFacts& module) {
   definitions.push_back(fmt::format("module {}: {} {} {:#x}", number, module.path, module.build_id,
                                     module.load_bias.value));
@@ -96,6 +114,19 @@ void Remembered::marker(const Marker& marker) {
   events.push_back(to_text(marker));
 }
 
+void Remembered::usable_size(const UsableSize& usable) {
+  events.push_back(to_text(usable));
+}
+void Remembered::touch(const Touch& touch) {
+  events.push_back(to_text(touch));
+}
+void Remembered::touch_watch(const TouchWatch& watch) {
+  events.push_back(to_text(watch));
+}
+void Remembered::fork(const Fork& fork) {
+  events.push_back(to_text(fork));
+}
+
 SmallRecording small_recording() {
   SmallRecording small;
   const auto write = [&small](Writer& writer) {
@@ -118,6 +149,10 @@ SmallRecording small_recording() {
     add(KernelSample{7000, Bytes{1}, Bytes{2}, Bytes{3}, Bytes{4}, Bytes{5}, 6, 7, Bytes{8}});
     add(Mapping{7000, worker, Mapping::Operation::kRemap, Address{0x7f0000000000}, Bytes{1U << 20U},
                 Address{0x7e0000000000}, Bytes{4096}, stack});
+    add(UsableSize{7000, worker, 20, 24});
+    add(Touch{7000, worker, Address{0x7f0000000123}, stack});
+    add(TouchWatch{7000, "forbidden", 3});
+    add(Fork{7000, 1});
     writer.define_source(outer,
                          std::vector<SourceFrame>{{"f", "f.cc", 3, true}, {"main", "m.cc", 9}});
     EXPECT_TRUE(writer.flush());
@@ -125,7 +160,7 @@ SmallRecording small_recording() {
     add(Free{9000, main_thread, Address{0x7f3300001000}, stack});
     EXPECT_TRUE(writer.finish({9500, Ending::Kind::kExited, 3, {11, 12}}));
   };
-  small.file = written({1, 2, {"prog", "-v"}, "/usr/bin/prog", 123, 0}, write);
+  small.file = written({1, 2, {"prog", "-v"}, "/usr/bin/prog", 123, 0, "out.heapspy", 7}, write);
   Remembered all;
   EXPECT_TRUE(read_recording(small.file, all));
   small.definitions = all.definitions;

@@ -33,6 +33,10 @@ struct Remembered final : Visitor {
   void sample(const KernelSample& sample) override;
   void mapping(const Mapping& mapping) override;
   void marker(const Marker& marker) override;
+  void usable_size(const UsableSize& usable) override;
+  void touch(const Touch& touch) override;
+  void touch_watch(const TouchWatch& watch) override;
+  void fork(const Fork& fork) override;
 };
 
 std::string to_text(const Allocation& allocation);
@@ -40,6 +44,10 @@ std::string to_text(const Free& free);
 std::string to_text(const KernelSample& sample);
 std::string to_text(const Mapping& mapping);
 std::string to_text(const Marker& marker);
+std::string to_text(const UsableSize& usable);
+std::string to_text(const Touch& touch);
+std::string to_text(const TouchWatch& watch);
+std::string to_text(const Fork& fork);
 
 /// A small recording with one of everything, of several events blocks, and its events.
 struct SmallRecording {

@@ -34,6 +34,8 @@ TEST(RoundTrip, EverythingOnce) {
   EXPECT_EQ(summary.process.parent_pid, 2U);
   EXPECT_THAT(summary.process.command, ElementsAre("prog", "-v"));
   EXPECT_EQ(summary.process.executable, "/usr/bin/prog");
+  EXPECT_EQ(summary.process.origin, "out.heapspy");
+  EXPECT_EQ(summary.process.origin_fork, 7U);
   EXPECT_EQ(summary.process.start_unix_ns, 123U);
   ASSERT_TRUE(summary.ending);
   EXPECT_EQ(summary.ending->time_ns, 9500U);
@@ -213,7 +215,8 @@ TEST(RoundTrip, ProgressSeesAllAndCanStop) {
 TEST(RoundTrip, LongTexts) {
   const std::string long_text(200'000, 'x');
   const FileBytes file = written(
-      {1, 1, std::vector<std::string>(40, long_text), long_text, 0, 0}, [&](Writer& writer) {
+      {1, 1, std::vector<std::string>(40, long_text), long_text, 0, 0, long_text, 0},
+      [&](Writer& writer) {
         const std::vector<SourceFrame> sources(100, SourceFrame{long_text, long_text, 1, false});
         for (std::uint32_t i = 1; i <= 30; ++i) {
           writer.define_module({long_text, long_text, Address{1}});

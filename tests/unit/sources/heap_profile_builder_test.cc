@@ -343,6 +343,115 @@ TEST(HeapProfileBuilderTest, BetweenTwoMomentsWhatWasThereBeforeDoesNotCount) {
   EXPECT_EQ(profile.losses.frees_not_seen, 1U);
 }
 
+// A block's usable size is that of its requested size, rounded up to a multiple of 8.
+TEST(HeapProfileBuilderTest, UsableSizesAreThoseOfThePeak) {
+  Story story;
+  const auto told = [&story](std::uint64_t requested, std::uint64_t usable) {
+    story.builder.usable_size({.requested_bytes = requested, .usable_bytes = usable});
+  };
+  told(20, 24);
+  story.gets(1, 0x100, 20).gets(2, 0x200, 17).gets(3, 0x300, 24);
+  told(100'000, 102'400);
+  story.gets(4, 0x10000, 100'000);  // the peak
+  story.frees(5, 0x200).frees(6, 0x10000);
+  story.gets(7, 0x400, 20).gets(8, 0x500, 32);  // nothing is known of 32
+  told(24, 40);                                 // too late: the first one holds
+  story.gets(9, 0x600, 24);
+  const HeapProfile profile = story.end();
+  ASSERT_TRUE(profile.usable.is_known);
+  EXPECT_EQ(profile.usable.totals.peak, (Amount{.blocks = 4, .bytes = 20 + 17 + 24 + 100'000}));
+  EXPECT_EQ(profile.usable.totals.peak_usable_bytes, 3 * 24 + 102'400U);
+  EXPECT_EQ(profile.usable.totals.allocated.blocks, 6U);
+  ASSERT_EQ(profile.usable.classes.size(), 2U);
+  EXPECT_EQ(profile.usable.classes[0].least_usable_bytes, 24U);
+  EXPECT_EQ(profile.usable.classes[0].allocated_usable_bytes, 5 * 24U);
+  EXPECT_EQ(profile.usable.classes[1].least_usable_bytes, 65'536U);
+  EXPECT_EQ(profile.usable.classes[1].most_usable_bytes, 131'071U);
+}
+
+TEST(HeapProfileBuilderTest, WithoutUsableSizesNothingIsSaidOfThem) {
+  EXPECT_FALSE(Story().gets(1, 0x100, 20).end().usable.is_known);
+}
+
+TEST(HeapProfileBuilderTest, TouchesBelongToTheBlockThatTheyAreIn) {
+  Story story;
+  const auto touches = [&story](std::uint64_t address, std::uint32_t thread = 1) {
+    story.builder.touch(
+        {.time_ns = 10, .thread = thread, .address = Address{address}, .stack = kLoad});
+  };
+  story.gets(1, 0x10000, 0x4000);
+  touches(0x10000);
+  touches(0x13fff);
+  touches(0x14000);     // behind it, and in no block that comes
+  touches(0x21008, 2);  // in one that this thread is given next
+  story.gets(10, 0x21010, 0x100, kLoad, 2).frees(11, 0x10000);
+  touches(0x12000);  // it is nobody's now
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.first_touch.in_blocks.blocks, 3U);
+  EXPECT_EQ(profile.first_touch.elsewhere, (Amount{.blocks = 2, .bytes = 8192}));
+  ASSERT_EQ(profile.first_touch.owners.size(), 2U);
+  EXPECT_EQ(profile.first_touch.owners[0].node, kParse);
+  EXPECT_EQ(profile.first_touch.owners[0].touched, (Amount{.blocks = 2, .bytes = 8192}));
+  EXPECT_EQ(profile.first_touch.owners[1].node, kLoad);
+  ASSERT_EQ(profile.first_touch.touchers.size(), 1U);
+  EXPECT_EQ(profile.first_touch.touchers[0].touched.blocks, 5U);
+}
+
+TEST(HeapProfileBuilderTest, AChildFreesWhatItInherited) {
+  Story parent;
+  parent.gets(1, 0x100, 10).gets(2, 0x200, 20, kLoad).gets(3, 0x300, 30).frees(4, 0x300);
+  Story child;
+  child.builder.inherit(parent.builder);
+  child.gets(5, 0x400, 40, kLoad).frees(6, 0x200).frees(7, 0x200).frees(8, 0x400);
+  HeapProfile profile = child.end();
+  EXPECT_EQ(profile.inheritance.at_fork, (Amount{.blocks = 2, .bytes = 30}));
+  EXPECT_EQ(profile.inheritance.freed, (Amount{.blocks = 1, .bytes = 20}));
+  EXPECT_EQ(profile.losses.frees_not_seen, 1U);
+  EXPECT_EQ(profile.totals.allocated.bytes, 40U);
+  EXPECT_EQ(profile.totals.live.blocks, 0U);
+  ASSERT_EQ(profile.inheritance.stacks.size(), 2U);
+  // What the child has of the parent's stacks is theirs, frame by frame.
+  for (const model::InheritedProfile& stack : profile.inheritance.stacks) {
+    const std::uint32_t frame = profile.nodes[stack.node].frame;
+    EXPECT_EQ(profile.frames[frame].address, stack.at_fork.bytes == 10 ? 0x1002U : 0x1003U);
+    EXPECT_EQ(profile.modules[profile.frames[frame].module].path, "/bin/program");
+    EXPECT_EQ(profile.frames[profile.nodes[profile.nodes[stack.node].caller].frame].address,
+              0x1001U);
+  }
+}
+
+TEST(HeapProfileBuilderTest, AGrandchildInheritsWhatItsParentDidNotFree) {
+  Story parent;
+  parent.gets(1, 0x100, 10).gets(2, 0x200, 20, kLoad);
+  Story child;
+  child.builder.inherit(parent.builder);
+  child.frees(3, 0x100).gets(4, 0x100, 50);
+  Story grandchild;
+  grandchild.builder.inherit(child.builder);
+  const HeapProfile profile = grandchild.frees(5, 0x100).end();
+  EXPECT_EQ(profile.inheritance.at_fork, (Amount{.blocks = 2, .bytes = 70}));
+  EXPECT_EQ(profile.inheritance.freed, (Amount{.blocks = 1, .bytes = 50}));
+}
+
+// The nearer one of the two samples around the peak.
+TEST(HeapProfileBuilderTest, KnowsWhatTheKernelHeldAtThePeak) {
+  Story story;
+  const auto sampled = [&story](std::uint64_t time_ns, std::uint64_t resident) {
+    story.builder.sample({.time_ns = time_ns, .resident = Bytes{resident}});
+  };
+  sampled(10, 1000);
+  story.gets(50, 0x100, 100);
+  sampled(60, 2000);  // 10 after that peak
+  story.gets(80, 0x200, 100);
+  sampled(200, 3000);  // 120 after the next, which the one before is nearer to
+  story.frees(300, 0x100);
+  sampled(400, 4000);
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.peak_time_ns, 80U);
+  EXPECT_EQ(profile.kernel.resident_at_peak, Bytes{2000});
+  EXPECT_EQ(profile.kernel.at_peak_time_ns, 60U);
+}
+
 TEST(HeapProfileBuilderTest, NumbersFarApartCostNoMemoryInBetween) {
   Story story;
   for (std::uint32_t i = 1; i < 1000; ++i) {

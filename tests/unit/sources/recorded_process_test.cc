@@ -85,18 +85,20 @@ class RecordedProcessTest : public testing::Test {
   }
   static void allocate(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address,
                        std::uint64_t bytes, std::uint64_t node = 0) {
-    put(ring, {wire::record_word(wire::RecordKind::kAllocation, time), address,
+    put(ring, {wire::record_word(wire::RecordKind::kTime, time),
+               wire::block_word(wire::RecordKind::kAllocation, address),
                bytes << wire::kNodeBits | node});
   }
   static void free(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address) {
-    put(ring, {wire::record_word(wire::RecordKind::kFree, time), address});
+    put(ring, {wire::record_word(wire::RecordKind::kTime, time),
+               wire::block_word(wire::RecordKind::kFree, address)});
   }
 
   RecordedProcess& process() {
     if (process_ == nullptr) {
       process_ = std::make_unique<RecordedProcess>(
           *file_->map(0, wire::kSlotBytes), path_, Bytes{},
-          unwind::make_module_cache({.source_lines = false}), false);
+          unwind::make_module_cache({.source_lines = false}), false, "");
     }
     return *process_;
   }
@@ -147,10 +149,36 @@ TEST_F(RecordedProcessTest, WhatIsLaterThanTheDrainWaits) {
   EXPECT_EQ(finish().order, "aaf");
 }
 
+TEST_F(RecordedProcessTest, ATimeStandsUntilTheNext) {
+  wire::RingWriter first = ring(0);
+  wire::RingWriter second = ring(1);
+  allocate(first, 10, 0x1000, 16);
+  put(first, {wire::block_word(wire::RecordKind::kFree, 0x1000)});
+  put(first, {wire::block_word(wire::RecordKind::kAllocation, 0x1000),
+              std::uint64_t{24} << wire::kNodeBits});
+  free(second, 20, 0x1000);
+  put(second, {wire::record_word(wire::RecordKind::kTime, 25)});
+  process().drain(30, clock_);
+  put(second, {wire::block_word(wire::RecordKind::kAllocation, 0x2000), 0});
+  allocate(first, 22, 0x3000, 16);
+  const Contents contents = finish();
+  EXPECT_EQ(contents.order, "afafaa");
+  EXPECT_EQ(contents.allocations.at(1).requested_bytes, 24U);
+  EXPECT_EQ(contents.allocations.at(2).address.value, 0x3000U);
+}
+
+TEST_F(RecordedProcessTest, APoolsBlockIsMarkedInItsAddress) {
+  wire::RingWriter ring = this->ring(0);
+  allocate(ring, 1, wire::kPoolAddress | 0x1000, 16);
+  free(ring, 2, wire::kPoolAddress | 0x1000);
+  const Contents contents = finish();
+  EXPECT_EQ(contents.allocations.at(0).address.value, wire::kPoolAddress | 0x1000);
+}
+
 TEST_F(RecordedProcessTest, LargeBlocksKeepTheirSize) {
   wire::RingWriter ring = this->ring(0);
   const std::uint64_t bytes = wire::kLargeBytes + 5;
-  put(ring, {wire::record_word(wire::RecordKind::kLargeAllocation, 1), 0x1000, 0, bytes});
+  put(ring, {wire::block_word(wire::RecordKind::kLargeAllocation, 0x1000), 0, bytes});
   EXPECT_EQ(finish().allocations.at(0).requested_bytes, bytes);
 }
 
@@ -160,14 +188,16 @@ TEST_F(RecordedProcessTest, StacksAreResolvedByTheModulesOfTheirTime) {
   std::array<std::uint64_t, 3> text{};
   std::copy(path.begin(), path.end(), reinterpret_cast<char*>(text.data()));
   const auto load = [&](std::uint64_t time, std::uint64_t bias) {
-    put(ring, {wire::record_word(wire::RecordKind::kModule, time), bias, 0x10000, 0x20000,
-               path.size(), text[0], text[1], text[2]});
+    put(ring, {wire::record_word(wire::RecordKind::kTime, time),
+               wire::record_word(wire::RecordKind::kModule), bias, 0x10000, 0x20000, path.size(),
+               text[0], text[1], text[2]});
   };
   load(1, 0x10000);
   const std::uint32_t outer = node(0, 0x10100);
   const std::uint32_t inner = node(outer, 0x10200);
   allocate(ring, 2, 0x1000, 16, inner);
-  put(ring, {wire::record_word(wire::RecordKind::kModuleGone, 3), 0x10000});
+  put(ring, {wire::record_word(wire::RecordKind::kTime, 3),
+             wire::record_word(wire::RecordKind::kModuleGone), 0x10000});
   load(4, 0x8000);
   allocate(ring, 5, 0x2000, 16, node(0, 0x10200));
   allocate(ring, 6, 0x3000, 16, node(0, 0x99999));
@@ -205,7 +235,7 @@ TEST_F(RecordedProcessTest, AHostileRingSpoilsItselfAlone) {
   wire::RingWriter sound = ring(0);
   wire::RingWriter hostile = ring(1);
   allocate(sound, 1, 0x1000, 16);
-  put(hostile, {wire::record_word(static_cast<wire::RecordKind>(15), 2), 0, 0, 0});
+  put(hostile, {wire::record_word(static_cast<wire::RecordKind>(15)), 0, 0, 0});
   process().drain(10, clock_);
   view_.ring(1).head = ~std::uint64_t{0};
   allocate(sound, 20, 0x2000, 16);
@@ -233,7 +263,7 @@ TEST_F(RecordedProcessTest, HostileNumbersReachNothingOutsideTheSlot) {
 
 TEST_F(RecordedProcessTest, AModuleWithAHostileLengthEndsItsRing) {
   wire::RingWriter ring = this->ring(0);
-  put(ring, {wire::record_word(wire::RecordKind::kModule, 1), 0, 0, 0, 0xffff'ffff});
+  put(ring, {wire::record_word(wire::RecordKind::kModule), 0, 0, 0, 0xffff'ffff});
   allocate(ring, 2, 0x1000, 16);
   const Contents contents = finish();
   EXPECT_TRUE(contents.modules.empty());

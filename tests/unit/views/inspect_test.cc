@@ -162,6 +162,76 @@ TEST(InspectJsonTest, ChunksAndNeighbours) {
   EXPECT_TRUE(report["around"]["after"].is_null());
 }
 
+model::LostBlocks lost_blocks() {
+  model::LostBlocks lost;
+  lost.groups.push_back({.block_size = Bytes{104},
+                         .type = std::string(200, 'T') + "\x1b",
+                         .direct = 3,
+                         .indirect = 4,
+                         .example = Address{0x10110}});
+  lost.groups.push_back(
+      {.block_size = Bytes{24}, .type = "", .direct = 1, .indirect = 0, .example = {}});
+  lost.direct = 4;
+  lost.indirect = 4;
+  lost.size = Bytes{7 * 104 + 24};
+  lost.unreadable = Bytes{4096};
+  lost.has_registers = false;
+  lost.blocks = 100;
+  return lost;
+}
+
+/// A hundred regions, of which the first is drawn by several lines.
+void fill(model::HeapMap& map) {
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    const Address begin{0x7f0000000000 + (i << 32U)};
+    const Address end = begin + Bytes{i == 0 ? 0x4000000U : 0x1000U};
+    map.begin_region({{begin, end}, 0});
+    map.piece({.range = {begin, begin + Bytes{0x800}}, .arena = 0});
+  }
+}
+
+TEST(InspectTextTest, WhatIsShownOnDemandFitsItsWidth) {
+  Inspection inspection = sample();
+  inspection.lost = lost_blocks();
+  model::HeapMap map;
+  fill(map);
+  for (const std::size_t width : {std::size_t{60}, std::size_t{80}, std::size_t{120}}) {
+    InspectOptions options = options_of(width, false);
+    options.show_lost = true;
+    options.map = &map;
+    options.trim =
+        model::TrimTrial{.before = kMiB, .after = kMiB * 2, .predicted = kKiB * 7, .returned = 1};
+    const std::string text = text_of(inspection, options);
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), width) << line;
+      EXPECT_EQ(line.find('\x1b'), std::string::npos);
+    }
+    EXPECT_THAT(text, HasSubstr("60 smaller regions"));
+    EXPECT_THAT(text, HasSubstr("1 MiB (1048576 bytes) more"));
+  }
+}
+
+TEST(InspectJsonTest, WhatIsShownOnDemand) {
+  Inspection inspection = sample();
+  inspection.lost = lost_blocks();
+  model::HeapMap map;
+  fill(map);
+  InspectOptions options;
+  options.map = &map;
+  options.trim =
+      model::TrimTrial{.before = kMiB, .after = kKiB, .predicted = kKiB * 7, .returned = 1};
+  const json report = json_of(inspection, options);
+  EXPECT_EQ(report["leaks"]["groups"][0]["bytes"], 7 * 104);
+  EXPECT_TRUE(report["leaks"]["groups"][1]["type"].is_null());
+  EXPECT_EQ(report["trim"]["given_back_bytes"], 1023 * 1024);
+  std::uint64_t live = 0;
+  for (const json& region : report["map"]["regions"]) {
+    for (const json& cell : region["live_bytes"]) live += cell.get<std::uint64_t>();
+  }
+  EXPECT_EQ(live, 40U * 0x800) << "of the regions that are drawn";
+}
+
 void collect_names(const json& value, std::set<std::string>& names) {
   if (value.is_object()) {
     for (const auto& [name, inner] : value.items()) {

@@ -16,9 +16,21 @@ TEST(Record, AWordSaysKindDetailAndTime) {
   EXPECT_EQ(time_of(word), time);
 }
 
+TEST(Record, AWordKeepsABlocksAddress) {
+  for (const std::uint64_t address : {std::uint64_t{0x10}, (std::uint64_t{1} << 56) - 16}) {
+    for (const std::uint64_t pool : {std::uint64_t{0}, kPoolAddress}) {
+      const std::uint64_t word = block_word(RecordKind::kAllocation, address | pool,
+                                            static_cast<std::uint8_t>(CallKind::kPool));
+      EXPECT_EQ(kind_of(word), RecordKind::kAllocation);
+      EXPECT_EQ(detail_of(word) % kPoolDetail, static_cast<std::uint8_t>(CallKind::kPool));
+      EXPECT_EQ(address_of(word), address | pool);
+    }
+  }
+}
+
 TEST(Record, WhatIsNoKindHasNoWords) {
   for (unsigned kind = 0; kind < 16; ++kind) {
-    const bool is_known = kind >= 1 && kind <= static_cast<unsigned>(RecordKind::kMarker);
+    const bool is_known = kind >= 1 && kind <= static_cast<unsigned>(RecordKind::kUsable);
     EXPECT_EQ(head_words(static_cast<RecordKind>(kind)) != 0, is_known) << kind;
   }
 }

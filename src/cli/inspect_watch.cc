@@ -1,0 +1,106 @@
+#include "cli/inspect_watch.h"
+
+#include <cerrno>
+#include <csignal>
+#include <fmt/format.h>
+#include <string_view>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "views/event_facts.h"
+
+namespace mini::cli {
+namespace {
+
+/// Signals that end a watch wait until it looks for them, so that nothing is left half done.
+class EndSignals {
+ public:
+  EndSignals() {
+    ::sigemptyset(&signals_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals_, signal);
+    ::sigprocmask(SIG_BLOCK, &signals_, &before_);
+  }
+  EndSignals(const EndSignals&) = delete;
+  EndSignals& operator=(const EndSignals&) = delete;
+  ~EndSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+  /// False where one came.
+  bool sleep(std::uint64_t ns) const {
+    const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
+                        static_cast<long>(ns % 1'000'000'000U)};
+    return ::sigtimedwait(&signals_, nullptr, &time) < 0;
+  }
+
+ private:
+  sigset_t signals_{};
+  sigset_t before_{};
+};
+
+class Screen {
+ public:
+  explicit Screen(int fd) : fd_(fd), is_terminal_(::isatty(fd) == 1) {
+    if (is_terminal_) put("\x1b[?1049h\x1b[?25l");
+  }
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+  ~Screen() {
+    if (is_terminal_) put("\x1b[?25h\x1b[?1049l");
+  }
+
+  bool show(const std::string& text) { return put(is_terminal_ ? fitted(text) : text); }
+  int error() const { return error_; }
+
+ private:
+  /// As many lines as there are rows, over what was there before.
+  std::string fitted(std::string_view text) const {
+    winsize size{};
+    constexpr std::size_t kUsualRows = 24;
+    const bool is_known = ::ioctl(fd_, TIOCGWINSZ, &size) == 0 && size.ws_row > 1;
+    std::size_t rows = is_known ? size.ws_row : kUsualRows;
+    std::string out = "\x1b[H";
+    while (!text.empty() && text.front() == '\n') text.remove_prefix(1);
+    while (!text.empty() && rows-- > 1) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      out += fmt::format("{}\x1b[K\r\n", text.substr(0, end));
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return out + "\x1b[J";
+  }
+
+  bool put(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t count = ::write(fd_, text.data(), text.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) {
+        error_ = errno;
+        return false;
+      }
+      text.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return true;
+  }
+
+  int fd_;
+  bool is_terminal_;
+  int error_ = 0;
+};
+
+}  // namespace
+
+Result<void> watch(int fd, std::uint64_t interval_ns,
+                   const std::function<Result<std::string>()>& render) {
+  const EndSignals signals;
+  auto view = render();
+  if (!view) return std::unexpected(view.error());
+  Screen screen(fd);
+  while (view) {
+    if (!screen.show(*view)) {
+      return fail(fmt::format("cannot write: {}", views::errno_text(screen.error())));
+    }
+    if (!signals.sleep(interval_ns)) break;
+    view = render();
+  }
+  return {};
+}
+
+}  // namespace mini::cli

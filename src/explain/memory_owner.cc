@@ -1,0 +1,68 @@
+#include "explain/memory_owner.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/text.h"
+
+namespace mini::explain {
+namespace {
+
+/// What gives an allocator or a runtime away, and the shape of its mappings.
+struct Known {
+  std::string_view file;  // how the name of a mapped file begins; with '-', how a path ends
+  std::string_view name;
+  Bytes unit = {};
+  bool is_aligned = false;
+};
+
+// Units: CPython's obmalloc, ARENA_SIZE (Include/internal/pycore_obmalloc.h: 1 MiB from 3.10 on,
+// 256 KiB before); V8, kRegularPageSize (src/common/globals.h: 256 KiB).
+constexpr Known kKnown[] = {
+    {"libjemalloc.", "jemalloc"},
+    {"libtcmalloc", "tcmalloc"},
+    {"libmimalloc", "mimalloc"},
+    {"libminimalloc.", "libminimalloc"},
+    {"ld-musl-", "musl"},
+    {"libc.musl-", "musl"},
+    {"-musl/libc.so", "musl"},
+    {"python3", "CPython obmalloc", kKiB * 256},
+    {"libpython3", "CPython obmalloc", kKiB * 256},
+    {"node", "V8", kKiB * 256, true},
+    {"libnode.so", "V8", kKiB * 256, true},
+    {"chrome", "V8", kKiB * 256, true},
+    {"chromium", "V8", kKiB * 256, true},
+    {"electron", "V8", kKiB * 256, true},
+    {"libv8.so", "V8", kKiB * 256, true},
+    {"libjvm.", "HotSpot"},
+    {"libmozjs", "SpiderMonkey"},
+};
+
+bool has_file(const model::Inspection& inspection, std::string_view file) {
+  return std::ranges::any_of(inspection.regions, [&](const model::MemoryRegion& region) {
+    const std::string& path = region.mapping.path;
+    return file.starts_with('-') ? path.ends_with(file) : path_basename(path).starts_with(file);
+  });
+}
+
+}  // namespace
+
+MemoryOwners::MemoryOwners(const model::Inspection& inspection) {
+  for (const Known& known : kKnown) {
+    if (has_file(inspection, known.file)) {
+      owners_.push_back({std::string(known.name), known.unit, known.is_aligned});
+    }
+  }
+  if (!inspection.runtime.empty()) owners_.push_back({inspection.runtime, {}, false});
+}
+
+std::string MemoryOwners::owner_of(const model::Mapping& mapping) const {
+  for (const Owner& owner : owners_) {
+    if (owner.unit == Bytes{}) return owner.name;
+    const bool begins_so = !owner.is_aligned || mapping.range.begin.value % owner.unit.count == 0;
+    if (begins_so && mapping.range.size().count % owner.unit.count == 0) return owner.name;
+  }
+  return "";
+}
+
+}  // namespace mini::explain

@@ -1,0 +1,26 @@
+// What a decoder finds that cannot be so, in words.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "model/heap.h"
+
+namespace mini::heaps {
+
+/// Damage, the first of it in words and all of it counted.
+class DamageLog {
+ public:
+  explicit DamageLog(model::Heap& heap) : heap_(heap) {}
+  void add(Address where, std::string field, std::string found, std::string expected) {
+    constexpr std::size_t kMostKept = 64;
+    ++heap_.damages_count;
+    if (heap_.damages.size() >= kMostKept) return;
+    heap_.damages.push_back({where, std::move(field), std::move(found), std::move(expected)});
+  }
+
+ private:
+  model::Heap& heap_;
+};
+
+}  // namespace mini::heaps

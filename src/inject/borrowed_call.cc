@@ -1,0 +1,198 @@
+// Every wait here has an end, and every failure leaves the process as it was but for what is said.
+#include "inject/borrowed_call.h"
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/clock.h"
+#include "inject/borrowed_thread.h"
+#include "kernel/proc_file.h"
+#include "kernel/proc_status.h"
+#include "kernel/registers.h"
+
+namespace mini::inject {
+namespace {
+
+constexpr std::uint64_t kPatienceNs = 10'000'000'000;
+constexpr std::uint64_t kLeastPauseNs = 1'000'000;
+constexpr std::uint64_t kMostPauseNs = 50'000'000;
+constexpr int kMostReleases = 200;
+
+void pause_for(std::uint64_t ns) {
+  const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
+                      static_cast<long>(ns % 1'000'000'000U)};
+  ::nanosleep(&time, nullptr);
+}
+
+Moment judge_thread(const StoppedThread& thread, const Landmarks& landmarks,
+                    unwind::Unwinder& unwinder, const MemoryReader& memory) {
+  const auto registers = kernel::read_registers(thread.tid);
+  if (!registers) return Moment::kUnknownStack;
+  unwind::Registers start;
+  std::copy_n(registers->dwarf.begin(), std::min(registers->dwarf.size(), start.value.size()),
+              start.value.begin());
+  const unwind::CallStackRef stack = unwinder.unwind(start, memory);
+  const bool is_in_call = thread.context.system_call != kernel::kNoSystemCall;
+  return judge(*stack, landmarks,
+               is_in_call ? std::optional(thread.context.system_call) : std::nullopt);
+}
+
+std::uint64_t address_of(std::string_view name, const ProcessView& view,
+                         const MemoryReader& memory) {
+  const auto found = find_definition(name, view.modules(), memory);
+  return found ? found->value : 0;
+}
+
+}  // namespace
+
+BorrowedCall::BorrowedCall(pid_t pid, const LoaderList& list, const MemoryReader& memory,
+                           std::string deed)
+    : pid_(pid), list_(list), memory_(memory), deed_(std::move(deed)) {
+  const unwind::UnwinderOptions options{
+      .use_debug_files = false, .source_lines = false, .libc_source_lines = false};
+  unwinder_ = std::make_unique<unwind::Unwinder>(unwind::make_module_cache(options));
+}
+
+// A thread that is in the loader makes every other a bad choice: it may hold the lock that dlopen
+// takes, and want something that the borrowed thread has.
+const StoppedThread* BorrowedCall::choose(const StoppedProcess& process, const ProcessView& view,
+                                          bool accept_unknown, std::string_view* why_not) {
+  unwinder_->set_modules(view.code(), kernel::root_prefix(pid_));
+  const Landmarks landmarks = view.landmarks(memory_);
+  const StoppedThread* good = nullptr;
+  const StoppedThread* unknown = nullptr;
+  *why_not = "ending";
+  for (const StoppedThread& thread : process.threads()) {
+    const Moment moment = judge_thread(thread, landmarks, *unwinder_, memory_);
+    if (moment != Moment::kGood) *why_not = describe(moment);
+    if (moment == Moment::kInLoader) return nullptr;
+    if (thread.signal != 0 || kernel::is_in_restartable_sequence(thread.tid)) continue;
+    if (moment == Moment::kGood && good == nullptr) good = &thread;
+    if (moment == Moment::kUnknownStack && unknown == nullptr) unknown = &thread;
+  }
+  return good == nullptr && accept_unknown ? unknown : good;
+}
+
+Result<BorrowedCall::Try> BorrowedCall::try_once(const FillIn& fill_in, bool accept_unknown) {
+  auto process = StoppedProcess::stop(pid_);
+  if (!process) return std::unexpected(process.error());
+  Try result;
+  const auto view = ProcessView::read(pid_, list_, memory_);
+  if (!view) {
+    result.why_not = describe(Moment::kInLoader);
+  } else if (const StoppedThread* chosen =
+                 choose(*process, *view, accept_unknown, &result.why_not)) {
+    const StoppedThread thread = process->let_go_all_but(chosen->tid);
+    if (auto begun = begin(thread, *view, fill_in); !begun) return std::unexpected(begun.error());
+    result.has_begun = true;
+  }
+  late_ = process->let_go();
+  return result;
+}
+
+Result<void> BorrowedCall::begin(const StoppedThread& thread, const ProcessView& view,
+                                 const FillIn& fill_in) {
+  auto borrowed = BorrowedThread::borrow(pid_, thread, memory_);
+  if (!borrowed) {
+    let_go(thread);
+    return fail(fmt::format("process {} has no room in its code for heapspy's", pid_));
+  }
+  const auto at =
+      borrowed->system_call(SYS_mmap, {0, kCallMemory.count, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                       MAP_PRIVATE | MAP_ANONYMOUS, ~std::uint64_t{0}, 0});
+  if (!at || (*at < 0 && *at > -4096)) {
+    return fail(fmt::format("process {} may not have memory that is writable and executable: {}",
+                            pid_, at ? std::strerror(static_cast<int>(-*at)) : "no answer"));
+  }
+  place_ = Address{static_cast<std::uint64_t>(*at)};
+  tid_ = thread.tid;
+  CallBlock block{};
+  block.errno_location = address_of("__errno_location", view, memory_);
+  block.all_signals = ~std::uint64_t{0};
+  if (auto filled = fill_in(block, view, place_); !filled) {
+    borrowed->system_call(SYS_munmap, {place_.value, kCallMemory.count, 0, 0, 0, 0});
+    return filled;  // and it goes back
+  }
+  set_way_back(block, borrowed->way_back());
+  const std::vector<std::byte> extended = borrowed->extended_state();
+  const bool is_written =
+      !extended.empty() && extended.size() <= kMostExtendedState.count &&
+      borrowed->write(place_, call_code()) &&
+      borrowed->write(place_ + Bytes{kBlockOffset}, std::as_bytes(std::span(&block, 1))) &&
+      borrowed->write(place_ + Bytes{kExtendedStateOffset}, extended);
+  if (!is_written || !borrowed->go_to(place_, place_ + Bytes{kStackEnd})) {
+    return fail(fmt::format("cannot prepare a call in process {}", pid_));
+  }
+  return {};
+}
+
+CallBlock BorrowedCall::read_block() const {
+  return memory_.read_object<CallBlock>(place_ + Bytes{kBlockOffset}).value_or(CallBlock{});
+}
+
+Result<void> BorrowedCall::wait_for_end() {
+  const std::uint64_t end = monotonic_ns() + kPatienceNs;
+  while (read_block().state != CallState::kDone) {
+    const auto status = kernel::read_status(pid_);
+    if (!status || status->state == 'Z') {
+      return fail(fmt::format("process {} has ended", pid_), ESRCH);
+    }
+    if (monotonic_ns() > end) {
+      return fail(
+          fmt::format("process {} did not {} in time: a lock that it needs is held, or thread {} "
+                      "does not run; it goes on, and nothing follows should it come yet",
+                      pid_, deed_, tid_));
+    }
+    pause_for(kLeastPauseNs);
+  }
+  return {};
+}
+
+// The thread is on its last few instructions there, or gone from there.
+void BorrowedCall::release_memory() {
+  const AddressRange memory{place_, place_ + kCallMemory};
+  for (int i = 0; i < kMostReleases; ++i) {
+    const auto thread = stop_thread(tid_);
+    if (!thread) return;
+    if (memory.contains(Address{thread->context.rip}) ||
+        memory.contains(Address{thread->context.rsp})) {
+      let_go(*thread);
+      pause_for(kLeastPauseNs);
+      continue;
+    }
+    auto borrowed = BorrowedThread::borrow(pid_, *thread, memory_);
+    if (!borrowed) return let_go(*thread);
+    borrowed->system_call(SYS_munmap, {place_.value, kCallMemory.count, 0, 0, 0, 0});
+    borrowed->go_back();
+    return;
+  }
+}
+
+Result<CallBlock> BorrowedCall::run(const FillIn& fill_in) {
+  const std::uint64_t begin = monotonic_ns();
+  std::uint64_t pause_ns = kLeastPauseNs;
+  while (true) {
+    const auto tried = try_once(fill_in, monotonic_ns() - begin > kPatienceNs / 4);
+    if (!tried) return std::unexpected(tried.error());
+    if (tried->has_begun) break;
+    if (monotonic_ns() - begin > kPatienceNs) {
+      return fail(fmt::format("process {} was at no good moment for {} seconds: whenever it was "
+                              "looked at, a thread of it was {}; try again",
+                              pid_, kPatienceNs / 1'000'000'000, tried->why_not),
+                  EBUSY);
+    }
+    for (const pid_t tid : late_) let_go_late(tid);
+    pause_for(pause_ns);
+    pause_ns = std::min(pause_ns * 2, kMostPauseNs);
+  }
+  if (auto ended = wait_for_end(); !ended) return std::unexpected(ended.error());
+  const CallBlock block = read_block();
+  release_memory();
+  return block;
+}
+
+}  // namespace mini::inject

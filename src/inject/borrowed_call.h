@@ -1,0 +1,61 @@
+// One call of a function that a running process makes for us: waits for a moment at which one of
+// its threads may be borrowed, borrows it, and watches the call come to its end.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+#include "base/memory_reader.h"
+#include "base/result.h"
+#include "inject/call_code.h"
+#include "inject/loaded_modules.h"
+#include "inject/process_view.h"
+#include "inject/stopped_process.h"
+#include "unwind/unwinder.h"
+
+namespace mini::inject {
+
+class BorrowedCall {
+ public:
+  /// Says what to call; `place` is where the code will be. On failure nothing is called.
+  using FillIn =
+      std::function<Result<void>(CallBlock& block, const ProcessView& view, Address place)>;
+
+  /// `deed`: what errors say that the process did not do, "load heapspy's agent". Both references
+  /// must outlive it.
+  BorrowedCall(pid_t pid, const LoaderList& list, const MemoryReader& memory, std::string deed);
+
+  /// The block as the call left it. Every wait has an end.
+  Result<CallBlock> run(const FillIn& fill_in);
+  /// Threads that have yet to be let go (StoppedProcess).
+  const std::vector<pid_t>& late() const { return late_; }
+
+ private:
+  struct Try {
+    bool has_begun = false;
+    std::string_view why_not;
+  };
+
+  Result<Try> try_once(const FillIn& fill_in, bool accept_unknown);
+  const StoppedThread* choose(const StoppedProcess& process, const ProcessView& view,
+                              bool accept_unknown, std::string_view* why_not);
+  Result<void> begin(const StoppedThread& thread, const ProcessView& view, const FillIn& fill_in);
+  Result<void> wait_for_end();
+  void release_memory();
+  CallBlock read_block() const;
+
+  pid_t pid_;
+  const LoaderList& list_;
+  const MemoryReader& memory_;
+  std::string deed_;
+  std::unique_ptr<unwind::Unwinder> unwinder_;
+  Address place_{};  // of the call's memory in the process
+  pid_t tid_ = 0;    // the thread that was borrowed
+  std::vector<pid_t> late_;
+};
+
+}  // namespace mini::inject

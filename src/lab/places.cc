@@ -1,0 +1,86 @@
+#include "lab/places.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <sstream>
+#include <unistd.h>
+
+#include "kernel/proc_file.h"
+
+namespace mini::lab {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_folder(const std::string& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+// Without "..", and without the link that the build tree's sources are behind.
+std::string tidy(const std::string& path) {
+  std::error_code error;
+  const auto canonical = fs::canonical(path, error);
+  return error ? path : canonical.string();
+}
+
+}  // namespace
+
+Result<Places> Places::find() {
+  std::string folder = kernel::read_proc_link(::getpid(), "exe").value_or("");
+  folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/'));
+  Places places;
+  const std::string built = folder + "/../../lab";
+  const std::string installed = folder + "/" MINI_RELATIVE_LIBEXECDIR "/heapspy/lab";
+  std::string library;
+  if (is_folder(built + "/sources")) {
+    places.programs_ = tidy(built);
+    places.sources_ = tidy(built + "/sources");
+    places.stages_ = tidy(built) + "/stages";
+    library = folder + "/../api/libminimalloc.so.0";
+  } else if (is_folder(installed)) {
+    places.programs_ = tidy(installed);
+    places.sources_ = tidy(folder + "/" MINI_RELATIVE_DATADIR "/heapspy/lab");
+    const std::string libraries = tidy(folder + "/" MINI_RELATIVE_LIBDIR);
+    places.stages_ = libraries + "/heapspy/stages";
+    library = libraries + "/libminimalloc.so.0";
+  } else {
+    return fail(
+        fmt::format("the lab's programs are neither in {} nor in {}: build the target "
+                    "'lab', or install heapspy",
+                    built, installed));
+  }
+  if (::access(library.c_str(), R_OK) == 0) places.minimalloc_ = tidy(library);
+  return places;
+}
+
+std::string Places::program(std::string_view name) const {
+  return fmt::format("{}/{}", programs_, name);
+}
+
+std::string Places::source(std::string_view name) const {
+  return fmt::format("{}/{}", sources_, name);
+}
+
+std::string Places::stage(int stage) const {
+  return fmt::format("{}/libstage{}.so", stages_, stage);
+}
+
+std::string shown_path(const std::string& path) {
+  std::error_code error;
+  const auto here = fs::proximate(path, error);
+  const bool is_inside = !error && !here.empty() && !here.string().starts_with("..");
+  return is_inside ? here.string() : path;
+}
+
+Result<std::string> read_text(const std::string& path) {
+  const std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file || !text) return fail(fmt::format("cannot read '{}'", path));
+  return std::move(text).str();
+}
+
+}  // namespace mini::lab

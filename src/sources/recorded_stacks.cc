@@ -1,0 +1,97 @@
+#include "sources/recorded_stacks.h"
+
+#include <fmt/format.h>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/text.h"
+#include "recording/reader.h"
+#include "unwind/demangle.h"
+
+namespace mini::sources {
+namespace {
+
+constexpr std::size_t kMostFrames = 64;
+
+/// Keeps all definitions, but of the events only the stacks of blocks that are asked for.
+class StackFinder final : public recording::Visitor {
+ public:
+  void want(Address block) { stack_of_[block.value] = 0; }
+
+  void module(recording::ModuleNumber number, const recording::ModuleFacts& facts) override {
+    modules_[number] = facts.path;
+  }
+  void frame(recording::FrameNumber number, const recording::FrameFacts& facts) override {
+    frames_[number] = facts;
+  }
+  void source(recording::FrameNumber number,
+              const std::vector<recording::SourceFrame>& lines) override {
+    for (const recording::SourceFrame& line : lines) functions_[number].push_back(line.function);
+  }
+  void stack(recording::StackNumber number, const recording::StackFacts& facts) override {
+    stacks_[number] = facts;
+  }
+  void allocation(const recording::Allocation& allocation) override {
+    const auto wanted = stack_of_.find(allocation.address.value);
+    if (wanted != stack_of_.end()) wanted->second = allocation.stack;
+  }
+  void free(const recording::Free& free) override {
+    const auto wanted = stack_of_.find(free.address.value);
+    if (wanted != stack_of_.end()) wanted->second = 0;
+  }
+
+  /// Innermost first; empty where the block's allocation was not recorded.
+  std::vector<std::string> stack_of(Address block) const {
+    std::vector<std::string> names;
+    const auto wanted = stack_of_.find(block.value);
+    recording::StackNumber number = wanted != stack_of_.end() ? wanted->second : 0;
+    for (std::size_t i = 0; i < kMostFrames; ++i) {
+      const auto stack = stacks_.find(number);
+      if (stack == stacks_.end()) break;
+      add_names(stack->second.frame, names);
+      number = stack->second.caller;
+    }
+    return names;
+  }
+
+ private:
+  void add_names(recording::FrameNumber number, std::vector<std::string>& names) const {
+    const auto functions = functions_.find(number);
+    if (functions != functions_.end()) {
+      for (const std::string& function : functions->second) {
+        if (!function.empty()) names.push_back(unwind::printable(function));
+      }
+      return;
+    }
+    const auto frame = frames_.find(number);
+    if (frame == frames_.end()) return;
+    const auto module = modules_.find(frame->second.module);
+    const std::string path = module != modules_.end() ? module->second : "?";
+    names.push_back(
+        fmt::format("{}+{:#x}", unwind::printable(path_basename(path)), frame->second.address));
+  }
+
+  std::unordered_map<std::uint64_t, recording::StackNumber> stack_of_;  // by address
+  std::unordered_map<recording::ModuleNumber, std::string> modules_;
+  std::unordered_map<recording::FrameNumber, recording::FrameFacts> frames_;
+  std::unordered_map<recording::FrameNumber, std::vector<std::string>> functions_;
+  std::unordered_map<recording::StackNumber, recording::StackFacts> stacks_;
+};
+
+}  // namespace
+
+Result<void> add_recorded_stacks(const std::string& recording, model::Inspection& inspection) {
+  StackFinder finder;
+  for (const model::HeapPin& pin : inspection.account.pins) finder.want(pin.first_block);
+  const auto summary = recording::read_recording(recording, finder);
+  if (!summary) return std::unexpected(summary.error());
+  if (static_cast<std::int64_t>(summary->process.pid) != inspection.pid) {
+    return fail(fmt::format("the recording '{}' is of process {}, not of {}", recording,
+                            summary->process.pid, inspection.pid));
+  }
+  for (model::HeapPin& pin : inspection.account.pins) pin.stack = finder.stack_of(pin.first_block);
+  return {};
+}
+
+}  // namespace mini::sources

@@ -1,0 +1,158 @@
+#include "views/inspection_diff_view.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "views/json_writer.h"
+#include "views/report_view.h"
+#include "views/terminal_heading.h"
+#include "views/text_table.h"
+
+namespace mini::views {
+namespace {
+
+using explain::Change;
+using Align = TextTable::Align;
+
+std::string bytes_text(std::int64_t bytes) {
+  const std::string text = format_bytes(Bytes{static_cast<std::uint64_t>(std::llabs(bytes))});
+  return bytes < 0 ? "-" + text : text;
+}
+
+std::string signed_text(std::int64_t n, const std::string& text) {
+  return n > 0 ? "+" + text : text;
+}
+
+std::string count_text(std::int64_t n) {
+  const std::string text = format_count(static_cast<std::uint64_t>(std::llabs(n)));
+  return n < 0 ? "-" + text : text;
+}
+
+/// "live_bytes" as "live".
+std::string words_of(std::string_view name) {
+  std::string words(name);
+  if (words.ends_with("_bytes")) words.erase(words.size() - 6);
+  if (words == "rss") words = "resident";
+  if (words == "returnable") words = "can go back";
+  std::ranges::replace(words, '_', ' ');
+  return words;
+}
+
+TextTable change_table(const char* name) {
+  TextTable table;
+  table.add_column("change", Align::kRight);
+  table.add_column("before", Align::kRight);
+  table.add_column("after", Align::kRight);
+  table.add_column(name, Align::kLeft);
+  return table;
+}
+
+void add_change(TextTable& table, const std::string& name, const Change& change, bool is_count) {
+  const auto text = is_count ? count_text : bytes_text;
+  table.add_row({signed_text(change.growth(), text(change.growth())), text(change.before),
+                 text(change.after), name});
+}
+
+void write_sizes(std::string& out, const explain::InspectionDiff& diff,
+                 const InspectionDiffOptions& options) {
+  if (diff.sizes.empty()) return;
+  write_heading(out, options.style, "Live blocks",
+                fmt::format("{} changed", counted(diff.sizes.size(), "size")));
+  TextTable table;
+  for (const char* title : {"change", "block size", "blocks before", "after", "change "}) {
+    table.add_column(title, Align::kRight);
+  }
+  const std::size_t shown = std::min(diff.sizes.size(), options.top);
+  for (const explain::SizeChange& size : std::span(diff.sizes).first(shown)) {
+    table.add_row({signed_text(size.bytes.growth(), bytes_text(size.bytes.growth())),
+                   count_text(size.block_bytes), count_text(size.blocks.before),
+                   count_text(size.blocks.after),
+                   signed_text(size.blocks.growth(), count_text(size.blocks.growth()))});
+  }
+  table.write(out, options.style);
+}
+
+void write_change(JsonWriter& json, const Change& change) {
+  json.key("before").signed_number(change.before);
+  json.key("after").signed_number(change.after);
+  json.key("change").signed_number(change.growth());
+}
+
+void write_changes(JsonWriter& json, std::string_view name,
+                   const std::vector<std::pair<std::string, Change>>& changes) {
+  json.key(name).begin_array();
+  for (const auto& [what, change] : changes) {
+    json.begin_object();
+    json.key("name").string(what);
+    write_change(json, change);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace
+
+void write_inspection_diff(std::string& out, const explain::InspectionDiff& diff,
+                           std::span<const explain::Finding> findings,
+                           const InspectionDiffOptions& options) {
+  write_heading(out, options.style, "What changed",
+                fmt::format("{}, {}", options.before_file, options.after_file));
+  if (!diff.is_same_process) out += "  The two are of different processes.\n";
+  TextTable totals = change_table("what");
+  for (const auto& [name, change] : diff.totals) {
+    add_change(totals, words_of(name), change, name == "live_blocks");
+  }
+  totals.write(out, options.style);
+  write_report_findings(out, findings, options.style);
+  write_sizes(out, diff, options);
+  if (diff.kinds.empty()) return;
+  write_heading(out, options.style, "Memory", "by what it is");
+  TextTable kinds = change_table("kind");
+  const std::size_t shown = std::min(diff.kinds.size(), options.top);
+  for (const auto& [name, change] : std::span(diff.kinds).first(shown)) {
+    add_change(kinds, words_of(name), change, false);
+  }
+  kinds.write(out, options.style);
+}
+
+void write_inspection_diff_json(std::string& out, const explain::InspectionDiff& diff,
+                                std::span<const explain::Finding> findings,
+                                const InspectionDiffOptions& options) {
+  JsonWriter json(out);
+  json.begin_object();
+  json.key("type").string("inspect_diff");
+  json.key("schema").number(1);
+  json.key("heapspy").string(options.version);
+  json.key("before").string(options.before_file);
+  json.key("after").string(options.after_file);
+  json.key("same_process").boolean(diff.is_same_process);
+  write_changes(json, "totals", diff.totals);
+  write_changes(json, "kinds", diff.kinds);
+  json.key("block_sizes").begin_array();
+  for (const explain::SizeChange& size : diff.sizes) {
+    json.begin_object();
+    json.key("block_bytes").signed_number(size.block_bytes);
+    json.key("blocks").begin_object();
+    write_change(json, size.blocks);
+    json.end_object().key("bytes").begin_object();
+    write_change(json, size.bytes);
+    json.end_object().end_object();
+  }
+  json.end_array();
+  json.key("findings").begin_array();
+  for (const explain::Finding& finding : findings) {
+    json.begin_object();
+    json.key("kind").string(finding.kind);
+    json.key("statement").string(finding.statement);
+    json.key("evidence").string(finding.evidence);
+    json.key("advice").string(finding.advice);
+    json.end_object();
+  }
+  json.end_array();
+  json.end_object();
+  out += '\n';
+}
+
+}  // namespace mini::views

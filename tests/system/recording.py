@@ -1,0 +1,62 @@
+"""What the tests of heapspy record need: recordings, reports of them, and sums over stacks."""
+import collections
+import json
+import subprocess
+
+from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest
+
+
+class RecordTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.file = self.directory / "out.heapspy"
+        # A build under a sanitizer has no agent.
+        if "--agent" in self.record("true").stderr:
+            self.skipTest("there is no agent beside this heapspy")
+        self.file.unlink()
+
+    def record(self, *command, options=(), **run):
+        run.setdefault("env", self.environment)
+        return subprocess.run(
+            [HEAPSPY, "record", "-o", str(self.file), *options, "--", *map(str, command)],
+            capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, **run)
+
+    def report(self, file=None):
+        done = subprocess.run([HEAPSPY, "report", "--json", str(file or self.file)],
+                              capture_output=True, text=True, check=False,
+                              timeout=PATIENCE_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def report_text(self, file=None):
+        return subprocess.run([HEAPSPY, "report", str(file or self.file)], capture_output=True,
+                              text=True, check=True, timeout=PATIENCE_SECONDS).stdout
+
+    def others(self):
+        return sorted(path for path in self.directory.glob("out.*.heapspy"))
+
+    @staticmethod
+    def by_function(report, names):
+        """Sums over the stacks by the innermost of their functions that is one of the names."""
+        sums = collections.defaultdict(lambda: [0, 0, 0])
+        for stack in report["stacks"]:
+            functions = [frame.get("function") for frame in stack["frames"]]
+            name = next((function for function in functions if function in names), None)
+            for i, key in enumerate(("allocations", "allocated_bytes", "live_at_exit_blocks")):
+                sums[name][i] += stack[key]
+        return sums
+
+    def check_whole(self, report):
+        """Nothing was lost, and every free is that of a block that was seen."""
+        self.assertEqual(report["totals"]["dropped_events"], 0)
+        self.assertEqual(report["losses"]["frees_not_seen"], 0)
+        self.assertEqual(report["losses"]["lost_blocks"], 0)
+
+    def check_same(self, *command, options=(), **run):
+        plain = self.run_plain(*command, **run)
+        recorded = self.record(*command, options=["-q", *options], **run)
+        self.assertEqual(recorded.returncode, plain.returncode, recorded.stderr)
+        self.assertEqual(recorded.stdout, plain.stdout.decode())
+        report = self.report()
+        self.check_whole(report)
+        return report

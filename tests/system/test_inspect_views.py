@@ -1,0 +1,288 @@
+"""What heapspy inspect shows on demand: the map, the pins, malloc_trim tried, a watch; and heapspy diff
+of two inspections."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+
+from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, need
+from test_inspect import Target as KnownHeap
+from test_inspect import inspect, inspect_json
+
+
+class Target:
+    """phases, which does what it is told."""
+
+    def __init__(self, *prefix, program="phases", **run):
+        self.process = subprocess.Popen([*prefix, build_target(program)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, bufsize=0, **run)
+        self.pid = self.process.pid
+        self.expect(b"ready\n")
+
+    def expect(self, line):
+        got = self.process.stdout.readline()
+        if got != line:
+            raise AssertionError(f"{line!r} expected, got {got!r}")
+
+    def do(self, *words):
+        self.process.stdin.write((" ".join(map(str, words)) + "\n").encode())
+        self.expect(b"done\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(timeout=PATIENCE_SECONDS)
+        self.process.stdout.close()
+
+
+class Map(SystemTest):
+    def test_adds_up_to_the_heap(self):
+        with KnownHeap() as target:
+            report = inspect_json("--map", target.pid)
+        cells = report["map"]
+        live = sum(sum(region["live_bytes"]) for region in cells["regions"])
+        uses = sum(arena["uses"].get("live", {"bytes": 0})["bytes"] for arena in report["arenas"])
+        self.assertEqual(live, uses + report["heap"]["mmapped_bytes"])
+        resident = sum(sum(region["resident_bytes"]) for region in cells["regions"])
+        rows = sum(row["bytes"] for row in report["resident_ledger"]
+                   if row["kind"] in ("live_blocks", "mmapped_blocks", "cached_blocks", "free_in_bins",
+                                      "free_top", "overhead", "foreign_break", "unknown_heap"))
+        self.assertEqual(resident, rows)
+        for region in cells["regions"]:
+            begin, end = int(region["begin"], 16), int(region["end"], 16)
+            cell = cells["cell_bytes"]
+            self.assertEqual(len(region["live_bytes"]), (end - 1) // cell - begin // cell + 1)
+            for amount in region["live_bytes"] + region["resident_bytes"]:
+                self.assertLessEqual(amount, cell)
+
+    def test_a_part_of_it(self):
+        with KnownHeap() as target:
+            region = inspect_json("--map", target.pid)["map"]["regions"][0]
+            begin = int(region["begin"], 16)
+            part = inspect_json("--map", "--range", f"{begin:#x}-{begin + 0x8000:#x}", target.pid)["map"]
+            nothing = inspect_json("--map", "--range", "0x10-0x20", target.pid)["map"]
+        self.assertEqual([int(part["regions"][0][key], 16) for key in ("begin", "end")],
+                         [begin, begin + 0x8000])
+        self.assertEqual(part["cell_bytes"], 4096)
+        self.assertEqual(nothing, {"cell_bytes": None, "regions": []})
+
+    def test_fits_its_width_in_both_alphabets(self):
+        with KnownHeap() as target:
+            for locale, full in (("C.UTF-8", "\u2588"), ("C", "#")):
+                done = subprocess.run([HEAPSPY, "inspect", "--map", "--width", "80", str(target.pid)],
+                                      capture_output=True, text=True, check=True,
+                                      env=dict(os.environ, LC_ALL=locale))
+                self.assertIn(full, done.stdout)
+                for line in done.stdout.splitlines():
+                    self.assertLessEqual(len(line), 80, line)
+
+
+class Pins(SystemTest):
+    def test_say_what_they_hold(self):
+        """Every hundredth of many blocks is left: they keep the pages between them."""
+        with Target() as target:
+            target.do("grow", 20000, 1000)
+            target.do("drop")
+            report = inspect_json(target.pid)
+            text = inspect(target.pid).stdout
+        self.assertGreater(len(report["pins"]), 10)
+        for pin in report["pins"]:
+            self.assertGreater(pin["pinned_bytes"], 0)
+            self.assertIn("hint", pin)
+        self.assertIn("could go back", text)
+
+    def test_hint_of_objects(self):
+        with KnownHeap() as target:
+            report = inspect_json(target.pid)
+        self.assertTrue(all(pin["hint"] is None or isinstance(pin["hint"], str) for pin in report["pins"]))
+
+
+class Trim(SystemTest):
+    def trial(self, target):
+        report = inspect_json("--try-trim", target.pid)
+        trim = report["trim"]
+        self.assertEqual(trim["given_back_bytes"], trim["rss_before_bytes"] - trim["rss_after_bytes"])
+        self.assertEqual(trim["predicted_bytes"], report["heap"]["returnable_bytes"])
+        return trim
+
+    def check_prediction(self, trim):
+        """Right to within a few pages: the stack that the call ran on, code that it touched first."""
+        self.assertGreater(trim["predicted_bytes"], 4 << 20)
+        self.assertLess(abs(trim["given_back_bytes"] - trim["predicted_bytes"]), 512 << 10, trim)
+        self.assertEqual(trim["returned"], 1)
+
+    def test_gives_back_what_was_predicted(self):
+        with Target() as target:
+            target.do("grow", 20000, 1000)
+            target.do("drop")
+            self.check_prediction(self.trial(target))
+            self.assertLess(inspect_json(target.pid)["heap"]["returnable_bytes"], 512 << 10)
+            target.do("grow", 10, 10)
+
+    def test_on_libminimalloc(self):
+        if self.run_plain(HEAPSPY, "run", "true").returncode != 0:
+            self.skipTest("a build under a sanitizer has no libminimalloc")
+        with Target(HEAPSPY, "run") as target:
+            target.do("grow", 20000, 1000)
+            target.do("drop")
+            self.check_prediction(self.trial(target))
+            target.do("grow", 10, 10)
+
+    def test_while_threads_are_inside_malloc_and_in_calls(self):
+        with Target() as target:
+            target.do("spin")
+            target.do("spin")
+            target.do("call")
+            target.do("grow", 20000, 1000)
+            target.do("drop")
+            for _ in range(5):
+                self.assertIn(self.trial(target)["returned"], (0, 1))
+            target.do("grow", 1000, 100)
+            status = pathlib.Path(f"/proc/{target.pid}/status").read_text()
+            self.assertIn("TracerPid:\t0", status)
+            maps = pathlib.Path(f"/proc/{target.pid}/maps").read_text()
+            self.assertNotIn("rwxp", maps, "what the call needed is gone")
+
+    def test_a_process_that_is_killed_meanwhile(self):
+        """Whenever it is killed, the answer is figures or one line, and nothing hangs."""
+        for delay in (0, 0.01, 0.03, 0.06, 0.1):
+            with Target() as target:
+                target.do("grow", 20000, 1000)
+                target.do("drop")
+                killer = threading.Timer(delay, os.kill, (target.pid, signal.SIGKILL))
+                killer.start()
+                done = inspect("--try-trim", "--json", target.pid, check=False)
+                killer.join()
+            if done.returncode == 0:
+                self.assertIn("trim", json.loads(done.stdout))
+            else:
+                self.assertEqual(done.returncode, 1)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_a_static_program_says_why_not(self):
+        with KnownHeap(program="known_heap_static") as target:
+            done = inspect("--try-trim", target.pid, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_not_a_core(self):
+        done = inspect("--try-trim", "core", check=False)
+        self.assertEqual(done.returncode, 2)
+
+
+class Watch(SystemTest):
+    def test_in_a_pipe_one_view_after_the_other(self):
+        with Target() as target:
+            target.do("grow", 1, 1000)
+            watch = subprocess.Popen([HEAPSPY, "inspect", "--json", "--watch", "100ms", str(target.pid)],
+                                     stdout=subprocess.PIPE, text=True)
+            first = json.loads(watch.stdout.readline())
+            target.do("grow", 1000, 1000)
+            reports = [first]
+            while reports[-1]["heap"]["live_blocks"] < 1000:
+                reports.append(json.loads(watch.stdout.readline()))
+        rest = watch.communicate(timeout=PATIENCE_SECONDS)[0]
+        for line in rest.splitlines():
+            json.loads(line)
+        self.assertEqual(watch.returncode, 0, "it ends with the process")
+
+    def test_a_terminal_is_left_as_it_was(self):
+        with Target() as target:
+            terminal = Terminal([HEAPSPY, "inspect", "--watch", "100ms", target.pid],
+                                env=dict(os.environ, TERM="xterm", LC_ALL="C"))
+            terminal.read_until(rb"resident")
+            terminal.read_until(rb"(?s)\x1b\[H.*\x1b\[H")
+            terminal.process.send_signal(signal.SIGINT)
+            self.assertEqual(terminal.read_to_end(), 0)
+            terminal.close()
+        text = terminal.text.decode()
+        self.assertTrue(text.startswith("\x1b[?1049h\x1b[?25l"))
+        self.assertTrue(text.endswith("\x1b[?25h\x1b[?1049l"))
+        views = text.split("\x1b[H")[1:]
+        self.assertGreaterEqual(len(views), 2)
+        for view in views:
+            self.assertLess(view.count("\n"), 24)
+
+    def test_needs_a_process(self):
+        self.assertEqual(inspect("--watch", "1s", "core", check=False).returncode, 2)
+        self.assertIn("no process", inspect("--watch", "1s", 2**22 + 1, check=False).stderr)
+
+
+class Diff(SystemTest):
+    def two(self, *work):
+        files = [self.directory / "before.json", self.directory / "after.json"]
+        with Target() as target:
+            target.do("grow", 100, 3000)
+            files[0].write_text(inspect("--json", target.pid).stdout)
+            for step in work:
+                target.do(*step)
+            files[1].write_text(inspect("--json", target.pid).stdout)
+        return files
+
+    def diff(self, *words, check=True):
+        return subprocess.run([HEAPSPY, "diff", *map(str, words)], capture_output=True, text=True,
+                              check=check, timeout=PATIENCE_SECONDS)
+
+    def test_names_the_blocks_that_grew(self):
+        files = self.two(("grow", 5000, 776), ("grow", 10, 3000))
+        report = json.loads(self.diff("--json", *files).stdout)
+        suspect = next(f for f in report["findings"] if f["kind"] == "leak_suspect")
+        self.assertIn("776 bytes", suspect["statement"])
+        self.assertIn("= 5,000 more blocks", suspect["evidence"])
+        top = report["block_sizes"][0]
+        self.assertEqual((top["block_bytes"], top["blocks"]["change"]), (776, 5000))
+        self.assertEqual(top["bytes"]["change"], 5000 * 776)
+        totals = {total["name"]: total for total in report["totals"]}
+        before, after = (json.loads(path.read_text()) for path in files)
+        self.assertEqual(totals["live_bytes"]["change"],
+                         after["heap"]["live_bytes"] - before["heap"]["live_bytes"])
+        self.assertEqual(totals["rss_bytes"]["change"], after["rss_bytes"] - before["rss_bytes"])
+        self.assertTrue(report["same_process"])
+        text = self.diff("--width", 80, *files).stdout
+        self.assertIn("776", text)
+        for line in text.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+
+    def test_growth_can_fail_a_check(self):
+        files = self.two(("grow", 5000, 776))
+        self.assertEqual(self.diff("--fail-on-growth", "1M", *files, check=False).returncode, 3)
+        self.assertEqual(self.diff("--fail-on-growth", "100M", *files, check=False).returncode, 0)
+
+    def test_what_is_no_inspection(self):
+        good, bad = self.directory / "good.json", self.directory / "bad.json"
+        with Target() as target:
+            good.write_text(inspect("--json", target.pid).stdout)
+        whole = good.read_text()
+        for text in (whole[:len(whole) // 2], '{"type":"ledger"}', '{', '{"type":"inspect","schema":9}'):
+            bad.write_text(text)
+            done = self.diff(good, bad, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertEqual(self.diff("--by", "module", good, good, check=False).returncode, 2)
+
+
+class Recording(SystemTest):
+    def test_says_who_allocated_what_keeps_memory(self):
+        recording = self.directory / "phases.heapspy"
+        with Target(HEAPSPY, "record", "-o", recording, stderr=subprocess.DEVNULL) as target:
+            target.do("grow", 20000, 1000)
+            target.do("drop")
+            tasks = pathlib.Path(f"/proc/{target.pid}/task")
+            child = next(int(pid) for task in tasks.iterdir()
+                         for pid in (task / "children").read_text().split())
+            subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(child)],
+                           check=True, capture_output=True)
+        core = self.directory / f"core.{child}"
+        report = inspect_json("--recording", recording, core)
+        known = [pin for pin in report["pins"] if "grow" in pin["stack"]]
+        self.assertGreater(len(known), 5, report["pins"])
+        for pin in known:
+            self.assertLess(pin["stack"].index("grow"), pin["stack"].index("main"))
+        with Target() as other:
+            done = inspect("--recording", recording, other.pid, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"is of process {child}", done.stderr)

@@ -1,0 +1,82 @@
+#include "explain/inspection_diff.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mini::explain {
+namespace {
+
+using testing::HasSubstr;
+
+std::string inspection(std::int64_t live, const std::string& sizes, std::int64_t free = 0) {
+  return fmt::format(R"({{"type":"inspect","schema":1,"pid":7,"executable":"/bin/a",
+    "rss_bytes":{},"virtual_bytes":900000,
+    "resident_ledger":[{{"kind":"file","bytes":1000,"owner":"a"}},{{"kind":"file","bytes":500}},
+                       {{"kind":"live_blocks","bytes":{}}}],
+    "heap":{{"live_bytes":{},"live_blocks":3,"free_bytes":{}}},"block_sizes":[{}]}})",
+                     live + free + 1500, live, live, free, sizes);
+}
+
+InspectionFacts facts(const std::string& json) {
+  auto read = read_inspection_facts(json);
+  EXPECT_TRUE(read.has_value()) << (read ? "" : read.error().message);
+  return read.value_or(InspectionFacts{});
+}
+
+TEST(InspectionDiffTest, NamesTheSizeThatGrewTheMostWithItsArithmetic) {
+  const auto before = facts(inspection(300000, R"({"block_bytes":96,"blocks":1000,"bytes":96000},
+                                                  {"block_bytes":5000,"blocks":10,"bytes":50000})"));
+  const auto after = facts(inspection(1260000, R"({"block_bytes":96,"blocks":11000,"bytes":1056000},
+                                                  {"block_bytes":40,"blocks":1,"bytes":40})"));
+  const InspectionDiff diff = diff_inspections(before, after);
+  ASSERT_EQ(diff.sizes.size(), 3U);
+  EXPECT_EQ(diff.sizes[0].block_bytes, 96);
+  EXPECT_EQ(diff.sizes[0].blocks.growth(), 10000);
+  EXPECT_EQ(diff.sizes[1].bytes.growth(), -50000);
+  const auto findings = find_in_inspection_diff(diff);
+  ASSERT_FALSE(findings.empty());
+  EXPECT_EQ(findings[0].kind, "leak_suspect");
+  EXPECT_THAT(findings[0].evidence, HasSubstr("11,000 - 1,000 = 10,000 more blocks of 96 bytes"));
+}
+
+TEST(InspectionDiffTest, RowsOfAKindAreOne) {
+  const auto before = facts(inspection(1000, ""));
+  EXPECT_EQ(before.kinds.at("file"), 1500);
+  const InspectionDiff diff = diff_inspections(before, facts(inspection(5000, "")));
+  ASSERT_EQ(diff.kinds.size(), 1U);
+  EXPECT_EQ(diff.kinds[0].first, "live_blocks");
+  EXPECT_TRUE(diff.is_same_process);
+}
+
+TEST(InspectionDiffTest, FreeMemoryThatGrewIsNoLeakOfBlocks) {
+  const auto before = facts(inspection(1 << 20, "", 0));
+  const auto after = facts(inspection(1 << 20, "", 50 << 20));
+  const auto findings = find_in_inspection_diff(diff_inspections(before, after));
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].kind, "free_growth");
+}
+
+TEST(InspectionDiffTest, NothingToSayOfTwoThatAreAlike) {
+  const auto one = facts(inspection(1000, R"({"block_bytes":8,"blocks":9,"bytes":72})"));
+  const InspectionDiff diff = diff_inspections(one, one);
+  EXPECT_TRUE(diff.sizes.empty());
+  EXPECT_TRUE(diff.kinds.empty());
+  EXPECT_TRUE(find_in_inspection_diff(diff).empty());
+}
+
+TEST(InspectionDiffTest, AHostileFileIsNoHarm) {
+  EXPECT_FALSE(read_inspection_facts(R"({"type":"ledger"})").has_value());
+  EXPECT_FALSE(read_inspection_facts(R"({"type":"inspect","schema":2})").has_value());
+  const auto wild = facts(R"({"type":"inspect","schema":1,"pid":"x","heap":[],
+    "rss_bytes":9223372036854775807,"block_sizes":[{"block_bytes":-9223372036854775807,
+    "blocks":9223372036854775807,"bytes":9223372036854775807},7,null]})");
+  const auto other = facts(R"({"type":"inspect","schema":1,"rss_bytes":-9223372036854775807,
+    "block_sizes":[{"block_bytes":-9223372036854775807,"bytes":-9223372036854775807}]})");
+  const InspectionDiff diff = diff_inspections(other, wild);
+  EXPECT_GT(diff.sizes[0].bytes.growth(), 0);
+  find_in_inspection_diff(diff);
+}
+
+}  // namespace
+}  // namespace mini::explain

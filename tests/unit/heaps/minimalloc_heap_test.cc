@@ -1,0 +1,157 @@
+// libminimalloc's decoder on a heap made by hand, sound and damaged. The library itself is read in
+// tests/system/test_inspect_minimalloc.py.
+#include "heaps/minimalloc_heap.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fake_minimalloc.h"
+#include "recording_sink.h"
+
+namespace mini::heaps {
+namespace {
+
+using model::PieceUse;
+using Fake = FakeMinimalloc;
+
+struct Decoded {
+  model::Heap heap;
+  RecordingSink sink;
+};
+
+void decode(const Fake& fake, Decoded& out) {
+  const auto search = locate_minimalloc(fake, Fake::image());
+  ASSERT_TRUE(search.layout.has_value()) << search.refused;
+  const MinimallocTarget target{.layout = *search.layout,
+                                .threads = {{.id = 7, .thread_pointer = Address{0x7000}}},
+                                .writable = Fake::writable()};
+  out.heap = read_minimalloc_heap(fake, target, out.sink);
+  EXPECT_TRUE(out.sink.covers_regions());
+}
+
+TEST(MinimallocHeap, IsReadToTheBlock) {
+  Decoded decoded;
+  decode(Fake(), decoded);
+  const auto& [heap, sink] = decoded;
+  EXPECT_EQ(heap.version, "1.2");
+  EXPECT_EQ(heap.damages_count, 0U) << heap.damages.front().field;
+  EXPECT_EQ(sink.use_of(Fake::block(0)), PieceUse::kCached);
+  EXPECT_EQ(sink.use_of(Fake::block(4)), PieceUse::kDepot);
+  EXPECT_EQ(sink.use_of(Fake::block(6)), PieceUse::kLive);
+  EXPECT_EQ(sink.use_of(Fake::block(48)), PieceUse::kSlab);
+  EXPECT_EQ(sink.count(PieceUse::kCached), 3U);
+  EXPECT_EQ(sink.count(PieceUse::kDepot), 2U);
+  EXPECT_EQ(sink.count(PieceUse::kSlab), 16U + 63U);
+  // Of the slabs, the large block, the block of the pool.
+  EXPECT_EQ(sink.count(PieceUse::kLive), 48U - 5U + 1U + 1U + 1U);
+  EXPECT_EQ(sink.sum(PieceUse::kFreePages), Bytes{Fake::kPage * 10});
+  EXPECT_EQ(sink.at({Fake::kHeap + Fake::kPage}).range.size(), Bytes{3 * Fake::kPage});
+  const model::HeapPiece& first = sink.at({Fake::kBase + Fake::kPoolMemory + 16});
+  EXPECT_EQ(first.use, PieceUse::kLive);
+  EXPECT_EQ(first.range.size() - first.header, Bytes{40});
+}
+
+TEST(MinimallocHeap, HeapsCachesAndCounters) {
+  Decoded decoded;
+  decode(Fake(), decoded);
+  const model::Heap& heap = decoded.heap;
+  ASSERT_EQ(heap.arenas.size(), 2U);
+  EXPECT_EQ(heap.arenas[1].name, "own");
+  EXPECT_EQ(decoded.sink.at({Fake::kHeap + 8 * Fake::kPage}).arena, 1U);
+  ASSERT_EQ(heap.arenas[0].regions.size(), 2U) << "somebody else's page is between them";
+  ASSERT_EQ(heap.caches.size(), 1U);
+  EXPECT_EQ(heap.caches[0].thread_id, 7);
+  EXPECT_EQ(heap.caches[0].pieces, 3U);
+  for (const model::HeapCounter& counter : heap.counters) {
+    EXPECT_EQ(counter.counted, counter.found) << counter.name;
+  }
+}
+
+TEST(MinimallocHeap, ABusyCacheIsCountedAndItsBlocksAreLive) {
+  Fake fake;
+  fake.put(Fake::kCache + 8, std::uint32_t{3});
+  Decoded decoded;
+  decode(fake, decoded);
+  EXPECT_EQ(decoded.heap.caches_not_found, 1U);
+  EXPECT_EQ(decoded.sink.use_of(Fake::block(0)), PieceUse::kLive);
+  EXPECT_EQ(decoded.heap.damages_count, 0U);
+}
+
+struct Harm {
+  const char* what;
+  std::uint64_t offset;
+  std::uint64_t value;
+  std::uint64_t where;  // the damage is found at, from kBase on
+};
+
+class MinimallocDamage : public testing::TestWithParam<Harm> {};
+
+TEST_P(MinimallocDamage, IsNamedAndTheRestIsRead) {
+  Fake fake;
+  fake.put(GetParam().offset, GetParam().value);
+  Decoded decoded;
+  decode(fake, decoded);
+  std::vector<std::uint64_t> places;
+  for (const model::HeapDamage& damage : decoded.heap.damages) places.push_back(damage.where.value);
+  EXPECT_THAT(places, testing::Contains(Fake::kBase + GetParam().where));
+  EXPECT_GE(decoded.sink.pieces().size(), 1U);
+}
+
+constexpr std::uint64_t kWild = 0x4141414141414141;
+INSTANTIATE_TEST_SUITE_P(
+    Each, MinimallocDamage,
+    testing::Values(Harm{"page map", Fake::kPageMap, kWild, Fake::kPageMap},
+                    Harm{"span id", Fake::kSpanIds, kWild, Fake::kPageMap},
+                    Harm{"span", Fake::kSpans + Fake::kSpanBytes, kWild, Fake::kPageMap},
+                    Harm{"stack", Fake::kStackTop, kWild, Fake::kStackTop},
+                    Harm{"loop of caches", Fake::kCache, Fake::kBase + Fake::kCache, Fake::kCache},
+                    Harm{"wild cache", Fake::kCache, kWild, kWild - Fake::kBase},
+                    Harm{"cached block", Fake::kSlots, Fake::kHeap + 1,
+                         Fake::kHeap + 1 - Fake::kBase},
+                    Harm{"cached twice", Fake::kSlots, Fake::block(1).value,
+                         Fake::block(1).value - Fake::kBase},
+                    Harm{"cached, free in its slab", Fake::kSlots, Fake::block(50).value,
+                         Fake::block(50).value - Fake::kBase},
+                    Harm{"depot", Fake::kMainHeap + 40 + 48, kWild, Fake::kMainHeap},
+                    Harm{"pool", Fake::kPoolMemory + 8, kWild, Fake::kPoolMemory + 8},
+                    Harm{"pool's size", Fake::kPool + 8, kWild, Fake::kPool},
+                    Harm{"length", Fake::kVariables + 8, kWild, Fake::kVariables + 8},
+                    Harm{"class", Fake::kClasses + 8, 7, Fake::kClasses + 8}),
+    [](const auto& harm) {
+      std::string name = harm.param.what;
+      std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
+      return name;
+    });
+
+TEST(MinimallocLayout, ATableThatMakesNoSenseIsRefusedWithAReason) {
+  using Table = minimalloc_layout_table;
+  struct Case {
+    std::size_t offset;
+    std::uint32_t value;
+    const char* words;
+  };
+  for (const Case& one :
+       {Case{offsetof(Table, magic), 1, "does not begin"},
+        Case{offsetof(Table, version), 2, "version 2"}, Case{offsetof(Table, size), 8, "no sense"},
+        Case{offsetof(Table, page_shift), 63, "no sense"},
+        Case{offsetof(Table, class_count), 0, "no sense"},
+        Case{offsetof(Table, span) + 4, 64, "no sense"},
+        Case{offsetof(Table, heap_chunk_slots), 0, "no sense"}}) {
+    Fake fake;
+    fake.put(Fake::kTable + one.offset, one.value);
+    const auto search = locate_minimalloc(fake, Fake::image());
+    EXPECT_FALSE(search.layout.has_value()) << one.words;
+    EXPECT_THAT(search.refused, testing::HasSubstr(one.words));
+  }
+}
+
+TEST(MinimallocLayout, AFileWithoutTheNoteHasNone) {
+  Fake fake;
+  fake.put(Fake::kNote, std::uint32_t{0});
+  const auto search = locate_minimalloc(fake, Fake::image());
+  EXPECT_FALSE(search.layout.has_value());
+  EXPECT_EQ(search.refused, "");
+}
+
+}  // namespace
+}  // namespace mini::heaps

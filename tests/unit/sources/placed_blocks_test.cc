@@ -1,0 +1,80 @@
+#include "sources/placed_blocks.h"
+
+#include <gtest/gtest.h>
+#include <map>
+#include <random>
+
+namespace mini::sources {
+namespace {
+
+using Place = PlacedBlocks::Place;
+
+const auto kNobodyLoses = [](Address, const LiveBlock&) { ADD_FAILURE() << "a block was lost"; };
+
+TEST(PlacedBlocks, ABlockIsFoundByItsPlaceAndAfterwardsByItsAddress) {
+  PlacedBlocks blocks;
+  EXPECT_FALSE(blocks.put(1, Address{0x10}, {.bytes = 5}));
+  EXPECT_FALSE(blocks.put(2, Address{0x20}, {.bytes = 6}));
+  const LiveBlock* taken = blocks.take(1, Address{0x10});
+  ASSERT_NE(taken, nullptr);
+  EXPECT_EQ(taken->bytes, 5U);
+  EXPECT_EQ(blocks.take(1, Address{0x10}), nullptr);
+  blocks.gather(kNobodyLoses);
+  EXPECT_EQ(blocks.table().size(), 1U);
+  // Another events block: the same address at another place, and none.
+  EXPECT_EQ(blocks.take(7, Address{0x10}), nullptr);
+  taken = blocks.take(2, Address{0x20});
+  ASSERT_NE(taken, nullptr);
+  EXPECT_EQ(taken->bytes, 6U);
+}
+
+TEST(PlacedBlocks, TwoPlacesOfOneAddressLoseNothing) {
+  PlacedBlocks blocks;
+  blocks.put(1, Address{0x10}, {.bytes = 5});
+  blocks.put(2, Address{0x10}, {.bytes = 6});
+  std::uint64_t lost_bytes = 0;
+  blocks.gather([&](Address, const LiveBlock& block) { lost_bytes += block.bytes; });
+  EXPECT_EQ(lost_bytes, 5U);
+  EXPECT_EQ(blocks.table().size(), 1U);
+  EXPECT_TRUE(blocks.table().check());
+}
+
+// As a map by address does, in events blocks each of which has places of its own.
+TEST(PlacedBlocks, DoesWhatAMapDoes) {
+  std::mt19937_64 random(3);
+  PlacedBlocks blocks;
+  std::map<std::uint64_t, std::uint64_t> expected;
+  for (int round = 0; round < 200; ++round) {
+    std::map<std::uint64_t, Place> places;
+    const bool has_places = round % 10 != 0;
+    for (int event = 0; event < 300; ++event) {
+      const std::uint64_t address = 16 * (1 + random() % 200);
+      const auto fresh = static_cast<Place>(places.size() + 1);
+      const Place place = has_places ? places.emplace(address, fresh).first->second : Place{0};
+      const auto known = expected.find(address);
+      if (random() % 2 == 0) {
+        const auto before = blocks.put(place, Address{address}, {.bytes = random() % 1000});
+        ASSERT_EQ(before.has_value(), known != expected.end());
+        if (before) {
+          ASSERT_EQ(before->bytes, known->second);
+        }
+        // What it holds now is asked for by taking it and putting it back.
+        const LiveBlock now = *blocks.take(place, Address{address});
+        blocks.put(place, Address{address}, now);
+        expected[address] = now.bytes;
+      } else {
+        const LiveBlock* const taken = blocks.take(place, Address{address});
+        ASSERT_EQ(taken != nullptr, known != expected.end());
+        if (taken == nullptr) continue;
+        ASSERT_EQ(taken->bytes, known->second);
+        expected.erase(known);
+      }
+    }
+    blocks.gather(kNobodyLoses);
+    ASSERT_EQ(blocks.table().size(), expected.size());
+    ASSERT_TRUE(blocks.table().check());
+  }
+}
+
+}  // namespace
+}  // namespace mini::sources
