@@ -17,12 +17,11 @@ namespace mini::lab {
 namespace {
 
 std::string interpreter_in(Elf* elf, const Elf64_Phdr& header) {
-  std::size_t size = 0;
-  const char* const bytes = ::elf_rawfile(elf, &size);
-  if (bytes == nullptr || header.p_offset > size || header.p_filesz > size - header.p_offset) {
-    return {};
-  }
-  const std::string_view text(bytes + header.p_offset, header.p_filesz);
+  // elf_rawfile() would make libelf 0.188 forget to free what it read of the notes before.
+  const Elf_Data* const data = ::elf_getdata_rawchunk(
+      elf, static_cast<std::int64_t>(header.p_offset), header.p_filesz, ELF_T_BYTE);
+  if (data == nullptr || data->d_buf == nullptr) return {};
+  const std::string_view text(static_cast<const char*>(data->d_buf), data->d_size);
   return std::string(text.substr(0, text.find('\0')));
 }
 

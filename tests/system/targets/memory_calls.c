@@ -59,7 +59,8 @@ static char* map(int line, long result) {
 #define MAP(address, size, protection, map_flags, file, at)                                   \
   (number("addr", (uintptr_t)(address)), number("length", (size)), text("prot", #protection), \
    text("flags", #map_flags), number("fd", (uint64_t)(file)), number("offset", (at)),         \
-   map(__LINE__, syscall(SYS_mmap, address, (size_t)(size), protection, map_flags, file, at)))
+   map(__LINE__,                                                                              \
+       syscall(SYS_mmap, address, (size_t)(size), protection, map_flags, file, (long)(at))))
 
 #define RANGE(address, size) \
   (number("addr", (uintptr_t)(address)), number("length", (uint64_t)(size)))
