@@ -22,6 +22,7 @@ void require(bool holds) {
 bool matches_whole(std::string_view pattern, std::string_view name) {
   if (pattern.empty()) return name.empty();
   if (pattern.front() == '*') {
+    while (pattern.size() > 1 && pattern[1] == '*') pattern.remove_prefix(1);  // one says as much
     return matches_whole(pattern.substr(1), name) ||
            (!name.empty() && matches_whole(pattern, name.substr(1)));
   }

@@ -27,7 +27,7 @@ class FuzzMemory final : public mini::MemoryReader {
     const std::uint64_t offset = from.value % kMirror;
     if (offset >= bytes_.size()) return 0;
     const std::size_t count = std::min<std::size_t>(out.size(), bytes_.size() - offset);
-    std::memcpy(out.data(), bytes_.data() + offset, count);
+    if (count != 0) std::memcpy(out.data(), bytes_.data() + offset, count);
     return count;
   }
 
