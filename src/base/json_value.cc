@@ -94,12 +94,13 @@ class Parser {
     const std::size_t begin = at_;
     while (at_ < text_.size() && std::string_view("+-.0123456789eE").contains(text_[at_])) ++at_;
     const std::string_view digits = text_.substr(begin, at_ - begin);
-    const char* const end = digits.data() + digits.size();
+    const char* const first = digits.data();
+    const char* const end = first + digits.size();
     std::int64_t whole = 0;
-    const auto as_whole = std::from_chars(digits.data(), end, whole);
+    const auto as_whole = std::from_chars(first, end, whole);
     if (as_whole.ec == std::errc{} && as_whole.ptr == end) return JsonValue(whole);
     double number = 0;
-    const auto as_double = std::from_chars(digits.data(), end, number);
+    const auto as_double = std::from_chars(first, end, number);
     if (digits.empty() || as_double.ec != std::errc{} || as_double.ptr != end) {
       at_ = begin;
       return std::nullopt;
@@ -191,23 +192,23 @@ Result<JsonValue> JsonValue::parse(std::string_view text) {
 }
 
 const JsonValue& JsonValue::operator[](std::string_view key) const {
-  static const JsonValue kNull;
+  static const JsonValue null_value;
   const auto* object = std::get_if<Object>(&value_);
-  if (object == nullptr) return kNull;
+  if (object == nullptr) return null_value;
   const auto found = object->find(key);
-  return found != object->end() ? found->second : kNull;
+  return found != object->end() ? found->second : null_value;
 }
 
 const JsonValue::Array& JsonValue::items() const {
-  static const Array kNone;
+  static const Array none;
   const auto* array = std::get_if<Array>(&value_);
-  return array != nullptr ? *array : kNone;
+  return array != nullptr ? *array : none;
 }
 
 const std::string& JsonValue::text() const {
-  static const std::string kNone;
+  static const std::string none;
   const auto* text = std::get_if<std::string>(&value_);
-  return text != nullptr ? *text : kNone;
+  return text != nullptr ? *text : none;
 }
 
 std::optional<std::int64_t> JsonValue::number() const {

@@ -77,13 +77,13 @@ int explain_words(const LabArguments& arguments, const views::TextStyle& style) 
 }
 
 /// The pages have a fixed width and no colours.
-Result<int> write_pages(const LabArguments& arguments) {
+Result<int> write_pages(const LabArguments& arguments, const std::string& folder) {
   const auto bench = set_up(arguments, {.width = 80, .color = false, .unicode = true});
   if (!bench) return std::unexpected(bench.error());
   const auto tell = [](std::string_view id) {
     print_error(fmt::format("heapspy lab: {} ...\n", id));
   };
-  const auto lessons = lab::write_site(*arguments.html_folder, *bench, tell);
+  const auto lessons = lab::write_site(folder, *bench, tell);
   if (!lessons) return std::unexpected(lessons.error());
   int status = 0;
   for (const lab::SiteLesson& tried : *lessons) {
@@ -92,7 +92,7 @@ Result<int> write_pages(const LabArguments& arguments) {
     print_error(fmt::format("heapspy lab: {}: {}\n", tried.lesson.experiment->id,
                             tried.failure.empty() ? "not as predicted" : tried.failure));
   }
-  const int failed = show(fmt::format("{}/index.html\n", *arguments.html_folder));
+  const int failed = show(fmt::format("{}/index.html\n", folder));
   return failed != 0 ? failed : status;
 }
 
@@ -128,8 +128,8 @@ int run_lab_command(std::span<const std::string> words) {
       choose_style(look_around(STDOUT_FILENO), arguments->color, arguments->width);
   if (arguments->glossary) return explain_words(*arguments, style);
   if (arguments->id.empty() && !arguments->html_folder) return list(*arguments, style);
-  const auto status =
-      arguments->html_folder ? write_pages(*arguments) : run_experiment(*arguments, style);
+  const auto status = arguments->html_folder ? write_pages(*arguments, *arguments->html_folder)
+                                             : run_experiment(*arguments, style);
   return status ? *status : complain(kExitOutputError, status.error().message);
 }
 

@@ -165,7 +165,7 @@ class PageWalk {
         decoder_.pages.read_object<std::uint32_t>(decoder_.span_ids + Bytes{4 * page}).value_or(0);
     const auto span = id != 0 && id < decoder_.span_end ? read_span(decoder_, id) : std::nullopt;
     const std::string wrong = span ? what_is_wrong(*span, page, entry) : "in no record of a span";
-    if (!wrong.empty()) {
+    if (!span || !wrong.empty()) {
       decoder_.damages.add(
           decoder_.page_map + Bytes{2 * page},
           fmt::format("entry of page {} at {}", page, format_address(decoder_.page(page))),

@@ -119,9 +119,9 @@ void HeapInspector::locate(const MemoryReader& memory, const MemoryReader& const
   }
 }
 
-/// REQUIRES: malloc_ is known.
-heaps::GlibcTarget HeapInspector::glibc_target(const Inspection& inspection) const {
-  heaps::GlibcTarget target{.malloc = *malloc_,
+heaps::GlibcTarget HeapInspector::glibc_target(const heaps::GlibcMalloc& malloc,
+                                               const Inspection& inspection) {
+  heaps::GlibcTarget target{.malloc = malloc,
                             .threads = {},
                             .writable = heap_candidates(inspection),
                             .page_size = inspection.page_size};
@@ -134,7 +134,7 @@ heaps::GlibcTarget HeapInspector::glibc_target(const Inspection& inspection) con
 std::optional<std::vector<AddressRange>> HeapInspector::survey(const MemoryReader& memory,
                                                                const Inspection& inspection) const {
   if (!malloc_ || !minimallocs_.layouts.empty()) return std::nullopt;
-  return heaps::survey_glibc_heap(memory, glibc_target(inspection));
+  return heaps::survey_glibc_heap(memory, glibc_target(*malloc_, inspection));
 }
 
 void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap& resident,
@@ -144,7 +144,7 @@ void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap&
     inspection.no_heap_because = minimallocs_.refused.empty() ? reason_ : minimallocs_.refused;
     return;
   }
-  const heaps::GlibcTarget target = glibc_target(inspection);
+  const heaps::GlibcTarget target = glibc_target(*malloc_, inspection);
   model::HeapAccountant accountant(resident, {.page_size = inspection.page_size});
   Tee tee(accountant, also);
   inspection.heap = heaps::read_glibc_heap(memory, target, tee);

@@ -39,7 +39,8 @@ class HeapInspector {
               model::Inspection& inspection, model::PieceSink* also) const;
 
  private:
-  heaps::GlibcTarget glibc_target(const model::Inspection& inspection) const;
+  static heaps::GlibcTarget glibc_target(const heaps::GlibcMalloc& malloc,
+                                         const model::Inspection& inspection);
   bool decode_minimalloc(const MemoryReader& memory, const model::ResidentMap& resident,
                          model::Inspection& inspection, model::PieceSink* also) const;
 

@@ -1,6 +1,8 @@
 // Blocks that were inherited, and what a heap profile takes over from the one of its parent.
 #include "sources/inherited_blocks.h"
 
+#include <ranges>
+
 #include "sources/heap_profile_builder.h"
 
 namespace mini::sources {
@@ -47,9 +49,9 @@ class NodeImport {
       chain_.push_back(number);
     }
     std::uint32_t caller = nodes_[number];
-    for (auto link = chain_.rbegin(); link != chain_.rend(); ++link) {
-      heir_.nodes.push_back({.caller = caller, .frame = frame(parent_.nodes[*link].frame)});
-      caller = nodes_[*link] = static_cast<std::uint32_t>(heir_.nodes.size() - 1);
+    for (const std::uint32_t link : std::views::reverse(chain_)) {
+      heir_.nodes.push_back({.caller = caller, .frame = frame(parent_.nodes[link].frame)});
+      caller = nodes_[link] = static_cast<std::uint32_t>(heir_.nodes.size() - 1);
     }
     return caller;
   }

@@ -2,6 +2,7 @@
 // that all regions fit some lines; regions that are not shown are counted below.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -94,7 +95,7 @@ std::string_view glyph(std::uint64_t part, Bytes whole, bool unicode) {
                                                                "+", "*", "%", "#"};
   if (part == 0) return kBlocks[0];
   const double share = static_cast<double>(part) / static_cast<double>(whole.count);
-  const auto step = std::clamp<std::size_t>(static_cast<std::size_t>(share * 8 + 0.5), 1, 8);
+  const auto step = std::clamp<std::size_t>(static_cast<std::size_t>(std::lround(share * 8)), 1, 8);
   return unicode ? kBlocks.at(step) : kLetters.at(step);
 }
 

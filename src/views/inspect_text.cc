@@ -47,8 +47,8 @@ std::string pause_words(const Inspection& inspection) {
   if (inspection.source == Inspection::Source::kCore)
     return "a core file: it does not run any more";
   if (inspection.pause_ns == 0) return "not stopped: what changed meanwhile may not fit together";
-  const std::string stopped = fmt::format("stopped for {}, {}", report_time(inspection.pause_ns),
-                                          counted(inspection.threads.size(), "thread"));
+  std::string stopped = fmt::format("stopped for {}, {}", report_time(inspection.pause_ns),
+                                    counted(inspection.threads.size(), "thread"));
   const Bytes left = inspection.heap_to_read - inspection.heap_in_pause;
   if (left != Bytes{}) {
     return fmt::format(

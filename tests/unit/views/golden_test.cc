@@ -22,6 +22,7 @@ struct Look {
 };
 
 // What GoogleTest, and so ctest, tells of a look: not its bytes, which hold addresses.
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for that name.
 void PrintTo(const Look& look, std::ostream* out) {
   *out << look.name;
 }
