@@ -96,11 +96,10 @@ Result<OutputFile> open_file(const InspectArguments& arguments) {
   return OutputFile(STDOUT_FILENO, "standard output");
 }
 
-int show_again_and_again(const InspectArguments& arguments) {
+int show_again_and_again(const InspectArguments& arguments, std::uint64_t interval_ns) {
   auto file = open_file(arguments);
   if (!file) return complain(kExitOutputError, file.error().message);
-  const auto watched =
-      watch(file->fd(), *arguments.extras.watch_ns, [&] { return view(arguments, file->fd()); });
+  const auto watched = watch(file->fd(), interval_ns, [&] { return view(arguments, file->fd()); });
   return watched ? 0 : complain(kExitOutputError, watched.error().message);
 }
 
@@ -124,7 +123,8 @@ int run_inspect_command(std::span<const std::string> words) {
   const auto arguments = parse_inspect_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(inspect_help()) ? 0 : kExitOutputError;
-  return arguments->extras.watch_ns ? show_again_and_again(*arguments) : show(*arguments);
+  const std::uint64_t interval_ns = arguments->extras.watch_ns.value_or(0);
+  return interval_ns != 0 ? show_again_and_again(*arguments, interval_ns) : show(*arguments);
 }
 
 }  // namespace mini::cli

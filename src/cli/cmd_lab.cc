@@ -77,7 +77,9 @@ int explain_words(const LabArguments& arguments, const views::TextStyle& style) 
 }
 
 /// The pages have a fixed width and no colours.
-Result<int> write_pages(const LabArguments& arguments, const std::string& folder) {
+/// REQUIRES: arguments name a folder for them.
+Result<int> write_pages(const LabArguments& arguments) {
+  const std::string folder = arguments.html_folder.value_or("");
   const auto bench = set_up(arguments, {.width = 80, .color = false, .unicode = true});
   if (!bench) return std::unexpected(bench.error());
   const auto tell = [](std::string_view id) {
@@ -128,8 +130,8 @@ int run_lab_command(std::span<const std::string> words) {
       choose_style(look_around(STDOUT_FILENO), arguments->color, arguments->width);
   if (arguments->glossary) return explain_words(*arguments, style);
   if (arguments->id.empty() && !arguments->html_folder) return list(*arguments, style);
-  const auto status = arguments->html_folder ? write_pages(*arguments, *arguments->html_folder)
-                                             : run_experiment(*arguments, style);
+  const auto status =
+      arguments->html_folder ? write_pages(*arguments) : run_experiment(*arguments, style);
   return status ? *status : complain(kExitOutputError, status.error().message);
 }
 
