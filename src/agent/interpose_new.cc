@@ -16,7 +16,6 @@
 #include "agent/export.h"
 #include "agent/guard.h"
 #include "agent/real.h"
-#include "unwind/self/loader_index.h"
 
 namespace mini::agent {
 namespace {
@@ -50,14 +49,6 @@ class Operator {
   std::atomic<bool> is_allocators_{false};
 };
 
-/// Where the code of a library begins; 0 where it is in none.
-std::uintptr_t library_of(const void* function) {
-  unwind::self::LoaderObject object;
-  const auto answer =
-      unwind::self::ask_loader_index(reinterpret_cast<std::uintptr_t>(function), &object);
-  return answer == unwind::self::LoaderAnswer::kModule ? object.map_begin : 0;
-}
-
 /// What a plug-in in C++ was loaded with, into a program in C, is not in the order of libraries.
 void* find_in_cxx_library(const char* name) {
   for (const char* const library : {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"}) {
@@ -78,9 +69,9 @@ void* Operator<Result, Arguments...>::look_up() {
   t_is_inside = was_inside;
   if (found == nullptr || real == nullptr) return found;
   const std::uintptr_t library = library_of(found);
-  const auto* const malloc_code = reinterpret_cast<const void*>(real->malloc);
-  is_allocators_.store(library != 0 && library == library_of(malloc_code),
-                       std::memory_order_relaxed);
+  is_allocators_.store(
+      library != 0 && library == library_of(reinterpret_cast<const void*>(real->malloc)),
+      std::memory_order_relaxed);
   function_.store(found, std::memory_order_release);
   return found;
 }

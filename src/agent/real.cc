@@ -78,20 +78,21 @@ void take_real_functions(void* (*find)(const char* name)) {
   g_real_functions.store(&g_real, std::memory_order_release);
 }
 
+std::uintptr_t library_of(const void* function) {
+  unwind::self::LoaderObject object;
+  const auto answer =
+      unwind::self::ask_loader_index(reinterpret_cast<std::uintptr_t>(function), &object);
+  return answer == unwind::self::LoaderAnswer::kModule ? object.map_begin : 0;
+}
+
 bool can_ask_usable() {
   // 0: not known yet, 1: no, 2: yes. Whoever asks first, and whoever asks at once, finds the same.
   static constinit std::atomic<int> g_answer{0};
   int answer = g_answer.load(std::memory_order_relaxed);
   if (answer == 0) {
-    const auto library_of = [](auto* function) {
-      unwind::self::LoaderObject object;
-      const auto pc = reinterpret_cast<std::uintptr_t>(function);
-      return unwind::self::ask_loader_index(pc, &object) == unwind::self::LoaderAnswer::kModule
-                 ? object.map_begin
-                 : 0;
-    };
-    const std::uintptr_t library = library_of(&malloc_usable_size);
-    answer = library != 0 && library == library_of(g_real.malloc) ? 2 : 1;
+    const std::uintptr_t library = library_of(reinterpret_cast<const void*>(&malloc_usable_size));
+    const std::uintptr_t blocks = library_of(reinterpret_cast<const void*>(g_real.malloc));
+    answer = library != 0 && library == blocks ? 2 : 1;
     g_answer.store(answer, std::memory_order_relaxed);
   }
   return answer == 2;

@@ -51,6 +51,9 @@ inline const RealFunctions* find_real_functions() {
   return known != nullptr ? known : look_up_real_functions();
 }
 
+/// Where the library begins that a function is in; 0 where it is in none.
+std::uintptr_t library_of(const void* function);
+
 /// Whether malloc_usable_size() is of the library that the blocks are from: one that comes without
 /// it must not be asked another's.
 bool can_ask_usable();

@@ -15,7 +15,6 @@
 #include "explain/inspection_diff.h"
 #include "sources/heap_profile_reader.h"
 #include "views/diff_view.h"
-#include "views/event_facts.h"
 #include "views/inspection_diff_view.h"
 
 namespace mini::cli {
@@ -124,16 +123,10 @@ int diff_of_inspections(const DiffArguments& arguments) {
   const auto text =
       inspection_diff_text(arguments, arguments.output_path ? -1 : STDOUT_FILENO, &is_too_much);
   if (!text) return complain(kExitOutputError, text.error().message);
-  auto file = arguments.output_path
-                  ? open_output(*arguments.output_path)
-                  : Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"));
+  const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
-  views::Output output(file->fd(), views::Output::Flush::kBatched);
-  output.write(*text);
-  output.flush();
-  if (!output.healthy()) {
-    return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
-                                                  views::errno_text(output.error_number())));
+  if (const auto written = write_whole(*file, *text); !written) {
+    return complain(kExitOutputError, written.error().message);
   }
   return is_too_much ? kExitGrowth : 0;
 }
@@ -145,15 +138,12 @@ int diff(const DiffArguments& arguments) {
   const auto after = read(arguments.after);
   if (!after) return complain(kExitOutputError, after.error().message);
   const explain::ProfileDiff diff = explain::diff_profiles(*before, *after);
-  auto file = arguments.output_path
-                  ? open_output(*arguments.output_path)
-                  : Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"));
+  const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
   views::Output output(file->fd(), views::Output::Flush::kBatched);
   write(output, file->fd(), diff, arguments);
-  if (!output.healthy()) {
-    return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
-                                                  views::errno_text(output.error_number())));
+  if (const auto written = check_written(output, *file); !written) {
+    return complain(kExitOutputError, written.error().message);
   }
   return is_too_much(diff, arguments) ? kExitGrowth : 0;
 }

@@ -15,9 +15,7 @@
 #include "sources/inspect_process.h"
 #include "sources/recorded_stacks.h"
 #include "sources/try_trim.h"
-#include "views/event_facts.h"
 #include "views/inspect_view.h"
-#include "views/output.h"
 
 namespace mini::cli {
 namespace {
@@ -91,13 +89,8 @@ Result<std::string> view(const InspectArguments& arguments, int fd) {
   return text;
 }
 
-Result<OutputFile> open_file(const InspectArguments& arguments) {
-  if (arguments.output_path) return open_output(*arguments.output_path);
-  return OutputFile(STDOUT_FILENO, "standard output");
-}
-
 int show_again_and_again(const InspectArguments& arguments, std::uint64_t interval_ns) {
-  auto file = open_file(arguments);
+  const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
   const auto watched = watch(file->fd(), interval_ns, [&] { return view(arguments, file->fd()); });
   return watched ? 0 : complain(kExitOutputError, watched.error().message);
@@ -107,14 +100,10 @@ int show(const InspectArguments& arguments) {
   constexpr int kNoTerminal = -1;
   const auto text = view(arguments, arguments.output_path ? kNoTerminal : STDOUT_FILENO);
   if (!text) return complain(kExitOutputError, text.error().message);
-  auto file = open_file(arguments);
+  const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
-  views::Output output(file->fd(), views::Output::Flush::kBatched);
-  output.write(*text);
-  output.flush();
-  if (output.healthy()) return 0;
-  return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
-                                                views::errno_text(output.error_number())));
+  const auto written = write_whole(*file, *text);
+  return written ? 0 : complain(kExitOutputError, written.error().message);
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 #include "database/recording_database.h"
 #include "explain/leak_suppressions.h"
 #include "sources/heap_profile_reader.h"
-#include "views/event_facts.h"
 #include "views/report_export.h"
 #include "views/report_view.h"
 
@@ -135,15 +134,12 @@ int report(const ReportArguments& arguments) {
     explain::keep_matching_stacks(
         *profile, [&focus](const std::string& name) { return focus.matches(name); });
   }
-  auto file = arguments.output_path
-                  ? open_output(*arguments.output_path)
-                  : Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"));
+  const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
   views::Output output(file->fd(), views::Output::Flush::kBatched);
   write(output, file->fd(), *profile, findings, arguments);
-  if (!output.healthy()) {
-    return complain(kExitOutputError, fmt::format("cannot write {}: {}", file->name(),
-                                                  views::errno_text(output.error_number())));
+  if (const auto written = check_written(output, *file); !written) {
+    return complain(kExitOutputError, written.error().message);
   }
   const std::uint64_t leaked_bytes = explain::sum_of_stacks(*profile).unreachable().bytes;
   const bool fails = arguments.most_leaked && leaked_bytes > arguments.most_leaked->count;

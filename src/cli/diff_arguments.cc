@@ -24,8 +24,7 @@ struct RawArguments {
   std::string measure;
   std::string fail_on_growth;
   std::string output_path;
-  std::string color = "auto";
-  std::size_t width = 0;
+  RawLook look;
 };
 
 void add_options(CLI::App& app, RawArguments& raw) {
@@ -51,12 +50,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_option("-o,--output", raw.output_path, "write to OUT, not to standard output")
       ->option_text("OUT")
       ->group(kOutput);
-  app.add_option("--color", raw.color, "auto, always or never; auto heeds NO_COLOR")
-      ->option_text("WHEN")
-      ->group(kOutput);
-  app.add_option("--width", raw.width, "columns; else COLUMNS, the terminal's, or 80")
-      ->option_text("N")
-      ->group(kOutput);
+  add_look_options(app, raw.look, kOutput);
 
   app.add_option("--fail-on-growth", raw.fail_on_growth,
                  "exit with 3 where the measure grew by more than LIMIT: 64K, 5%")
@@ -115,14 +109,14 @@ Result<void> check_growth(const RawArguments& raw, const CLI::App& app, DiffArgu
 Result<void> check_numbers(const RawArguments& raw, const CLI::App& app, DiffArguments& out) {
   if (app.count("--top") != 0) out.top = raw.top;
   if (app.count("--depth") != 0) out.depth = raw.depth;
-  if (app.count("--width") != 0) out.width = raw.width;
+  if (app.count("--width") != 0) out.width = raw.look.width;
   if (out.top == 0U) return fail("--top 0: type a number from 1 on");
   if (raw.depth > 1000) return fail(fmt::format("--depth {}: type at most 1000", raw.depth));
   return check_width(out.width);
 }
 
 Result<void> check_color(const RawArguments& raw, DiffArguments& out) {
-  const auto choice = parse_color_choice(raw.color);
+  const auto choice = parse_color_choice(raw.look.color);
   if (!choice) return std::unexpected(choice.error());
   out.color = *choice;
   return {};

@@ -24,8 +24,7 @@ struct RawArguments {
   bool live = false;
   std::string around;
   std::string output_path;
-  std::string color = "auto";
-  std::size_t width = 0;
+  RawLook look;
 };
 
 void add_options(CLI::App& app, RawArguments& raw) {
@@ -66,12 +65,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_option("-o,--output", raw.output_path, "write to OUT, not to standard output")
       ->option_text("OUT")
       ->group(kOutput);
-  app.add_option("--color", raw.color, "auto, always or never; auto heeds NO_COLOR")
-      ->option_text("WHEN")
-      ->group(kOutput);
-  app.add_option("--width", raw.width, "columns; else COLUMNS, the terminal's, or 80")
-      ->option_text("N")
-      ->group(kOutput);
+  add_look_options(app, raw.look, kOutput);
   app.set_help_flag();  // CLI11's own; ours is an option like the others
   app.allow_extras();
   app.add_flag("-h,--help", raw.parsed.help, "show this help")->group("Other");
@@ -200,9 +194,9 @@ Result<InspectArguments> check(RawArguments& raw, const CLI::App& app,
   if (out.help) return out;
   out.stop = !raw.no_stop;
   if (app.count("--output") != 0) out.output_path = raw.output_path;
-  if (app.count("--width") != 0) out.width = raw.width;
+  if (app.count("--width") != 0) out.width = raw.look.width;
   if (out.top == 0) return fail("--top 0: type a number from 1 on");
-  const auto color = parse_color_choice(raw.color);
+  const auto color = parse_color_choice(raw.look.color);
   if (!color) return std::unexpected(color.error());
   out.color = *color;
   for (auto checked :

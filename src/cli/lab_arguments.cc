@@ -14,8 +14,7 @@ namespace {
 struct RawArguments {
   LabArguments parsed;
   std::string html_folder;
-  std::string color = "auto";
-  std::size_t width = 0;
+  RawLook look;
 };
 
 void add_options(CLI::App& app, RawArguments& raw) {
@@ -28,12 +27,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
                  "carry out all experiments and write them into DIR as pages")
       ->option_text("DIR")
       ->group(kOutput);
-  app.add_option("--color", raw.color, "auto, always or never; auto heeds NO_COLOR")
-      ->option_text("WHEN")
-      ->group(kOutput);
-  app.add_option("--width", raw.width, "columns; else COLUMNS, the terminal's, or 80")
-      ->option_text("N")
-      ->group(kOutput);
+  add_look_options(app, raw.look, kOutput);
   app.set_help_flag();  // CLI11's own; ours is an option like the others
   app.allow_extras();
   app.add_flag("-h,--help", raw.parsed.help, "show this help")->group("Other");
@@ -77,10 +71,10 @@ Result<LabArguments> check(RawArguments& raw, const CLI::App& app,
                            const std::vector<std::string>& operands) {
   LabArguments& out = raw.parsed;
   if (out.help) return out;
-  const auto color = parse_color_choice(raw.color);
+  const auto color = parse_color_choice(raw.look.color);
   if (!color) return std::unexpected(color.error());
   out.color = *color;
-  if (app.count("--width") != 0) out.width = raw.width;
+  if (app.count("--width") != 0) out.width = raw.look.width;
   for (auto checked :
        {check_width(out.width), check_operands(operands, out), check_html(raw, app, out)}) {
     if (!checked) return std::unexpected(checked.error());

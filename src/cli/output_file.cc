@@ -29,6 +29,24 @@ Result<OutputFile> open_output(const std::string& path) {
   return OutputFile(fd, fmt::format("'{}'", path));
 }
 
+Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path) {
+  if (path) return open_output(*path);
+  return OutputFile(STDOUT_FILENO, "standard output");
+}
+
+Result<void> check_written(const views::Output& output, const OutputFile& file) {
+  if (output.healthy()) return {};
+  const int error = output.error_number();
+  return fail(fmt::format("cannot write {}: {}", file.name(), views::errno_text(error)), error);
+}
+
+Result<void> write_whole(const OutputFile& file, const std::string& text) {
+  views::Output output(file.fd(), views::Output::Flush::kBatched);
+  output.write(text);
+  output.flush();
+  return check_written(output, file);
+}
+
 void outlive_failed_writes() {
   for (const int signal : {SIGPIPE, SIGXFSZ}) {
     struct sigaction action{};

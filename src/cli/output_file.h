@@ -1,9 +1,11 @@
 // Files that a command writes to, opened before it does anything.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/result.h"
+#include "views/output.h"
 
 namespace mini::cli {
 
@@ -25,6 +27,13 @@ class OutputFile {
 };
 
 Result<OutputFile> open_output(const std::string& path);
+/// The same, or standard output where no file was named.
+Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path);
+
+/// Whether all went out that was written by `output`, which writes to `file`.
+Result<void> check_written(const views::Output& output, const OutputFile& file);
+/// Writes all of the text.
+Result<void> write_whole(const OutputFile& file, const std::string& text);
 
 /// A closed pipe and a file at its limit (ulimit -f) are errors of write, not our death. A handler,
 /// unlike SIG_IGN, does not pass to a program that we start; where we were started with SIG_IGN, so

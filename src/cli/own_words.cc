@@ -99,6 +99,15 @@ Result<std::vector<std::string>> parse_options_and_operands(CLI::App& app,
   return operands;
 }
 
+void add_look_options(CLI::App& app, RawLook& raw, const std::string& group) {
+  app.add_option("--color", raw.color, "auto, always or never; auto heeds NO_COLOR")
+      ->option_text("WHEN")
+      ->group(group);
+  app.add_option("--width", raw.width, "columns; else COLUMNS, the terminal's, or 80")
+      ->option_text("N")
+      ->group(group);
+}
+
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {

@@ -23,6 +23,14 @@ Result<std::vector<std::string>> parse_options_and_operands(CLI::App& app,
                                                             std::span<const std::string> words,
                                                             std::string_view command);
 
+/// How text looks, as it was typed: parse_color_choice() and check_width() of terminal.h check it.
+struct RawLook {
+  std::string color = "auto";
+  std::size_t width = 0;
+};
+/// Declares --color and --width.
+void add_look_options(CLI::App& app, RawLook& raw, const std::string& group);
+
 /// Every option's long and short names with their dashes, for the tests of completion and manual.
 std::vector<std::string> option_names(const CLI::App& app);
 

@@ -26,8 +26,7 @@ struct RawArguments {
   std::string exported;
   std::string suppressions_path;
   std::string output_path;
-  std::string color = "auto";
-  std::size_t width = 0;
+  RawLook look;
   std::string fail_on_leak;
 };
 
@@ -86,12 +85,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_option("-o,--output", raw.output_path, "write to OUT, not to standard output")
       ->option_text("OUT")
       ->group(kOutput);
-  app.add_option("--color", raw.color, "auto, always or never; auto heeds NO_COLOR")
-      ->option_text("WHEN")
-      ->group(kOutput);
-  app.add_option("--width", raw.width, "columns; else COLUMNS, the terminal's, or 80")
-      ->option_text("N")
-      ->group(kOutput);
+  add_look_options(app, raw.look, kOutput);
 
   constexpr auto kChecks = "For scripts";
   app.add_option(
@@ -203,14 +197,14 @@ Result<void> check_leak(const RawArguments& raw, const CLI::App& app, ReportArgu
 Result<void> check_numbers(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {
   if (app.count("--top") != 0) out.top = raw.top;
   if (app.count("--depth") != 0) out.depth = raw.depth;
-  if (app.count("--width") != 0) out.width = raw.width;
+  if (app.count("--width") != 0) out.width = raw.look.width;
   if (out.top == 0U) return fail("--top 0: type a number from 1 on");
   if (raw.depth > 1000) return fail(fmt::format("--depth {}: type at most 1000", raw.depth));
   return check_width(out.width);
 }
 
 Result<void> check_color(const RawArguments& raw, ReportArguments& out) {
-  const auto choice = parse_color_choice(raw.color);
+  const auto choice = parse_color_choice(raw.look.color);
   if (!choice) return std::unexpected(choice.error());
   out.color = *choice;
   return {};

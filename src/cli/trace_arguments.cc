@@ -29,10 +29,9 @@ struct RawArguments {
   std::vector<std::string> causes;
   std::string minimum;
   std::string verify;
-  std::string color = "auto";
   std::string json_path;
   std::string output_path;
-  std::size_t width = 0;
+  RawLook look;
 };
 
 void add_options(CLI::App& app, RawArguments& raw) {
@@ -70,12 +69,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->option_text("FILE")
       ->group(kOutput);
   app.add_flag("-q,--quiet", raw.parsed.quiet, "no text at all")->group(kOutput);
-  app.add_option("--color", raw.color, "auto, always or never; auto heeds NO_COLOR")
-      ->option_text("WHEN")
-      ->group(kOutput);
-  app.add_option("--width", raw.width, "columns; else COLUMNS, the terminal's, or 80")
-      ->option_text("N")
-      ->group(kOutput);
+  add_look_options(app, raw.look, kOutput);
 
   constexpr auto kHow = "How it is traced";
   app.add_flag("--no-stacks", raw.no_stacks, "take no call stacks: faster, and every cause unknown")
@@ -163,11 +157,11 @@ Result<TraceArguments> check(RawArguments& raw, const CLI::App& app) {
   }
   if (app.count("--json") != 0) out.json_path = raw.json_path;
   if (app.count("--output") != 0) out.output_path = raw.output_path;
-  if (app.count("--width") != 0) out.width = raw.width;
+  if (app.count("--width") != 0) out.width = raw.look.width;
   if (out.help) return out;
   if (!out.stacks && out.full_stacks) return fail("--stack and --no-stacks contradict each other");
   for (auto checked :
-       {check_verify(raw.verify, app.count("--verify"), out), check_color(raw.color, out),
+       {check_verify(raw.verify, app.count("--verify"), out), check_color(raw.look.color, out),
         check_filters(raw, out), check_target(out, app.count("--pid") != 0), check_numbers(out)}) {
     if (!checked) return std::unexpected(checked.error());
   }

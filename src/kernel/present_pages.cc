@@ -9,7 +9,6 @@
 #include "kernel/proc_status.h"
 
 namespace mini::kernel {
-namespace {
 
 void append_run(AddressRange run, std::vector<AddressRange>& runs) {
   if (!runs.empty() && runs.back().end == run.begin) {
@@ -18,8 +17,6 @@ void append_run(AddressRange run, std::vector<AddressRange>& runs) {
     runs.push_back(run);
   }
 }
-
-}  // namespace
 
 PresentPages::PresentPages(pid_t pid)
     : file_(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC)) {}

@@ -9,7 +9,10 @@
 
 namespace mini::kernel {
 
-/// By /proc/PID/pagemap: for kernels that have no PageScan.
+/// Appends a run of pages to those before it; where they touch, they become one.
+void append_run(AddressRange run, std::vector<AddressRange>& runs);
+
+/// By /proc/PID/pagemap: for kernels that have no PageScan, and for one mapping at a time.
 class PresentPages {
  public:
   explicit PresentPages(pid_t pid);

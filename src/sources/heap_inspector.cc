@@ -121,14 +121,10 @@ void HeapInspector::locate(const MemoryReader& memory, const MemoryReader& const
 
 heaps::GlibcTarget HeapInspector::glibc_target(const heaps::GlibcMalloc& malloc,
                                                const Inspection& inspection) {
-  heaps::GlibcTarget target{.malloc = malloc,
-                            .threads = {},
-                            .writable = heap_candidates(inspection),
-                            .page_size = inspection.page_size};
-  for (const model::InspectedThread& thread : inspection.threads) {
-    target.threads.push_back({.id = thread.id, .thread_pointer = thread.thread_pointer});
-  }
-  return target;
+  return {.malloc = malloc,
+          .threads = threads_of(inspection),
+          .writable = heap_candidates(inspection),
+          .page_size = inspection.page_size};
 }
 
 std::optional<std::vector<AddressRange>> HeapInspector::survey(const MemoryReader& memory,

@@ -57,14 +57,6 @@ struct Residency {
   std::vector<AddressRange> readable_heap_pages;  // with those that are swapped out
 };
 
-void append(AddressRange range, std::vector<AddressRange>& runs) {
-  if (!runs.empty() && runs.back().end == range.begin) {
-    runs.back().end = range.end;
-  } else {
-    runs.push_back(range);
-  }
-}
-
 /// Whether page tables show more in a mapping than the kernel counts as resident: devices' memory,
 /// pages of hugetlbfs.
 bool counts_otherwise(const MemoryRegion& region, bool huge) {
@@ -101,8 +93,8 @@ void take_heap_pages(const std::vector<kernel::PageRun>& runs, const Inspection&
     for (auto in = run; in != runs.end() && in->range.begin < range.end; ++in) {
       const AddressRange part{std::max(in->range.begin, range.begin),
                               std::min(in->range.end, range.end)};
-      if (in->present) append(part, out.heap_pages);
-      append(part, out.readable_heap_pages);
+      if (in->present) kernel::append_run(part, out.heap_pages);
+      kernel::append_run(part, out.readable_heap_pages);
     }
   }
 }
@@ -221,7 +213,10 @@ class ProcessInspector {
       decode(snapshot_, *residency);
       return std::move(inspection_);
     }
-    if (auto prepared = prepare(); !prepared) return std::unexpected(prepared.error());
+    // What leaks are looked for in is decoded as it is, not copied.
+    if (auto prepared = options_.find_lost ? Result<void>{} : prepare(); !prepared) {
+      return std::unexpected(prepared.error());
+    }
     // A thread that was stopped in the middle of malloc leaves places that do not fit together, but
     // hardly twice: what is there again and again is damage.
     for (int tries = 0; tries < kMostTries; ++tries) {

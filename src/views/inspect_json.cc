@@ -3,6 +3,7 @@
 #include "explain/memory_ledger.h"
 #include "views/inspect_parts.h"
 #include "views/json_writer.h"
+#include "views/report_json_parts.h"
 
 namespace mini::views {
 namespace {
@@ -178,18 +179,7 @@ void write_block_sizes(JsonWriter& json, const model::BlockSizes& sizes) {
   json.end_array();
 }
 
-void write_findings(JsonWriter& json, const Inspection& inspection,
-                    std::span<const explain::Finding> findings) {
-  json.key("findings").begin_array();
-  for (const explain::Finding& finding : findings) {
-    json.begin_object();
-    json.key("kind").string(finding.kind);
-    json.key("statement").string(finding.statement);
-    json.key("evidence").string(finding.evidence);
-    json.key("advice").string(finding.advice);
-    json.end_object();
-  }
-  json.end_array();
+void write_damages(JsonWriter& json, const Inspection& inspection) {
   json.key("damages").begin_array();
   for (std::size_t i = 0; inspection.heap && i < inspection.heap->damages.size(); ++i) {
     const model::HeapDamage& damage = inspection.heap->damages[i];
@@ -275,7 +265,8 @@ void write_inspection_json(std::string& out, const Inspection& inspection,
   write_pins(json, inspection);
   write_sizes(json, inspection);
   if (options.block_sizes != nullptr) write_block_sizes(json, *options.block_sizes);
-  write_findings(json, inspection, findings);
+  write_findings(json, findings);
+  write_damages(json, inspection);
   json.key("losses").begin_array();
   for (const std::string& loss : inspection.losses) json.string(loss);
   json.end_array();

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "views/json_writer.h"
+#include "views/report_json_parts.h"
 #include "views/report_view.h"
 #include "views/terminal_heading.h"
 #include "views/text_table.h"
@@ -141,16 +142,7 @@ void write_inspection_diff_json(std::string& out, const explain::InspectionDiff&
     json.end_object().end_object();
   }
   json.end_array();
-  json.key("findings").begin_array();
-  for (const explain::Finding& finding : findings) {
-    json.begin_object();
-    json.key("kind").string(finding.kind);
-    json.key("statement").string(finding.statement);
-    json.key("evidence").string(finding.evidence);
-    json.key("advice").string(finding.advice);
-    json.end_object();
-  }
-  json.end_array();
+  write_findings(json, findings);
   json.end_object();
   out += '\n';
 }

@@ -1,4 +1,4 @@
-// Parts of the JSON forms that a report and a diff share, each a key and its value.
+// Parts of the JSON forms that reports, diffs and inspections share, each a key and its value.
 #pragma once
 
 #include <cstdint>

@@ -5,38 +5,22 @@ import re
 import resource
 import subprocess
 
-from harness import HEAPSPY, SystemTest, build_target, need, said
+from harness import HEAPSPY, SystemTest, need
 from test_inspect import ALL, inspect, inspect_json
+from test_inspect import Target as KnownHeap
 
 STATES = {0: "live", 1: "cached", 2: "depot", 3: "slab"}
 
 
-class Target:
+class Target(KnownHeap):
     """walked_heap under `heapspy run`, and what it said."""
 
     def __init__(self, *arguments, **run):
-        self.process = subprocess.Popen([HEAPSPY, "run", build_target("walked_heap"), *arguments],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **run)
-        self.pid = self.process.pid
-        lines = []
-        for line in self.process.stdout:
-            if line == "ready\n":
-                break
-            lines.append(line)
-        self.text = "".join(lines)
-        self.facts = said(self.text)
+        super().__init__(*arguments, program="walked_heap", run_by=[HEAPSPY, "run"], **run)
         self.stats = {name: int(value) for name, value in
                       re.findall(r"^stats (\w+): (\d+)$", self.text, re.MULTILINE)}
         self.blocks = {int(address, 16): (int(size), int(state), int(heap)) for address, size, state, heap in
                        re.findall(r"^block (0x[0-9a-f]+) (\d+) (\d) (\d+)$", self.text, re.MULTILINE)}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
 
 
 class Minimalloc(SystemTest):

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, need
+from recording import RecordTest
 from test_inspect import Target as KnownHeap
 from test_inspect import inspect, inspect_json
 
@@ -265,14 +266,9 @@ class Diff(SystemTest):
         self.assertEqual(self.diff("--by", "module", good, good, check=False).returncode, 2)
 
 
-class Recording(SystemTest):
+class Recording(RecordTest):
     def test_says_who_allocated_what_keeps_memory(self):
-        recording = self.directory / "phases.heapspy"
-        tried = subprocess.run([HEAPSPY, "record", "-q", "-o", recording, "--", "true"],
-                               capture_output=True, check=False)
-        if b"--agent" in tried.stderr:  # a build under a sanitizer has no agent
-            self.skipTest("there is no agent beside this heapspy")
-        with Target(HEAPSPY, "record", "-o", recording, stderr=subprocess.DEVNULL) as target:
+        with Target(HEAPSPY, "record", "-o", self.file, stderr=subprocess.DEVNULL) as target:
             target.do("grow", 20000, 1000)
             target.do("drop")
             tasks = pathlib.Path(f"/proc/{target.pid}/task")
@@ -281,12 +277,12 @@ class Recording(SystemTest):
             subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(child)],
                            check=True, capture_output=True)
         core = self.directory / f"core.{child}"
-        report = inspect_json("--recording", recording, core)
+        report = inspect_json("--recording", self.file, core)
         known = [pin for pin in report["pins"] if "grow" in pin["stack"]]
         self.assertGreater(len(known), 5, report["pins"])
         for pin in known:
             self.assertLess(pin["stack"].index("grow"), pin["stack"].index("main"))
         with Target() as other:
-            done = inspect("--recording", recording, other.pid, check=False)
+            done = inspect("--recording", self.file, other.pid, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"is of process {child}", done.stderr)
