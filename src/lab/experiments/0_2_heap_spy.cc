@@ -59,10 +59,10 @@ std::optional<Answer> who(const std::vector<const model::Event*>& calls, std::si
 }
 
 std::optional<Answer> line_of(const std::vector<const model::Event*>& calls, std::size_t index) {
-  if (index >= calls.size() || !calls[index]->origin_frame || !calls[index]->stack) {
-    return std::nullopt;
-  }
-  return count(calls[index]->stack->frames[*calls[index]->origin_frame].line);
+  if (index >= calls.size()) return std::nullopt;
+  const model::Event& call = *calls[index];
+  if (!call.origin_frame || !call.stack) return std::nullopt;
+  return count(call.stack->frames[*call.origin_frame].line);
 }
 
 Result<Observation> observe(const Bench& bench) {

@@ -63,7 +63,8 @@ __attribute__((noinline)) void keep() {
   void* const behind = std::malloc(800);
   std::memset(behind, 0x5a, 800);
   std::memcpy(kept_in_global, &behind, sizeof behind);
-  kept_inside = static_cast<char*>(std::malloc(900)) + 450;
+  auto* const block = static_cast<char*>(std::malloc(900));
+  kept_inside = &block[450];
   kept_in_tls = new shop::Kept;
 }
 

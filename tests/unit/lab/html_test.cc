@@ -29,7 +29,7 @@ TEST(HtmlTest, LinksWholeWordsOnlyAndPlurals) {
 }
 
 TEST(HtmlTest, LinksNothingInCodeOrLinks) {
-  const std::string text = "<code>chunk</code> <a href=\"x\">chunk</a> <em title=\"chunk\">x</em>";
+  const std::string text = R"(<code>chunk</code> <a href="x">chunk</a> <em title="chunk">x</em>)";
   EXPECT_EQ(link_terms(text), text);
 }
 
