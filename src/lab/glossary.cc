@@ -91,14 +91,19 @@ const GlossaryEntry* find_in_glossary(std::string_view name) {
 
 std::string plain_text(std::string_view markdown) {
   std::string text;
+  bool in_code = false;
   for (std::size_t i = 0; i < markdown.size(); ++i) {
     const char c = markdown[i];
     const bool is_link_end = c == ']' && i + 1 < markdown.size() && markdown[i + 1] == '(';
-    if (is_link_end) {
-      i = std::min(markdown.find(')', i), markdown.size() - 1);
+    if (c == '`') {
+      in_code = !in_code;
     } else if (c == '\n') {
       text += ' ';
-    } else if (c != '*' && c != '`' && c != '[') {
+    } else if (in_code) {
+      text += c;
+    } else if (is_link_end) {
+      i = std::min(markdown.find(')', i), markdown.size() - 1);
+    } else if (c != '*' && c != '[') {
       text += c;
     }
   }

@@ -29,6 +29,7 @@ TEST(GlossaryTest, FindsAnyOfTheNames) {
 TEST(GlossaryTest, ATerminalGetsTheTextWithoutMarks) {
   EXPECT_EQ(plain_text("`brk` moves\nthe *heap*, see [there](#x) **now**"),
             "brk moves the heap, see there now");
+  EXPECT_EQ(plain_text("`[heap]` in `a*b](c)`"), "[heap] in a*b](c)") << "code stays as it is";
 }
 
 }  // namespace
