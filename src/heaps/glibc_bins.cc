@@ -50,126 +50,172 @@ struct FreeChunk {
 
 /// One doubly linked list. That each chunk links back to the one before proves that the list has no
 /// loop but through its head.
-class BinReader {
+class BinList {
  public:
-  BinReader(GlibcDecoder& decoder, std::uint32_t arena) : decoder_(decoder), arena_(arena) {}
+  BinList(GlibcDecoder& decoder, std::uint32_t arena, std::size_t number)
+      : decoder_(decoder),
+        number_(number),
+        most_(decoder.most_chunks(arena)),
+        head_(decoder.heap.arenas[arena].address +
+              Bytes{decoder.layout.bins + (number - 1) * kHeadSize} - kForwardLink),
+        before_(head_),
+        at_(decoder.pointer_at(head_ + kForwardLink)),
+        bin_{.use = use_of(number), .arena = arena, .index = static_cast<std::uint32_t>(number)} {}
 
-  void read(std::size_t number) {
-    const Address state = decoder_.heap.arenas[arena_].address;
-    const Address head = state + Bytes{decoder_.layout.bins + (number - 1) * 16} - kForwardLink;
-    HeapBin bin{
-        .use = use_of(number), .arena = arena_, .index = static_cast<std::uint32_t>(number)};
-    Address before = head;
-    auto at = decoder_.pointer_at(head + kForwardLink);
-    const std::uint64_t most = decoder_.most_chunks(arena_);
-    while (at && *at != head && *at != Address{} && bin.pieces < most) {
-      const auto chunk = check(*at, before, number);
-      if (!chunk) break;
-      count(bin, chunk->header.size());
-      decoder_.listed.push_back({*at, bin.use, arena_});
-      before = *at;
-      at = Address{chunk->forward};
+  /// Takes one chunk; false where there is none any more.
+  bool step() {
+    if (!at_ || *at_ == head_ || *at_ == Address{} || bin_.pieces >= most_) return false;
+    const auto chunk = check(*at_);
+    if (!chunk) {
+      is_damaged_ = true;
+      return false;
     }
-    const auto last = decoder_.pointer_at(head + kBackwardLink);
-    if (at == head && last != before) {
-      damage(head + kBackwardLink, "back link of a bin's head", last, before);
+    decoder_.memory.fetch(Address{chunk->forward});
+    count(bin_, chunk->header.size());
+    decoder_.list(*at_, bin_.use);
+    before_ = *at_;
+    at_ = Address{chunk->forward};
+    return true;
+  }
+
+  /// To be called once, after the last step.
+  void finish() {
+    const auto last = decoder_.pointer_at(head_ + kBackwardLink);
+    if (!is_damaged_ && at_ == head_ && last != before_) {
+      damage(head_ + kBackwardLink, "back link of a bin's head", last, before_);
     }
-    if (bin.pieces != 0) decoder_.heap.bins.push_back(bin);
+    if (bin_.pieces != 0) decoder_.heap.bins.push_back(bin_);
   }
 
  private:
+  static constexpr std::size_t kHeadSize = 16;  // two links
+
   void damage(Address where, std::string_view field, std::optional<Address> found,
               Address expected) {
     decoder_.damages.add(where, std::string(field), found ? format_address(*found) : "unreadable",
                          format_address(expected));
   }
 
-  /// A chunk that may be in that bin behind `before`; nullopt where it may not.
-  std::optional<FreeChunk> check(Address chunk, Address before, std::size_t number) {
-    const bool is_ours = is_chunk_aligned(chunk) && decoder_.arena_of(chunk) == arena_;
+  /// A chunk that may be in that bin behind `before_`; nullopt where it may not.
+  std::optional<FreeChunk> check(Address chunk) {
+    const bool is_ours = is_chunk_aligned(chunk) && decoder_.arena_of(chunk) == bin_.arena;
     const auto free = is_ours ? decoder_.memory.read_object<FreeChunk>(chunk) : std::nullopt;
     if (!free) {
-      decoder_.damages.add(before + kForwardLink, "link of a free chunk", format_address(chunk),
+      decoder_.damages.add(before_ + kForwardLink, "link of a free chunk", format_address(chunk),
                            "the address of a chunk of the arena");
       return std::nullopt;
     }
-    if (Address{free->backward} != before) {
-      damage(chunk + kBackwardLink, "back link of a free chunk", Address{free->backward}, before);
+    if (Address{free->backward} != before_) {
+      damage(chunk + kBackwardLink, "back link of a free chunk", Address{free->backward}, before_);
       return std::nullopt;
     }
     const ChunkHeader& header = free->header;
-    const bool fits = number == kUnsortedBin || bin_of(header.size()) == number;
+    const bool fits = number_ == kUnsortedBin || bin_of(header.size()) == number_;
     if (!header.is_plausible() || !fits) {
       decoder_.damages.add(chunk + Bytes{8}, "size of a chunk in a bin",
                            fmt::format("{:#x}", header.size_field),
-                           number == kUnsortedBin ? std::string("the size of a chunk")
-                                                  : fmt::format("a size of bin {}", number));
+                           number_ == kUnsortedBin ? std::string("the size of a chunk")
+                                                   : fmt::format("a size of bin {}", number_));
       return std::nullopt;
     }
     return free;
   }
 
   GlibcDecoder& decoder_;
-  std::uint32_t arena_;
+  std::size_t number_;
+  std::uint64_t most_;
+  Address head_;
+  Address before_;
+  std::optional<Address> at_;
+  HeapBin bin_;
+  bool is_damaged_ = false;
 };
 
-/// One fast bin: singly linked, so a loop is found by Brent's method.
-void read_fastbin(GlibcDecoder& decoder, std::uint32_t arena, std::size_t index) {
-  const Bytes size{(index + 2) * model::kChunkAlignment.count};
-  const Address head = decoder.heap.arenas[arena].address +
-                       Bytes{decoder.layout.top - 8 * (decoder.layout.fastbins - index)};
-  HeapBin bin{
-      .use = PieceUse::kFastbin, .arena = arena, .index = static_cast<std::uint32_t>(index)};
-  Address from = head;
-  Address landmark{};
-  std::uint64_t next_landmark = 1;
-  auto at = decoder.pointer_at(head);
-  const std::uint64_t most = decoder.most_chunks(arena);
-  while (at && *at != Address{} && bin.pieces < most) {
-    const bool is_ours = is_chunk_aligned(*at) && decoder.arena_of(*at) == arena;
-    const auto header = is_ours ? decoder.header_at(*at) : std::nullopt;
-    if (!header || header->size() != size) {
-      decoder.damages.add(from, "link of a fast bin", format_address(*at),
-                          fmt::format("a chunk of {} in the arena", format_bytes(size)));
-      break;
-    }
-    if (*at == landmark) {
-      decoder.damages.add(from, "link of a fast bin", format_address(*at),
-                          "a chunk that is not in the list already: the list is a loop");
-      break;
-    }
-    if (bin.pieces == next_landmark) {
-      landmark = *at;
-      next_landmark *= 2;
-    }
-    count(bin, size);
-    decoder.listed.push_back({*at, bin.use, arena});
-    from = *at + kForwardLink;
-    at = decoder.link_at(from);
+/// One fast bin: singly linked, so a loop shows only by a chunk that comes once more.
+class FastbinList {
+ public:
+  FastbinList(GlibcDecoder& decoder, std::uint32_t arena, std::size_t index)
+      : decoder_(decoder),
+        chunk_size_{(index + 2) * model::kChunkAlignment.count},
+        most_(decoder.most_chunks(arena)),
+        from_(decoder.heap.arenas[arena].address +
+              Bytes{decoder.layout.top - 8 * (decoder.layout.fastbins - index)}),
+        at_(decoder.pointer_at(from_)),
+        bin_{
+            .use = PieceUse::kFastbin, .arena = arena, .index = static_cast<std::uint32_t>(index)} {
   }
-  if (bin.pieces != 0) decoder.heap.bins.push_back(bin);
+
+  /// Takes one chunk; false where there is none any more.
+  bool step() {
+    if (!at_ || *at_ == Address{} || bin_.pieces >= most_) return false;
+    const bool is_ours = is_chunk_aligned(*at_) && decoder_.arena_of(*at_) == bin_.arena;
+    const auto chunk = is_ours ? decoder_.memory.read_object<FastChunk>(*at_) : std::nullopt;
+    if (!chunk || chunk->header.size() != chunk_size_) {
+      return end_damaged(fmt::format("a chunk of {} in the arena", format_bytes(chunk_size_)));
+    }
+    const Address link = *at_ + kForwardLink;
+    const Address next = decoder_.link_from(chunk->forward, link);
+    decoder_.memory.fetch(next);
+    if (decoder_.listed.find(*at_) == PieceUse::kFastbin) {
+      return end_damaged("a chunk that is not in the list already: the list is a loop");
+    }
+    decoder_.list(*at_, PieceUse::kFastbin);
+    count(bin_, chunk_size_);
+    from_ = link;
+    at_ = next;
+    return true;
+  }
+
+  /// To be called once, after the last step.
+  void finish() {
+    if (bin_.pieces != 0) decoder_.heap.bins.push_back(bin_);
+  }
+
+ private:
+  struct FastChunk {
+    ChunkHeader header;
+    std::uint64_t forward = 0;
+  };
+
+  bool end_damaged(std::string expected) {
+    decoder_.damages.add(from_, "link of a fast bin", format_address(*at_), std::move(expected));
+    return false;
+  }
+
+  GlibcDecoder& decoder_;
+  Bytes chunk_size_;
+  std::uint64_t most_;
+  Address from_;  // where the link to at_ is
+  std::optional<Address> at_;
+  HeapBin bin_;
+};
+
+/// By turns: a list alone would wait for memory at each step, since only a chunk tells where the
+/// next one is; of several lists, each waits while the others go on.
+template <typename List>
+void follow(std::vector<List>& lists) {
+  std::vector<List*> going;
+  for (List& list : lists) going.push_back(&list);
+  while (!going.empty()) {
+    std::erase_if(going, [](List* list) { return !list->step(); });
+  }
+  for (List& list : lists) list.finish();
 }
 
 }  // namespace
 
 void read_bins(GlibcDecoder& decoder) {
   for (std::uint32_t arena = 0; arena < decoder.heap.arenas.size(); ++arena) {
-    for (std::size_t i = 0; i < decoder.layout.fastbins; ++i) read_fastbin(decoder, arena, i);
-    BinReader reader(decoder, arena);
-    for (std::size_t number = 1; number < kBinsCount; ++number) reader.read(number);
-  }
-}
-
-void finish_lists(GlibcDecoder& decoder) {
-  std::ranges::sort(decoder.listed, {}, &ListedChunk::chunk);
-  std::ranges::sort(decoder.own_chunks);
-  for (std::size_t i = 1; i < decoder.listed.size(); ++i) {
-    const ListedChunk& chunk = decoder.listed[i];
-    if (decoder.listed[i - 1].chunk != chunk.chunk) continue;
-    decoder.damages.add(chunk.chunk, "chunk in two lists",
-                        fmt::format("{} and {}", piece_use_name(decoder.listed[i - 1].use),
-                                    piece_use_name(chunk.use)),
-                        "one list");
+    std::vector<FastbinList> fastbins;
+    for (std::size_t i = 0; i < decoder.layout.fastbins; ++i) {
+      fastbins.emplace_back(decoder, arena, i);
+    }
+    follow(fastbins);
+    std::vector<BinList> bins;
+    for (std::size_t number = 1; number < kBinsCount; ++number) {
+      bins.emplace_back(decoder, arena, number);
+    }
+    follow(bins);
   }
 }
 

@@ -116,7 +116,6 @@ class CacheReader {
     const auto image = finder_.read_image(cache);
     const auto arena = decoder_.arena_of(cache);
     if (!image || !arena) return;
-    decoder_.own_chunks.push_back(cache - kChunkToUser);
     const auto number = static_cast<std::uint32_t>(decoder_.heap.caches.size());
     HeapCache result{.address = cache, .thread_id = thread.id};
     for (std::size_t i = 0; i < image->counts.size(); ++i) {
@@ -131,6 +130,7 @@ class CacheReader {
       decoder_.heap.bins.push_back(bin);
     }
     decoder_.heap.caches.push_back(result);
+    decoder_.listed.set(cache - kChunkToUser, PieceUse::kAllocator);
   }
 
  private:
@@ -161,9 +161,7 @@ class CacheReader {
       bin.most_size = std::max(bin.most_size, size);
       ++bin.pieces;
       bin.size += size;
-      const Address chunk = *at - kChunkToUser;
-      decoder_.listed.push_back(
-          {chunk, PieceUse::kCached, decoder_.arena_of(chunk).value_or(model::kNoArena)});
+      decoder_.list(*at - kChunkToUser, PieceUse::kCached);
       from = *at;
       at = decoder_.link_at(from);
     }

@@ -17,6 +17,8 @@
 #include "base/text.h"
 #include "heaps/damage_log.h"
 #include "heaps/glibc_layout.h"
+#include "heaps/listed_chunks.h"
+#include "heaps/page_cache.h"
 #include "model/heap.h"
 #include "model/malloc_arithmetic.h"
 
@@ -50,23 +52,15 @@ inline bool is_chunk_aligned(Address address) {
   return address != Address{} && address.value % model::kChunkAlignment.count == 0;
 }
 
-/// A chunk that is in a list, by whose list.
-struct ListedChunk {
-  Address chunk;
-  model::PieceUse use = model::PieceUse::kUnsorted;
-  std::uint32_t arena = model::kNoArena;
-};
-
 /// What the parts of the decoder share.
 struct GlibcDecoder {
-  const MemoryReader& memory;
+  const PageCache& memory;
   const GlibcLayout& layout;
   const GlibcCacheLayout& caches;
   Bytes page_size;
   model::Heap& heap;
   DamageLog damages;
-  std::vector<ListedChunk> listed = {};         // by address once all lists are read
-  std::vector<Address> own_chunks = {};         // of thread caches; by address likewise
+  ListedChunks listed = {};  // once lists are read; those that caches are in are kAllocator
   std::vector<model::HeapRegion> regions = {};  // of all arenas, by address
   std::uint64_t places_tried = 0;               // of all walks, behind damage
 
@@ -80,9 +74,23 @@ struct GlibcDecoder {
   /// The link at an address of a singly linked list.
   std::optional<Address> link_at(Address at) const {
     const auto stored = pointer_at(at);
-    if (!stored || !caches.safe_linking) return stored;
+    return stored ? std::optional(link_from(stored->value, at)) : std::nullopt;
+  }
+  /// What is stored at an address, as a link.
+  Address link_from(std::uint64_t stored, Address at) const {
     constexpr int kShift = 12;  // "PROTECT_PTR"
-    return Address{stored->value ^ (at.value >> kShift)};
+    return Address{caches.safe_linking ? stored ^ (at.value >> kShift) : stored};
+  }
+  /// Notes a chunk that was found in a list; returns as what it was listed before, kLive as
+  /// nothing. That it is in two lists is damage.
+  model::PieceUse list(Address chunk, model::PieceUse use) {
+    const model::PieceUse before = listed.add(chunk, use);
+    if (before != model::PieceUse::kLive) {
+      damages.add(chunk, "chunk in two lists",
+                  fmt::format("{} and {}", piece_use_name(before), piece_use_name(use)),
+                  "one list");
+    }
+    return before;
   }
   /// Chunks that all regions of an arena have room for: no list of them is longer.
   std::uint64_t most_chunks(std::uint32_t arena) const {

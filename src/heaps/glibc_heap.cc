@@ -97,7 +97,6 @@ model::Heap read_glibc_heap(const MemoryReader& memory, const GlibcTarget& targe
   read_arenas(decoder, target.malloc, target.writable);
   read_bins(decoder);
   read_caches(decoder, target.threads);
-  finish_lists(decoder);
   for (std::uint32_t i = 0; i < heap.arenas.size(); ++i) {
     for (const AddressRange& region : heap.arenas[i].regions) {
       walk_region(decoder, memory, {region, i}, sink);

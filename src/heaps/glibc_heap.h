@@ -30,8 +30,8 @@ struct GlibcTarget {
 std::vector<AddressRange> survey_glibc_heap(const MemoryReader& memory, const GlibcTarget& target);
 
 /// Hands every chunk to `sink`, arena by arena, then mmapped chunks. Cost: one pass over the memory
-/// of the heap by windows of 64 KiB, a read for each page with a listed chunk; memory for what is
-/// listed, not for what is live.
+/// of the heap by windows of 64 KiB, a read for each page with a listed chunk; memory for the pages
+/// that have listed chunks, not for what is live.
 model::Heap read_glibc_heap(const MemoryReader& memory, const GlibcTarget& target,
                             model::PieceSink& sink);
 

@@ -20,7 +20,4 @@ void read_caches(GlibcDecoder& decoder, std::span<const HeapThread> threads);
 /// Reads what read_caches needs to find the caches, and no more.
 void find_caches(const GlibcDecoder& decoder, std::span<const HeapThread> threads);
 
-/// Sorts what was listed; a chunk in two lists is damage.
-void finish_lists(GlibcDecoder& decoder);
-
 }  // namespace mini::heaps

@@ -2,6 +2,7 @@
 // "_int_free" (the flag of the next chunk says whether a chunk is free).
 #include "heaps/glibc_walk.h"
 
+#include <array>
 #include <fmt/format.h>
 
 #include "heaps/glibc_arenas.h"
@@ -27,9 +28,6 @@ class RegionWalk {
         sink_(sink) {
     const Address top = arena_.top.value_or(Address{});
     stop_ = region.range.contains(top) ? top : region.range.end;
-    next_listed_ =
-        std::ranges::lower_bound(decoder.listed, region.range.begin, {}, &ListedChunk::chunk);
-    next_own_ = std::ranges::lower_bound(decoder.own_chunks, region.range.begin);
   }
 
   void run() {
@@ -41,11 +39,13 @@ class RegionWalk {
     if (at == stop_ && stop_ < region_.range.end) {
       emit({at, region_.range.end}, PieceUse::kTop, {});
     }
+    hand_out();
     sink_.end_region();
   }
 
  private:
   static constexpr Bytes kHeader{8};
+  static constexpr std::size_t kMostWaiting = 128;  // pieces, 5 KiB of them
 
   /// Of a free chunk all is free.
   static Bytes header_bytes(PieceUse use, Bytes size) {
@@ -55,19 +55,24 @@ class RegionWalk {
 
   void emit(AddressRange range, PieceUse use, Bytes header) {
     if (range.empty()) return;
-    sink_.piece({.range = range,
-                 .use = use,
-                 .arena = region_.arena,
-                 .header = std::min(header, range.size()),
-                 .before_user = kChunkToUser});
+    waiting_[waiting_count_++] = {.range = range,
+                                  .use = use,
+                                  .arena = region_.arena,
+                                  .header = std::min(header, range.size()),
+                                  .before_user = kChunkToUser};
+    if (waiting_count_ == waiting_.size()) hand_out();
+  }
+  void hand_out() {
+    sink_.pieces(std::span(waiting_).first(waiting_count_));
+    waiting_count_ = 0;
   }
 
   /// Takes the chunk at `at`; returns where the next one is.
   Address step(Address at) {
-    const auto header = window_.at(at, region_.range.end);
-    if (header && is_fence(at, *header)) return cross_fence(at);
+    const auto header = at == seen_at_ ? seen_ : window_.at(at, region_.range.end);
     const auto end = header ? end_of(at, *header) : std::nullopt;
     if (!end) {
+      if (header && is_fence(at, *header)) return cross_fence(at);
       decoder_.damages.add(
           at + Bytes{8}, fmt::format("size of the chunk at {}", format_address(at)),
           header ? fmt::format("{:#x}", header->size_field) : "unreadable",
@@ -75,6 +80,8 @@ class RegionWalk {
       return skip(at, at + model::kChunkAlignment, PieceUse::kUnknown);
     }
     const auto next = window_.at(*end, region_.range.end);
+    seen_at_ = *end;
+    seen_ = next;
     const bool in_use = !next || next->previous_in_use();
     if (!in_use && next->previous_size != header->size().count) {
       decoder_.damages.add(*end, fmt::format("size before the chunk at {}", format_address(*end)),
@@ -151,28 +158,20 @@ class RegionWalk {
     return true;
   }
 
-  const ListedChunk* listed(Address chunk) {
-    while (next_listed_ != decoder_.listed.end() && next_listed_->chunk < chunk) ++next_listed_;
-    return next_listed_ != decoder_.listed.end() && next_listed_->chunk == chunk ? &*next_listed_
-                                                                                 : nullptr;
-  }
-
   /// Caches and fast bins keep their chunks marked as used.
   PieceUse use_of_used(Address chunk) {
-    while (next_own_ != decoder_.own_chunks.end() && *next_own_ < chunk) ++next_own_;
-    if (next_own_ != decoder_.own_chunks.end() && *next_own_ == chunk) return PieceUse::kAllocator;
-    const ListedChunk* list = listed(chunk);
-    if (list == nullptr) return PieceUse::kLive;
-    if (list->use != PieceUse::kCached && list->use != PieceUse::kFastbin) {
+    const PieceUse use = decoder_.listed.find(chunk);
+    const bool is_binned = model::is_binned(use) && use != PieceUse::kFastbin;
+    if (is_binned) {
       decoder_.damages.add(chunk, fmt::format("chunk at {} in a bin", format_address(chunk)),
                            "the next chunk says that it is in use", "free");
     }
-    return list->use;
+    return use;
   }
 
   PieceUse use_of_free(Address chunk) {
-    const ListedChunk* list = listed(chunk);
-    if (list != nullptr) return list->use;
+    const PieceUse use = decoder_.listed.find(chunk);
+    if (model::is_free(use)) return use;
     decoder_.damages.add(chunk, fmt::format("free chunk at {}", format_address(chunk)), "in no bin",
                          "in a bin of its arena");
     return PieceUse::kUnsorted;
@@ -185,8 +184,10 @@ class RegionWalk {
   const model::HeapRegion& region_;
   model::PieceSink& sink_;
   Address stop_;
-  std::vector<ListedChunk>::const_iterator next_listed_;
-  std::vector<Address>::const_iterator next_own_;
+  Address seen_at_{UINT64_MAX};      // the chunk whose header was read as the next of another
+  std::optional<ChunkHeader> seen_;  // that header
+  std::array<HeapPiece, kMostWaiting> waiting_;  // to be handed out
+  std::size_t waiting_count_ = 0;
 };
 
 // ── mmapped chunks ──────────────────────────────────────────────────────────────────────────────

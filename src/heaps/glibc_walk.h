@@ -6,7 +6,7 @@
 
 namespace mini::heaps {
 
-/// REQUIRES: the lists were read and finished. Behind damage the walk goes on at the next place
+/// REQUIRES: the lists were read. Behind damage the walk goes on at the next place
 /// from where several chunks follow each other soundly; what is between is of unknown use.
 void walk_region(GlibcDecoder& decoder, const MemoryReader& memory, const model::HeapRegion& region,
                  model::PieceSink& sink);

@@ -18,37 +18,36 @@ class HeaderWindow {
 
   /// `end`: nothing from there on is read.
   std::optional<ChunkHeader> at(Address chunk, Address end) {
-    if (chunk < begin_ || !holds(chunk)) fill(chunk, end);
-    if (!holds(chunk)) return std::nullopt;
+    const std::byte* here = held_.find(chunk, sizeof(ChunkHeader));
+    if (here == nullptr) {
+      fill(chunk, end);
+      here = held_.find(chunk, sizeof(ChunkHeader));
+    }
+    if (here == nullptr) return std::nullopt;
     ChunkHeader header;
-    std::memcpy(&header, bytes_.data() + (chunk - begin_).count, sizeof header);
+    std::memcpy(&header, here, sizeof header);
     return header;
   }
 
  private:
   static constexpr std::size_t kSize = 64 * 1024;
 
-  bool holds(Address chunk) const {
-    const std::uint64_t offset = (chunk - begin_).count;
-    return offset <= bytes_.size() && bytes_.size() - offset >= sizeof(ChunkHeader);
-  }
-  void fill(Address chunk, Address end) {
-    begin_ = chunk;
+  [[gnu::noinline]] void fill(Address chunk, Address end) {
     const std::uint64_t wanted = end > chunk ? (end - chunk).count : 0;
     if (view_ != nullptr) {
-      bytes_ = view_->at_hand(chunk);
-      bytes_ = bytes_.first(std::min<std::uint64_t>(bytes_.size(), wanted));
-      if (bytes_.size() >= sizeof(ChunkHeader)) return;
+      held_ = view_->held_around(chunk);
+      const std::uint64_t to_end = end > held_.begin ? (end - held_.begin).count : 0;
+      held_.bytes = held_.bytes.first(std::min<std::uint64_t>(held_.bytes.size(), to_end));
+      if (held_.find(chunk, sizeof(ChunkHeader)) != nullptr) return;
     }
     copy_.resize(kSize);
-    const std::uint64_t size = std::min<std::uint64_t>(wanted, kSize);
-    bytes_ = std::span(copy_).first(memory_.read(chunk, std::span(copy_).first(size)));
+    const auto room = std::span(copy_).first(std::min<std::uint64_t>(wanted, kSize));
+    held_ = {chunk, room.first(memory_.read(chunk, room))};
   }
 
   const MemoryReader& memory_;
   const MemoryView* view_;  // of the same, where it is one
-  Address begin_;
-  std::span<const std::byte> bytes_;  // from begin_ on; of the view, or of copy_
+  HeldBytes held_;          // of the view, or of copy_
   std::vector<std::byte> copy_;
 };
 

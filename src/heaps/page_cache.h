@@ -21,12 +21,9 @@ class PageCache final : public MemoryReader {
 
   std::size_t read(Address from, std::span<std::byte> out) const override {
     if (out.size() > kPage) return memory_.read(from, out);
-    if (view_ != nullptr) {
-      const auto here = view_->at_hand(from);
-      if (here.size() >= out.size()) {
-        std::memcpy(out.data(), here.data(), out.size());
-        return out.size();
-      }
+    if (const std::byte* const here = at_hand(from, out.size())) {
+      std::memcpy(out.data(), here, out.size());
+      return out.size();
     }
     std::size_t done = 0;
     while (done < out.size()) {
@@ -43,6 +40,20 @@ class PageCache final : public MemoryReader {
     return done;
   }
 
+  /// As MemoryReader's, without a call where the object is at hand.
+  template <typename T>
+    requires std::is_trivially_copyable_v<T>
+  std::optional<T> read_object(Address from) const {
+    const std::byte* const here = at_hand(from, sizeof(T));
+    if (here == nullptr) return MemoryReader::read_object<T>(from);
+    T object;
+    std::memcpy(&object, here, sizeof object);
+    return object;
+  }
+
+  /// Has the processor fetch what will be read soon, where it is at hand.
+  void fetch(Address from) const { __builtin_prefetch(at_hand(from, 1)); }
+
  private:
   static constexpr std::size_t kPage = 4096;
   static constexpr std::size_t kPages = 4;  // of a block
@@ -54,6 +65,14 @@ class PageCache final : public MemoryReader {
     std::array<std::size_t, kPages> readable{};  // bytes of each page, from its begin
     std::vector<std::byte> bytes;
   };
+
+  /// Where the view has so many bytes; nullptr where it has not. What it said last is tried first.
+  const std::byte* at_hand(Address from, std::size_t size) const {
+    const std::byte* const here = held_.find(from, size);
+    if (here != nullptr || view_ == nullptr) return here;
+    held_ = view_->held_around(from);
+    return held_.find(from, size);
+  }
 
   const Slot& slot_of(std::uint64_t block) const {
     Slot& slot = slots_[block % kSlots];
@@ -75,6 +94,7 @@ class PageCache final : public MemoryReader {
 
   const MemoryReader& memory_;
   const MemoryView* view_;  // of the same, where it is one: what is at hand needs no cache
+  mutable HeldBytes held_;  // that the view answered last
   mutable std::vector<Slot> slots_;
 };
 

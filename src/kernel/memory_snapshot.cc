@@ -110,7 +110,26 @@ Bytes MemorySnapshot::copy(std::span<const AddressRange> ranges,
   copy_pieces(deadline_ns);
   Bytes copied;
   for (const Piece& piece : pieces_) copied += Bytes{piece.copied};
+  join_pieces();
   return copied;
+}
+
+/// What was copied without a gap becomes one: it is searched for each time that memory is read.
+void MemorySnapshot::join_pieces() {
+  std::vector<Piece> joined;
+  for (const Piece& piece : pieces_) {
+    Piece* const last = joined.empty() ? nullptr : &joined.back();
+    const bool goes_on = last != nullptr && last->copied == last->range.size().count &&
+                         last->range.end == piece.range.begin &&
+                         last->bytes + last->copied == piece.bytes;
+    if (goes_on) {
+      last->range.end = piece.range.end;
+      last->copied += piece.copied;
+    } else {
+      joined.push_back(piece);
+    }
+  }
+  pieces_ = std::move(joined);
 }
 
 std::size_t MemorySnapshot::read(Address from, std::span<std::byte> out) const {
@@ -119,21 +138,22 @@ std::size_t MemorySnapshot::read(Address from, std::span<std::byte> out) const {
   return done + read_behind(from + Bytes{done}, out.subspan(done));
 }
 
-std::span<const std::byte> MemorySnapshot::at_hand(Address from) const {
-  const auto after = std::ranges::upper_bound(pieces_, from, {},
+HeldBytes MemorySnapshot::held_around(Address at) const {
+  const auto after = std::ranges::upper_bound(pieces_, at, {},
                                               [](const Piece& piece) { return piece.range.begin; });
   if (after == pieces_.begin()) return {};
   const Piece& piece = *std::prev(after);
-  const std::uint64_t offset = (from - piece.range.begin).count;
-  if (offset >= piece.copied) return {};
-  return {piece.bytes + offset, piece.copied - offset};
+  if ((at - piece.range.begin).count >= piece.copied) return {};
+  return {piece.range.begin, {piece.bytes, piece.copied}};
 }
 
 std::size_t MemorySnapshot::read_copied(Address from, std::span<std::byte> out) const {
   std::size_t done = 0;
   while (done < out.size() && from.value + done >= from.value) {
-    const auto here = at_hand(from + Bytes{done});
-    if (here.empty()) break;
+    const Address at = from + Bytes{done};
+    const HeldBytes held = held_around(at);
+    if (held.bytes.empty()) break;
+    const auto here = held.bytes.subspan((at - held.begin).count);
     const std::size_t count = std::min(out.size() - done, here.size());
     std::memcpy(out.data() + done, here.data(), count);
     done += count;

@@ -39,10 +39,10 @@ class MemorySnapshot final : public MemoryView {
   void keep_reads(bool keep) { keeps_ = keep; }
 
   std::size_t read(Address from, std::span<std::byte> out) const override;
-  std::span<const std::byte> at_hand(Address from) const override;
+  HeldBytes held_around(Address at) const override;
 
  private:
-  /// A piece of one range, and where its copy is.
+  /// A piece of one range, and where its copy is; once copied, as much of it as has no gap.
   struct Piece {
     AddressRange range;
     std::byte* bytes = nullptr;
@@ -52,6 +52,7 @@ class MemorySnapshot final : public MemoryView {
   void take_room(Bytes size);
   void plan(std::span<const AddressRange> ranges);
   void copy_pieces(std::optional<std::uint64_t> deadline_ns);
+  void join_pieces();
   std::size_t read_copied(Address from, std::span<std::byte> out) const;
   std::size_t read_behind(Address from, std::span<std::byte> out) const;
 

@@ -35,6 +35,9 @@ class BlockSizes final : public PieceSink {
       ++large_[size];
     }
   }
+  void pieces(std::span<const HeapPiece> several) override {
+    for (const HeapPiece& one : several) piece(one);  // with no call for each
+  }
   void end_region() override {}
 
   /// Those with the most bytes first.

@@ -9,12 +9,4 @@ std::string_view piece_use_name(PieceUse use) {
   return kNames.at(static_cast<std::size_t>(use));
 }
 
-bool is_binned(PieceUse use) {
-  return PieceUse::kFastbin <= use && use <= PieceUse::kFreePages;
-}
-
-bool is_free(PieceUse use) {
-  return is_binned(use) || use == PieceUse::kCached || use == PieceUse::kTop;
-}
-
 }  // namespace mini::model

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,9 +43,13 @@ inline constexpr std::size_t kPieceUseCount = 14;
 /// "live", "cached", "fastbin", …: the words of the JSON form.
 std::string_view piece_use_name(PieceUse use);
 /// In a bin or slab: the allocator may merge it with neighbours, use it again, give it back.
-bool is_binned(PieceUse use);
+constexpr bool is_binned(PieceUse use) {
+  return PieceUse::kFastbin <= use && use <= PieceUse::kFreePages;
+}
 /// In a bin, in a cache or at the end: not the program's.
-bool is_free(PieceUse use);
+constexpr bool is_free(PieceUse use) {
+  return is_binned(use) || use == PieceUse::kCached || use == PieceUse::kTop;
+}
 
 inline constexpr std::uint32_t kNoArena = UINT32_MAX;
 
@@ -76,6 +81,10 @@ class PieceSink {
   virtual void restart() {}
   virtual void begin_region(const HeapRegion& region) = 0;
   virtual void piece(const HeapPiece& piece) = 0;
+  /// The same of several that follow each other: who hands out millions asks once for many.
+  virtual void pieces(std::span<const HeapPiece> several) {
+    for (const HeapPiece& one : several) piece(one);
+  }
   virtual void end_region() = 0;
 };
 

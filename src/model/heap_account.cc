@@ -3,6 +3,7 @@
 // pages but what the smallest chunk needs). The top of a thread's arena stays.
 #include "model/heap_account.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "model/malloc_arithmetic.h"
@@ -18,15 +19,6 @@ Address round_down(Address address, Bytes page) {
 }
 
 }  // namespace
-
-PieceTotals& PieceTotals::operator+=(const PieceTotals& other) {
-  pieces += other.pieces;
-  size += other.size;
-  header += other.header;
-  resident += other.resident;
-  resident_header += other.resident_header;
-  return *this;
-}
 
 TotalsByUse HeapAccount::total() const {
   TotalsByUse sum = without_arena;
@@ -44,6 +36,14 @@ void HeapAccountant::begin_region(const HeapRegion& region) {
 }
 
 void HeapAccountant::piece(const HeapPiece& piece) {
+  take_piece(piece);
+}
+
+void HeapAccountant::pieces(std::span<const HeapPiece> several) {
+  for (const HeapPiece& one : several) take_piece(one);
+}
+
+inline void HeapAccountant::take_piece(const HeapPiece& piece) {
   count(piece);
   // The end of a slab goes with the free block before it.
   const bool goes_along = piece.use == PieceUse::kSlabRest && !run_.empty();
@@ -63,7 +63,7 @@ void HeapAccountant::end_region() {
   close_run();
 }
 
-void HeapAccountant::count(const HeapPiece& piece) {
+inline void HeapAccountant::count(const HeapPiece& piece) {
   PieceTotals one{.pieces = 1,
                   .size = piece.range.size(),
                   .header = piece.header,
@@ -72,7 +72,10 @@ void HeapAccountant::count(const HeapPiece& piece) {
   // The header is at the begin: the part that malloc did not return.
   if (piece.header != Bytes{}) {
     const Address end = piece.range.begin + std::max(piece.before_user, piece.header);
-    one.resident_header = resident_.resident({end - piece.header, std::min(end, piece.range.end)});
+    const bool all_is_resident = one.resident == one.size && end <= piece.range.end;
+    one.resident_header =
+        all_is_resident ? piece.header
+                        : resident_.resident({end - piece.header, std::min(end, piece.range.end)});
   }
   if (piece.arena != kNoArena && piece.arena >= account_.by_arena.size()) {
     account_.by_arena.resize(piece.arena + std::size_t{1});
@@ -116,16 +119,21 @@ AddressRange HeapAccountant::returnable_part(const FreeRun& run) const {
 
 void HeapAccountant::consider_pin(const FreeRun& before, const FreeRun& after) {
   const FreeRun all{{before.range.begin, after.range.end}, after.has_top, after.is_main};
+  if (all.range.size() < rules_.page_size) return;  // there is no whole page in it
   const Bytes apart =
       resident_.resident(returnable_part(before)) + resident_.resident(returnable_part(after));
   const Bytes together = resident_.resident(returnable_part(all));
   if (together <= apart + used_.size) return;
-  used_.pinned = together - apart - used_.size;
+  const Bytes pinned = together - apart - used_.size;
   std::vector<HeapPin>& pins = account_.pins;
   const auto place =
-      std::ranges::upper_bound(pins, used_.pinned, std::ranges::greater(), &HeapPin::pinned);
+      std::ranges::upper_bound(pins, pinned, std::ranges::greater(), &HeapPin::pinned);
   if (place == pins.end() && pins.size() >= rules_.most_pins) return;
-  pins.insert(place, used_);
+  pins.insert(place, {.first_block = used_.first_block,
+                      .blocks = used_.blocks,
+                      .size = used_.size,
+                      .pinned = pinned,
+                      .arena = used_.arena});
   if (pins.size() > rules_.most_pins) pins.pop_back();
 }
 

@@ -23,7 +23,14 @@ struct PieceTotals {
   Bytes resident = {};         // of size, has memory
   Bytes resident_header = {};  // of header, has memory
 
-  PieceTotals& operator+=(const PieceTotals& other);
+  PieceTotals& operator+=(const PieceTotals& other) {
+    pieces += other.pieces;
+    size += other.size;
+    header += other.header;
+    resident += other.resident;
+    resident_header += other.resident_header;
+    return *this;
+  }
 };
 using TotalsByUse = std::array<PieceTotals, kPieceUseCount>;
 
@@ -74,6 +81,7 @@ class HeapAccountant final : public PieceSink {
 
   void begin_region(const HeapRegion& region) override;
   void piece(const HeapPiece& piece) override;
+  void pieces(std::span<const HeapPiece> several) override;
   void end_region() override;
 
   /// To be called once, after the last region.
@@ -88,6 +96,15 @@ class HeapAccountant final : public PieceSink {
     bool empty() const { return range.empty(); }
   };
 
+  /// Pieces in use that follow each other.
+  struct UsedRun {
+    Address first_block;
+    std::uint64_t blocks = 0;
+    Bytes size;
+    std::uint32_t arena = kNoArena;
+  };
+
+  void take_piece(const HeapPiece& piece);
   void count(const HeapPiece& piece);
   void extend_run(const HeapPiece& piece);
   void close_run();
@@ -100,8 +117,7 @@ class HeapAccountant final : public PieceSink {
   HeapRegion region_;
   FreeRun run_;       // that is being extended
   FreeRun last_run_;  // closed, in front of used_
-  HeapPin used_;      // pieces in use since last_run_
-  Address used_end_;
+  UsedRun used_;      // since last_run_
 };
 
 }  // namespace mini::model

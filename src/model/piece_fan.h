@@ -25,6 +25,9 @@ class PieceFan final : public PieceSink {
   void piece(const HeapPiece& piece) override {
     for (PieceSink* sink : sinks_) sink->piece(piece);
   }
+  void pieces(std::span<const HeapPiece> several) override {
+    for (PieceSink* sink : sinks_) sink->pieces(several);
+  }
   void end_region() override {
     for (PieceSink* sink : sinks_) sink->end_region();
   }

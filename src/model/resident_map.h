@@ -1,7 +1,8 @@
 // Which pages of an address space have memory, as sorted runs.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
@@ -16,30 +17,15 @@ class ResidentMap {
 
   /// How much of a range has memory. Quick where it begins not far after the one asked for before.
   Bytes resident(AddressRange range) const {
-    seek(range.begin);
-    Bytes sum;
-    for (std::size_t i = at_; i < runs_.size() && runs_[i].begin < range.end; ++i) {
-      const Address begin = std::max(runs_[i].begin, range.begin);
-      const Address end = std::min(runs_[i].end, range.end);
-      if (begin < end) sum += end - begin;
-    }
-    return sum;
+    const bool is_within = at_ < runs_.size() && runs_[at_].contains(range);
+    return is_within ? range.size() : resident_of_runs(range);
   }
 
   const std::vector<AddressRange>& runs() const { return runs_; }
 
  private:
-  /// The first run that ends behind `begin`.
-  void seek(Address begin) const {
-    constexpr std::size_t kNear = 4;
-    const bool is_before = at_ > 0 && runs_[at_ - 1].end > begin;
-    for (std::size_t i = 0; !is_before && i < kNear; ++i) {
-      if (at_ == runs_.size() || runs_[at_].end > begin) return;
-      ++at_;
-    }
-    const auto found = std::ranges::upper_bound(runs_, begin, {}, &AddressRange::end);
-    at_ = static_cast<std::size_t>(found - runs_.begin());
-  }
+  Bytes resident_of_runs(AddressRange range) const;
+  void seek(Address begin) const;
 
   std::vector<AddressRange> runs_;
   mutable std::size_t at_ = 0;

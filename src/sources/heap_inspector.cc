@@ -30,6 +30,10 @@ class Tee final : public model::PieceSink {
     accountant_.piece(piece);
     if (also_ != nullptr) also_->piece(piece);
   }
+  void pieces(std::span<const model::HeapPiece> several) override {
+    accountant_.pieces(several);
+    if (also_ != nullptr) also_->pieces(several);
+  }
   void end_region() override {
     accountant_.end_region();
     if (also_ != nullptr) also_->end_region();

@@ -279,7 +279,7 @@ TEST_F(GlibcHeapTest, WhatIsSurveyedIsAllThatIsRead) {
   });
   const auto ranges = survey_glibc_heap(*child_, target_);
   ASSERT_EQ(ranges.size(), 2U);
-  for (const model::HeapPiece& piece : sink_.pieces()) {
+  for (const model::HeapPiece& piece : sink_.taken()) {
     if (piece.arena == model::kNoArena || piece.range.size() < Bytes{32}) continue;
     const AddressRange header{piece.range.begin, piece.range.begin + Bytes{16}};
     EXPECT_TRUE(
@@ -388,6 +388,23 @@ TEST_F(GlibcHeapTest, ALoopInAFastBin) {
     });
   });
   EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(0), "link of a fast bin")));
+}
+
+TEST_F(GlibcHeapTest, AChunkInAFastBinAndInACache) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* blocks[12];
+      for (void*& block : blocks) block = take(72);
+      for (void* block : blocks) give(block);
+      // The last one of the fast bin links to one that is in the cache.
+      const std::uint64_t chunk = number(blocks[3]) - 16;
+      overwrite(blocks[7], 0, chunk ^ (number(blocks[7]) >> 12));
+      t.words[0] = number(blocks[3]);
+    });
+  });
+  EXPECT_THAT(heap_.damages,
+              testing::Contains(DamageAt(told(0) - Bytes{16}, "chunk in two lists")));
+  EXPECT_TRUE(sink_.covers_regions());
 }
 
 TEST_F(GlibcHeapTest, ATopThatIsTooLarge) {

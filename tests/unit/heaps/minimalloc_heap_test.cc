@@ -94,7 +94,7 @@ TEST_P(MinimallocDamage, IsNamedAndTheRestIsRead) {
   std::vector<std::uint64_t> places;
   for (const model::HeapDamage& damage : decoded.heap.damages) places.push_back(damage.where.value);
   EXPECT_THAT(places, testing::Contains(Fake::kBase + GetParam().where));
-  EXPECT_GE(decoded.sink.pieces().size(), 1U);
+  EXPECT_GE(decoded.sink.taken().size(), 1U);
 }
 
 constexpr std::uint64_t kWild = 0x4141414141414141;

@@ -1,6 +1,9 @@
 #include "heaps/page_cache.h"
 
+#include <algorithm>
+#include <cstring>
 #include <gtest/gtest.h>
+#include <vector>
 
 #include "fake_glibc.h"
 
@@ -32,6 +35,54 @@ TEST(PageCacheTest, ReadsEachBlockOnce) {
   const PageCache cache(counting);
   for (std::uint64_t at = 0x10000; at < 0x14000; at += 8) EXPECT_EQ(word(cache, at), at);
   EXPECT_EQ(counting.reads, 1);
+}
+
+/// Two runs of words, each its own address; the first is the one that was copied.
+class HalfHeldMemory final : public MemoryView {
+ public:
+  HalfHeldMemory() {
+    for (std::uint64_t at = 0; at < kEnd; at += 8) words_.push_back(kBegin + at);
+  }
+  std::size_t read(Address from, std::span<std::byte> out) const override {
+    ++reads;
+    const auto bytes = std::as_bytes(std::span(words_));
+    const std::uint64_t offset = from.value - kBegin;
+    if (offset >= bytes.size()) return 0;
+    const std::size_t count = std::min(out.size(), bytes.size() - offset);
+    std::memcpy(out.data(), bytes.data() + offset, count);
+    return count;
+  }
+  HeldBytes held_around(Address at) const override {
+    if (at.value - kBegin >= kHeld) return {};
+    return {Address{kBegin}, std::as_bytes(std::span(words_)).first(kHeld)};
+  }
+
+  static constexpr std::uint64_t kBegin = 0x10000;
+  static constexpr std::uint64_t kHeld = 0x2000;
+  static constexpr std::uint64_t kEnd = 0x8000;
+  mutable int reads = 0;
+
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
+TEST(PageCacheTest, WhatAViewHoldsIsNotReadAgain) {
+  const HalfHeldMemory memory;
+  const PageCache cache(memory);
+  for (std::uint64_t at = memory.kBegin; at < memory.kBegin + memory.kHeld; at += 8) {
+    EXPECT_EQ(cache.read_object<std::uint64_t>(Address{at}), at);
+  }
+  EXPECT_EQ(memory.reads, 0);
+  const std::uint64_t behind = memory.kBegin + memory.kHeld;
+  EXPECT_EQ(cache.read_object<std::uint64_t>(Address{behind}), behind);
+  EXPECT_EQ(memory.reads, 1);
+  // From what is held on into what is not.
+  const std::uint64_t across = (behind << 32) | (((behind - 8) >> 32) & 0xffffffff);
+  EXPECT_EQ(cache.read_object<std::uint64_t>(Address{behind - 4}), across);
+  cache.fetch(Address{memory.kBegin});
+  cache.fetch(Address{0});  // is nowhere
+  EXPECT_EQ(cache.read_object<std::uint64_t>(Address{memory.kBegin + memory.kEnd}), std::nullopt);
+  EXPECT_EQ(cache.read_object<std::uint64_t>(Address{memory.kBegin - 8}), std::nullopt);
 }
 
 TEST(PageCacheTest, AcrossBlocks) {

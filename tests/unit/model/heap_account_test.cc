@@ -1,7 +1,9 @@
 // What pieces add up to, and which pages could go back: heaps of a few pieces, page by page.
 #include "model/heap_account.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <vector>
 
 namespace mini::model {
 namespace {
@@ -67,6 +69,57 @@ TEST_F(HeapAccountTest, WholePagesOfAFreeRunCanGoBack) {
   const HeapAccount account = end();
   EXPECT_EQ(account.returnable, Bytes{3 * kPage});
   EXPECT_EQ(account.pinned, Bytes{1024 + 4 * kPage - 3 * kPage});
+}
+
+TEST_F(HeapAccountTest, ManyAtOnceAreAsOneByOne) {
+  std::vector<HeapPiece> pieces;
+  std::uint64_t at = 0;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    const std::uint64_t size = 32 + i * 48 % 1600;
+    const PieceUse use = i % 3 == 0 ? PieceUse::kLive : PieceUse::kFastbin;
+    pieces.push_back({.range = range(at, at + size),
+                      .use = use,
+                      .arena = 0,
+                      .header = Bytes{use == PieceUse::kLive ? 8U : 0U},
+                      .before_user = Bytes{16}});
+    at += size;
+  }
+  // Every third page is missing, and so are headers and ends of pieces.
+  std::vector<AddressRange> resident;
+  for (std::uint64_t page = 0; page * kPage < at; page += 3) {
+    resident.push_back(range(page * kPage, (page + 2) * kPage));
+  }
+  begin(resident);
+  for (const HeapPiece& piece : pieces) accountant_->piece(piece);
+  const HeapAccount one_by_one = end();
+  begin(resident);
+  accountant_->pieces(pieces);
+  const HeapAccount at_once = end();
+  for (const PieceUse use : {PieceUse::kLive, PieceUse::kFastbin}) {
+    const PieceTotals& a = of(one_by_one, use);
+    const PieceTotals& b = of(at_once, use);
+    Bytes size;
+    Bytes in_memory;
+    Bytes header_in_memory;
+    const ResidentMap map(resident);
+    for (const HeapPiece& piece : pieces) {
+      if (piece.use != use) continue;
+      size += piece.range.size();
+      in_memory += map.resident(piece.range);
+      const Address user = piece.user();
+      header_in_memory += map.resident({user - piece.header, user});
+    }
+    EXPECT_EQ(a.pieces, b.pieces);
+    EXPECT_EQ(a.size, size);
+    EXPECT_EQ(b.size, size);
+    EXPECT_EQ(a.resident, in_memory);
+    EXPECT_EQ(b.resident, in_memory);
+    EXPECT_EQ(a.resident_header, header_in_memory);
+    EXPECT_EQ(b.resident_header, header_in_memory);
+  }
+  EXPECT_EQ(one_by_one.returnable, at_once.returnable);
+  EXPECT_EQ(one_by_one.pinned, at_once.pinned);
+  EXPECT_EQ(one_by_one.pins.size(), at_once.pins.size());
 }
 
 TEST_F(HeapAccountTest, WhatIsNotResidentCannotGoBack) {
