@@ -151,13 +151,14 @@ class FastbinList {
     const bool is_ours = is_chunk_aligned(*at_) && decoder_.arena_of(*at_) == bin_.arena;
     const auto chunk = is_ours ? decoder_.memory.read_object<FastChunk>(*at_) : std::nullopt;
     if (!chunk || chunk->header.size() != chunk_size_) {
-      return end_damaged(fmt::format("a chunk of {} in the arena", format_bytes(chunk_size_)));
+      return end_damaged(*at_,
+                         fmt::format("a chunk of {} in the arena", format_bytes(chunk_size_)));
     }
     const Address link = *at_ + kForwardLink;
     const Address next = decoder_.link_from(chunk->forward, link);
     decoder_.memory.fetch(next);
     if (decoder_.listed.find(*at_) == PieceUse::kFastbin) {
-      return end_damaged("a chunk that is not in the list already: the list is a loop");
+      return end_damaged(*at_, "a chunk that is not in the list already: the list is a loop");
     }
     decoder_.list(*at_, PieceUse::kFastbin);
     count(bin_, chunk_size_);
@@ -177,8 +178,8 @@ class FastbinList {
     std::uint64_t forward = 0;
   };
 
-  bool end_damaged(std::string expected) {
-    decoder_.damages.add(from_, "link of a fast bin", format_address(*at_), std::move(expected));
+  bool end_damaged(Address found, std::string expected) {
+    decoder_.damages.add(from_, "link of a fast bin", format_address(found), std::move(expected));
     return false;
   }
 
