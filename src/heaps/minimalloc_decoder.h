@@ -39,6 +39,7 @@ struct SpanCounts {
   std::uint64_t blocks_out = 0;
   std::uint64_t large_blocks = 0;
   std::uint64_t large_pages = 0;
+  std::uint64_t cached_pages = 0;  // of large blocks that were freed and kept whole
 };
 
 struct MinimallocDecoder {

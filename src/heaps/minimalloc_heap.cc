@@ -71,6 +71,10 @@ void compare_counters(MinimallocDecoder& decoder) {
   add("pages of large blocks", counted.large_pages, found.large_pages);
   add("pages in use", decoder.variable<std::uint32_t>(decoder.table.used_pages),
       found.slab_pages + found.large_pages);
+  if (decoder.table.cached_pages != nullptr) {  // null before version 1.1
+    add("pages of large blocks that are kept for the next",
+        decoder.variable<std::uint32_t>(decoder.table.cached_pages), found.cached_pages);
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "heaps/minimalloc_layout.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <elf.h>
 #include <fmt/format.h>
@@ -15,6 +16,8 @@ namespace {
 constexpr std::uint16_t kMostSegments = 256;
 constexpr std::uint64_t kMostNoteBytes = 1 << 16;
 constexpr std::uint64_t kMostStructBytes = 1 << 20;  // of a cache or a heap
+// What the table had in version 1.0; an older library's ends there.
+constexpr std::size_t kLeastTableBytes = offsetof(minimalloc_layout_table, minor_version);
 
 template <typename T>
 T object_in(std::span<const std::byte> bytes, std::size_t offset) {
@@ -118,6 +121,27 @@ bool is_sound(const minimalloc_layout_table& table) {
          fits(table.pool.memory, 8, 1 << 12) && fits(table.pool.size, 8, 1 << 12);
 }
 
+/// As much of the table as the library has; the fields that it does not have are 0. nullopt where
+/// it is cut short.
+std::optional<minimalloc_layout_table> read_table(const MemoryReader& memory, Address at,
+                                                  std::uint64_t size) {
+  minimalloc_layout_table table{};
+  const auto bytes = std::as_writable_bytes(std::span(&table, 1))
+                         .first(std::min<std::uint64_t>(size, sizeof table));
+  if (bytes.size() < kLeastTableBytes || memory.read(at, bytes) != bytes.size()) {
+    return std::nullopt;
+  }
+  return table;
+}
+
+/// What every version of the table begins with.
+struct TableHead {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t size;
+};
+static_assert(sizeof(TableHead) == offsetof(minimalloc_layout_table, library_version));
+
 }  // namespace
 
 std::string MinimallocLayout::version() const {
@@ -130,18 +154,19 @@ std::string MinimallocLayout::version() const {
 MinimallocSearch locate_minimalloc(const MemoryReader& memory, Address image) {
   const auto at = find_table(memory, image);
   if (!at) return {};
-  const auto table = memory.read_object<minimalloc_layout_table>(*at);
+  const auto head = memory.read_object<TableHead>(*at);
   const auto refuse = [&](std::string_view why) {
     return MinimallocSearch{
         .layout = {},
         .refused = fmt::format("libminimalloc's layout table at {} {}", format_address(*at), why)};
   };
-  if (!table || table->magic != MINIMALLOC_LAYOUT_MAGIC) return refuse("does not begin as one");
-  if (table->version != MINIMALLOC_LAYOUT_VERSION) {
-    return refuse(fmt::format("has version {}, and this heapspy knows {}", table->version,
+  if (!head || head->magic != MINIMALLOC_LAYOUT_MAGIC) return refuse("does not begin as one");
+  if (head->version != MINIMALLOC_LAYOUT_VERSION) {
+    return refuse(fmt::format("has version {}, and this heapspy knows {}", head->version,
                               MINIMALLOC_LAYOUT_VERSION));
   }
-  if (table->size < sizeof *table || !is_sound(*table)) return refuse("makes no sense");
+  const auto table = read_table(memory, *at, head->size);
+  if (!table || !is_sound(*table)) return refuse("makes no sense");
   return {.layout = MinimallocLayout{.at = *at, .table = *table}, .refused = ""};
 }
 

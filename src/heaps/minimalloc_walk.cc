@@ -149,8 +149,29 @@ class PageWalk {
                            "an entry for each page of the heap");
       return end_;
     }
-    if (*entry == 0) return used_.at(page) ? page + 1 : take_free(page);
-    return take_span(page, *entry);
+    if (*entry != 0) return take_span(page, *entry);
+    return used_.at(page) ? take_cached(page) : take_free(page);
+  }
+
+  /// The page map names neither blocks that were freed and kept whole nor pages that are not the
+  /// heap's.
+  std::uint64_t take_cached(std::uint64_t page) {
+    const auto span = record_at(page).second;
+    const bool is_cached = span && span->kind() == MINIMALLOC_SPAN_CACHED &&
+                           span->first_page() == page && span->page_count() != 0 &&
+                           span->page_count() <= end_ - page;
+    if (!is_cached) return page + 1;
+    decoder_.found.cached_pages += span->page_count();
+    runs_.push_back({.first = page, .count = span->page_count()});
+    return page + span->page_count();
+  }
+
+  /// The record that a span which begins at `page` has, and its number.
+  std::pair<std::uint32_t, std::optional<SpanRecord>> record_at(std::uint64_t page) const {
+    const auto id =
+        decoder_.pages.read_object<std::uint32_t>(decoder_.span_ids + Bytes{4 * page}).value_or(0);
+    if (id == 0 || id >= decoder_.span_end) return {0, std::nullopt};
+    return {id, read_span(decoder_, id)};
   }
 
   std::uint64_t take_free(std::uint64_t page) {
@@ -161,9 +182,7 @@ class PageWalk {
   }
 
   std::uint64_t take_span(std::uint64_t page, std::uint16_t entry) {
-    const auto id =
-        decoder_.pages.read_object<std::uint32_t>(decoder_.span_ids + Bytes{4 * page}).value_or(0);
-    const auto span = id != 0 && id < decoder_.span_end ? read_span(decoder_, id) : std::nullopt;
+    const auto [id, span] = record_at(page);
     const std::string wrong = span ? what_is_wrong(*span, page, entry) : "in no record of a span";
     if (!span || !wrong.empty()) {
       decoder_.damages.add(

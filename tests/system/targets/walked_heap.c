@@ -70,6 +70,12 @@ static void fill(void) {
         i % 10 == 0 ? minimalloc_heap_malloc(heap, some_size(&seed)) : malloc(some_size(&seed));
   }
   for (int i = 0; i < KEPT; i += 4) free(kept[i]);
+  // The allocator keeps them whole for the next of their lengths.
+  for (size_t mib = 1; mib <= 3; ++mib) {
+    char* const large = malloc(mib << 20);
+    memset(large, 1, mib << 20);
+    free(large);
+  }
 }
 
 static const char* read_pointer(const void* at) {

@@ -145,6 +145,35 @@ TEST(MinimallocLayout, ATableThatMakesNoSenseIsRefusedWithAReason) {
   }
 }
 
+/// What lies behind the table of an older library is something else.
+TEST(MinimallocLayout, AnOlderLibrarysShorterTableIsReadAsFarAsItGoes) {
+  using Table = minimalloc_layout_table;
+  constexpr std::uint32_t kOld = offsetof(Table, minor_version);
+  Fake fake;
+  fake.put(Fake::kTable + offsetof(Table, size), kOld);
+  fake.put(Fake::kTable + offsetof(Table, minor_version), std::uint32_t{0x41414141});
+  fake.put(Fake::kTable + offsetof(Table, cached_pages), kWild);
+  const auto search = locate_minimalloc(fake, Fake::image());
+  ASSERT_TRUE(search.layout.has_value()) << search.refused;
+  EXPECT_EQ(search.layout->table.minor_version, 0U);
+  EXPECT_EQ(search.layout->table.cached_pages, nullptr);
+  Decoded decoded;
+  decode(fake, decoded);
+  EXPECT_EQ(decoded.heap.damages_count, 0U);
+  EXPECT_EQ(decoded.sink.count(PieceUse::kLive), 48U - 5U + 1U + 1U + 1U);
+
+  fake.put(Fake::kTable + offsetof(Table, size), kOld - 8);
+  EXPECT_THAT(locate_minimalloc(fake, Fake::image()).refused, testing::HasSubstr("no sense"));
+}
+
+/// A table that later versions have made longer is read as far as it is known.
+TEST(MinimallocLayout, ANewerLibrarysLongerTableIsRead) {
+  using Table = minimalloc_layout_table;
+  Fake fake;
+  fake.put(Fake::kTable + offsetof(Table, size), std::uint32_t{sizeof(Table) + 8});
+  EXPECT_TRUE(locate_minimalloc(fake, Fake::image()).layout.has_value());
+}
+
 TEST(MinimallocLayout, AFileWithoutTheNoteHasNone) {
   Fake fake;
   fake.put(Fake::kNote, std::uint32_t{0});
