@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <fstream>
-#include <sstream>
 #include <unistd.h>
 
 #include "cli/cmd_trace.h"
 #include "cli/diff_arguments.h"
+#include "cli/input_file.h"
 #include "cli/output_file.h"
 #include "cli/read_progress.h"
 #include "cli/terminal.h"
@@ -72,27 +71,36 @@ bool is_too_much(const explain::ProfileDiff& diff, const DiffArguments& argument
 // ── Two inspections ──────────────────────────────────────────────────────────────────────────────
 
 /// Whether a file may be what `heapspy inspect --json` wrote: a recording begins with other bytes.
-bool is_json(const std::string& file) {
-  std::ifstream stream(file);
-  char first = 0;
-  return stream.get(first) && first == '{';
+bool is_inspection(const PeekedFile& file) {
+  return file.first_byte() == '{';
 }
 
-Result<explain::InspectionFacts> read_facts(const std::string& file) {
-  std::ifstream stream(file);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  if (!stream) return fail(fmt::format("cannot read '{}'", file));
-  auto facts = explain::read_inspection_facts(text.str());
-  if (!facts) return fail(fmt::format("'{}': {}", file, facts.error().message));
+Result<explain::InspectionFacts> read_facts(const PeekedFile& file) {
+  const auto text = file.read_all();
+  if (!text) return std::unexpected(text.error());
+  auto facts = explain::read_inspection_facts(*text);
+  if (!facts) return fail(fmt::format("'{}': {}", file.path(), facts.error().message));
   return facts;
 }
 
-Result<std::string> inspection_diff_text(const DiffArguments& arguments, int fd,
-                                         bool* is_too_much) {
-  const auto before = read_facts(arguments.before);
+struct TwoFiles {
+  PeekedFile before;
+  PeekedFile after;
+};
+
+Result<TwoFiles> open_files(const DiffArguments& arguments) {
+  auto before = PeekedFile::open(arguments.before);
   if (!before) return std::unexpected(before.error());
-  const auto after = read_facts(arguments.after);
+  auto after = PeekedFile::open(arguments.after);
+  if (!after) return std::unexpected(after.error());
+  return TwoFiles{.before = std::move(*before), .after = std::move(*after)};
+}
+
+Result<std::string> inspection_diff_text(const TwoFiles& files, const DiffArguments& arguments,
+                                         int fd, bool* is_too_much) {
+  const auto before = read_facts(files.before);
+  if (!before) return std::unexpected(before.error());
+  const auto after = read_facts(files.after);
   if (!after) return std::unexpected(after.error());
   const explain::InspectionDiff diff = explain::diff_inspections(*before, *after);
   const auto findings = explain::find_in_inspection_diff(diff);
@@ -115,13 +123,13 @@ Result<std::string> inspection_diff_text(const DiffArguments& arguments, int fd,
   return text;
 }
 
-int diff_of_inspections(const DiffArguments& arguments) {
+int diff_of_inspections(const TwoFiles& files, const DiffArguments& arguments) {
   if (arguments.by || arguments.measure || arguments.depth) {
     return complain(kExitUsage, "--by, --measure and --depth are for recordings: leave them out");
   }
   bool is_too_much = false;
-  const auto text =
-      inspection_diff_text(arguments, arguments.output_path ? -1 : STDOUT_FILENO, &is_too_much);
+  const auto text = inspection_diff_text(files, arguments,
+                                         arguments.output_path ? -1 : STDOUT_FILENO, &is_too_much);
   if (!text) return complain(kExitOutputError, text.error().message);
   const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
@@ -132,7 +140,17 @@ int diff_of_inspections(const DiffArguments& arguments) {
 }
 
 int diff(const DiffArguments& arguments) {
-  if (is_json(arguments.before) && is_json(arguments.after)) return diff_of_inspections(arguments);
+  const auto files = open_files(arguments);
+  if (!files) return complain(kExitOutputError, files.error().message);
+  if (is_inspection(files->before) != is_inspection(files->after)) {
+    const bool is_before = is_inspection(files->before);
+    return complain(
+        kExitOutputError,
+        fmt::format("'{}' is of heapspy inspect, and '{}' is not: type two files of one kind",
+                    is_before ? arguments.before : arguments.after,
+                    is_before ? arguments.after : arguments.before));
+  }
+  if (is_inspection(files->before)) return diff_of_inspections(*files, arguments);
   const auto before = read(arguments.before);
   if (!before) return complain(kExitOutputError, before.error().message);
   const auto after = read(arguments.after);

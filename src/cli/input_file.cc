@@ -3,8 +3,11 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <memory>
+#include <unistd.h>
+#include <utility>
 
 #include "views/event_facts.h"
 
@@ -13,15 +16,38 @@ namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{16} << 20U;
 
+std::unexpected<Error> unreadable(const std::string& path, int error) {
+  return fail(fmt::format("cannot read '{}': {}", path, views::errno_text(error)), error);
+}
+
+/// What a pipe holds is copied to another pipe and stays.
+char first_byte_of_pipe(int fd) {
+  std::array<int, 2> copy{};
+  if (::pipe2(copy.data(), O_CLOEXEC) != 0) return 0;
+  ssize_t copied = 0;
+  do {
+    copied = ::tee(fd, copy[1], 1, 0);
+  } while (copied < 0 && errno == EINTR);
+  char first = 0;
+  if (copied != 1 || ::read(copy[0], &first, 1) != 1) first = 0;
+  ::close(copy[0]);
+  ::close(copy[1]);
+  return first;
+}
+
+char first_byte_of(int fd) {
+  char first = 0;
+  const ssize_t count = ::pread(fd, &first, 1, 0);
+  if (count < 0 && errno == ESPIPE) return first_byte_of_pipe(fd);
+  return count == 1 ? first : '\0';
+}
+
 }  // namespace
 
 Result<std::string> read_text_file(const std::string& path) {
-  const auto failed = [&path](int error) {
-    return fail(fmt::format("cannot read '{}': {}", path, views::errno_text(error)), error);
-  };
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
                                                              std::fclose);
-  if (file == nullptr) return failed(errno);
+  if (file == nullptr) return unreadable(path, errno);
   std::string text;
   std::array<char, 4096> piece{};
   while (std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
@@ -30,8 +56,38 @@ Result<std::string> read_text_file(const std::string& path) {
       return fail(fmt::format("'{}' is larger than 16 MiB: not read", path));
     }
   }
-  if (std::ferror(file.get()) != 0) return failed(errno);
+  if (std::ferror(file.get()) != 0) return unreadable(path, errno);
   return text;
+}
+
+PeekedFile::PeekedFile(std::string path, int fd)
+    : path_(std::move(path)), fd_(fd), first_byte_(first_byte_of(fd)) {}
+
+PeekedFile::PeekedFile(PeekedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      first_byte_(other.first_byte_) {}
+
+PeekedFile::~PeekedFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<PeekedFile> PeekedFile::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return unreadable(path, errno);
+  return PeekedFile(path, fd);
+}
+
+Result<std::string> PeekedFile::read_all() const {
+  std::string text;
+  std::array<char, 1 << 16> piece{};
+  for (;;) {
+    const ssize_t count = ::read(fd_, piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return unreadable(path_, errno);
+    if (count == 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(count));
+  }
 }
 
 }  // namespace mini::cli

@@ -153,6 +153,19 @@ def wait_until(condition, what):
     raise AssertionError(f"never happened: {what}")
 
 
+def run_on_pipes(command, files, **options):
+    """Runs a command on files that it gets as pipes, the way a shell's <(cat FILE) gives them."""
+    cats = [subprocess.Popen(["cat", str(file)], stdout=subprocess.PIPE) for file in files]
+    ends = [cat.stdout.fileno() for cat in cats]
+    try:
+        return subprocess.run([*map(str, command), *(f"/dev/fd/{end}" for end in ends)],
+                              pass_fds=ends, capture_output=True, timeout=PATIENCE_SECONDS, **options)
+    finally:
+        for cat in cats:
+            cat.stdout.close()
+            cat.wait()
+
+
 class Terminal:
     """A program in a session of its own, on a pseudo-terminal that the test reads and types on."""
 

@@ -2,7 +2,7 @@
 import json
 import subprocess
 
-from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, need
+from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, need, run_on_pipes
 
 PROGRAM = """
 #include <stdlib.h>
@@ -61,6 +61,14 @@ class Diff(SystemTest):
                               leak="free(parse(500));")
         self.build_and_record("new", header="int added(int a) { return a * 3; }\n" * 1,
                               padding="\n" * 20, session="session", leak="parse(500);")
+
+    def test_through_pipes(self):
+        """A recording is read as it comes."""
+        self.record_both_builds()
+        files = [self.directory / f"{name}.heapspy" for name in ("old", "new")]
+        piped = run_on_pipes([HEAPSPY, "diff", "--json"], files, check=True)
+        plain = json.loads(self.diff("--json").stdout)
+        self.assertEqual(json.loads(piped.stdout)["totals"], plain["totals"])
 
     def test_stacks_match_across_builds(self):
         self.record_both_builds()

@@ -1,5 +1,6 @@
 """What heapspy inspect shows on demand: the map, the pins, malloc_trim tried, a watch; and heapspy diff
 of two inspections."""
+import fcntl
 import json
 import os
 import pathlib
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import threading
 
-from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, need
+from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, need, run_on_pipes, wait_until
 from recording import RecordTest
 from test_inspect import Target as KnownHeap
 from test_inspect import inspect, inspect_json
@@ -252,6 +253,43 @@ class Diff(SystemTest):
         files = self.two(("grow", 5000, 776))
         self.assertEqual(self.diff("--fail-on-growth", "1M", *files, check=False).returncode, 3)
         self.assertEqual(self.diff("--fail-on-growth", "100M", *files, check=False).returncode, 0)
+
+    def test_through_pipes(self):
+        files = self.two(("grow", 5000, 776))
+        plain = json.loads(self.diff("--json", *files).stdout)
+        piped = json.loads(run_on_pipes([HEAPSPY, "diff", "--json"], files, check=True).stdout)
+        self.assertEqual(piped["totals"], plain["totals"])
+        self.assertEqual(piped["block_sizes"], plain["block_sizes"])
+        mixed = run_on_pipes([HEAPSPY, "diff", "--json", files[0]], files[1:], check=True)
+        self.assertEqual(json.loads(mixed.stdout)["totals"], plain["totals"])
+
+    def test_a_named_pipe_whose_writer_has_ended(self):
+        files = self.two(("grow", 10, 776))
+        fifo = self.directory / "fifo"
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        text = files[0].read_bytes()
+        writer = os.open(fifo, os.O_WRONLY)
+        self.assertGreaterEqual(fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20), len(text))
+        os.write(writer, text)
+        diff = subprocess.Popen([HEAPSPY, "diff", "--json", fifo, files[1]], stdout=subprocess.PIPE)
+        wait_until(lambda: any(link.resolve() == fifo for link in
+                               pathlib.Path(f"/proc/{diff.pid}/fd").iterdir()), "its opening the pipe")
+        os.close(writer)
+        os.close(reader)
+        report = json.loads(diff.communicate(timeout=PATIENCE_SECONDS)[0])
+        self.assertEqual(diff.returncode, 0)
+        self.assertTrue(report["same_process"])
+
+    def test_one_file_of_each_kind(self):
+        files = self.two(("grow", 10, 776))
+        other = self.directory / "other"
+        other.write_bytes(b"heapspy")
+        for words in ((files[0], other), (other, files[0])):
+            done = self.diff(*words, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("two files of one kind", done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_what_is_no_inspection(self):
         good, bad = self.directory / "good.json", self.directory / "bad.json"
