@@ -7,6 +7,7 @@
 #include "cli/inspect_arguments.h"
 #include "cli/inspect_watch.h"
 #include "cli/output_file.h"
+#include "cli/read_progress.h"
 #include "cli/terminal.h"
 #include "explain/memory_findings.h"
 #include "explain/memory_ledger.h"
@@ -39,11 +40,22 @@ struct Onlookers {
   model::PieceFan all;
 };
 
+/// A watch has the screen for itself.
+sources::InspectProgress progress_on(ReadProgressLine& line, const InspectArguments& arguments) {
+  if (!line.is_wanted() || arguments.extras.watch_ns) return {};
+  return [&line](std::string_view step, std::uint64_t done, std::uint64_t all) {
+    line.update(step, done, all);
+  };
+}
+
 Result<model::Inspection> inspect(const InspectArguments& arguments, Onlookers& onlookers) {
+  ReadProgressLine line;
   const sources::InspectOptions options{.stop = arguments.stop,
                                         .most_pause_ns = arguments.most_pause_ns,
+                                        .most_copied = arguments.most_copied,
                                         .find_lost = arguments.extras.leaks,
-                                        .pieces = onlookers.all.or_null()};
+                                        .pieces = onlookers.all.or_null(),
+                                        .progress = progress_on(line, arguments)};
   auto inspection = arguments.pid
                         ? sources::inspect_process(*arguments.pid, options)
                         : sources::inspect_core(arguments.core, arguments.executable, options);

@@ -17,6 +17,7 @@ struct RawArguments {
   RawInspectExtras extras;
   bool no_stop = false;
   std::uint64_t max_pause_ms = 0;
+  std::string max_copy;
   bool chunks = false;
   std::string arena;
   std::string size;
@@ -39,6 +40,11 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_option("--max-pause", raw.max_pause_ms,
                  "stop the process for at most MS milliseconds; read the rest as it runs")
       ->option_text("MS")
+      ->group(kTarget);
+  app.add_option("--max-copy", raw.max_copy,
+                 "copy a heap of up to SIZE (512M), so that the process need not wait for it to be "
+                 "read")
+      ->option_text("SIZE")
       ->group(kTarget);
 
   constexpr auto kShow = "What to show (summary, findings and tables if nothing is chosen)";
@@ -188,6 +194,18 @@ Result<void> check_pause(const RawArguments& raw, const CLI::App& app, InspectAr
   return {};
 }
 
+Result<void> check_copy(const RawArguments& raw, const CLI::App& app, InspectArguments& out) {
+  if (app.count("--max-copy") == 0) return {};
+  const auto size = parse_size(raw.max_copy);
+  if (!size) return fail("--max-copy: " + size.error().message);
+  if (!out.pid) return fail("--max-copy is for a process: a core stands still");
+  if (out.extras.leaks) {
+    return fail("--leaks reads a heap where it is: leave out --max-copy");
+  }
+  out.most_copied = *size;
+  return {};
+}
+
 Result<InspectArguments> check(RawArguments& raw, const CLI::App& app,
                                const std::vector<std::string>& operands) {
   InspectArguments& out = raw.parsed;
@@ -201,7 +219,8 @@ Result<InspectArguments> check(RawArguments& raw, const CLI::App& app,
   out.color = *color;
   for (auto checked :
        {check_chunks(raw, app, out), check_around(raw, app, out), check_extras(raw, app, out),
-        check_width(out.width), check_target(operands, out), check_pause(raw, app, out)}) {
+        check_width(out.width), check_target(operands, out), check_pause(raw, app, out),
+        check_copy(raw, app, out)}) {
     if (!checked) return std::unexpected(checked.error());
   }
   return out;

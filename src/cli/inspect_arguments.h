@@ -22,6 +22,7 @@ struct InspectArguments {
   std::string executable;  // --exe
   bool stop = true;
   std::optional<std::uint64_t> most_pause_ns;  // --max-pause
+  std::optional<Bytes> most_copied;            // --max-copy
   std::optional<model::PieceFilter> chunks;
   std::optional<Address> around;
   InspectExtras extras;

@@ -1,13 +1,15 @@
-// How far the reading of a file is, on a terminal: one line that is written over and erased.
+// How far the reading of a file or of a process is, on a terminal: one line that is written over
+// and erased.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace mini::cli {
 
 /// "reading: 45%, 3 s to go"; without a guess at the rest where it is too early for one.
-std::string progress_text(std::uint64_t read_bytes, std::uint64_t file_bytes,
+std::string progress_text(std::string_view what, std::uint64_t read_bytes, std::uint64_t file_bytes,
                           std::uint64_t elapsed_ns);
 
 class ReadProgressLine {
@@ -18,12 +20,19 @@ class ReadProgressLine {
   ReadProgressLine& operator=(const ReadProgressLine&) = delete;
   ~ReadProgressLine() { erase(); }
 
+  bool is_wanted() const { return is_terminal_; }
   void update(std::uint64_t read_bytes, std::uint64_t file_bytes);
+  /// Of one step after the other, each of which is shown when it begins, and is timed by itself.
+  /// `all_bytes` is 0 where nobody knows it.
+  void update(std::string_view step, std::uint64_t done_bytes, std::uint64_t all_bytes);
   void erase();
 
  private:
+  void show(std::string_view text);
+
   bool is_terminal_;
   bool is_shown_ = false;
+  std::string step_ = "reading";
   std::uint64_t began_ns_;
   std::uint64_t shown_ns_;
 };

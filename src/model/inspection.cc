@@ -10,6 +10,13 @@ std::string_view figure_tag_name(FigureTag tag) {
   return kNames.at(static_cast<std::size_t>(tag));
 }
 
+std::string_view heap_reading_name(HeapReading reading) {
+  static constexpr std::array<std::string_view, 6> kNames = {
+      "copied", "stopped_too_large", "stopped_for_leaks", "stopped_not_copyable", "running",
+      "core"};
+  return kNames.at(static_cast<std::size_t>(reading));
+}
+
 std::string_view memory_kind_name(MemoryKind kind) {
   static constexpr std::array<std::string_view, kMemoryKindCount> kNames = {
       "live_blocks",   "mmapped_blocks",  "cached_blocks", "free_in_bins",

@@ -68,6 +68,18 @@ struct InspectedThread {
   std::vector<std::uint64_t> registers = {};  // all words that may be addresses
 };
 
+/// How a heap was read, and why so.
+enum class HeapReading : std::uint8_t {
+  kCopied,         // while the process was stopped; decoded from the copy
+  kTooLarge,       // to be copied: decoded while the process was stopped
+  kForLostBlocks,  // decoded and searched while it was stopped
+  kNotCopyable,    // what of it to copy cannot be told: decoded while it was stopped
+  kRunning,        // as the process ran
+  kCore,
+};
+/// "copied": the words of the JSON form.
+std::string_view heap_reading_name(HeapReading reading);
+
 struct Inspection {
   enum class Source : std::uint8_t { kProcess, kCore };
   Source source = Source::kProcess;
@@ -76,11 +88,17 @@ struct Inspection {
   std::string runtime;         // "Go runtime", where the executable's file says so; else ""
   std::uint64_t pause_ns = 0;  // for how long the process was stopped; 0: it was not
   std::optional<std::uint64_t> most_pause_ns = {};  // that the user allows
-  Bytes heap_in_pause;            // read while the process was stopped, of heap_to_read
-  Bytes heap_to_read;             // of arenas; 0 where it was not asked
-  bool decoded_in_pause = false;  // nothing was copied: the process waited for all of it
+  Bytes heap_in_pause;  // read while the process was stopped, of heap_to_read
+  Bytes heap_to_read;   // of arenas; 0 where it was not asked
+  HeapReading heap_reading = HeapReading::kCopied;
+  Bytes most_copied;  // of a heap; 0 for a core
   Bytes page_size{4096};
 
+  /// Nothing was copied: the process waited for all of it.
+  bool is_decoded_in_pause() const {
+    return heap_reading == HeapReading::kTooLarge || heap_reading == HeapReading::kForLostBlocks ||
+           heap_reading == HeapReading::kNotCopyable;
+  }
   /// All of it is as it was at one moment.
   bool is_of_one_moment() const {
     return source == Source::kCore || (pause_ns != 0 && heap_in_pause == heap_to_read);

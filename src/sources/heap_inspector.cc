@@ -165,11 +165,11 @@ bool HeapInspector::decode_minimalloc(const MemoryReader& memory,
                                       const model::ResidentMap& resident, Inspection& inspection,
                                       model::PieceSink* also) const {
   if (minimallocs_.layouts.empty()) return false;
-  heaps::MinimallocTarget target{
-      .layout = {},
-      .threads = threads_of(inspection),
-      .writable = heap_candidates(inspection),
-      .is_still = inspection.source == Inspection::Source::kCore || inspection.decoded_in_pause};
+  heaps::MinimallocTarget target{.layout = {},
+                                 .threads = threads_of(inspection),
+                                 .writable = heap_candidates(inspection),
+                                 .is_still = inspection.source == Inspection::Source::kCore ||
+                                             inspection.is_decoded_in_pause()};
   const MappedFiles files(mappings_of(inspection), root_);
   const FilledMemory filled(memory, files, target.writable);
   std::size_t used = 0;

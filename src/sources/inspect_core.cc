@@ -14,6 +14,8 @@ namespace {
 
 using model::Inspection;
 
+constexpr Bytes kWorthProgress = kMiB * 256;  // mapped
+
 const CoreFileMapping* file_at(const CoreFile& core, Address address) {
   for (const CoreFileMapping& file : core.files()) {
     if (file.range.contains(address)) return &file;
@@ -102,6 +104,7 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   CoreFile& core = **opened;
   Inspection inspection;
   inspection.source = Inspection::Source::kCore;
+  inspection.heap_reading = model::HeapReading::kCore;
   inspection.pid = core.pid();
   inspection.page_size = core.page_size();
   inspection.executable = executable_of(core);
@@ -115,14 +118,26 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   const bool is_static = core.interpreter() == Address{};
   inspector.locate(core, core, inspection,
                    {.libc = find_malloc_module(inspection, is_static), .root = ""});
+  ProgressMeter meter;
+  if (inspection.mapped >= kWorthProgress) meter.tell_to(options.progress);
   LiveBlockList blocks;
   model::PieceFan sinks;
   sinks.add(options.pieces);
   sinks.add(options.find_lost ? &blocks : nullptr);
+  sinks.add(meter.or_null());
   inspection.heap_resident = in_file(core);
+  if (meter.is_wanted()) {
+    Bytes all;
+    for (const AddressRange& range :
+         inspector.survey(core, inspection).value_or(std::vector<AddressRange>{})) {
+      all += range.size();
+    }
+    meter.begin(ProgressMeter::Step::kLists, all, false);
+  }
   inspector.decode(core, inspection.heap_resident, inspection, sinks.or_null());
   hint_pins(core, inspection);
   if (options.find_lost && inspection.heap) {
+    meter.begin(ProgressMeter::Step::kSearch, {}, false);
     inspection.lost = find_lost_blocks(core, inspection, blocks, std::nullopt);
   }
   return inspection;

@@ -31,6 +31,7 @@ using model::Inspection;
 using model::MemoryRegion;
 
 constexpr int kMostTries = 4;
+constexpr Bytes kWorthProgress = kMiB * 256;  // resident
 
 std::unexpected<Error> refused(pid_t pid, int error) {
   return fail(fmt::format("cannot read process {}: {}", pid, explain_refusal(pid, error, false)),
@@ -142,14 +143,27 @@ std::optional<std::vector<AddressRange>> present_parts(pid_t pid, const Inspecti
   return runs;
 }
 
+/// What the search for lost blocks will read, about: live blocks and what is no heap.
+Bytes searched_about(const Inspection& inspection) {
+  Bytes sum = inspection.account.total().at(static_cast<std::size_t>(model::PieceUse::kLive)).size;
+  for (const MemoryRegion& region : inspection.regions) {
+    const model::Mapping& mapping = region.mapping;
+    const bool is_heap = std::ranges::binary_search(inspection.heap_mappings, mapping.range.begin);
+    if (mapping.protection.write && !mapping.shared && !is_heap) sum += region.resident;
+  }
+  return sum;
+}
+
 /// REQUIRES: the process is stopped.
-void find_lost(pid_t pid, const MemoryReader& memory, LiveBlockList& blocks,
+void find_lost(pid_t pid, const MemoryReader& memory, LiveBlockList& blocks, ProgressMeter& meter,
                Inspection& inspection) {
   const std::string root = kernel::root_prefix(pid);
   const std::vector<AddressRange> anonymous = heap_candidates(inspection);
   const MappedFiles files(mappings_of(inspection), root);
   const FilledMemory filled(memory, files, anonymous);
-  inspection.lost = find_lost_blocks(filled, inspection, blocks, present_parts(pid, inspection));
+  const MeteredMemory metered(filled, meter);
+  meter.begin(ProgressMeter::Step::kSearch, searched_about(inspection), true);
+  inspection.lost = find_lost_blocks(metered, inspection, blocks, present_parts(pid, inspection));
 }
 
 void read_figures(pid_t pid, Inspection& inspection) {
@@ -197,12 +211,15 @@ class ProcessInspector {
     inspection_.executable =
         kernel::escape_path(kernel::read_proc_link(process, "exe").value_or(""));
     if (options.stop) inspection_.most_pause_ns = options.most_pause_ns;
+    if (options.most_copied) most_copied_ = *options.most_copied;
+    inspection_.most_copied = most_copied_;
   }
 
   Result<Inspection> run() {
     if (auto read = locate(); !read) return std::unexpected(read.error());
     if (!options_.stop) {
       list_threads(process_, inspection_);
+      inspection_.heap_reading = model::HeapReading::kRunning;
       const auto residency = look();
       if (!residency) return std::unexpected(residency.error());
       // The sooner all is copied, the less of it changes meanwhile.
@@ -223,7 +240,7 @@ class ProcessInspector {
       if (tries != 0 && options_.pieces != nullptr) options_.pieces->restart();
       if (auto read = read_stopped(); !read) return std::unexpected(read.error());
       const bool has_damage = inspection_.heap && inspection_.heap->damages_count != 0;
-      if (!has_damage || inspection_.decoded_in_pause || options_.most_pause_ns) break;
+      if (!has_damage || inspection_.is_decoded_in_pause() || options_.most_pause_ns) break;
     }
     return std::move(inspection_);
   }
@@ -238,6 +255,8 @@ class ProcessInspector {
     const std::string root = kernel::root_prefix(process_);
     inspector_.locate(memory_, MappedFiles(mappings_of(inspection_), root), inspection_,
                       {.libc = find_malloc_module(inspection_, is_static), .root = root});
+    const auto figures = kernel::read_resident_figures(process_);
+    if (figures && figures->resident >= kWorthProgress) meter_.tell_to(options_.progress);
     return {};
   }
 
@@ -269,7 +288,9 @@ class ProcessInspector {
     const auto residency = look();
     if (!residency) return std::unexpected(residency.error());
     const auto ranges = ranges_to_copy(memory_, *residency);
-    if (ranges) snapshot_.prepare(within_room(*ranges));
+    if (!ranges || (!options_.most_pause_ns && total_of(*ranges) > most_copied_)) return {};
+    meter_.begin(ProgressMeter::Step::kTouch, {}, false);
+    snapshot_.prepare(within_room(*ranges));
     return {};
   }
 
@@ -295,15 +316,14 @@ class ProcessInspector {
     const auto ranges = ranges_to_copy(snapshot_, *residency);
     snapshot_.keep_reads(false);
     if (ranges) inspection_.heap_to_read = total_of(*ranges);
-    const bool waits = !options_.most_pause_ns &&
-                       (!ranges || inspection_.heap_to_read > most_copied_ || options_.find_lost);
-    if (waits) {
-      inspection_.decoded_in_pause = true;
+    inspection_.heap_reading = reading_of(ranges.has_value());
+    if (inspection_.is_decoded_in_pause()) {
       inspection_.heap_in_pause = inspection_.heap_to_read;
       decode(memory_, *residency);
       inspection_.pause_ns += stopped->resume();
       return {};
     }
+    meter_.begin(ProgressMeter::Step::kCopy, {}, true);
     std::optional<std::uint64_t> deadline_ns;
     if (options_.most_pause_ns) deadline_ns = begin_ns + *options_.most_pause_ns;
     if (ranges) inspection_.heap_in_pause = snapshot_.copy(within_room(*ranges), deadline_ns);
@@ -312,15 +332,31 @@ class ProcessInspector {
     return {};
   }
 
+  model::HeapReading reading_of(bool can_be_copied) const {
+    if (options_.most_pause_ns) return model::HeapReading::kCopied;
+    if (options_.find_lost) return model::HeapReading::kForLostBlocks;
+    if (!can_be_copied) return model::HeapReading::kNotCopyable;
+    return inspection_.heap_to_read > most_copied_ ? model::HeapReading::kTooLarge
+                                                   : model::HeapReading::kCopied;
+  }
+
   void decode(const MemoryReader& memory, const Residency& residency) {
+    const bool waits = inspection_.is_decoded_in_pause();
     LiveBlockList blocks;
     model::PieceFan sinks;
     sinks.add(options_.pieces);
     sinks.add(options_.find_lost ? &blocks : nullptr);
+    sinks.add(meter_.or_null());
     inspection_.heap_resident = model::ResidentMap(residency.heap_pages);
-    inspector_.decode(memory, inspection_.heap_resident, inspection_, sinks.or_null());
+    meter_.begin(ProgressMeter::Step::kLists, inspection_.heap_to_read, waits);
+    const MeteredMemory metered(memory, meter_);
+    const bool is_metered = waits && meter_.is_wanted();
+    inspector_.decode(is_metered ? metered : memory, inspection_.heap_resident, inspection_,
+                      sinks.or_null());
     hint_pins(memory, inspection_);
-    if (options_.find_lost && inspection_.heap) find_lost(process_, memory, blocks, inspection_);
+    if (options_.find_lost && inspection_.heap) {
+      find_lost(process_, memory, blocks, meter_, inspection_);
+    }
   }
 
   pid_t process_;
@@ -330,6 +366,7 @@ class ProcessInspector {
   kernel::MemorySnapshot snapshot_;
   HeapInspector inspector_;
   Inspection inspection_;
+  ProgressMeter meter_;
 };
 
 }  // namespace

@@ -230,6 +230,8 @@ void write_pause(JsonWriter& json, const Inspection& inspection) {
   json.key("pause_ns").number(inspection.pause_ns);
   json.key("max_pause_ns");
   inspection.most_pause_ns ? json.number(*inspection.most_pause_ns) : json.null();
+  json.key("heap_reading").string(model::heap_reading_name(inspection.heap_reading));
+  json.key("max_copy_bytes").bytes(inspection.most_copied);
   json.key("heap_bytes_to_read").bytes(inspection.heap_to_read);
   json.key("heap_bytes_in_pause").bytes(inspection.heap_in_pause);
   json.key("inconsistencies");

@@ -56,13 +56,23 @@ std::string pause_words(const Inspection& inspection) {
         stopped, format_bytes(inspection.heap_in_pause), format_bytes(inspection.heap_to_read),
         format_bytes(left), counted(inspection.heap ? inspection.heap->damages_count : 0, "place"));
   }
-  if (inspection.decoded_in_pause && inspection.heap_to_read != Bytes{}) {
-    return fmt::format("{}: a heap of {} is too large to be copied first; --max-pause MS bounds it",
-                       stopped, format_bytes(inspection.heap_to_read));
+  if (inspection.heap_reading == model::HeapReading::kTooLarge) {
+    return fmt::format(
+        "{}, to read {} of the heap: more than the {} that are copied first. --max-copy {}G copies "
+        "it, in as much memory of heapspy's; --max-pause MS bounds the pause",
+        stopped, format_bytes(inspection.heap_to_read), format_bytes(inspection.most_copied),
+        inspection.heap_to_read.count / kGiB.count + 1);
+  }
+  if (inspection.lost) {
+    return fmt::format("{}, to search it for what leads to its blocks", stopped);
   }
   if (inspection.pause_ns > kLongPauseNs && inspection.heap_to_read != Bytes{}) {
     return fmt::format("{}, to copy {} of the heap; --max-pause MS bounds it", stopped,
                        format_bytes(inspection.heap_to_read));
+  }
+  if (inspection.pause_ns > kLongPauseNs && inspection.is_decoded_in_pause() && inspection.heap) {
+    return fmt::format("{}, to read the heap: that of {} is not copied first", stopped,
+                       inspection.heap->allocator);
   }
   return stopped;
 }

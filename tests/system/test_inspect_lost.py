@@ -97,6 +97,9 @@ class Lost(SystemTest):
     def test_text(self):
         with Target() as target:
             text = inspect("--leaks", "--width", 80, target.pid).stdout
+            report = inspect_json("--leaks", target.pid)
+        self.assertEqual(report["heap_reading"], "stopped_for_leaks")
+        self.assertIn("to search it for what leads to its blocks", " ".join(text.split()))
         self.assertIn("shop::Item", text)
         for line in text.splitlines():
             self.assertLessEqual(len(line), 80, line)

@@ -1,9 +1,24 @@
 """heapspy inspect stops a process only while it copies its heap: what it says is of that moment, and
 where it may not stop it for long, it says what it read afterwards."""
-from harness import SystemTest
+import os
+import subprocess
+
+from harness import HEAPSPY, SystemTest, Terminal
 from test_inspect import Target, inspect, inspect_json
 
 HEAP_MIB = 64
+LARGE_MIB = 300  # from 256 MiB of resident memory on, a terminal is told how far it is
+
+
+def peak_kib(*words):
+    """The memory that an inspection takes at most."""
+    child = subprocess.Popen([HEAPSPY, "inspect", "--json", *map(str, words)],
+                             stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise AssertionError(f"exit status {child.returncode}")
+    return usage.ru_maxrss
 
 
 class Pause(SystemTest):
@@ -43,3 +58,46 @@ class Pause(SystemTest):
         self.assertEqual(report["pause_ns"], 0)
         self.assertEqual(report["heap_bytes_in_pause"], 0)
         self.assertEqual(report["inconsistencies"], report["heap"]["damages"])
+
+    # ── Heaps that are not copied ────────────────────────────────────────────────────────────────
+
+    def test_a_heap_that_is_copied(self):
+        with Target("1", program="churns") as target:
+            report = inspect_json(target.pid)
+            running = inspect_json("--no-stop", target.pid)
+        self.assertEqual(report["heap_reading"], "copied")
+        self.assertLessEqual(report["max_copy_bytes"], 512 << 20)
+        self.assertEqual(running["heap_reading"], "running")
+
+    def test_a_heap_larger_than_what_is_copied_is_read_in_the_pause(self):
+        with Target(str(HEAP_MIB), program="churns") as target:
+            report = inspect_json("--max-copy", "16M", target.pid)
+            text = " ".join(inspect("--max-copy", "16M", target.pid).stdout.split())
+        self.assertEqual(report["heap_reading"], "stopped_too_large")
+        self.assertEqual(report["max_copy_bytes"], 16 << 20)
+        self.assertEqual(report["heap_bytes_in_pause"], report["heap_bytes_to_read"])
+        self.assertEqual((report["damages"], report["inconsistencies"]), ([], 0))
+        self.assertGreaterEqual(report["heap"]["live_blocks"], target.facts["live number"])
+        self.assertRegex(text, "of the heap: more than the 16 MiB that are copied first. "
+                               "--max-copy 1G copies it")
+
+    def test_what_is_not_copied_takes_no_memory(self):
+        with Target(str(HEAP_MIB), program="churns") as target:
+            copied = peak_kib("--max-copy", "1G", target.pid)
+            in_place = peak_kib("--max-copy", "1M", target.pid)
+        self.assertGreater(copied, HEAP_MIB << 10)
+        self.assertLess(in_place, copied - (HEAP_MIB << 10) * 3 // 4)
+
+    def test_a_terminal_is_told_how_far_it_is(self):
+        with Target(str(LARGE_MIB), program="churns") as target:
+            for options, words in (([], rb"the process waits: copying the heap"),
+                                   (["--max-copy", "1M"], rb"the process waits: reading the heap: \d+%"),
+                                   (["--leaks"], rb"searching for addresses of blocks: \d+%")):
+                with self.subTest(options):
+                    terminal = Terminal([HEAPSPY, "inspect", *options, target.pid],
+                                        stdout=subprocess.DEVNULL)
+                    terminal.read_until(words)
+                    self.assertEqual(terminal.read_to_end(), 0)
+                    terminal.close()
+                    self.assertTrue(terminal.text.endswith(b"\r\x1b[K"), "the line is erased")
+            self.assertEqual(inspect("--max-copy", "1M", target.pid).stderr, "")

@@ -92,7 +92,7 @@ _heapspy_inspect_value() {
     -o | --output | --exe | --recording) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
     --arena) mapfile -t COMPREPLY < <(compgen -W 'main mmapped' -- "$cur") ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
-    --size | --around | --range | --watch | --top | --width | --max-pause) COMPREPLY=() ;;
+    --size | --around | --range | --watch | --top | --width | --max-pause | --max-copy) COMPREPLY=() ;;
     *) return 1 ;;
   esac
 }
@@ -101,7 +101,7 @@ _heapspy_inspect() {
   # A process or a core file.
   _heapspy_inspect_value "$prev" && return
   if [[ $cur == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--exe --no-stop --max-pause --chunks --arena --size --free --live
+    mapfile -t COMPREPLY < <(compgen -W '--exe --no-stop --max-pause --max-copy --chunks --arena --size --free --live
       --around --leaks --map --range --watch --recording --try-trim
       --top --json --output --color --width --help' \
       -- "$cur")

@@ -63,6 +63,9 @@ TEST(InspectArgumentsTest, RefusalsSayWhatToType) {
   EXPECT_THAT(refusal({"--max-pause", "5", "core"}), HasSubstr("stands still"));
   EXPECT_THAT(refusal({"--max-pause", "5", "--no-stop", "7"}), HasSubstr("choose one"));
   EXPECT_THAT(refusal({"--max-pause", "0", "7"}), HasSubstr("milliseconds"));
+  EXPECT_THAT(refusal({"--max-copy", "1G", "core"}), HasSubstr("stands still"));
+  EXPECT_THAT(refusal({"--max-copy", "much", "7"}), HasSubstr("--max-copy"));
+  EXPECT_THAT(refusal({"--max-copy", "1G", "--leaks", "7"}), HasSubstr("leave out"));
   EXPECT_THAT(refusal({"--top", "0", "1"}), HasSubstr("from 1 on"));
   EXPECT_THAT(refusal({"--color", "blue", "1"}), HasSubstr("--color"));
 }

@@ -137,9 +137,9 @@ TEST(DurationTest, ReadsUnits) {
 }
 
 TEST(ReadProgressTest, GuessesTheRestFromWhatIsRead) {
-  EXPECT_EQ(progress_text(25, 100, 1'000'000'000), "reading: 25%, 3.0 s to go");
-  EXPECT_EQ(progress_text(0, 100, 1'000'000'000), "reading: 0%");
-  EXPECT_EQ(progress_text(5, 0, 0), "reading: 100%, 0 ns to go");
+  EXPECT_EQ(progress_text("reading", 25, 100, 1'000'000'000), "reading: 25%, 3.0 s to go");
+  EXPECT_EQ(progress_text("reading", 0, 100, 1'000'000'000), "reading: 0%");
+  EXPECT_EQ(progress_text("the process waits", 5, 0, 0), "the process waits: 100%, 0 ns to go");
 }
 
 }  // namespace
