@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import subprocess
+import threading
 import xml.etree.ElementTree
 
 from harness import (HEAPSPY, LAB, PATIENCE_SECONDS, TARGETS, SystemTest, build_target, need, said,
@@ -359,6 +360,29 @@ class KnownHeap(KnownHeapChecks):
             self.assertIn(word, done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         zombie.wait()
+
+    def test_another_users_process(self):
+        nobody = self.as_nobody()
+        copy = self.copy_to(self.open_directory(), HEAPSPY)
+        with Target() as target:
+            done = self.run_plain(*nobody, copy, "inspect", target.pid)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertIn(b"belongs to user 0", done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_a_process_that_ends_meanwhile(self):
+        """Whenever it ends, the answer is figures or one line, and nothing hangs."""
+        for delay in (0, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08):
+            with self.subTest(delay), Target("8", program="churns") as target:
+                killer = threading.Timer(delay, os.kill, (target.pid, signal.SIGKILL))
+                killer.start()
+                done = inspect("--json", target.pid, check=False)
+                killer.join()
+            if done.returncode == 0:
+                self.check_ledger(json.loads(done.stdout))
+            else:
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_wrong_usage(self):
         for words, word in (((), "which process"), (("1", "2"), "one process"),
