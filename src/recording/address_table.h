@@ -9,8 +9,8 @@
 
 namespace mini::recording {
 
-/// Open addressing, half full at most. As large as the largest block needed so far: a program that
-/// uses few addresses again and again has a table that stays in the nearest cache.
+/// Open addressing, a quarter full at most. As large as the largest block needed so far: a program
+/// that uses few addresses again and again has a table that stays in the nearest cache.
 class AddressTable {
  public:
   AddressTable() : places_(std::size_t{1} << kLeastBits) {}
@@ -30,12 +30,12 @@ class AddressTable {
 
   /// REQUIRES: the address is the slot's, and has none in the table.
   void add(const Prediction& prediction, std::uint64_t address, SlotNumber slot) {
-    if (++count_ > places_.size() / 2) grow(prediction);
+    if (++count_ > places_.size() / 4) grow(prediction);
     put(address, slot);
   }
 
  private:
-  static constexpr unsigned kLeastBits = 11;
+  static constexpr unsigned kLeastBits = 12;
 
   std::size_t home(std::uint64_t address) const {
     return static_cast<std::size_t>((address * 0x9E3779B97F4A7C15U) >> shift_);

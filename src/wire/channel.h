@@ -21,9 +21,9 @@ inline constexpr std::uint64_t kMagic = 0x32'79'70'73'70'61'65'68U;  // "heapspy
 inline constexpr char kChannelVariable[] = "HEAPSPY_CHANNEL";
 
 inline constexpr std::uint32_t kSlots = 4096;
-inline constexpr std::uint32_t kRings = 1024;                        // of a slot: threads at once
-inline constexpr std::uint32_t kRingWords = std::uint32_t{8} << 10;  // 64 KiB, a power of two
-inline constexpr std::uint32_t kNodes = std::uint32_t{8} << 20;      // of a slot; node 0 is none
+inline constexpr std::uint32_t kRings = 1024;                         // of a slot: threads at once
+inline constexpr std::uint32_t kRingWords = std::uint32_t{32} << 10;  // 256 KiB, a power of two
+inline constexpr std::uint32_t kNodes = std::uint32_t{8} << 20;       // of a slot; node 0 is none
 
 enum class Overflow : std::uint32_t { kWait, kDrop };
 
