@@ -82,6 +82,7 @@ MINI_EXPORT void free(void* ptr) {
   if (is_start_block(ptr)) return;
   const RealFunctions* const real = find_real_functions();
   if (real == nullptr) return;
+  __builtin_prefetch(ptr);  // what the allocator will look at
   note_free(ptr, capture_caller());
   real->free(ptr);
 }

@@ -136,14 +136,11 @@ void ThreadLog::end_thread() {
   session.put_log(*log);
 }
 
-bool ThreadLog::make_room(std::uint32_t words) {
-  if (!ring_.has_room(words)) [[unlikely]] {
-    if (!wait_for_room(words)) {
-      drop_event();
-      return false;
-    }
-  }
-  return true;
+inline bool ThreadLog::make_room(std::uint32_t words) {
+  if (ring_.has_room(words) || wait_for_room(words)) [[likely]]
+    return true;
+  drop_event();
+  return false;
 }
 
 bool ThreadLog::wait_for_room(std::uint32_t words) {
@@ -175,10 +172,13 @@ void ThreadLog::drop_event() {
 
 // The recorder looks by itself every few milliseconds. Whether a faster thread has to wake it is
 // looked at now and then only: what the recorder writes is in another processor's cache.
-void ThreadLog::publish() {
+inline void ThreadLog::publish() {
   ring_.publish();
-  if (ring_.written_words() < look_at_words_) [[likely]]
-    return;
+  if (ring_.written_words() >= look_at_words_) [[unlikely]]
+    wake_recorder_if_due();
+}
+
+void ThreadLog::wake_recorder_if_due() {
   look_at_words_ = ring_.written_words() + wire::kRingWords / 8;
   gave_up_ = false;
   if (!ring_.has_room(wire::kRingWords / 2)) session_->ring_doorbell();

@@ -51,6 +51,7 @@ class ThreadLog {
   void put_time_if_due(const void* block);
   void put_time();
   void publish();
+  void wake_recorder_if_due();
   void tell_module_of(std::uint64_t pc);
   bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
   std::uint32_t node_of_stack(const Caller& caller);

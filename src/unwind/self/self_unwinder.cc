@@ -89,7 +89,7 @@ class SelfUnwinder::Walk {
 // the stack of today.
 inline bool SelfUnwinder::Walk::is_unchanged(const Frame& frame) const {
   if (!readable(frame.slot) || stack_word(frame.slot) != frame.return_address) return false;
-  if (!frame.is(Frame::kBpMatters | Frame::kSealed | Frame::kHasCfaHome)) [[likely]]
+  if (!frame.is(Frame::kDemanding)) [[likely]]
     return true;
   if (frame.is(Frame::kSealed)) return false;
   if (frame.is(Frame::kBpMatters) && frame.bp_home != 0) {
@@ -370,22 +370,23 @@ inline bool SelfUnwinder::refresh(const CallerRegisters& caller, ByteRange stack
   if (!may_join_ || count_ == 0) return false;
   const std::uintptr_t outermost = frames_[0].slot - stack.begin;
   if (outermost > stack.end - stack.begin - sizeof(std::uintptr_t)) return false;
-  const Frame* frame = frames_ + count_ - 1;
-  if (frame->slot != caller.sp - 8 || frame->is(Frame::kSealed) ||
-      (frame->is(Frame::kBpMatters) && frame->bp != caller.bp)) {
+  const Frame& innermost = frames_[count_ - 1];
+  if (innermost.slot != caller.sp - 8 || innermost.is(Frame::kSealed) ||
+      (innermost.is(Frame::kBpMatters) && innermost.bp != caller.bp)) {
     return false;
   }
   std::uintptr_t pc = caller.return_address;
   std::uint32_t unchanged = count_;
-  for (std::uint32_t place = count_ - 1;; --place, --frame) {
-    if (pc != frame->return_address) {
+  const Frame* const past_demanding = frames_ + demanding_count_;
+  for (const Frame* frame = &innermost;; --frame) {
+    if (pc != frame->return_address) [[unlikely]] {
+      const auto place = static_cast<std::uint32_t>(frame - frames_);
       if (!replace(place, pc)) return false;
       unchanged = place;
     }
-    if (place == 0) break;
+    if (frame == frames_) break;
     const Frame& outer = frame[-1];
-    if (outer.is(Frame::kBpMatters | Frame::kSealed | Frame::kHasCfaHome) &&
-        !is_kept(outer, stack)) {
+    if (frame <= past_demanding && outer.is(Frame::kDemanding) && !is_kept(outer, stack)) {
       return false;
     }
     pc = stack_word(outer.slot);
@@ -414,6 +415,7 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
     const std::uint32_t dropped = kept + added - max_depth_;
     hash_ = 0;
     kept -= dropped;
+    demanding_count_ = kept;  // or fewer
     std::memmove(frames_, frames_ + dropped, kept * sizeof(Frame));
     std::memmove(pcs_, pcs_ + dropped, kept * sizeof(std::uintptr_t));
     count_ = kept;
@@ -425,9 +427,11 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
   bool has_guess = kept != 0 && frames_[kept - 1].is(Frame::kGuessOutside);
   const Frame* const begin = walk.begin();
   std::memcpy(frames_ + kept, begin, added * sizeof(Frame));
+  demanding_count_ = std::min(demanding_count_, kept);
   for (std::uint32_t i = 0; i < added; ++i) {
     pcs_[kept + i] = begin[i].return_address;
     hash_ += frame_hash(pcs_[kept + i], kept + i);
+    if (begin[i].is(Frame::kDemanding)) demanding_count_ = kept + i + 1;
   }
   if (has_guess || walk.has_guess()) {
     for (std::uint32_t i = kept; i < kept + added; ++i) {

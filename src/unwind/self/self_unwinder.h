@@ -109,7 +109,8 @@ class SelfUnwinder {
       kSealed = 2,      // a signal's frame, whose sp is another: no walk joins here or across it
       kHasCfaHome = 4,  // cfa_home is in use
       kIsGuess = 8,
-      kGuessOutside = 16,  // in this frame or one further out
+      kGuessOutside = 16,                               // in this frame or one further out
+      kDemanding = kBpMatters | kSealed | kHasCfaHome,  // more than W1 is to be compared
     };
     std::uintptr_t slot = 0;
     std::uintptr_t return_address = 0;
@@ -124,6 +125,7 @@ class SelfUnwinder {
 
   void forget_frames() {
     count_ = 0;
+    demanding_count_ = 0;
     hash_ = 0;
   }
   bool refresh(const CallerRegisters& caller, ByteRange stack, Chain* chain);
@@ -136,9 +138,10 @@ class SelfUnwinder {
   Frame* new_frames_ = nullptr;    // of this one: filled from the end down, so in the same order
   std::uintptr_t* pcs_ = nullptr;  // those of frames_
   std::uint32_t max_depth_ = 0;
-  std::uint32_t count_ = 0;  // in frames_
-  std::uint64_t hash_ = 0;   // of them
-  bool may_join_ = false;    // all words that the end of the previous walk rests on are known
+  std::uint32_t count_ = 0;            // in frames_
+  std::uint32_t demanding_count_ = 0;  // all kDemanding ones are among so many of the outermost
+  std::uint64_t hash_ = 0;             // of them
+  bool may_join_ = false;  // all words that the end of the previous walk rests on are known
   StackEnd end_ = StackEnd::kUnreadable;
   std::uintptr_t lone_pc_ = 0;    // what a chain of one frame points at, without room for more
   std::uint64_t generation_ = 0;  // of the rows that frames_ was made with
