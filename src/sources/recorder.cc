@@ -28,10 +28,18 @@ namespace mini::sources {
 namespace {
 
 constexpr std::uint64_t kLeastSleepNs = 1'000'000;
-constexpr std::uint64_t kMostSleepNs = 8'000'000;
-constexpr std::uint64_t kSampleNs = 10'000'000;
 constexpr std::uint64_t kLookForPeaksNs = 2'000'000;
 constexpr std::uint64_t kLookForEndsNs = 5'000'000;  // two system calls, and one for each process
+
+/// How often a target is looked at that has nothing urgent, and how often the kernel is asked for
+/// it.
+struct Pace {
+  std::uint64_t most_sleep_ns;
+  std::uint64_t sample_ns;
+};
+constexpr Pace kEveryAllocation{.most_sleep_ns = 8'000'000, .sample_ns = 10'000'000};
+// Little comes, and it is the price that counts.
+constexpr Pace kSampling{.most_sleep_ns = 32'000'000, .sample_ns = 50'000'000};
 
 recording::Ending ending_of(int wait_status) {
   recording::Ending ending;
@@ -77,6 +85,7 @@ class Recorder {
   void sleep();
 
   const RecordOptions& options_;
+  const Pace pace_ = options_.sample.count == 0 ? kEveryAllocation : kSampling;
   kernel::SharedFile file_;
   kernel::SharedMapping head_;
   std::uint64_t begin_ns_ = monotonic_ns();
@@ -198,7 +207,7 @@ void Recorder::drain() {
 
 void Recorder::sample() {
   const std::uint64_t now = monotonic_ns();
-  if (now - sampled_ns_ < kSampleNs) {
+  if (now - sampled_ns_ < pace_.sample_ns) {
     if (now - looked_for_peaks_ns_ < kLookForPeaksNs) return;
     looked_for_peaks_ns_ = now;
     for (const Running& running : processes_) running.process->sample_at_peak(now - begin_ns_);
@@ -272,7 +281,7 @@ void Recorder::sleep() {
   kernel::wait_for_change(reinterpret_cast<std::uint32_t*>(&channel.doorbell), rung, sleep_ns_);
   channel.is_asleep.store(0, std::memory_order_relaxed);
   was_rung_ = channel.doorbell.load(std::memory_order_relaxed) != rung;
-  sleep_ns_ = was_rung_ ? kLeastSleepNs : std::min(sleep_ns_ * 2, kMostSleepNs);
+  sleep_ns_ = was_rung_ ? kLeastSleepNs : std::min(sleep_ns_ * 2, pace_.most_sleep_ns);
 }
 
 // It goes on elsewhere: what it starts from now on is not waited for.

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <set>
 #include <sstream>
 
@@ -27,6 +28,12 @@ struct Look {
   HeapProfile (*after)();
   DiffOptions options;
 };
+
+// As in golden_test.cc.
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for that name.
+void PrintTo(const Look& look, std::ostream* out) {
+  *out << look.name;
+}
 
 std::string printed(const Look& look) {
   const HeapProfile before = sample_profile();
