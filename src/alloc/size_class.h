@@ -5,8 +5,9 @@
 //  C3  the waste of rounding up is at most 1/8 of a block above 128 bytes, 15 bytes below
 //  C4  the pages of a slab of any size hold >= 1 block, <= kMostBlocks, and waste at most 1/16
 //
-// Sizes go up by 16 to 128, then by eighths of each doubling. All of it is computed by the
-// compiler and lies in read-only data.
+// Sizes go up by 16 to 128, then by eighths of each doubling; after 1, 2 and 4 KiB comes one size
+// more, for buffers with a header. All of it is computed by the compiler and lies in read-only
+// data.
 #pragma once
 
 #include <algorithm>
@@ -32,10 +33,24 @@ namespace detail {
 inline constexpr std::size_t kFineTo = 128;
 inline constexpr unsigned kStepsPerDoubling = 8;
 
+// Programs put headers before buffers whose length is a power of two: sqlite's pages are of 4,368
+// bytes. The largest blocks of which eleven fill as much as twelve buffers alone; the next size in
+// eighths would be nine for eight.
+constexpr std::size_t kLeastBuffer = 1024;
+constexpr std::size_t kMostBuffer = 4096;
+
+constexpr std::size_t with_header(std::size_t buffer_bytes) {
+  return buffer_bytes * 12 / 11 / kGranule * kGranule;
+}
+
 constexpr std::size_t next_block_bytes(std::size_t bytes) {
   if (bytes < kFineTo) return bytes + kGranule;
   std::size_t power = kFineTo;
   while (power * 2 <= bytes) power *= 2;
+  if (power >= kLeastBuffer && power <= kMostBuffer) {
+    if (bytes == power) return with_header(power);
+    if (bytes == with_header(power)) return power + power / kStepsPerDoubling;
+  }
   return bytes + power / kStepsPerDoubling;
 }
 
