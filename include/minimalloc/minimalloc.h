@@ -95,12 +95,14 @@ typedef struct minimalloc_stats {
 ///
 /// REQUIRES: out->struct_size == sizeof *out, set by the caller. A newer library fills in that many
 ///           bytes only; an older one sets what it does not know to 0.
-/// Returns 0, or EINVAL leaving *out unchanged. Leaves errno alone. Allocates nothing.
+/// Returns 0; or, leaving *out unchanged, EINVAL where the size is none, and EAGAIN in a signal
+/// handler that interrupted malloc or free. Leaves errno alone. Allocates nothing.
 /// Cost: linear in size classes times heaps and threads.
 int minimalloc_stats_read(minimalloc_stats* out) MINIMALLOC_NOTHROW;
 
 /// Writes the table that MINIMALLOC_STATS=1 shows at exit to standard error, now. Allocates
-/// nothing. The same as malloc_stats().
+/// nothing. The same as malloc_stats(). In a signal handler that interrupted malloc or free: a line
+/// that says so.
 void minimalloc_stats_print(void) MINIMALLOC_NOTHROW;
 
 // ── Heaps of one's own ─────────────────────────────────────────────────────────────────────────
@@ -199,7 +201,8 @@ typedef int (*minimalloc_visitor)(const minimalloc_block* block, void* context);
 ///
 /// REQUIRES: the heap is not destroyed meanwhile. (A walk over all takes no harm from that.)
 /// Returns 0, or what `visit` returned; -1 where there is no memory for a copy of the records of
-/// one size class (a few per cent of its slabs).
+/// one size class (a few per cent of its slabs), or in a signal handler that interrupted malloc or
+/// free.
 int minimalloc_walk(const minimalloc_heap* heap, minimalloc_visitor visit,
                     void* context) MINIMALLOC_NOTHROW;
 

@@ -62,6 +62,7 @@ void ClassFigures::operator+=(const ClassFigures& other) {
 }
 
 bool read_heap_figures(Allocator& allocator, HeapId heap, HeapFigures* out) {
+  if (t_thread.inside) return false;
   const Inside inside;
   const Locked registry(Inspector::registry_lock(allocator));
   const Locked heaps(allocator.heaps().lock());
@@ -82,8 +83,9 @@ std::uint32_t heap_end(Allocator& allocator) {
   return Inspector::heap_end(allocator);
 }
 
-void read_figures(Allocator& allocator, Figures* out) {
+bool read_figures(Allocator& allocator, Figures* out) {
   *out = Figures{};
+  if (t_thread.inside) return false;
   for (std::uint32_t id = 0; id < heap_end(allocator); ++id) {
     HeapFigures heap;
     if (!read_heap_figures(allocator, static_cast<HeapId>(id), &heap)) continue;
@@ -107,6 +109,7 @@ void read_figures(Allocator& allocator, Figures* out) {
   out->tables_bytes = allocator.backing().window.metadata_bytes();
   out->threads = Inspector::thread_count(allocator).load(std::memory_order_relaxed);
   out->lost_blocks = Inspector::lost_count(allocator).load(std::memory_order_relaxed);
+  return true;
 }
 
 ClassSums sum(const ClassTable& table) {

@@ -64,10 +64,11 @@ struct Figures {
   std::uint64_t lost_blocks = 0;
 };
 
-/// Thread-safe; each takes locks for a moment. REQUIRES: the thread is not inside the allocator.
-void read_figures(Allocator& allocator, Figures* out);
-/// False where there is no heap of that number.
-bool read_heap_figures(Allocator& allocator, HeapId heap, HeapFigures* out);
+/// Thread-safe; each takes locks for a moment. False, and nothing read, where the thread is inside
+/// the allocator: then a signal handler asks, and the lock may be held by what it interrupted.
+[[nodiscard]] bool read_figures(Allocator& allocator, Figures* out);
+/// The same; false too where there is no heap of that number.
+[[nodiscard]] bool read_heap_figures(Allocator& allocator, HeapId heap, HeapFigures* out);
 /// Numbers of heaps are below this.
 std::uint32_t heap_end(Allocator& allocator);
 

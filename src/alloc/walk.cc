@@ -250,6 +250,7 @@ bool visit_pools(Allocator& allocator, VisitBlock visit, void* context) {
 }  // namespace
 
 WalkEnd walk(Allocator& allocator, const Heap* heap, VisitBlock visit, void* context) {
+  if (t_thread.inside) return WalkEnd::kInside;
   if (heap == nullptr || heap->id() == 0) {
     if (!visit_pools(allocator, visit, context)) return WalkEnd::kStopped;
   }

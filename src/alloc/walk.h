@@ -26,11 +26,15 @@ struct WalkedBlock {
 /// False ends the walk. Called without a lock: it may use the allocator.
 using VisitBlock = bool (*)(const WalkedBlock& block, void* context);
 
-enum class WalkEnd : std::uint8_t { kDone, kStopped, kNoMemory };
+enum class WalkEnd : std::uint8_t {
+  kDone,
+  kStopped,
+  kNoMemory,
+  kInside,  // nothing done: a signal handler asks, which interrupted the allocator
+};
 
 /// Visits each block of a heap; of all heaps, where `heap` is null: what is guaranteed while other
-/// threads are at work, include/minimalloc/minimalloc.h says. REQUIRES: the thread is not inside
-/// the allocator.
+/// threads are at work, include/minimalloc/minimalloc.h says.
 WalkEnd walk(Allocator& allocator, const Heap* heap, VisitBlock visit, void* context);
 
 }  // namespace mini::alloc

@@ -52,9 +52,10 @@ void set_trim_threshold(int value) {
 extern "C" {
 
 // The sums are glibc's too: arena == uordblks + fordblks, and large blocks are counted beside them.
+// All zeros where a signal handler asks that interrupted malloc: glibc's waits for ever there.
 MINIMALLOC_EXPORT MallInfo2 mallinfo2() noexcept {
   mini::alloc::Figures figures;
-  mini::alloc::read_figures(g_allocator, &figures);
+  if (!mini::alloc::read_figures(g_allocator, &figures)) return {};
   const mini::alloc::ClassSums small = mini::alloc::sum(figures.classes);
   constexpr std::size_t kPage = mini::alloc::kPageBytes;
   const std::size_t large = figures.large.pages * kPage;

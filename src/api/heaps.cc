@@ -95,7 +95,7 @@ MINIMALLOC_EXPORT minimalloc_heap* minimalloc_heap_of(const void* block) noexcep
 MINIMALLOC_EXPORT int minimalloc_heap_stats_read(const minimalloc_heap* heap,
                                                  minimalloc_heap_stats* out) noexcept {
   alloc::HeapFigures figures;
-  alloc::read_heap_figures(g_allocator, heap_of(heap).id(), &figures);
+  if (!alloc::read_heap_figures(g_allocator, heap_of(heap).id(), &figures)) return EAGAIN;
   const alloc::ClassSums small = alloc::sum(figures.classes);
   minimalloc_heap_stats filled{};
   filled.live_bytes = small.in_use_bytes + figures.large.pages * alloc::kPageBytes;

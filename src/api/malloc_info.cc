@@ -82,11 +82,11 @@ void write_all(FILE* file, const mini::alloc::Figures& figures) {
 
 }  // namespace
 
-// Options: none are known, by glibc neither.
+// Options: none are known, by glibc neither. EAGAIN: a signal handler asks that interrupted malloc.
 extern "C" MINIMALLOC_EXPORT int malloc_info(int options, FILE* file) noexcept {
   if (options != 0) return EINVAL;
   mini::alloc::Figures figures;
-  mini::alloc::read_figures(g_allocator, &figures);
+  if (!mini::alloc::read_figures(g_allocator, &figures)) return EAGAIN;
   std::fputs("<malloc version=\"1\">\n", file);
   for (std::uint32_t id = 0; id < mini::alloc::heap_end(g_allocator); ++id) {
     HeapFigures heap;

@@ -1,4 +1,5 @@
 // The library's own functions, but for those of heaps.
+#include <cerrno>
 #include <minimalloc/minimalloc.h>
 #include <unistd.h>
 
@@ -17,10 +18,8 @@ namespace alloc = mini::alloc;
 using alloc::g_allocator;
 using alloc::kPageBytes;
 
-minimalloc_stats read_stats() {
+minimalloc_stats stats_of(const alloc::Figures& figures) {
   minimalloc_stats out{};
-  alloc::Figures figures;
-  alloc::read_figures(g_allocator, &figures);
   const alloc::ClassSums small = alloc::sum(figures.classes);
   out.used_pages_bytes = figures.used_pages * kPageBytes;
   out.free_pages_bytes = figures.free_pages * kPageBytes;
@@ -97,7 +96,9 @@ MINIMALLOC_EXPORT int minimalloc_purge() noexcept {
 }
 
 MINIMALLOC_EXPORT int minimalloc_stats_read(minimalloc_stats* out) noexcept {
-  return mini::api::copy_versioned(out, read_stats());
+  alloc::Figures figures;
+  if (!alloc::read_figures(g_allocator, &figures)) return EAGAIN;
+  return mini::api::copy_versioned(out, stats_of(figures));
 }
 
 MINIMALLOC_EXPORT void minimalloc_stats_print() noexcept {
@@ -114,6 +115,7 @@ MINIMALLOC_EXPORT int minimalloc_walk(const minimalloc_heap* heap, minimalloc_vi
     case alloc::WalkEnd::kStopped:
       return walk.result;
     case alloc::WalkEnd::kNoMemory:
+    case alloc::WalkEnd::kInside:
       break;
   }
   return -1;

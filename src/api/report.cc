@@ -98,9 +98,14 @@ void write_heaps(Writer& out, const alloc::Figures& figures) {
 
 void write_report(int fd, const char* moment) {
   alloc::Figures figures;
-  alloc::read_figures(g_allocator, &figures);
-  const alloc::ClassSums small = alloc::sum(figures.classes);
   Writer out(fd);
+  if (!alloc::read_figures(g_allocator, &figures)) {
+    out << "minimalloc: no statistics: asked for by a signal handler that interrupted malloc or "
+           "free; "
+           "ask again after it\n";
+    return;
+  }
+  const alloc::ClassSums small = alloc::sum(figures.classes);
   out << "minimalloc " << kVersion << ": process ";
   Digits digits;
   out << write_digits(static_cast<std::uint64_t>(::getpid()), &digits, false) << ", " << moment

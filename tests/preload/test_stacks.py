@@ -22,3 +22,6 @@ class Stacks(PreloadTest):
 
     def test_handlers_that_interrupt_allocations_do_not_hang_it(self):
         self.check("signal_storm")
+
+    def test_handlers_that_interrupt_allocations_may_ask_for_statistics(self):
+        self.check("signal_stats")

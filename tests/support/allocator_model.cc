@@ -332,7 +332,7 @@ void AllocatorModel::check_walk() {
 
 void AllocatorModel::check_figures() {
   alloc::Figures figures;
-  alloc::read_figures(allocator(), &figures);
+  require(alloc::read_figures(allocator(), &figures), "figures cannot be read", nullptr);
   const alloc::ClassSums sums = alloc::sum(figures.classes);
   const alloc::ClassFigures& counts = sums.counts;
   require(counts.in_use + counts.cached + counts.in_depots + counts.free == counts.blocks, "G1",

@@ -11,6 +11,7 @@
 
 #include "alloc/allocator.h"
 #include "alloc/check.h"
+#include "alloc/inside.h"
 #include "alloc/options.h"
 #include "alloc/statistics.h"
 #include "alloc/walk.h"
@@ -285,12 +286,27 @@ TEST_F(AllocatorThreadsTest, AnotherCountsMeanwhile) {
   if (kOrderIsWatched) GTEST_SKIP() << "what threads cache is read without order";
   meanwhile([this](Random&) {
     Figures figures;
-    read_figures(allocator(), &figures);
+    ASSERT_TRUE(read_figures(allocator(), &figures));
     for (const ClassFigures& each : figures.classes) {
       EXPECT_EQ(each.in_use + each.cached + each.in_depots + each.free, each.blocks);  // G1
     }
   });
   expect_empty();
+}
+
+// As a signal handler sees it that interrupted the allocator: locks may be held by its own thread.
+TEST_F(AllocatorThreadsTest, WhoInterruptsTheAllocatorReadsNothing) {
+  allocator().free(allocator().allocate(100));
+  Figures figures;
+  HeapFigures heap;
+  {
+    const Inside inside;
+    EXPECT_FALSE(read_figures(allocator(), &figures));
+    EXPECT_FALSE(read_heap_figures(allocator(), 0, &heap));
+    EXPECT_EQ(walk(allocator(), nullptr, nullptr, nullptr), WalkEnd::kInside);
+  }
+  EXPECT_TRUE(read_figures(allocator(), &figures));
+  EXPECT_TRUE(read_heap_figures(allocator(), 0, &heap));
 }
 
 TEST_F(AllocatorThreadsTest, MemoryEndsForAllAtOnce) {
