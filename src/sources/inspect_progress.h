@@ -11,8 +11,8 @@
 namespace mini::sources {
 
 /// Told now and then, much more often than a person looks. `all_bytes` is 0 where it is not known.
-using InspectProgress = std::function<void(std::string_view step, std::uint64_t done_bytes,
-                                           std::uint64_t all_bytes)>;
+using InspectProgress =
+    std::function<void(std::string_view step, std::uint64_t done_bytes, std::uint64_t all_bytes)>;
 
 /// Counts what is read and what is decoded; as a sink, every piece of the heap.
 class ProgressMeter final : public model::PieceSink {

@@ -1,4 +1,5 @@
-// What is told of a large heap's reading: lists first, then chunks up to all of them, then the search.
+// What is told of a large heap's reading: lists first, then chunks up to all of them, then the
+// search.
 #include "sources/inspect_progress.h"
 
 #include <gmock/gmock.h>
