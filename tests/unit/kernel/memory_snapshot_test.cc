@@ -113,5 +113,20 @@ TEST_F(MemorySnapshotTest, WhatCannotBeReadIsLeftOut) {
   EXPECT_EQ(page_number(snapshot, 2), 2U);
 }
 
+TEST_F(MemorySnapshotTest, BehindAGapThePieceIsReadAsItIsNowAndTheNextAsItWas) {
+  constexpr std::size_t kGap = 600;  // in the third piece of a MiB
+  constexpr std::size_t kNext = 768;
+  ASSERT_EQ(::munmap(memory_ + kGap * kPage, kPage), 0);
+  MemorySnapshot snapshot(::getpid(), live_);
+  const std::vector<AddressRange> ranges = {range_of(memory_, 5 << 20)};
+  EXPECT_EQ(snapshot.copy(ranges, {}), Bytes{(5 << 20) - (kNext - kGap) * kPage});
+  std::memset(memory_, 0xff, kGap * kPage);
+  std::memset(memory_ + (kGap + 1) * kPage, 0xff, kSize - (kGap + 1) * kPage);
+  EXPECT_EQ(page_number(snapshot, kGap - 1), kGap - 1);
+  EXPECT_EQ(snapshot.read_object<char>(range_of(memory_ + kGap * kPage, 0).begin), std::nullopt);
+  EXPECT_EQ(page_number(snapshot, kGap + 1), SIZE_MAX);  // as it is now
+  EXPECT_EQ(page_number(snapshot, kNext), kNext);
+}
+
 }  // namespace
 }  // namespace mini::kernel
