@@ -165,6 +165,30 @@ bool holds_pieces(const Inspection& inspection, const MemoryRegion& region) {
   return std::ranges::binary_search(inspection.heap_mappings, region.mapping.range.begin);
 }
 
+/// Takes out of a heap's mapping what is another allocator's: the kernel makes one mapping of
+/// neighbours that are alike, such as CPython's arenas and glibc's mmapped chunks.
+void split_off_others(Rows& rows, const Inspection& inspection, const MemoryRegion& region,
+                      const MemoryOwners& owners, Amounts& rest) {
+  if (!region.mapping.path.empty()) return;
+  const auto take = [&](AddressRange gap) {
+    const std::string owner = gap.empty() ? "" : owners.owner_by_shape(gap);
+    if (owner.empty()) return;
+    const Amounts amounts{signed_count(inspection.heap_resident.resident(gap)),
+                          signed_count(gap.size())};
+    rows.add(MemoryKind::kOtherAnonymous, owner, FigureTag::kEstimated, amounts);
+    rest.resident -= amounts.resident;
+    rest.mapped -= amounts.mapped;
+  };
+  const AddressRange all = region.mapping.range;
+  Address gap_begin = all.begin;
+  auto part = std::ranges::lower_bound(inspection.heap_ranges, all.begin, {}, &AddressRange::end);
+  for (; part != inspection.heap_ranges.end() && part->begin < all.end; ++part) {
+    if (part->begin > gap_begin) take({gap_begin, part->begin});
+    gap_begin = std::max(gap_begin, part->end);
+  }
+  if (gap_begin < all.end) take({gap_begin, all.end});
+}
+
 }  // namespace
 
 std::string arena_name(const model::Heap& heap, std::uint32_t arena) {
@@ -197,6 +221,7 @@ void make_memory_ledgers(Inspection& inspection) {
     if (holds_pieces(inspection, region)) {
       rest.resident += amounts.resident;
       rest.mapped += amounts.mapped;
+      split_off_others(rows, inspection, region, owners, rest);
     } else {
       const Owner owner = owner_of(region, before, owners);
       rows.add(owner.kind, owner.name, owner.tag, amounts);

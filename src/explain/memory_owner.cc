@@ -58,11 +58,21 @@ MemoryOwners::MemoryOwners(const model::Inspection& inspection) {
 
 std::string MemoryOwners::owner_of(const model::Mapping& mapping) const {
   for (const Owner& owner : owners_) {
-    if (owner.unit == Bytes{}) return owner.name;
-    const bool begins_so = !owner.is_aligned || mapping.range.begin.value % owner.unit.count == 0;
-    if (begins_so && mapping.range.size().count % owner.unit.count == 0) return owner.name;
+    if (owner.unit == Bytes{} || is_in_units(mapping.range, owner)) return owner.name;
   }
   return "";
+}
+
+std::string MemoryOwners::owner_by_shape(AddressRange range) const {
+  for (const Owner& owner : owners_) {
+    if (owner.unit != Bytes{} && is_in_units(range, owner)) return owner.name;
+  }
+  return "";
+}
+
+bool MemoryOwners::is_in_units(AddressRange range, const Owner& owner) {
+  const bool begins_so = !owner.is_aligned || range.begin.value % owner.unit.count == 0;
+  return begins_so && range.size().count % owner.unit.count == 0;
 }
 
 }  // namespace mini::explain

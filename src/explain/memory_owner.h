@@ -16,6 +16,8 @@ class MemoryOwners {
   /// "jemalloc"; "" where nothing is known. REQUIRES: a private, writable mapping without a file,
   /// in which no piece of a heap is. An estimate: others' mappings may look the same.
   std::string owner_of(const model::Mapping& mapping) const;
+  /// Of a part of such a mapping: only whose shape is known.
+  std::string owner_by_shape(AddressRange range) const;
 
  private:
   struct Owner {
@@ -23,6 +25,8 @@ class MemoryOwners {
     Bytes unit;       // that its mappings are multiples of; 0: any
     bool is_aligned;  // and begin at
   };
+  static bool is_in_units(AddressRange range, const Owner& owner);
+
   std::vector<Owner> owners_;  // those whose mappings have a shape first
 };
 

@@ -34,7 +34,7 @@ unsigned threads_for(std::uint64_t bytes) {
 }  // namespace
 
 Bytes MemorySnapshot::most() {
-  constexpr std::uint64_t kMost = 1 << 29;
+  constexpr std::uint64_t kMost = 1 << 30;
   std::ifstream file("/proc/meminfo");
   std::string name;
   std::string unit;

@@ -25,7 +25,7 @@ class MemorySnapshot final : public MemoryView {
   MemorySnapshot(pid_t pid, const MemoryReader& behind) : pid_(pid), behind_(behind) {}
   ~MemorySnapshot() override;
 
-  /// How much to copy at most: half a gibibyte, and a quarter of what is free on this machine.
+  /// How much to copy at most: a gibibyte, and a quarter of what is free on this machine.
   static Bytes most();
 
   /// To be called while the process runs, with about the ranges that will be copied.

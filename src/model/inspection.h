@@ -117,10 +117,11 @@ struct Inspection {
   std::optional<Heap> heap;
   std::string no_heap_because;  // where there is none
   HeapAccount account;
-  ResidentMap heap_resident;           // of where a heap can be
-  std::vector<Address> heap_mappings;  // begins of the regions with pieces of the heap, sorted
-  std::optional<LostBlocks> lost;      // where they were searched for
-  std::vector<std::string> losses;     // what could not be read, in words
+  ResidentMap heap_resident;              // of where a heap can be
+  std::vector<Address> heap_mappings;     // begins of the regions with pieces of the heap, sorted
+  std::vector<AddressRange> heap_ranges;  // where the pieces are; sorted
+  std::optional<LostBlocks> lost;         // where they were searched for
+  std::vector<std::string> losses;        // what could not be read, in words
 };
 
 }  // namespace mini::model

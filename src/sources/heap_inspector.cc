@@ -70,6 +70,12 @@ std::vector<Address> mappings_under(const Inspection& inspection,
   return {begins.begin(), begins.end()};
 }
 
+void note_where(const std::vector<AddressRange>& pieces, Inspection& inspection) {
+  inspection.heap_mappings = mappings_under(inspection, pieces);
+  inspection.heap_ranges = pieces;
+  std::ranges::sort(inspection.heap_ranges, {}, &AddressRange::begin);
+}
+
 std::vector<heaps::HeapThread> threads_of(const Inspection& inspection) {
   std::vector<heaps::HeapThread> threads;
   for (const model::InspectedThread& thread : inspection.threads) {
@@ -157,7 +163,7 @@ void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap&
   inspection.heap->found_by = by_symbols_ ? "symbols" : "structure";
   inspection.account = accountant.take();
   inspection.account.by_arena.resize(inspection.heap->arenas.size());
-  inspection.heap_mappings = mappings_under(inspection, tee.regions());
+  note_where(tee.regions(), inspection);
 }
 
 /// False where there is none, or none that anything was allocated from.
@@ -189,7 +195,7 @@ bool HeapInspector::decode_minimalloc(const MemoryReader& memory,
   inspection.heap = heaps::read_minimalloc_heap(filled, target, tee);
   inspection.account = accountant.take();
   inspection.account.by_arena.resize(inspection.heap->arenas.size());
-  inspection.heap_mappings = mappings_under(inspection, tee.regions());
+  note_where(tee.regions(), inspection);
   return true;
 }
 

@@ -66,7 +66,7 @@ class Pause(SystemTest):
             report = inspect_json(target.pid)
             running = inspect_json("--no-stop", target.pid)
         self.assertEqual(report["heap_reading"], "copied")
-        self.assertLessEqual(report["max_copy_bytes"], 512 << 20)
+        self.assertLessEqual(report["max_copy_bytes"], 1 << 30)
         self.assertEqual(running["heap_reading"], "running")
 
     def test_a_heap_larger_than_what_is_copied_is_read_in_the_pause(self):

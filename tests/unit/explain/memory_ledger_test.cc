@@ -105,5 +105,27 @@ TEST(MemoryLedgerTest, MemoryOfAnotherAllocatorIsEstimatedToBeIts) {
   EXPECT_EQ(row->tag, model::FigureTag::kEstimated);
 }
 
+TEST(MemoryLedgerTest, ArenasOfPythonInOneMappingWithChunksAreItsOwn) {
+  constexpr std::uint64_t kArena = 1 << 20;
+  Inspection inspection = process();
+  inspection.regions.push_back(region(0x60000, 0x1000, "/usr/bin/python3.11", 0x1000));
+  // An arena, a chunk, two arenas, a chunk, and what has no arena's size.
+  inspection.regions.push_back(region(0x100000, 3 * kArena + 0x6000, "", kArena + 0x6000));
+  inspection.heap_mappings.push_back(Address{0x100000});
+  inspection.heap_ranges = {{Address{0x10000}, Address{0x18000}},
+                            {Address{0x200000}, Address{0x202000}},
+                            {Address{0x402000}, Address{0x404000}}};
+  inspection.heap_resident = model::ResidentMap({{Address{0x180000}, Address{0x280000}}});
+  make_memory_ledgers(inspection);
+  const auto* row =
+      find(inspection.resident_ledger, MemoryKind::kOtherAnonymous, "CPython obmalloc");
+  ASSERT_NE(row, nullptr);
+  EXPECT_EQ(row->bytes, 0x80000 + 0x280000 - 0x202000);
+  EXPECT_EQ(row->tag, model::FigureTag::kEstimated);
+  EXPECT_EQ(find(inspection.mapped_ledger, MemoryKind::kOtherAnonymous, "CPython obmalloc")->bytes,
+            static_cast<std::int64_t>(3 * kArena));
+  EXPECT_EQ(sum_of_kind(inspection.mapped_ledger, MemoryKind::kHeapRest), 0x3000 + 0x6000);
+}
+
 }  // namespace
 }  // namespace mini::explain
