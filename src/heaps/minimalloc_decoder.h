@@ -89,7 +89,8 @@ void read_lists(MinimallocDecoder& decoder);
 /// To be called after the last look.
 void finish_lists(MinimallocDecoder& decoder);
 
-/// Slabs, large blocks and free pages.
+/// Slabs, large blocks and free pages; surveyed, each is looked at and none handed out.
+void survey_pages(MinimallocDecoder& decoder);
 void walk_pages(MinimallocDecoder& decoder, model::PieceSink& sink);
 /// The memory of the first blocks, and of the blocks for emergencies.
 void walk_pools(MinimallocDecoder& decoder, model::PieceSink& sink);

@@ -57,6 +57,21 @@ void read_classes(MinimallocDecoder& decoder) {
   }
 }
 
+class NoSink final : public model::PieceSink {
+  void begin_region(const model::HeapRegion& /*region*/) override {}
+  void piece(const model::HeapPiece& /*piece*/) override {}
+  void end_region() override {}
+};
+
+void read_tables(MinimallocDecoder& decoder) {
+  read_window(decoder);
+  read_classes(decoder);
+  read_heaps(decoder);
+  read_lists(decoder);
+  if (!decoder.target.is_still) read_lists(decoder);
+  finish_lists(decoder);
+}
+
 void compare_counters(MinimallocDecoder& decoder) {
   const SpanCounts& counted = decoder.counted;
   const SpanCounts& found = decoder.found;
@@ -109,18 +124,23 @@ model::Heap read_minimalloc_heap(const MemoryReader& memory, const MinimallocTar
   heap.version = target.layout.version();
   heap.found_by = "note";
   MinimallocDecoder decoder(memory, target, heap);
-  read_window(decoder);
-  read_classes(decoder);
-  read_heaps(decoder);
-  read_lists(decoder);
-  if (!target.is_still) read_lists(decoder);
-  finish_lists(decoder);
+  read_tables(decoder);
   walk_pages(decoder, sink);
   walk_pools(decoder, sink);
   walk_tables(decoder, sink);
   for (const auto& [key, bin] : decoder.bins) heap.bins.push_back(bin);
   compare_counters(decoder);
   return heap;
+}
+
+void survey_minimalloc_heap(const MemoryReader& memory, const MinimallocTarget& target) {
+  model::Heap heap;
+  NoSink sink;
+  MinimallocDecoder decoder(memory, target, heap);
+  read_tables(decoder);
+  survey_pages(decoder);
+  walk_pools(decoder, sink);
+  compare_counters(decoder);
 }
 
 }  // namespace mini::heaps

@@ -31,4 +31,9 @@ bool has_minimalloc_heap(const MemoryReader& memory, const MinimallocLayout& lay
 model::Heap read_minimalloc_heap(const MemoryReader& memory, const MinimallocTarget& target,
                                  model::PieceSink& sink);
 
+/// Reads what read_minimalloc_heap will read, and makes nothing of it: for memory that keeps what
+/// was read of a process, which can go on after that. Cost: as that, but by the slab or large
+/// block, not by the block.
+void survey_minimalloc_heap(const MemoryReader& memory, const MinimallocTarget& target);
+
 }  // namespace mini::heaps

@@ -364,6 +364,10 @@ class BlockWalk {
 
 }  // namespace
 
+void survey_pages(MinimallocDecoder& decoder) {
+  PageWalk(decoder).runs();
+}
+
 void walk_pages(MinimallocDecoder& decoder, model::PieceSink& sink) {
   BlockWalk(decoder, sink).emit(PageWalk(decoder).runs());
 }

@@ -132,6 +132,18 @@ void MemorySnapshot::join_pieces() {
   pieces_ = std::move(joined);
 }
 
+void MemorySnapshot::begin_keeping() {
+  pieces_.clear();
+  kept_.clear();
+  keeps_ = true;
+}
+
+Bytes MemorySnapshot::kept() const {
+  Bytes sum;
+  for (const auto& [begin, kept] : kept_) sum += Bytes{kept.bytes.size()};
+  return sum;
+}
+
 std::size_t MemorySnapshot::read(Address from, std::span<std::byte> out) const {
   const std::size_t done = read_copied(from, out);
   if (done == out.size() || from.value + done < from.value) return done;

@@ -35,8 +35,11 @@ class MemorySnapshot final : public MemoryView {
   /// REQUIRES: the ranges are sorted and disjoint.
   Bytes copy(std::span<const AddressRange> ranges, std::optional<std::uint64_t> deadline_ns);
 
-  /// While set, what is read from behind stays as it was read.
-  void keep_reads(bool keep) { keeps_ = keep; }
+  /// Forgets all that it has; from now on what is read stays as it was read.
+  void begin_keeping();
+  void end_keeping() { keeps_ = false; }
+  /// How much that was.
+  Bytes kept() const;
 
   std::size_t read(Address from, std::span<std::byte> out) const override;
   HeldBytes held_around(Address at) const override;

@@ -11,9 +11,8 @@ std::string_view figure_tag_name(FigureTag tag) {
 }
 
 std::string_view heap_reading_name(HeapReading reading) {
-  static constexpr std::array<std::string_view, 6> kNames = {
-      "copied", "stopped_too_large", "stopped_for_leaks", "stopped_not_copyable", "running",
-      "core"};
+  static constexpr std::array<std::string_view, 5> kNames = {
+      "copied", "stopped_too_large", "stopped_for_leaks", "running", "core"};
   return kNames.at(static_cast<std::size_t>(reading));
 }
 

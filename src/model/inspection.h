@@ -73,7 +73,6 @@ enum class HeapReading : std::uint8_t {
   kCopied,         // while the process was stopped; decoded from the copy
   kTooLarge,       // to be copied: decoded while the process was stopped
   kForLostBlocks,  // decoded and searched while it was stopped
-  kNotCopyable,    // what of it to copy cannot be told: decoded while it was stopped
   kRunning,        // as the process ran
   kCore,
 };
@@ -96,8 +95,7 @@ struct Inspection {
 
   /// Nothing was copied: the process waited for all of it.
   bool is_decoded_in_pause() const {
-    return heap_reading == HeapReading::kTooLarge || heap_reading == HeapReading::kForLostBlocks ||
-           heap_reading == HeapReading::kNotCopyable;
+    return heap_reading == HeapReading::kTooLarge || heap_reading == HeapReading::kForLostBlocks;
   }
   /// All of it is as it was at one moment.
   bool is_of_one_moment() const {

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <set>
 
-#include "heaps/minimalloc_heap.h"
 #include "sources/filled_memory.h"
 #include "sources/glibc_location.h"
 #include "sources/mapped_files.h"
@@ -137,9 +136,19 @@ heaps::GlibcTarget HeapInspector::glibc_target(const heaps::GlibcMalloc& malloc,
           .page_size = inspection.page_size};
 }
 
-std::optional<std::vector<AddressRange>> HeapInspector::survey(const MemoryReader& memory,
-                                                               const Inspection& inspection) const {
-  if (!malloc_ || !minimallocs_.layouts.empty()) return std::nullopt;
+std::vector<AddressRange> HeapInspector::survey(const MemoryReader& memory,
+                                                const Inspection& inspection) const {
+  if (!minimallocs_.layouts.empty()) {
+    const std::vector<AddressRange> anonymous = heap_candidates(inspection);
+    const MappedFiles files(mappings_of(inspection), root_);
+    const FilledMemory filled(memory, files, anonymous);
+    std::size_t used_count = 0;
+    if (const auto target = minimalloc_target(filled, inspection, used_count)) {
+      heaps::survey_minimalloc_heap(filled, *target);
+      return {};
+    }
+  }
+  if (!malloc_) return {};
   return heaps::survey_glibc_heap(memory, glibc_target(*malloc_, inspection));
 }
 
@@ -166,33 +175,41 @@ void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap&
   note_where(tee.regions(), inspection);
 }
 
+std::optional<heaps::MinimallocTarget> HeapInspector::minimalloc_target(
+    const MemoryReader& filled, const Inspection& inspection, std::size_t& used_count) const {
+  std::optional<heaps::MinimallocTarget> target;
+  for (const heaps::MinimallocLayout& layout : minimallocs_.layouts) {
+    if (!heaps::has_minimalloc_heap(filled, layout)) continue;
+    ++used_count;
+    if (target) continue;
+    target = {.layout = layout,
+              .threads = threads_of(inspection),
+              .writable = heap_candidates(inspection),
+              .is_still = inspection.is_decoded_in_pause() || inspection.is_of_one_moment()};
+  }
+  return target;
+}
+
 /// False where there is none, or none that anything was allocated from.
 bool HeapInspector::decode_minimalloc(const MemoryReader& memory,
                                       const model::ResidentMap& resident, Inspection& inspection,
                                       model::PieceSink* also) const {
   if (minimallocs_.layouts.empty()) return false;
-  heaps::MinimallocTarget target{.layout = {},
-                                 .threads = threads_of(inspection),
-                                 .writable = heap_candidates(inspection),
-                                 .is_still = inspection.source == Inspection::Source::kCore ||
-                                             inspection.is_decoded_in_pause()};
+  const std::vector<AddressRange> anonymous = heap_candidates(inspection);
   const MappedFiles files(mappings_of(inspection), root_);
-  const FilledMemory filled(memory, files, target.writable);
-  std::size_t used = 0;
-  for (const heaps::MinimallocLayout& layout : minimallocs_.layouts) {
-    if (!heaps::has_minimalloc_heap(filled, layout)) continue;
-    if (used++ == 0) target.layout = layout;
-  }
-  if (used == 0) return false;
-  if (used > 1) {
-    inspection.losses.push_back(
-        fmt::format("{} more heaps of libminimalloc, in other files, are not shown", used - 1));
+  const FilledMemory filled(memory, files, anonymous);
+  std::size_t used_count = 0;
+  const auto target = minimalloc_target(filled, inspection, used_count);
+  if (!target) return false;
+  if (used_count > 1) {
+    inspection.losses.push_back(fmt::format(
+        "{} more heaps of libminimalloc, in other files, are not shown", used_count - 1));
   }
   // malloc_trim keeps nothing of free pages, and leaves heaps of the program's own alone.
   model::HeapAccountant accountant(
       resident, {.page_size = inspection.page_size, .kept_in_piece = {}, .only_main = true});
   Tee tee(accountant, also);
-  inspection.heap = heaps::read_minimalloc_heap(filled, target, tee);
+  inspection.heap = heaps::read_minimalloc_heap(filled, *target, tee);
   inspection.account = accountant.take();
   inspection.account.by_arena.resize(inspection.heap->arenas.size());
   note_where(tee.regions(), inspection);

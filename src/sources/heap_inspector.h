@@ -6,6 +6,7 @@
 
 #include "base/memory_reader.h"
 #include "heaps/glibc_heap.h"
+#include "heaps/minimalloc_heap.h"
 #include "model/inspection.h"
 #include "model/resident_map.h"
 #include "sources/minimalloc_location.h"
@@ -29,9 +30,10 @@ class HeapInspector {
               const model::Inspection& inspection, const HeapPlace& place);
 
   /// What of the heap's memory to copy for decode() to be right later, when the process runs again;
-  /// what else it needs is read here. nullopt where that cannot be told: then decode at once.
-  std::optional<std::vector<AddressRange>> survey(const MemoryReader& memory,
-                                                  const model::Inspection& inspection) const;
+  /// what else it needs is read here, in the same steps. Of libminimalloc's heap that is all: its
+  /// blocks hold nothing that tells of the heap.
+  std::vector<AddressRange> survey(const MemoryReader& memory,
+                                   const model::Inspection& inspection) const;
 
   /// Fills in heap, account and heap_mappings, or no_heap_because. `resident` as of this moment;
   /// `also` gets every piece too, unless it is null.
@@ -41,6 +43,10 @@ class HeapInspector {
  private:
   static heaps::GlibcTarget glibc_target(const heaps::GlibcMalloc& malloc,
                                          const model::Inspection& inspection);
+  /// The heap that the program uses; nullopt where it has none. `used_count`: of how many.
+  std::optional<heaps::MinimallocTarget> minimalloc_target(const MemoryReader& filled,
+                                                           const model::Inspection& inspection,
+                                                           std::size_t& used_count) const;
   bool decode_minimalloc(const MemoryReader& memory, const model::ResidentMap& resident,
                          model::Inspection& inspection, model::PieceSink* also) const;
 

@@ -128,8 +128,7 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   inspection.heap_resident = in_file(core);
   if (meter.is_wanted()) {
     Bytes all;
-    for (const AddressRange& range :
-         inspector.survey(core, inspection).value_or(std::vector<AddressRange>{})) {
+    for (const AddressRange& range : inspector.survey(core, inspection)) {
       all += range.size();
     }
     meter.begin(ProgressMeter::Step::kLists, all, false);

@@ -223,10 +223,9 @@ class ProcessInspector {
       const auto residency = look();
       if (!residency) return std::unexpected(residency.error());
       // The sooner all is copied, the less of it changes meanwhile.
-      if (const auto ranges = ranges_to_copy(memory_, *residency)) {
-        inspection_.heap_to_read = total_of(*ranges);
-        snapshot_.copy(within_room(*ranges), {});
-      }
+      const auto ranges = ranges_to_copy(memory_, *residency);
+      inspection_.heap_to_read = total_of(ranges);
+      snapshot_.copy(within_room(ranges), {});
       decode(snapshot_, *residency);
       return std::move(inspection_);
     }
@@ -275,22 +274,19 @@ class ProcessInspector {
     return residency;
   }
 
-  /// What to copy: what the decoder will walk over and has memory; nullopt where it is to be
-  /// decoded while the process is stopped.
-  std::optional<std::vector<AddressRange>> ranges_to_copy(const MemoryReader& memory,
-                                                          const Residency& residency) const {
-    const auto ranges = inspector_.survey(memory, inspection_);
-    if (!ranges) return std::nullopt;
-    return common_parts(*ranges, residency.readable_heap_pages);
+  /// What to copy: what the decoder will walk over and has memory.
+  std::vector<AddressRange> ranges_to_copy(const MemoryReader& memory,
+                                           const Residency& residency) const {
+    return common_parts(inspector_.survey(memory, inspection_), residency.readable_heap_pages);
   }
 
   Result<void> prepare() {
     const auto residency = look();
     if (!residency) return std::unexpected(residency.error());
     const auto ranges = ranges_to_copy(memory_, *residency);
-    if (!ranges || (!options_.most_pause_ns && total_of(*ranges) > most_copied_)) return {};
+    if (!options_.most_pause_ns && total_of(ranges) > most_copied_) return {};
     meter_.begin(ProgressMeter::Step::kTouch, {}, false);
-    snapshot_.prepare(within_room(*ranges));
+    snapshot_.prepare(within_room(ranges));
     return {};
   }
 
@@ -312,11 +308,12 @@ class ProcessInspector {
     inspection_.threads = stopped->threads();
     const auto residency = look();
     if (!residency) return std::unexpected(residency.error());
-    snapshot_.keep_reads(true);
+    snapshot_.begin_keeping();
     const auto ranges = ranges_to_copy(snapshot_, *residency);
-    snapshot_.keep_reads(false);
-    if (ranges) inspection_.heap_to_read = total_of(*ranges);
-    inspection_.heap_reading = reading_of(ranges.has_value());
+    snapshot_.end_keeping();
+    const Bytes kept = snapshot_.kept();
+    inspection_.heap_to_read = total_of(ranges) + kept;
+    inspection_.heap_reading = reading_of(total_of(ranges));
     if (inspection_.is_decoded_in_pause()) {
       inspection_.heap_in_pause = inspection_.heap_to_read;
       decode(memory_, *residency);
@@ -326,18 +323,16 @@ class ProcessInspector {
     meter_.begin(ProgressMeter::Step::kCopy, {}, true);
     std::optional<std::uint64_t> deadline_ns;
     if (options_.most_pause_ns) deadline_ns = begin_ns + *options_.most_pause_ns;
-    if (ranges) inspection_.heap_in_pause = snapshot_.copy(within_room(*ranges), deadline_ns);
+    inspection_.heap_in_pause = snapshot_.copy(within_room(ranges), deadline_ns) + kept;
     inspection_.pause_ns += stopped->resume();
     decode(snapshot_, *residency);
     return {};
   }
 
-  model::HeapReading reading_of(bool can_be_copied) const {
+  model::HeapReading reading_of(Bytes to_copy) const {
     if (options_.most_pause_ns) return model::HeapReading::kCopied;
     if (options_.find_lost) return model::HeapReading::kForLostBlocks;
-    if (!can_be_copied) return model::HeapReading::kNotCopyable;
-    return inspection_.heap_to_read > most_copied_ ? model::HeapReading::kTooLarge
-                                                   : model::HeapReading::kCopied;
+    return to_copy > most_copied_ ? model::HeapReading::kTooLarge : model::HeapReading::kCopied;
   }
 
   void decode(const MemoryReader& memory, const Residency& residency) {

@@ -118,6 +118,19 @@ class Minimalloc(SystemTest):
             report = inspect_json("--no-stop", "--chunks", "--top", ALL, target.pid)
         self.check_blocks(target, report)
 
+    def test_a_heap_that_changes_all_the_time_is_read_as_of_one_moment(self):
+        with KnownHeap("8", program="churns", run_by=[HEAPSPY, "run"]) as target:
+            for _ in range(5):
+                report = inspect_json(target.pid)
+                self.assertEqual(report["heap"]["allocator"], "libminimalloc")
+                self.assertEqual(report["heap_reading"], "copied")
+                self.assertEqual(report["damages"], [])
+                self.assertEqual(report["inconsistencies"], 0)
+                self.assertGreater(report["heap_bytes_in_pause"], 0)
+                self.assertEqual(report["heap_bytes_in_pause"], report["heap_bytes_to_read"])
+                self.assertGreaterEqual(report["heap"]["live_blocks"], target.facts["live number"])
+                self.check_ledger(report)
+
     def test_around_and_text(self):
         with Target() as target:
             address = next(a for a, (size, state, _) in target.blocks.items()

@@ -2,8 +2,12 @@
 // tests/system/test_inspect_minimalloc.py.
 #include "heaps/minimalloc_heap.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include "fake_minimalloc.h"
 #include "recording_sink.h"
@@ -64,6 +68,58 @@ TEST(MinimallocHeap, HeapsCachesAndCounters) {
   EXPECT_EQ(heap.caches[0].pieces, 3U);
   for (const model::HeapCounter& counter : heap.counters) {
     EXPECT_EQ(counter.counted, counter.found) << counter.name;
+  }
+}
+
+// Keeps what is read of another memory; later knows nothing else.
+class KeptMemory final : public MemoryReader {
+ public:
+  explicit KeptMemory(const MemoryReader& memory) : memory_(&memory) {}
+
+  void let_go() { memory_ = nullptr; }
+  std::uint64_t not_kept_count() const { return not_kept_count_; }
+
+  std::size_t read(Address from, std::span<std::byte> out) const override {
+    const auto key = std::pair(from, out.size());
+    if (memory_ != nullptr) {
+      const std::size_t count = memory_->read(from, out);
+      kept_[key].assign(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(count));
+      return count;
+    }
+    const auto kept = kept_.find(key);
+    if (kept == kept_.end()) {
+      ++not_kept_count_;
+      return 0;
+    }
+    std::ranges::copy(kept->second, out.begin());
+    return kept->second.size();
+  }
+
+ private:
+  const MemoryReader* memory_;
+  mutable std::map<std::pair<Address, std::size_t>, std::vector<std::byte>> kept_;
+  mutable std::uint64_t not_kept_count_ = 0;
+};
+
+TEST(MinimallocHeap, ASurveyReadsAllThatIsNeeded) {
+  const Fake fake;
+  Decoded direct;
+  decode(fake, direct);
+  KeptMemory memory(fake);
+  const auto search = locate_minimalloc(fake, Fake::image());
+  const MinimallocTarget target{.layout = *search.layout,
+                                .threads = {{.id = 7, .thread_pointer = Address{0x7000}}},
+                                .writable = Fake::writable()};
+  survey_minimalloc_heap(memory, target);
+  memory.let_go();
+  RecordingSink later;
+  const model::Heap heap = read_minimalloc_heap(memory, target, later);
+  EXPECT_EQ(memory.not_kept_count(), 0U);
+  EXPECT_EQ(heap.damages_count, 0U);
+  ASSERT_EQ(later.taken().size(), direct.sink.taken().size());
+  for (std::size_t i = 0; i < later.taken().size(); ++i) {
+    EXPECT_EQ(later.taken()[i].range, direct.sink.taken()[i].range);
+    EXPECT_EQ(later.taken()[i].use, direct.sink.taken()[i].use);
   }
 }
 

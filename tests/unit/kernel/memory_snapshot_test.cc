@@ -91,16 +91,31 @@ TEST_F(MemorySnapshotTest, AnswersAsBeforeWhatWasReadWhileReadsWereKept) {
   MemorySnapshot snapshot(::getpid(), live_);
   const Address gone = range_of(memory_ + kSize - kPage, 0).begin;
   std::vector<std::byte> bytes(2 * kPage);
-  snapshot.keep_reads(true);
+  snapshot.begin_keeping();
   EXPECT_EQ(page_number(snapshot, 3), 3U);
   ASSERT_EQ(::munmap(memory_ + kSize - kPage, kPage), 0);
   EXPECT_EQ(snapshot.read(gone - Bytes{kPage}, bytes), kPage);
-  snapshot.keep_reads(false);
+  snapshot.end_keeping();
   std::memset(memory_, 0xff, kSize - kPage);
   EXPECT_EQ(page_number(snapshot, 3), 3U);
   EXPECT_EQ(page_number(snapshot, 4), SIZE_MAX);  // was not asked
   EXPECT_EQ(snapshot.read(gone - Bytes{kPage}, bytes), kPage);
   EXPECT_NE(bytes[0], std::byte{0xff});
+  EXPECT_EQ(snapshot.kept(), Bytes{sizeof(std::size_t) + kPage});
+}
+
+TEST_F(MemorySnapshotTest, ForgetsWhatItHadWhenItKeepsAnew) {
+  MemorySnapshot snapshot(::getpid(), live_);
+  const std::vector<AddressRange> ranges = {range_of(memory_, kPage)};
+  snapshot.begin_keeping();
+  EXPECT_EQ(page_number(snapshot, 3), 3U);
+  snapshot.end_keeping();
+  EXPECT_EQ(snapshot.copy(ranges, {}), Bytes{kPage});
+  std::memset(memory_, 1, 4 * kPage);
+  EXPECT_EQ(page_number(snapshot, 0), 0U);
+  snapshot.begin_keeping();
+  EXPECT_EQ(page_number(snapshot, 0), 0x0101010101010101U);
+  EXPECT_EQ(page_number(snapshot, 3), 0x0101010101010101U);
 }
 
 TEST_F(MemorySnapshotTest, WhatCannotBeReadIsLeftOut) {
