@@ -70,10 +70,6 @@ std::string pause_words(const Inspection& inspection) {
     return fmt::format("{}, to copy {} of the heap; --max-pause MS bounds it", stopped,
                        format_bytes(inspection.heap_to_read));
   }
-  if (inspection.pause_ns > kLongPauseNs && inspection.is_decoded_in_pause() && inspection.heap) {
-    return fmt::format("{}, to read the heap: that of {} is not copied first", stopped,
-                       inspection.heap->allocator);
-  }
   return stopped;
 }
 

@@ -133,7 +133,8 @@ class Diff(SystemTest):
         self.assertGreater(len(in_both), 0.9 * len(diff["stacks"]))
 
     def test_what_is_no_recording_is_said(self):
-        (self.directory / "old.heapspy").write_text("this is something else, and long enough")
+        for name in ("old", "new"):
+            (self.directory / f"{name}.heapspy").write_text("this is something else, and long enough")
         done = self.diff()
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stderr.count("\n"), 1)
