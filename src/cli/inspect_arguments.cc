@@ -41,9 +41,9 @@ void add_options(CLI::App& app, RawArguments& raw) {
                  "stop the process for at most MS milliseconds; read the rest as it runs")
       ->option_text("MS")
       ->group(kTarget);
-  app.add_option("--max-copy", raw.max_copy,
-                 "copy a heap of up to SIZE (512M), so that the process need not wait for it to be "
-                 "read")
+  app.add_option(
+         "--max-copy", raw.max_copy,
+         "copy a heap of up to SIZE (1G); one that is larger is read as the process runs on")
       ->option_text("SIZE")
       ->group(kTarget);
 

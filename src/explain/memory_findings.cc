@@ -39,6 +39,17 @@ Bytes free_resident(const model::TotalsByUse& totals) {
   return sum;
 }
 
+std::string advice_on_damage(const Inspection& inspection) {
+  if (inspection.is_of_one_moment()) {
+    return "Look for writes past the end of the block before that address, or into a block that "
+           "was freed.";
+  }
+  if (inspection.heap_reading == model::HeapReading::kTooLarge) {
+    return "Inspect with --max-copy to be sure.";
+  }
+  return "Inspect without --no-stop and --max-pause to be sure.";
+}
+
 void find_damage(const Inspection& inspection, const model::Heap& heap, std::vector<Finding>& out) {
   if (heap.damages_count == 0) return;
   const model::HeapDamage& first = heap.damages.front();
@@ -54,10 +65,7 @@ void find_damage(const Inspection& inspection, const model::Heap& heap, std::vec
                              counted_words(heap.damages_count, "place")),
        .evidence = fmt::format("At {}, {} is {}; it should be {}.", format_address(first.where),
                                first.field, first.found, first.expected),
-       .advice = may_be_motion
-                     ? "Inspect without --no-stop and --max-pause to be sure."
-                     : "Look for writes past the end of the block before that address, or "
-                       "into a block that was freed.",
+       .advice = advice_on_damage(inspection),
        .weight = kOfDamage});
 }
 

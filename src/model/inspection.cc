@@ -12,7 +12,7 @@ std::string_view figure_tag_name(FigureTag tag) {
 
 std::string_view heap_reading_name(HeapReading reading) {
   static constexpr std::array<std::string_view, 5> kNames = {
-      "copied", "stopped_too_large", "stopped_for_leaks", "running", "core"};
+      "copied", "running_too_large", "stopped_for_leaks", "running", "core"};
   return kNames.at(static_cast<std::size_t>(reading));
 }
 

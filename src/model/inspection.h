@@ -71,7 +71,7 @@ struct InspectedThread {
 /// How a heap was read, and why so.
 enum class HeapReading : std::uint8_t {
   kCopied,         // while the process was stopped; decoded from the copy
-  kTooLarge,       // to be copied: decoded while the process was stopped
+  kTooLarge,       // to be copied: decoded as the process ran on
   kForLostBlocks,  // decoded and searched while it was stopped
   kRunning,        // as the process ran
   kCore,
@@ -94,9 +94,7 @@ struct Inspection {
   Bytes page_size{4096};
 
   /// Nothing was copied: the process waited for all of it.
-  bool is_decoded_in_pause() const {
-    return heap_reading == HeapReading::kTooLarge || heap_reading == HeapReading::kForLostBlocks;
-  }
+  bool is_decoded_in_pause() const { return heap_reading == HeapReading::kForLostBlocks; }
   /// All of it is as it was at one moment.
   bool is_of_one_moment() const {
     return source == Source::kCore || (pause_ns != 0 && heap_in_pause == heap_to_read);

@@ -239,7 +239,8 @@ class ProcessInspector {
       if (tries != 0 && options_.pieces != nullptr) options_.pieces->restart();
       if (auto read = read_stopped(); !read) return std::unexpected(read.error());
       const bool has_damage = inspection_.heap && inspection_.heap->damages_count != 0;
-      if (!has_damage || inspection_.is_decoded_in_pause() || options_.most_pause_ns) break;
+      const bool is_copied = inspection_.heap_reading == model::HeapReading::kCopied;
+      if (!has_damage || !is_copied || options_.most_pause_ns) break;
     }
     return std::move(inspection_);
   }
@@ -320,6 +321,11 @@ class ProcessInspector {
       inspection_.pause_ns += stopped->resume();
       return {};
     }
+    if (inspection_.heap_reading == model::HeapReading::kTooLarge) {
+      inspection_.pause_ns += stopped->resume();
+      decode(memory_, *residency);
+      return {};
+    }
     meter_.begin(ProgressMeter::Step::kCopy, {}, true);
     std::optional<std::uint64_t> deadline_ns;
     if (options_.most_pause_ns) deadline_ns = begin_ns + *options_.most_pause_ns;
@@ -345,9 +351,10 @@ class ProcessInspector {
     inspection_.heap_resident = model::ResidentMap(residency.heap_pages);
     meter_.begin(ProgressMeter::Step::kLists, inspection_.heap_to_read, waits);
     const MeteredMemory metered(memory, meter_);
-    const bool is_metered = waits && meter_.is_wanted();
-    inspector_.decode(is_metered ? metered : memory, inspection_.heap_resident, inspection_,
-                      sinks.or_null());
+    // A copy is read in place, so quickly that it need not be metered.
+    const bool is_copy = &memory == &snapshot_;
+    inspector_.decode(meter_.is_wanted() && !is_copy ? metered : memory, inspection_.heap_resident,
+                      inspection_, sinks.or_null());
     hint_pins(memory, inspection_);
     if (options_.find_lost && inspection_.heap) {
       find_lost(process_, memory, blocks, meter_, inspection_);

@@ -49,19 +49,21 @@ std::string pause_words(const Inspection& inspection) {
   if (inspection.pause_ns == 0) return "not stopped: what changed meanwhile may not fit together";
   std::string stopped = fmt::format("stopped for {}, {}", report_time(inspection.pause_ns),
                                     counted(inspection.threads.size(), "thread"));
-  const Bytes left = inspection.heap_to_read - inspection.heap_in_pause;
-  if (left != Bytes{}) {
-    return fmt::format(
-        "{}: {} of the heap's {} were copied, {} read as it ran on; {} did not fit together",
-        stopped, format_bytes(inspection.heap_in_pause), format_bytes(inspection.heap_to_read),
-        format_bytes(left), counted(inspection.heap ? inspection.heap->damages_count : 0, "place"));
-  }
+  const std::string misfits =
+      counted(inspection.heap ? inspection.heap->damages_count : 0, "place") +
+      " did not fit together";
   if (inspection.heap_reading == model::HeapReading::kTooLarge) {
     return fmt::format(
-        "{}, to read {} of the heap: more than the {} that are copied first. --max-copy {}G copies "
-        "it, in as much memory of heapspy's; --max-pause MS bounds the pause",
+        "{}: the heap's {} are more than the {} that are copied, and were read as it ran on; {}. "
+        "--max-copy {}G copies them, in as much memory of heapspy's",
         stopped, format_bytes(inspection.heap_to_read), format_bytes(inspection.most_copied),
-        inspection.heap_to_read.count / kGiB.count + 1);
+        misfits, inspection.heap_to_read.count / kGiB.count + 1);
+  }
+  const Bytes left = inspection.heap_to_read - inspection.heap_in_pause;
+  if (left != Bytes{}) {
+    return fmt::format("{}: {} of the heap's {} were copied, {} read as it ran on; {}", stopped,
+                       format_bytes(inspection.heap_in_pause),
+                       format_bytes(inspection.heap_to_read), format_bytes(left), misfits);
   }
   if (inspection.lost) {
     return fmt::format("{}, to search it for what leads to its blocks", stopped);
