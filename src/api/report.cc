@@ -101,8 +101,7 @@ void write_report(int fd, const char* moment) {
   Writer out(fd);
   if (!alloc::read_figures(g_allocator, &figures)) {
     out << "minimalloc: no statistics: asked for by a signal handler that interrupted malloc or "
-           "free; "
-           "ask again after it\n";
+           "free; ask again after it\n";
     return;
   }
   const alloc::ClassSums small = alloc::sum(figures.classes);

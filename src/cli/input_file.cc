@@ -22,17 +22,16 @@ std::unexpected<Error> unreadable(const std::string& path, int error) {
 
 /// What a pipe holds is copied to another pipe and stays.
 char first_byte_of_pipe(int fd) {
-  std::array<int, 2> copy{};
-  if (::pipe2(copy.data(), O_CLOEXEC) != 0) return 0;
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return 0;
+  const kernel::FileDescriptor copy(ends[0]);
+  const kernel::FileDescriptor into(ends[1]);
   ssize_t copied = 0;
   do {
-    copied = ::tee(fd, copy[1], 1, 0);
+    copied = ::tee(fd, into.get(), 1, 0);
   } while (copied < 0 && errno == EINTR);
   char first = 0;
-  if (copied != 1 || ::read(copy[0], &first, 1) != 1) first = 0;
-  ::close(copy[0]);
-  ::close(copy[1]);
-  return first;
+  return copied == 1 && ::read(copy.get(), &first, 1) == 1 ? first : '\0';
 }
 
 char first_byte_of(int fd) {
@@ -60,29 +59,20 @@ Result<std::string> read_text_file(const std::string& path) {
   return text;
 }
 
-PeekedFile::PeekedFile(std::string path, int fd)
-    : path_(std::move(path)), fd_(fd), first_byte_(first_byte_of(fd)) {}
-
-PeekedFile::PeekedFile(PeekedFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      fd_(std::exchange(other.fd_, -1)),
-      first_byte_(other.first_byte_) {}
-
-PeekedFile::~PeekedFile() {
-  if (fd_ >= 0) ::close(fd_);
-}
+PeekedFile::PeekedFile(std::string path, kernel::FileDescriptor fd)
+    : path_(std::move(path)), fd_(std::move(fd)), first_byte_(first_byte_of(fd_.get())) {}
 
 Result<PeekedFile> PeekedFile::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return unreadable(path, errno);
-  return PeekedFile(path, fd);
+  kernel::FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return unreadable(path, errno);
+  return PeekedFile(path, std::move(fd));
 }
 
 Result<std::string> PeekedFile::read_all() const {
   std::string text;
   std::array<char, 1 << 16> piece{};
   for (;;) {
-    const ssize_t count = ::read(fd_, piece.data(), piece.size());
+    const ssize_t count = ::read(fd_.get(), piece.data(), piece.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return unreadable(path_, errno);
     if (count == 0) return text;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "kernel/file_descriptor.h"
 
 namespace mini::cli {
 
@@ -17,11 +18,6 @@ Result<std::string> read_text_file(const std::string& path);
 class PeekedFile {
  public:
   static Result<PeekedFile> open(const std::string& path);
-  PeekedFile(const PeekedFile&) = delete;
-  PeekedFile& operator=(const PeekedFile&) = delete;
-  PeekedFile(PeekedFile&& other) noexcept;
-  PeekedFile& operator=(PeekedFile&&) = delete;
-  ~PeekedFile();
 
   const std::string& path() const { return path_; }
   /// Its first byte; 0 where it is empty, or where that cannot be told without taking it.
@@ -30,10 +26,10 @@ class PeekedFile {
   Result<std::string> read_all() const;
 
  private:
-  PeekedFile(std::string path, int fd);
+  PeekedFile(std::string path, kernel::FileDescriptor fd);
 
   std::string path_;
-  int fd_;
+  kernel::FileDescriptor fd_;
   char first_byte_;
 };
 

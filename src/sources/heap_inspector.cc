@@ -185,7 +185,7 @@ std::optional<heaps::MinimallocTarget> HeapInspector::minimalloc_target(
     target = {.layout = layout,
               .threads = threads_of(inspection),
               .writable = heap_candidates(inspection),
-              .is_still = inspection.is_decoded_in_pause() || inspection.is_of_one_moment()};
+              .is_still = inspection.heap_reading != model::HeapReading::kRunning};
   }
   return target;
 }
@@ -226,6 +226,12 @@ std::vector<AddressRange> heap_candidates(const Inspection& inspection) {
     ranges.push_back(mapping.range);
   }
   return ranges;
+}
+
+Bytes total_of(std::span<const AddressRange> ranges) {
+  Bytes total;
+  for (const AddressRange& range : ranges) total += range.size();
+  return total;
 }
 
 void mark_stacks(Inspection& inspection) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/memory_reader.h"
@@ -61,6 +62,8 @@ std::vector<model::Mapping> mappings_of(const model::Inspection& inspection);
 
 /// The private, writable mappings without a file: where heaps can be.
 std::vector<AddressRange> heap_candidates(const model::Inspection& inspection);
+
+Bytes total_of(std::span<const AddressRange> ranges);
 
 /// Marks the mappings that threads' stack pointers are in.
 void mark_stacks(model::Inspection& inspection);

@@ -14,8 +14,6 @@ namespace {
 
 using model::Inspection;
 
-constexpr Bytes kWorthProgress = kMiB * 256;  // mapped
-
 const CoreFileMapping* file_at(const CoreFile& core, Address address) {
   for (const CoreFileMapping& file : core.files()) {
     if (file.range.contains(address)) return &file;
@@ -127,10 +125,7 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   sinks.add(meter.or_null());
   inspection.heap_resident = in_file(core);
   if (meter.is_wanted()) {
-    Bytes all;
-    for (const AddressRange& range : inspector.survey(core, inspection)) {
-      all += range.size();
-    }
+    const Bytes all = total_of(inspector.survey(core, inspection));
     meter.begin(ProgressMeter::Step::kLists, all, false);
   }
   inspector.decode(core, inspection.heap_resident, inspection, sinks.or_null());

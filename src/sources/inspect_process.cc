@@ -31,7 +31,6 @@ using model::Inspection;
 using model::MemoryRegion;
 
 constexpr int kMostTries = 4;
-constexpr Bytes kWorthProgress = kMiB * 256;  // resident
 
 std::unexpected<Error> refused(pid_t pid, int error) {
   return fail(fmt::format("cannot read process {}: {}", pid, explain_refusal(pid, error, false)),
@@ -191,12 +190,6 @@ std::vector<AddressRange> common_parts(std::span<const AddressRange> a,
     }
   }
   return parts;
-}
-
-Bytes total_of(std::span<const AddressRange> ranges) {
-  Bytes total;
-  for (const AddressRange& range : ranges) total += range.size();
-  return total;
 }
 
 /// One process, from the first look at it to its inspection.

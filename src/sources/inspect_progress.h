@@ -14,6 +14,9 @@ namespace mini::sources {
 using InspectProgress =
     std::function<void(std::string_view step, std::uint64_t done_bytes, std::uint64_t all_bytes)>;
 
+/// A process or core of less memory is read before anyone would look.
+inline constexpr Bytes kWorthProgress = kMiB * 256;
+
 /// Counts what is read and what is decoded; as a sink, every piece of the heap.
 class ProgressMeter final : public model::PieceSink {
  public:
