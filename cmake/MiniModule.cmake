@@ -23,12 +23,14 @@ function(mini_add_freestanding_module name)
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
-# mini_add_unit_test(<module> [CODE <target>] SOURCES <file>... [DEPENDS <target>...])
+# mini_add_unit_test(<module> [CONCURRENT] [CODE <target>] SOURCES <file>... [DEPENDS <target>...])
 #
 # Builds tests/unit/<module> as the GoogleTest program <module>_test; ctest lists each case. The code
-# under test is mini_<module>, or <target>: the same module built in another way.
+# under test is mini_<module>, or <target>: the same module built in another way. CONCURRENT says that
+# several threads, or processes, share what it works on: ThreadSanitizer is asked about these (label
+# `unit-concurrent`, target `concurrent_tests`).
 function(mini_add_unit_test module)
-  cmake_parse_arguments(ARG "" "CODE" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "CONCURRENT" "CODE" "SOURCES;DEPENDS" ${ARGN})
   if(NOT ARG_CODE)
     set(ARG_CODE mini_${module})
   endif()
@@ -37,8 +39,16 @@ function(mini_add_unit_test module)
     ${ARG_CODE} ${ARG_DEPENDS} GTest::gtest_main GTest::gmock mini_warnings mini_sanitizers)
   target_compile_definitions(${module}_test PRIVATE
     MINI_TEST_DATA_DIR="${CMAKE_CURRENT_SOURCE_DIR}/data")
+  set(label unit)
+  if(ARG_CONCURRENT)
+    set(label unit-concurrent)
+    if(NOT TARGET concurrent_tests)
+      add_custom_target(concurrent_tests)
+    endif()
+    add_dependencies(concurrent_tests ${module}_test)
+  endif()
   gtest_discover_tests(${module}_test
-    TEST_PREFIX "unit.${module}." PROPERTIES LABELS unit DISCOVERY_TIMEOUT 60)
+    TEST_PREFIX "unit.${module}." PROPERTIES LABELS ${label} DISCOVERY_TIMEOUT 60)
 endfunction()
 
 # mini_add_fuzzer(<name> SOURCES <file>... [DEPENDS <target>...])

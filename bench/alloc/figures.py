@@ -4,6 +4,7 @@ import math
 import statistics
 
 BASE = "glibc"
+OURS = "minimalloc"
 GROUPS = {"all": ("real", "synthetic"), "real programs": ("real",), "synthetic": ("synthetic",)}
 RATIOS = {"time": "wall_s", "CPU time": "cpu_s", "peak RSS": "peak_rss_kib"}
 
@@ -19,6 +20,10 @@ def judged(samples):
             if sample["table"] == "rows":
                 sample["failed"] = "its output is not that of glibc's run"
     return samples
+
+
+def geometric_mean(ratios):
+    return math.exp(statistics.fmean(map(math.log, ratios))) if ratios else None
 
 
 class Figures:
@@ -59,8 +64,16 @@ class Figures:
         return {row: ratio for row, ratio in found.items() if ratio}
 
     def mean(self, group, allocator, name):
-        found = self.ratios(group, allocator, name).values()
-        return math.exp(statistics.fmean(map(math.log, found))) if found else None
+        return geometric_mean(self.ratios(group, allocator, name).values())
+
+    def mean_of_best(self, group, name):
+        """The mean of what the best of the others, glibc with them, makes of each row."""
+        others = [allocator for allocator in self.allocators if allocator != OURS]
+        best = {}
+        for other in others:
+            for row, ratio in self.ratios(group, other, name).items():
+                best[row] = min(ratio, best.get(row, ratio))
+        return geometric_mean(best.values())
 
     def worst(self, allocator, name):
         found = self.ratios("all", allocator, name)

@@ -41,14 +41,15 @@ def provenance(results):
 
 def summary(figures):
     others = [name for name in figures.allocators if name != BASE]
-    yield from header("geometric mean over glibc", *others)
+    yield from header("geometric mean over glibc", *others, "best of the others")
     for group in (group for group in GROUPS if figures.rows(group)):
         for what, key in RATIOS.items():
             yield line(f"{what}, {group} ({len(figures.rows(group))} rows)",
-                       *(number(figures.mean(group, name, key)) for name in others))
+                       *(number(figures.mean(group, name, key)) for name in others),
+                       number(figures.mean_of_best(group, key)))
     for what, key in (("time", "wall_s"), ("peak RSS", "peak_rss_kib")):
         worst = (figures.worst(name, key) for name in others)
-        yield line(f"worst row, {what}", *(f"{found[1]:.2f} {found[0]}" if found else "" for found in worst))
+        yield line(f"worst row, {what}", *(f"{found[1]:.2f} {found[0]}" if found else "" for found in worst), "")
 
 
 def pair(figures, row, allocator):

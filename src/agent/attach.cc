@@ -31,6 +31,7 @@ wire::AttachAnswer attach(const wire::AttachOrder& order) {
   // the program's calls go to.
   g_order = &order;
   take_real_functions(find_in_order);
+  take_real_operators(find_in_order);
   g_order = nullptr;
   code_table().refresh();
   return Session::current() != nullptr ? wire::AttachAnswer::kAttached

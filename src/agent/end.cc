@@ -14,16 +14,15 @@ namespace {
 namespace vm = kernel::vm;
 using wire::EndState;
 
-constexpr std::uint64_t kMostWaitNs = 120'000'000'000;
+constexpr std::uint64_t kMostWaitForEndNs = 120'000'000'000;
 constexpr std::uint64_t kWaitNs = 100'000'000;  // then it is looked whether anybody records
 
 void await_search(Session& session, std::atomic<EndState>& end) {
   const auto waiting = static_cast<std::uint32_t>(EndState::kEnding);
-  for (const std::uint64_t until = vm::now_ns() + kMostWaitNs; vm::now_ns() < until;) {
+  for (const std::uint64_t until = vm::now_ns() + kMostWaitForEndNs; vm::now_ns() < until;) {
     vm::wait_shared(reinterpret_cast<std::uint32_t*>(&end), waiting, kWaitNs);
     if (end.load(std::memory_order_acquire) != EndState::kEnding ||
-        session.channel().is_closed.load(std::memory_order_acquire) != 0 ||
-        !vm::process_exists(session.settings().recorder_pid)) {
+        !wire::has_reader(session.channel())) {
       return;
     }
   }

@@ -1,8 +1,10 @@
 // The way from a function of the malloc family into the agent and out again.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 
+#include "agent/extent.h"
 #include "agent/sampled_blocks.h"
 #include "agent/thread_log.h"
 
@@ -16,6 +18,20 @@ inline void with_log(Apply&& apply) {
   t_is_inside = true;
   if (ThreadLog* const log = ThreadLog::current()) apply(*log);
   t_is_inside = false;
+}
+
+/// Whether the next sample is not in a block of so many bytes, which then count as passed. They are
+/// not given back if there is no such block in the end: the distances forget how far one has come.
+inline bool passes_sample(std::size_t bytes) {
+  if (bytes >= t_bytes_to_sample) return false;
+  t_bytes_to_sample -= bytes;
+  return true;
+}
+
+/// Whether a block's free is nobody's business, since the block was not recorded.
+inline bool is_free_unrecorded(const void* block) {
+  const SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  return sampled != nullptr && !sampled->may_hold(block);
 }
 
 /// What of an event is left to do once it has to be recorded. Not part of the callers, so that
@@ -35,8 +51,7 @@ inline void note_allocation(const void* block, std::size_t bytes, wire::CallKind
 }
 
 inline void note_free(const void* block, const Caller& caller) {
-  const SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
-  if (sampled != nullptr && !sampled->may_hold(block)) return;
+  if (is_free_unrecorded(block)) return;
   record_free(block, caller);
 }
 

@@ -56,12 +56,10 @@ void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Ca
   return moved;
 }
 
-}  // namespace
-}  // namespace mini::agent
+// These are jumped to by the function that the program called, and so their frame is in the place
+// of that one's.
 
-using namespace mini::agent;  // NOLINT: what follows has C's names
-
-MINI_EXPORT void* malloc(std::size_t size) {
+[[gnu::noinline]] void* record_malloc(std::size_t size) {
   const RealFunctions* const real = find_real_functions();
   if (real == nullptr) return start_block(size);
   void* const block = real->malloc(size);
@@ -69,29 +67,78 @@ MINI_EXPORT void* malloc(std::size_t size) {
   return block;
 }
 
-MINI_EXPORT void* calloc(std::size_t nmemb, std::size_t size) {
+[[gnu::noinline]] void* record_calloc(std::size_t count, std::size_t size) {
   const RealFunctions* const real = find_real_functions();
   std::size_t bytes = 0;
-  if (real == nullptr) return overflows(nmemb, size, &bytes) ? nullptr : start_block(bytes);
-  void* const block = real->calloc(nmemb, size);
-  note_allocation(block, nmemb * size, CallKind::kCalloc, capture_caller());
+  if (real == nullptr) return overflows(count, size, &bytes) ? nullptr : start_block(bytes);
+  void* const block = real->calloc(count, size);
+  note_allocation(block, count * size, CallKind::kCalloc, capture_caller());
   return block;
+}
+
+[[gnu::noinline]] void* record_realloc(void* block, std::size_t size) {
+  const RealFunctions* const real = find_real_functions();
+  if (real == nullptr) return start_block(size);
+  return resize(*real, block, size, capture_caller());
+}
+
+[[gnu::noinline]] void record_and_free(void* block) {
+  const RealFunctions* const real = find_real_functions();
+  if (real == nullptr) return;
+  __builtin_prefetch(block);  // what the allocator will look at
+  note_free(block, capture_caller());
+  real->free(block);
+}
+
+// A thread that still has the way of before does what was right then. Each way is right by itself.
+void set_ways(Ways& ways, const RealFunctions* real) {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  ways.malloc.store(real != nullptr ? real->malloc : record_malloc, kRelaxed);
+  ways.calloc.store(real != nullptr ? real->calloc : record_calloc, kRelaxed);
+  ways.realloc.store(real != nullptr ? real->realloc : record_realloc, kRelaxed);
+  ways.free.store(real != nullptr ? real->free : record_and_free, kRelaxed);
+}
+
+}  // namespace
+
+constinit Ways g_ways{record_malloc, record_calloc, record_realloc, record_and_free};
+constinit Ways g_sampled_ways{record_malloc, record_calloc, record_realloc, record_and_free};
+
+void set_extent(Extent extent) {
+  const RealFunctions* const real = find_real_functions();
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  set_ways(g_ways, extent == Extent::kNothing ? real : nullptr);
+  set_ways(g_sampled_ways, extent == Extent::kAll ? nullptr : real);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+}  // namespace mini::agent
+
+using namespace mini::agent;  // NOLINT: what follows has C's names
+
+MINI_EXPORT void* malloc(std::size_t size) {
+  const Ways& ways = passes_sample(size) ? g_sampled_ways : g_ways;
+  return ways.malloc.load(std::memory_order_relaxed)(size);
+}
+
+MINI_EXPORT void* calloc(std::size_t nmemb, std::size_t size) {
+  std::size_t bytes = 0;
+  const bool passes = !overflows(nmemb, size, &bytes) && passes_sample(bytes);
+  const Ways& ways = passes ? g_sampled_ways : g_ways;
+  return ways.calloc.load(std::memory_order_relaxed)(nmemb, size);
 }
 
 MINI_EXPORT void free(void* ptr) {
   if (is_start_block(ptr)) return;
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return;
-  __builtin_prefetch(ptr);  // what the allocator will look at
-  note_free(ptr, capture_caller());
-  real->free(ptr);
+  const Ways& ways = is_free_unrecorded(ptr) ? g_sampled_ways : g_ways;
+  return ways.free.load(std::memory_order_relaxed)(ptr);
 }
 
 MINI_EXPORT void* realloc(void* ptr, std::size_t size) {
   if (is_start_block(ptr)) return move_start_block(ptr, size);
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return start_block(size);
-  return resize(*real, ptr, size, capture_caller());
+  const bool passes = is_free_unrecorded(ptr) && passes_sample(size);
+  const Ways& ways = passes ? g_sampled_ways : g_ways;
+  return ways.realloc.load(std::memory_order_relaxed)(ptr, size);
 }
 
 MINI_EXPORT void* reallocarray(void* ptr, std::size_t nmemb, std::size_t size) {

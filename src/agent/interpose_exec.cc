@@ -1,96 +1,37 @@
 // A program that becomes another, or starts one, takes the agent along even where it clears or
-// replaces the environment.
+// replaces the environment; and tells of one that can have no agent.
 //
 // All of this may run in a child of vfork, on its parent's stack and in its parent's memory: it
 // allocates nothing and changes nothing, what is made is on the stack.
 #include <alloca.h>
 #include <cerrno>
 #include <cstdarg>
-#include <cstring>
+#include <cstdint>
+#include <fcntl.h>
 #include <spawn.h>
 #include <unistd.h>
 
+#include "agent/exec_environment.h"
 #include "agent/export.h"
+#include "agent/program_notice.h"
 #include "agent/real.h"
-#include "agent/session.h"
 
 namespace mini::agent {
 namespace {
 
-using Words = char* const*;
-
-constexpr char kPreload[] = "LD_PRELOAD=";
-constexpr std::size_t kPreloadBytes = sizeof kPreload - 1;
-constexpr std::size_t kChannelBytes = sizeof wire::kChannelVariable - 1;
-
-/// What an environment lacks.
-struct Missing {
-  std::size_t words = 0;          // of the environment
-  const char* preload = nullptr;  // its LD_PRELOAD's value, without the agent; null: none
-  bool agent = true;
-  bool channel = true;
-};
-
-bool is_channel(const char* word) {
-  return std::strncmp(word, wire::kChannelVariable, kChannelBytes) == 0 &&
-         word[kChannelBytes] == '=';
-}
-
-Missing look(Words environment, const char* agent) {
-  Missing missing;
-  for (; environment != nullptr && environment[missing.words] != nullptr; ++missing.words) {
-    const char* const word = environment[missing.words];
-    if (is_channel(word)) missing.channel = false;
-    if (std::strncmp(word, kPreload, kPreloadBytes) != 0) continue;
-    missing.preload = word + kPreloadBytes;
-    missing.agent = std::strstr(missing.preload, agent) == nullptr;
-  }
-  return missing;
-}
-
-/// The environment in `room`, which has two words more, with the two variables made in `text`.
-Words complete(Words environment, const Missing& missing, const Carried& carried, char** room,
-               char* text) {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < missing.words; ++i) {
-    if (missing.agent && std::strncmp(environment[i], kPreload, kPreloadBytes) == 0) continue;
-    room[count++] = environment[i];
-  }
-  if (missing.agent) {
-    room[count++] = text;
-    text = stpcpy(stpcpy(text, kPreload), carried.agent);
-    if (missing.preload != nullptr && *missing.preload != '\0') {
-      text = stpcpy(stpcpy(text, ":"), missing.preload);
-    }
-    ++text;
-  }
-  if (missing.channel) {
-    room[count++] = text;
-    stpcpy(stpcpy(stpcpy(text, wire::kChannelVariable), "="), carried.channel);
-  }
-  room[count] = nullptr;
-  return room;
-}
-
 // A limit for what is taken of the stack: beyond, the environment stays as it is.
 constexpr std::size_t kMostWords = 16384;
 
-std::size_t text_bytes(const Missing& missing, const Carried& carried) {
-  return kPreloadBytes + std::strlen(carried.agent) + 1 +
-         (missing.preload != nullptr ? std::strlen(missing.preload) : 0) + 1 + kChannelBytes + 1 +
-         std::strlen(carried.channel) + 1;
-}
-
-/// Calls `call(environment)` with one that leads to the recorder.
+/// Calls `call(environment)` with one that leads to the recorder, if there is one.
 template <typename Call>
 int with_environment(Words environment, Call&& call) {
-  const Carried carried = carried_environment();
-  if (carried.agent == nullptr) return call(environment);
-  const Missing missing = look(environment, carried.agent);
-  if ((!missing.agent && !missing.channel) || missing.words > kMostWords) return call(environment);
-  auto** const room = static_cast<char**>(alloca((missing.words + 3) * sizeof(char*)));
-  auto* const text = static_cast<char*>(alloca(text_bytes(missing, carried)));
-  return call(complete(environment, missing, carried, room, text));
+  const EnvironmentPlan plan = plan_environment(environment);
+  if (plan.change == EnvironmentPlan::Change::kNone || plan.words_count > kMostWords) {
+    return call(environment);
+  }
+  auto** const room = static_cast<char**>(alloca((plan.words_count + 3) * sizeof(char*)));
+  auto* const text = static_cast<char*>(alloca(variables_bytes(plan)));
+  return call(write_environment(environment, plan, room, text));
 }
 
 const RealFunctions* real_or_fail() {
@@ -99,18 +40,37 @@ const RealFunctions* real_or_fail() {
   return real;
 }
 
+/// Calls `call(environment)`, which becomes `program`, or fails.
+template <typename Call>
+int become(NextProgram program, Words environment, Call&& call) {
+  program.announce();
+  const int result = with_environment(environment, call);
+  program.take_back();
+  return result;
+}
+
 int become(const char* path, Words arguments, Words environment) {
   const RealFunctions* const real = real_or_fail();
   if (real == nullptr) return -1;
-  return with_environment(environment,
-                          [&](Words whole) { return real->execve(path, arguments, whole); });
+  return become(NextProgram(AT_FDCWD, path), environment,
+                [&](Words whole) { return real->execve(path, arguments, whole); });
 }
 
 int become_found(const char* file, Words arguments, Words environment) {
   const RealFunctions* const real = real_or_fail();
   if (real == nullptr) return -1;
-  return with_environment(environment,
-                          [&](Words whole) { return real->execvpe(file, arguments, whole); });
+  return become(NextProgram(file), environment,
+                [&](Words whole) { return real->execvpe(file, arguments, whole); });
+}
+
+/// The same of a program that is started as another process, by `call(pid, environment)`.
+template <typename Call>
+int start(const NextProgram& program, pid_t* pid, Words environment, Call&& call) {
+  pid_t child = 0;
+  pid_t* const place = pid != nullptr ? pid : &child;
+  const int result = with_environment(environment, [&](Words whole) { return call(place, whole); });
+  if (result == 0) program.tell_started(static_cast<std::uint32_t>(*place));
+  return result;
 }
 
 std::size_t count_arguments(std::va_list rest) {
@@ -181,14 +141,15 @@ MINI_EXPORT int execveat(int fd, const char* path, char* const* argv, char* cons
                          int flags) {
   const RealFunctions* const real = real_or_fail();
   if (real == nullptr || real->execveat == nullptr) return errno = ENOSYS, -1;
-  return with_environment(
-      envp, [&](Words whole) { return real->execveat(fd, path, argv, whole, flags); });
+  return become(NextProgram(fd, path), envp,
+                [&](Words whole) { return real->execveat(fd, path, argv, whole, flags); });
 }
 
 MINI_EXPORT int fexecve(int fd, char* const* argv, char* const* envp) {
   const RealFunctions* const real = real_or_fail();
   if (real == nullptr) return -1;
-  return with_environment(envp, [&](Words whole) { return real->fexecve(fd, argv, whole); });
+  return become(NextProgram(fd, ""), envp,
+                [&](Words whole) { return real->fexecve(fd, argv, whole); });
 }
 
 MINI_EXPORT int posix_spawn(pid_t* pid, const char* path,
@@ -196,8 +157,8 @@ MINI_EXPORT int posix_spawn(pid_t* pid, const char* path,
                             const posix_spawnattr_t* attrp, char* const* argv, char* const* envp) {
   const RealFunctions* const real = find_real_functions();
   if (real == nullptr) return ENOSYS;
-  return with_environment(envp, [&](Words whole) {
-    return real->posix_spawn(pid, path, file_actions, attrp, argv, whole);
+  return start(NextProgram(AT_FDCWD, path), pid, envp, [&](pid_t* child, Words whole) {
+    return real->posix_spawn(child, path, file_actions, attrp, argv, whole);
   });
 }
 
@@ -206,7 +167,7 @@ MINI_EXPORT int posix_spawnp(pid_t* pid, const char* file,
                              const posix_spawnattr_t* attrp, char* const* argv, char* const* envp) {
   const RealFunctions* const real = find_real_functions();
   if (real == nullptr) return ENOSYS;
-  return with_environment(envp, [&](Words whole) {
-    return real->posix_spawnp(pid, file, file_actions, attrp, argv, whole);
+  return start(NextProgram(file), pid, envp, [&](pid_t* child, Words whole) {
+    return real->posix_spawnp(child, file, file_actions, attrp, argv, whole);
   });
 }

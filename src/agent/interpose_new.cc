@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <new>
+#include <type_traits>
 
 #include "agent/export.h"
 #include "agent/guard.h"
@@ -20,33 +21,55 @@
 namespace mini::agent {
 namespace {
 
+using unwind::self::capture_caller;
 using wire::CallKind;
 
 using Nothrow = const std::nothrow_t&;
 using Alignment = std::align_val_t;
 
-/// A function by its mangled name (Itanium C++ ABI, §5.1).
-template <typename Result, typename... Arguments>
-class Operator {
+/// A function by its mangled name (Itanium C++ ABI, §5.1): where it is, and how to call it.
+class OperatorPlace {
  public:
-  explicit constexpr Operator(const char* name) : name_(name) {}
+  explicit constexpr OperatorPlace(const char* name) : name_(name) {}
 
-  using Function = Result(Arguments...);
-
-  /// Null where no library of the program has it.
-  Function* find() {
-    void* const known = function_.load(std::memory_order_acquire);
-    return reinterpret_cast<Function*>(known != nullptr ? known : look_up());
-  }
   /// Whether it comes with the allocator. REQUIRES: find() found it.
   bool is_allocators() const { return is_allocators_.load(std::memory_order_relaxed); }
+  void take(void* (*find)(const char* name)) {
+    if (void* const found = find(name_)) set(found, true);
+  }
+
+ protected:
+  void* place() {
+    void* const known = function_.load(std::memory_order_acquire);
+    return known != nullptr ? known : look_up();
+  }
+  void* passed_on_place() const { return passed_on_.load(std::memory_order_relaxed); }
 
  private:
   void* look_up();
+  void set(void* function, bool is_allocators) {
+    is_allocators_.store(is_allocators, std::memory_order_relaxed);
+    passed_on_.store(is_allocators ? nullptr : function, std::memory_order_relaxed);
+    function_.store(function, std::memory_order_release);
+  }
 
   const char* name_;
   std::atomic<void*> function_{nullptr};
+  std::atomic<void*> passed_on_{nullptr};
   std::atomic<bool> is_allocators_{false};
+};
+
+template <typename Result, typename... Arguments>
+class Operator : public OperatorPlace {
+ public:
+  using OperatorPlace::OperatorPlace;
+  using Function = Result(Arguments...);
+
+  /// Null where no library of the program has it.
+  Function* find() { return reinterpret_cast<Function*>(place()); }
+  /// The same where it calls malloc and free, and so may simply be called; null where that is not
+  /// known.
+  Function* passed_on() const { return reinterpret_cast<Function*>(passed_on_place()); }
 };
 
 /// What a plug-in in C++ was loaded with, into a program in C, is not in the order of libraries.
@@ -59,8 +82,7 @@ void* find_in_cxx_library(const char* name) {
   return nullptr;
 }
 
-template <typename Result, typename... Arguments>
-void* Operator<Result, Arguments...>::look_up() {
+void* OperatorPlace::look_up() {
   const RealFunctions* const real = find_real_functions();
   const bool was_inside = t_is_inside;
   t_is_inside = true;  // what looking up allocates is not the program's
@@ -69,40 +91,59 @@ void* Operator<Result, Arguments...>::look_up() {
   t_is_inside = was_inside;
   if (found == nullptr || real == nullptr) return found;
   const std::uintptr_t library = library_of(found);
-  is_allocators_.store(
-      library != 0 && library == library_of(reinterpret_cast<const void*>(real->malloc)),
-      std::memory_order_relaxed);
-  function_.store(found, std::memory_order_release);
+  set(found, library != 0 && library == library_of(reinterpret_cast<const void*>(real->malloc)));
   return found;
 }
 
-constinit Operator<void*, std::size_t> g_new("_Znwm");
-constinit Operator<void*, std::size_t> g_new_array("_Znam");
-constinit Operator<void*, std::size_t, Nothrow> g_new_nothrow("_ZnwmRKSt9nothrow_t");
-constinit Operator<void*, std::size_t, Nothrow> g_new_array_nothrow("_ZnamRKSt9nothrow_t");
-constinit Operator<void*, std::size_t, Alignment> g_new_aligned("_ZnwmSt11align_val_t");
-constinit Operator<void*, std::size_t, Alignment> g_new_array_aligned("_ZnamSt11align_val_t");
-constinit Operator<void*, std::size_t, Alignment, Nothrow> g_new_aligned_nothrow(
-    "_ZnwmSt11align_val_tRKSt9nothrow_t");
-constinit Operator<void*, std::size_t, Alignment, Nothrow> g_new_array_aligned_nothrow(
-    "_ZnamSt11align_val_tRKSt9nothrow_t");
+template <typename... Rest>
+using New = Operator<void*, std::size_t, Rest...>;
+template <typename... Rest>
+using Delete = Operator<void, void*, Rest...>;
 
-constinit Operator<void, void*> g_delete("_ZdlPv");
-constinit Operator<void, void*> g_delete_array("_ZdaPv");
-constinit Operator<void, void*, std::size_t> g_delete_sized("_ZdlPvm");
-constinit Operator<void, void*, std::size_t> g_delete_array_sized("_ZdaPvm");
-constinit Operator<void, void*, Nothrow> g_delete_nothrow("_ZdlPvRKSt9nothrow_t");
-constinit Operator<void, void*, Nothrow> g_delete_array_nothrow("_ZdaPvRKSt9nothrow_t");
-constinit Operator<void, void*, Alignment> g_delete_aligned("_ZdlPvSt11align_val_t");
-constinit Operator<void, void*, Alignment> g_delete_array_aligned("_ZdaPvSt11align_val_t");
-constinit Operator<void, void*, std::size_t, Alignment> g_delete_sized_aligned(
-    "_ZdlPvmSt11align_val_t");
-constinit Operator<void, void*, std::size_t, Alignment> g_delete_array_sized_aligned(
-    "_ZdaPvmSt11align_val_t");
-constinit Operator<void, void*, Alignment, Nothrow> g_delete_aligned_nothrow(
+constinit New<> g_new("_Znwm");
+constinit New<> g_new_array("_Znam");
+constinit New<Nothrow> g_new_nothrow("_ZnwmRKSt9nothrow_t");
+constinit New<Nothrow> g_new_array_nothrow("_ZnamRKSt9nothrow_t");
+constinit New<Alignment> g_new_aligned("_ZnwmSt11align_val_t");
+constinit New<Alignment> g_new_array_aligned("_ZnamSt11align_val_t");
+constinit New<Alignment, Nothrow> g_new_aligned_nothrow("_ZnwmSt11align_val_tRKSt9nothrow_t");
+constinit New<Alignment, Nothrow> g_new_array_aligned_nothrow("_ZnamSt11align_val_tRKSt9nothrow_t");
+
+constinit Delete<> g_delete("_ZdlPv");
+constinit Delete<> g_delete_array("_ZdaPv");
+constinit Delete<std::size_t> g_delete_sized("_ZdlPvm");
+constinit Delete<std::size_t> g_delete_array_sized("_ZdaPvm");
+constinit Delete<Nothrow> g_delete_nothrow("_ZdlPvRKSt9nothrow_t");
+constinit Delete<Nothrow> g_delete_array_nothrow("_ZdaPvRKSt9nothrow_t");
+constinit Delete<Alignment> g_delete_aligned("_ZdlPvSt11align_val_t");
+constinit Delete<Alignment> g_delete_array_aligned("_ZdaPvSt11align_val_t");
+constinit Delete<std::size_t, Alignment> g_delete_sized_aligned("_ZdlPvmSt11align_val_t");
+constinit Delete<std::size_t, Alignment> g_delete_array_sized_aligned("_ZdaPvmSt11align_val_t");
+constinit Delete<Alignment, Nothrow> g_delete_aligned_nothrow(
     "_ZdlPvSt11align_val_tRKSt9nothrow_t");
-constinit Operator<void, void*, Alignment, Nothrow> g_delete_array_aligned_nothrow(
+constinit Delete<Alignment, Nothrow> g_delete_array_aligned_nothrow(
     "_ZdaPvSt11align_val_tRKSt9nothrow_t");
+
+OperatorPlace* const kOperators[] = {&g_new,
+                                     &g_new_array,
+                                     &g_new_nothrow,
+                                     &g_new_array_nothrow,
+                                     &g_new_aligned,
+                                     &g_new_array_aligned,
+                                     &g_new_aligned_nothrow,
+                                     &g_new_array_aligned_nothrow,
+                                     &g_delete,
+                                     &g_delete_array,
+                                     &g_delete_sized,
+                                     &g_delete_array_sized,
+                                     &g_delete_nothrow,
+                                     &g_delete_array_nothrow,
+                                     &g_delete_aligned,
+                                     &g_delete_array_aligned,
+                                     &g_delete_sized_aligned,
+                                     &g_delete_array_sized_aligned,
+                                     &g_delete_aligned_nothrow,
+                                     &g_delete_array_aligned_nothrow};
 
 // Of a program that has new and delete in no library that we know: theirs was hidden in one.
 template <typename... Rest>
@@ -116,19 +157,6 @@ void* new_without_library(std::size_t bytes, bool may_fail, Alignment alignment,
                           const Rest&... /*nothrow*/) {
   void* const block = aligned_alloc(static_cast<std::size_t>(alignment), bytes);
   if (block == nullptr && !may_fail) std::abort();
-  return block;
-}
-
-/// As capture_caller() in the function whose frame this is, but only where it is asked for: what
-/// passes a call on has nothing to keep then.
-Caller caller_of(const void* frame) {
-  const auto* const words = static_cast<const std::uintptr_t*>(frame);
-  return {words[1], reinterpret_cast<std::uintptr_t>(words + 2), words[0]};
-}
-
-/// Here the frame that was spoken of is still there: what comes before is a call, not a jump.
-[[gnu::always_inline]] inline void* end_frame(void* block) {
-  asm volatile("" : "+r"(block));
   return block;
 }
 
@@ -147,66 +175,95 @@ auto call_inside(Function* function, const Arguments&... arguments) {
 /// `nothrow` makes the block. Only where it cannot, `real` tries again, and throws: no exception
 /// may come out of call_inside().
 template <typename Real, typename NothrowReal, typename... Rest>
-[[gnu::noinline]] void* record_new(Real* real, NothrowReal* nothrow, const void* frame,
+[[gnu::noinline]] void* record_new(Real* real, NothrowReal* nothrow, const Caller& caller,
                                    std::size_t bytes, Rest... rest) {
   const std::nothrow_t any{};
   void* block = nullptr;
   if (nothrow != nullptr) block = call_inside(nothrow, bytes, rest..., any);
   if (block == nullptr) block = real(bytes, rest...);
-  note_allocation(block, bytes, CallKind::kNew, caller_of(frame));
+  note_allocation(block, bytes, CallKind::kNew, caller);
   return block;
 }
 
 template <typename Real, typename... Rest>
-[[gnu::noinline]] void* record_nothrow(Real* real, const void* frame, std::size_t bytes,
+[[gnu::noinline]] void* record_nothrow(Real* real, const Caller& caller, std::size_t bytes,
                                        Rest... rest) {
   void* const block = call_inside(real, bytes, rest...);
-  note_allocation(block, bytes, CallKind::kNew, caller_of(frame));
+  note_allocation(block, bytes, CallKind::kNew, caller);
   return block;
 }
 
 template <typename Real, typename... Rest>
-[[gnu::noinline]] void record_delete(Real* real, const void* frame, void* block, Rest... rest) {
-  note_free(block, caller_of(frame));
+[[gnu::noinline]] void record_delete(Real* real, const Caller& caller, void* block, Rest... rest) {
+  note_free(block, caller);
   call_inside(real, block, rest...);
 }
 
-// These are part of the functions below, so that what they end with is a jump.
+// These are jumped to by the function that the program called, and so their frame is in the place
+// of that one's; and they end with a jump themselves where they record nothing. What they take is
+// what the operator takes: a copy would have to be there until it is back.
 
-template <typename Real, typename NothrowReal, typename... Rest>
-[[gnu::always_inline]] inline void* allocate(Real& op, NothrowReal& nothrow, const void* frame,
-                                             std::size_t bytes, Rest... rest) {
+template <typename... Rest>
+[[gnu::noinline]] void* find_and_allocate(New<Rest...>& op, New<Rest..., Nothrow>& nothrow,
+                                          std::size_t bytes, std::type_identity_t<Rest>... rest) {
   auto* const real = op.find();
   if (real == nullptr) return new_without_library(bytes, false, rest...);
   if (op.is_allocators() && !t_is_inside) {
-    return end_frame(record_new(real, nothrow.find(), frame, bytes, rest...));
+    return record_new(real, nothrow.find(), capture_caller(), bytes, rest...);
   }
   return real(bytes, rest...);
 }
 
-template <typename Real, typename... Rest>
-[[gnu::always_inline]] inline void* try_to_allocate(Real& op, const void* frame, std::size_t bytes,
-                                                    Rest... rest) {
+template <typename... Rest>
+[[gnu::noinline]] void* find_and_try(New<Rest...>& op, std::size_t bytes,
+                                     std::type_identity_t<Rest>... rest) {
   auto* const real = op.find();
   if (real == nullptr) return new_without_library(bytes, true, rest...);
-  if (op.is_allocators() && !t_is_inside)
-    return end_frame(record_nothrow(real, frame, bytes, rest...));
+  if (op.is_allocators() && !t_is_inside) {
+    return record_nothrow(real, capture_caller(), bytes, rest...);
+  }
   return real(bytes, rest...);
 }
 
-template <typename Real, typename... Rest>
-[[gnu::always_inline]] inline void release(Real& op, const void* frame, void* block, Rest... rest) {
+template <typename... Rest>
+[[gnu::noinline]] void find_and_release(Delete<Rest...>& op, void* block,
+                                        std::type_identity_t<Rest>... rest) {
   auto* const real = op.find();
   if (real == nullptr) return free(block);
   if (op.is_allocators() && !t_is_inside) {
-    record_delete(real, frame, block, rest...);
-    end_frame(nullptr);
-    return;
+    return record_delete(real, capture_caller(), block, rest...);
   }
   return real(block, rest...);
 }
 
+template <typename... Rest>
+[[gnu::always_inline]] inline void* allocate(New<Rest...>& op, New<Rest..., Nothrow>& nothrow,
+                                             std::size_t bytes,
+                                             std::type_identity_t<Rest>... rest) {
+  if (auto* const pass = op.passed_on()) return pass(bytes, rest...);
+  return find_and_allocate<Rest...>(op, nothrow, bytes, rest...);
+}
+
+template <typename... Rest>
+[[gnu::always_inline]] inline void* try_to_allocate(New<Rest...>& op, std::size_t bytes,
+                                                    std::type_identity_t<Rest>... rest) {
+  if (auto* const pass = op.passed_on()) return pass(bytes, rest...);
+  return find_and_try<Rest...>(op, bytes, rest...);
+}
+
+template <typename... Rest>
+[[gnu::always_inline]] inline void release(Delete<Rest...>& op, void* block,
+                                           std::type_identity_t<Rest>... rest) {
+  if (auto* const pass = op.passed_on()) return pass(block, rest...);
+  return find_and_release<Rest...>(op, block, rest...);
+}
+
 }  // namespace
+
+void take_real_operators(void* (*find)(const char* name)) {
+  for (OperatorPlace* const one : kOperators) one->take(find);
+}
+
 }  // namespace mini::agent
 
 // What these are: src/agent/exports.map.
@@ -215,77 +272,69 @@ template <typename Real, typename... Rest>
 namespace agent = mini::agent;
 
 MINI_OPERATOR void* operator new(std::size_t size) {
-  return agent::allocate(agent::g_new, agent::g_new_nothrow, __builtin_frame_address(0), size);
+  return agent::allocate(agent::g_new, agent::g_new_nothrow, size);
 }
 MINI_OPERATOR void* operator new(std::size_t size, const std::nothrow_t& nothrow) noexcept {
-  return agent::try_to_allocate(agent::g_new_nothrow, __builtin_frame_address(0), size, nothrow);
+  return agent::try_to_allocate(agent::g_new_nothrow, size, nothrow);
 }
 MINI_OPERATOR void* operator new(std::size_t size, std::align_val_t alignment) {
-  return agent::allocate(agent::g_new_aligned, agent::g_new_aligned_nothrow,
-                         __builtin_frame_address(0), size, alignment);
+  return agent::allocate(agent::g_new_aligned, agent::g_new_aligned_nothrow, size, alignment);
 }
 MINI_OPERATOR void* operator new(std::size_t size, std::align_val_t alignment,
                                  const std::nothrow_t& nothrow) noexcept {
-  return agent::try_to_allocate(agent::g_new_aligned_nothrow, __builtin_frame_address(0), size,
-                                alignment, nothrow);
+  return agent::try_to_allocate(agent::g_new_aligned_nothrow, size, alignment, nothrow);
 }
 MINI_OPERATOR void* operator new[](std::size_t size) {
-  return agent::allocate(agent::g_new_array, agent::g_new_array_nothrow, __builtin_frame_address(0),
-                         size);
+  return agent::allocate(agent::g_new_array, agent::g_new_array_nothrow, size);
 }
 MINI_OPERATOR void* operator new[](std::size_t size, const std::nothrow_t& nothrow) noexcept {
-  return agent::try_to_allocate(agent::g_new_array_nothrow, __builtin_frame_address(0), size,
-                                nothrow);
+  return agent::try_to_allocate(agent::g_new_array_nothrow, size, nothrow);
 }
 MINI_OPERATOR void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return agent::allocate(agent::g_new_array_aligned, agent::g_new_array_aligned_nothrow,
-                         __builtin_frame_address(0), size, alignment);
+  return agent::allocate(agent::g_new_array_aligned, agent::g_new_array_aligned_nothrow, size,
+                         alignment);
 }
 MINI_OPERATOR void* operator new[](std::size_t size, std::align_val_t alignment,
                                    const std::nothrow_t& nothrow) noexcept {
-  return agent::try_to_allocate(agent::g_new_array_aligned_nothrow, __builtin_frame_address(0),
-                                size, alignment, nothrow);
+  return agent::try_to_allocate(agent::g_new_array_aligned_nothrow, size, alignment, nothrow);
 }
 MINI_OPERATOR void operator delete(void* ptr) noexcept {
-  agent::release(agent::g_delete, __builtin_frame_address(0), ptr);
+  agent::release(agent::g_delete, ptr);
 }
 MINI_OPERATOR void operator delete(void* ptr, std::size_t size) noexcept {
-  agent::release(agent::g_delete_sized, __builtin_frame_address(0), ptr, size);
+  agent::release(agent::g_delete_sized, ptr, size);
 }
 MINI_OPERATOR void operator delete(void* ptr, const std::nothrow_t& nothrow) noexcept {
-  agent::release(agent::g_delete_nothrow, __builtin_frame_address(0), ptr, nothrow);
+  agent::release(agent::g_delete_nothrow, ptr, nothrow);
 }
 MINI_OPERATOR void operator delete(void* ptr, std::align_val_t alignment) noexcept {
-  agent::release(agent::g_delete_aligned, __builtin_frame_address(0), ptr, alignment);
+  agent::release(agent::g_delete_aligned, ptr, alignment);
 }
 MINI_OPERATOR void operator delete(void* ptr, std::size_t size,
                                    std::align_val_t alignment) noexcept {
-  agent::release(agent::g_delete_sized_aligned, __builtin_frame_address(0), ptr, size, alignment);
+  agent::release(agent::g_delete_sized_aligned, ptr, size, alignment);
 }
 MINI_OPERATOR void operator delete(void* ptr, std::align_val_t alignment,
                                    const std::nothrow_t& nothrow) noexcept {
-  agent::release(agent::g_delete_aligned_nothrow, __builtin_frame_address(0), ptr, alignment,
-                 nothrow);
+  agent::release(agent::g_delete_aligned_nothrow, ptr, alignment, nothrow);
 }
 MINI_OPERATOR void operator delete[](void* ptr) noexcept {
-  agent::release(agent::g_delete_array, __builtin_frame_address(0), ptr);
+  agent::release(agent::g_delete_array, ptr);
 }
 MINI_OPERATOR void operator delete[](void* ptr, std::size_t size) noexcept {
-  agent::release(agent::g_delete_array_sized, __builtin_frame_address(0), ptr, size);
+  agent::release(agent::g_delete_array_sized, ptr, size);
 }
 MINI_OPERATOR void operator delete[](void* ptr, const std::nothrow_t& nothrow) noexcept {
-  agent::release(agent::g_delete_array_nothrow, __builtin_frame_address(0), ptr, nothrow);
+  agent::release(agent::g_delete_array_nothrow, ptr, nothrow);
 }
 MINI_OPERATOR void operator delete[](void* ptr, std::align_val_t alignment) noexcept {
-  agent::release(agent::g_delete_array_aligned, __builtin_frame_address(0), ptr, alignment);
+  agent::release(agent::g_delete_array_aligned, ptr, alignment);
 }
 MINI_OPERATOR void operator delete[](void* ptr, std::size_t size,
                                      std::align_val_t alignment) noexcept {
-  agent::release(agent::g_delete_array_sized_aligned, __builtin_frame_address(0), ptr, size,
-                 alignment);
+  agent::release(agent::g_delete_array_sized_aligned, ptr, size, alignment);
 }
 MINI_OPERATOR void operator delete[](void* ptr, std::align_val_t alignment,
                                      const std::nothrow_t& nothrow) noexcept {
-  agent::release(agent::g_delete_array_aligned_nothrow, __builtin_frame_address(0), ptr, alignment,
-                 nothrow);
+  agent::release(agent::g_delete_array_aligned_nothrow, ptr, alignment, nothrow);
 }

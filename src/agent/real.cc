@@ -73,6 +73,8 @@ void take_real_functions(void* (*find)(const char* name)) {
       {"fexecve", place_of(g_real.fexecve)},
       {"posix_spawn", place_of(g_real.posix_spawn)},
       {"posix_spawnp", place_of(g_real.posix_spawnp)},
+      {"system", place_of(g_real.system)},
+      {"popen", place_of(g_real.popen)},
   };
   for (const Name& name : names) *name.place = find(name.name);
   g_real_functions.store(&g_real, std::memory_order_release);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <spawn.h>
 
 namespace mini::agent {
@@ -38,6 +39,8 @@ struct RealFunctions {
   int (*fexecve)(int, char* const*, char* const*);
   SpawnFunction* posix_spawn;
   SpawnFunction* posix_spawnp;
+  int (*system)(const char*);
+  std::FILE* (*popen)(const char*, const char*);
 };
 
 /// Null until they are found.
@@ -63,6 +66,8 @@ extern std::byte g_start_memory[kStartBytes];
 
 /// Takes them from whoever knows better than the order of libraries; find() may give null.
 void take_real_functions(void* (*find)(const char* name));
+/// The same of operator new and delete; REQUIRES: those that it gives come with the real malloc.
+void take_real_operators(void* (*find)(const char* name));
 
 /// A block from memory of the agent's own, zero-filled and aligned to 16, for those who allocate
 /// before there is an allocator; null where it is used up.

@@ -5,9 +5,12 @@
 #include <cstring>
 #include <unistd.h>
 
+#include "agent/door.h"
+#include "agent/guard.h"
 #include "agent/sampled_blocks.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
+#include "unwind/self/loader_index.h"
 #include "wire/attach.h"
 
 namespace mini::agent {
@@ -18,6 +21,7 @@ namespace vm = kernel::vm;
 constinit std::atomic<Session*> g_session{nullptr};
 constinit char g_channel_path[wire::kMostChannelPathBytes] = {};
 constinit char g_agent_path[wire::kMostAgentPathBytes] = {};
+constinit std::atomic<wire::Channel*> g_channel{nullptr};  // a child of fork has it too
 constinit std::atomic<bool> g_has_begun{false};    // this process, or the one that it is a copy of
 constinit std::atomic<std::uint64_t> g_origin{0};  // of a child: [ slot + 1: 32 ][ fork: 32 ]
 constinit std::atomic<bool> g_is_watched{true};    // false: there is no channel for this program
@@ -32,6 +36,16 @@ bool make_sampled_blocks() {
   void* const memory = vm::map_wiped_on_fork(sizeof(SampledBlocks));
   g_sampled_blocks.store(static_cast<SampledBlocks*>(memory), std::memory_order_release);
   return memory != nullptr;
+}
+
+// As the loader has it: what led to a recorder that is gone is taken from environments by it.
+void take_own_path() {
+  unwind::self::LoaderObject own;
+  const auto answer =
+      unwind::self::ask_loader_index(reinterpret_cast<std::uintptr_t>(&take_own_path), &own);
+  if (answer != unwind::self::LoaderAnswer::kModule) return;
+  const std::size_t bytes = std::strlen(own.path) + 1;
+  if (bytes <= sizeof g_agent_path) std::memcpy(&g_agent_path[0], own.path, bytes);
 }
 
 // False where the environment is not there yet.
@@ -56,9 +70,33 @@ bool find_channel_path() {
 
 constinit std::atomic<SampledBlocks*> g_sampled_blocks{nullptr};
 
+// The channel has the name that it is opened by only as long as its recorder lives.
 Carried carried_environment() {
   if (g_agent_path[0] == '\0') return {};
-  return {.agent = &g_agent_path[0], .channel = &g_channel_path[0]};
+  const Session* const session = g_session.load(std::memory_order_acquire);
+  const bool is_lost = session != nullptr && session->has_lost_recorder();
+  Carried carried{.agent = &g_agent_path[0], .own_channel = &g_channel_path[0]};
+  wire::Channel* const channel = is_lost ? nullptr : read_channel();
+  if (channel == nullptr) return carried;
+  carried.has_recorder = find_door(*channel, &g_channel_path[0], carried.user_channel) &&
+                         vm::will_read(&g_agent_path[0]);
+  carried.is_out_of_reach = !carried.has_recorder;
+  return carried;
+}
+
+wire::Channel* read_channel() {
+  wire::Channel* const channel = g_channel.load(std::memory_order_acquire);
+  return channel != nullptr && wire::has_reader(*channel) ? channel : nullptr;
+}
+
+void ring_doorbell(wire::Channel& channel) {
+  channel.doorbell.fetch_add(1, std::memory_order_release);
+  // One wakes it: until it runs it is asleep to all who ring meanwhile, and a wake is a system
+  // call.
+  if (channel.is_asleep.load(std::memory_order_acquire) != 0 &&
+      channel.is_asleep.exchange(0, std::memory_order_acq_rel) != 0) {
+    vm::wake_shared(word_of(channel.doorbell));
+  }
 }
 
 Session* Session::current() {
@@ -89,15 +127,24 @@ bool Session::renew(const char* path) {
   g_sampled_blocks.store(nullptr,
                          std::memory_order_release);  // its blocks are not this recording's
   g_origin.store(0, std::memory_order_relaxed);
+  g_channel.store(nullptr, std::memory_order_relaxed);
   g_session.store(fresh, std::memory_order_release);
   if (before != nullptr) before->close();
   return true;
 }
 
+Extent Session::extent() const {
+  return settings_.sample_bytes != 0 ? Extent::kSample : Extent::kAll;
+}
+
+bool Session::has_lost_recorder() const {
+  const State state = state_.load(std::memory_order_acquire);
+  const bool is_mapped = state == State::kReady || (state == State::kClosed && channel_ != nullptr);
+  return is_mapped && !wire::has_reader(*channel_);
+}
+
 bool Session::is_read() const {
-  return state_.load(std::memory_order_acquire) == State::kReady &&
-         channel_->is_closed.load(std::memory_order_acquire) == 0 &&
-         vm::process_exists(settings_.recorder_pid);
+  return state_.load(std::memory_order_acquire) == State::kReady && wire::has_reader(*channel_);
 }
 
 Session* Session::if_connected() {
@@ -111,6 +158,7 @@ bool Session::connect() {
   if (state_.compare_exchange_strong(state, State::kConnecting, std::memory_order_acquire)) {
     state = open() ? State::kReady : State::kClosed;
     state_.store(state, std::memory_order_release);
+    if (state == State::kClosed) stop_recording();
   }
   while (state == State::kConnecting) {
     vm::yield();
@@ -119,19 +167,32 @@ bool Session::connect() {
   return state == State::kReady;
 }
 
+// A process that is another user by now, or in another root directory, may not open the channel by
+// its path any more: what it has inherited leads there too.
 bool Session::open() {
-  channel_ = static_cast<wire::Channel*>(vm::map_shared(g_channel_path, 0, wire::kChannelBytes));
-  if (channel_ == nullptr) return false;
-  settings_ = channel_->settings;
-  if (channel_->magic != wire::kMagic || channel_->is_closed.load(std::memory_order_acquire) != 0) {
+  wire::Channel* const inherited = g_channel.load(std::memory_order_acquire);
+  channel_ =
+      inherited != nullptr
+          ? inherited
+          : static_cast<wire::Channel*>(vm::map_inherited(g_channel_path, 0, wire::kChannelBytes));
+  if (channel_ == nullptr) {
+    take_own_path();
     return false;
   }
+  settings_ = channel_->settings;
+  if (channel_->magic != wire::kMagic || !wire::has_reader(*channel_)) return false;
+  g_channel.store(channel_, std::memory_order_release);
   std::memcpy(&g_agent_path[0], &channel_->agent_path[0], sizeof g_agent_path - 1);
+  set_extent(extent());
   if (settings_.sample_bytes != 0 && !make_sampled_blocks()) return false;
   const std::uint32_t number = channel_->slots_taken.fetch_add(1, std::memory_order_relaxed);
   if (number >= wire::kSlots) return false;
   slot_.begin = static_cast<std::byte*>(
       vm::map_shared(g_channel_path, wire::slot_offset(number), wire::kSlotBytes));
+  if (slot_.begin == nullptr) {
+    slot_.begin = static_cast<std::byte*>(
+        vm::map_more(channel_, wire::slot_offset(number), wire::kSlotBytes));
+  }
   if (slot_.begin == nullptr) return false;
   wire::Slot& slot = slot_.slot();
   slot.pid = vm::process_id();
@@ -147,7 +208,6 @@ bool Session::open() {
       static_cast<std::uint32_t>(vm::executable_path(&slot.executable[0], sizeof slot.executable));
   slot.command_bytes =
       static_cast<std::uint32_t>(vm::command_line(&slot.command[0], sizeof slot.command));
-  slot.nodes_taken.store(1, std::memory_order_relaxed);  // 0 is none
   slot.state.store(wire::SlotState::kReady, std::memory_order_release);
   ring_doorbell();
   return true;
@@ -167,6 +227,18 @@ void Session::close() {
   if (before == State::kReady) vm::discard_shared(slot_.begin, wire::kSlotBytes);
 }
 
+void Session::lose_recorder() {
+  close();
+  stop_recording();
+}
+
+// Another recording may have begun meanwhile, and have set its extent before this one did.
+void Session::stop_recording() {
+  set_extent(Extent::kNothing);
+  if (g_session.load(std::memory_order_acquire) == this) return;
+  if (const Session* const other = current()) set_extent(other->extent());
+}
+
 bool Session::take_ring(std::uint32_t* ring) {
   wire::Slot& slot = slot_.slot();
   const auto take = [&](std::uint32_t number) {
@@ -176,6 +248,7 @@ bool Session::take_ring(std::uint32_t* ring) {
                                                             std::memory_order_acquire);
   };
   const std::uint32_t taken = slot.rings_taken.load(std::memory_order_relaxed);
+  if (*ring < taken && *ring < wire::kRings && take(*ring)) return true;
   for (std::uint32_t i = 0; i < taken && i < wire::kRings; ++i) {
     if (take(i)) return true;
   }
@@ -187,23 +260,6 @@ bool Session::take_ring(std::uint32_t* ring) {
   }
   slot.rings_taken.store(wire::kRings, std::memory_order_relaxed);
   return false;
-}
-
-std::uint32_t Session::take_nodes(std::uint32_t count) {
-  std::atomic<std::uint32_t>& taken = slot_.slot().nodes_taken;
-  if (taken.load(std::memory_order_relaxed) > wire::kNodes - count) return 0;
-  const std::uint32_t first = taken.fetch_add(count, std::memory_order_relaxed);
-  return first <= wire::kNodes - count ? first : 0;
-}
-
-void Session::ring_doorbell() {
-  channel_->doorbell.fetch_add(1, std::memory_order_release);
-  // One wakes it: until it runs it is asleep to all who ring meanwhile, and a wake is a system
-  // call.
-  if (channel_->is_asleep.load(std::memory_order_acquire) != 0 &&
-      channel_->is_asleep.exchange(0, std::memory_order_acq_rel) != 0) {
-    vm::wake_shared(word_of(channel_->doorbell));
-  }
 }
 
 bool Session::was_told(std::uintptr_t module) const {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "agent/extent.h"
 #include "agent/page_owners.h"
 #include "wire/channel.h"
 
@@ -16,12 +17,26 @@ class ThreadLog;
 extern constinit std::atomic<SampledBlocks*> g_sampled_blocks;
 
 /// What a program that this one becomes or starts has to find in its environment. Null where nobody
-/// records. Not wiped by a fork: a child that becomes another at once needs no session.
+/// recorded this one. Not wiped by a fork: a child that becomes another at once needs no session.
 struct Carried {
-  const char* agent = nullptr;    // path of this library
-  const char* channel = nullptr;  // value of kChannelVariable
+  const char* agent = nullptr;        // path of this library
+  const char* own_channel = nullptr;  // by which this process found the channel
+  bool has_recorder = false;          // false: it is gone, reads no more, or is out of reach
+  bool is_out_of_reach = false;       // there is one, whom programs of this user cannot tell
+  char user_channel[wire::kMostDoorPathBytes] = {};  // where has_recorder: the variable's value
+
+  /// What the variable is to be, or was.
+  const char* channel() const { return has_recorder ? &user_channel[0] : own_channel; }
 };
 Carried carried_environment();
+
+/// The channel, also of a child of fork or vfork that has told of nothing so far; null where nobody
+/// reads it.
+wire::Channel* read_channel();
+/// Wakes the recorder, if it sleeps.
+void ring_doorbell(wire::Channel& channel);
+/// How long the program is kept waiting for the recorder at the most: for room, a place, an answer.
+inline constexpr std::uint64_t kMostWaitNs = 2'000'000'000;
 
 /// One in a process, in memory that a fork wipes: a child finds it as it was before anything was
 /// done, and gets a slot of its own. Thread-safe.
@@ -36,24 +51,23 @@ class Session {
   static bool renew(const char* path);
   /// The same, but begins nothing: null where this process told of nothing so far.
   static Session* if_connected();
-  /// Goes quiet for good: nobody reads any more.
-  void close();
+  /// Nobody reads any more: from here on calls go straight to the real functions.
+  void lose_recorder();
 
   const wire::Settings& settings() const { return settings_; }
   wire::Channel& channel() const { return *channel_; }
   wire::SlotView slot() const { return slot_; }
   PageOwners& page_owners() { return page_owners_; }
 
-  /// A ring that is this thread's from now on; false where all are taken.
+  /// A ring that is this thread's from now on, the one that `ring` says if it is free; false where
+  /// all are taken.
   bool take_ring(std::uint32_t* ring);
-  /// The first of `count` nodes that are the caller's to fill in; 0 where there are no more.
-  std::uint32_t take_nodes(std::uint32_t count);
   /// A number for the fork that is about to be made, which the child finds as its origin. 0 where
   /// this process has told of nothing so far: then its own origin is its child's.
   std::uint32_t begin_fork();
   void count_lost_event() { slot_.slot().lost_events.fetch_add(1, std::memory_order_relaxed); }
   /// Wakes the recorder, if it sleeps.
-  void ring_doorbell();
+  void ring_doorbell() { agent::ring_doorbell(*channel_); }
 
   /// Modules that the recorder has been told of, by where they begin.
   bool was_told(std::uintptr_t module) const;
@@ -82,7 +96,12 @@ class Session {
 
   bool connect();
   bool open();
+  void close();
+  void stop_recording();
+  Extent extent() const;
   bool is_read() const;
+  bool has_lost_recorder() const;
+  friend Carried carried_environment();
 
   std::atomic<State> state_;
   wire::Channel* channel_;

@@ -1,89 +1,102 @@
-// Which stacks a thread has told the recorder of: (all of its return addresses) -> node.
+// Which stacks a thread has told the recorder of: (all of its return addresses) -> its number.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
-#include "wire/channel.h"
+#include "wire/record.h"
 
 namespace mini::agent {
 
 /// One thread's. Zero-filled memory is an empty index, so one that was wiped by a fork is empty.
 ///
-///  I1  slots are a power of two, at most half of them in use, so at most 2 * kNodes = 2^24
-///  I2  a slot is [ tag: 40 ][ node: 24 ], 0 where it is free; the tag is the hash's upper 40 bits
-///  I3  the lower bits are the place where the search begins; the node keeps them
+///  I1  slots are a power of two, at most 7/8 of them in use: a search ends at a free one
+///  I2  a slot is [ tag: 8 ][ number: 24 ], 0 where it is free; the tag is the hash's upper 8 bits
+///  I3  hashes_[number] is the whole hash; its lower bits are where the search begins
 ///
-/// Equal are stacks whose hashes and innermost addresses are. That is not certain, but two
-/// different ones are taken for one in fewer than one of ten million programs with a million
-/// stacks.
+/// Numbers come in turn, so their hashes have no gaps: a stack takes 13 to 17 bytes. Equal are
+/// stacks whose hashes are. That is not certain, but two different ones are taken for one in fewer
+/// than one of ten million programs with a million stacks.
 class StackIndex {
  public:
-  /// The node of the stack with this hash and innermost frame; 0 where it is not known.
-  std::uint32_t find(std::uint64_t hash, std::uint64_t pc, const wire::Node* nodes) const {
+  /// Of stacks that are in it: their numbers are 1 to count().
+  std::uint32_t count() const { return count_; }
+
+  /// The number of the stack with this hash; 0 where it is not known.
+  std::uint32_t find(std::uint64_t hash) const {
     if (slots_ == nullptr) return 0;
     for (std::size_t at = hash & mask_;; at = (at + 1) & mask_) {
-      const std::uint64_t slot = slots_[at];
+      const std::uint32_t slot = slots_[at];
       if (slot == 0) return 0;
-      const auto node = static_cast<std::uint32_t>(slot & kNodeMask);
-      if ((slot ^ hash) <= kNodeMask && nodes[node].pc == pc &&
-          nodes[node].place == (hash & kNodeMask)) {
-        return node;
-      }
+      const std::uint32_t number = slot & kNumberMask;
+      if (slot >> wire::kStackBits == tag_of(hash) && hashes_[number] == hash) return number;
     }
   }
 
-  /// False where there is no memory. REQUIRES: find() did not know it.
-  bool insert(std::uint64_t hash, std::uint32_t node, wire::Node* nodes) {
-    if ((slots_ == nullptr || count_ * 2 > mask_) && !grow(nodes)) return false;
-    nodes[node].place = static_cast<std::uint32_t>(hash & kNodeMask);
-    put(slots_, mask_, hash, node);
-    ++count_;
-    return true;
+  /// Has room for one more; false where there is no memory, or no number.
+  bool make_room() {
+    if (count_ == wire::kMostStacks) return false;
+    return (slots_ != nullptr && count_ < most_of(mask_ + 1)) || grow();
+  }
+  /// The new stack's number. REQUIRES: make_room() said so, and find() did not know it.
+  std::uint32_t insert(std::uint64_t hash) {
+    hashes_[++count_] = hash;
+    put(count_);
+    return count_;
   }
 
   /// Forgets all and gives the memory back.
   void clear() {
-    clear_memory();
+    if (slots_ != nullptr) kernel::vm::unmap(slots_, bytes_of(mask_ + 1));
     *this = {};
   }
 
  private:
-  static constexpr std::size_t kLeastSlots = 512;  // a page
-  static constexpr std::uint64_t kNodeMask = (std::uint64_t{1} << 24) - 1;
-  static_assert(wire::kNodes <= kNodeMask + 1);
+  static constexpr std::size_t kPage = 4096;
+  static constexpr std::size_t kLeastSlots = 512;
+  static constexpr std::uint32_t kNumberMask = wire::kMostStacks;
 
-  static void put(std::uint64_t* slots, std::size_t mask, std::uint64_t hash, std::uint32_t node) {
-    std::size_t at = hash & mask;
-    while (slots[at] != 0) at = (at + 1) & mask;
-    slots[at] = (hash & ~kNodeMask) | node;
+  static constexpr std::size_t most_of(std::size_t slots) { return slots - slots / 8; }
+  static constexpr std::size_t bytes_of(std::size_t slots) {
+    const std::size_t bytes =
+        slots * sizeof(std::uint32_t) + (most_of(slots) + 1) * sizeof(std::uint64_t);
+    return (bytes + kPage - 1) & ~(kPage - 1);
+  }
+  static std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 56); }
+
+  void put(std::uint32_t number) {
+    const std::uint64_t hash = hashes_[number];
+    std::size_t at = hash & mask_;
+    while (slots_[at] != 0) at = (at + 1) & mask_;
+    slots_[at] = tag_of(hash) << wire::kStackBits | number;
   }
 
-  bool grow(const wire::Node* nodes) {
+  bool grow() {
     const std::size_t slots = slots_ == nullptr ? kLeastSlots : (mask_ + 1) * 2;
-    auto* const fresh =
-        static_cast<std::uint64_t*>(kernel::vm::map_wiped_on_fork(slots * sizeof(std::uint64_t)));
+    auto* const fresh = static_cast<std::uint32_t*>(kernel::vm::map_wiped_on_fork(bytes_of(slots)));
     if (fresh == nullptr) return false;
-    for (std::size_t i = 0; slots_ != nullptr && i <= mask_; ++i) {
-      if (slots_[i] == 0) continue;
-      const auto node = static_cast<std::uint32_t>(slots_[i] & kNodeMask);
-      put(fresh, slots - 1, (slots_[i] & ~kNodeMask) | nodes[node].place, node);
+    // What is in slots is spread over all of them.
+    const std::size_t slot_pages = slots * sizeof(std::uint32_t) & ~(kPage - 1);
+    if (slot_pages > kPage) kernel::vm::populate(fresh, slot_pages);
+    auto* const hashes = reinterpret_cast<std::uint64_t*>(fresh + slots);
+    if (slots_ != nullptr) {
+      std::memcpy(hashes, hashes_, (count_ + std::size_t{1}) * sizeof(std::uint64_t));
+      kernel::vm::unmap(slots_, bytes_of(mask_ + 1));
     }
-    clear_memory();
     slots_ = fresh;
+    hashes_ = hashes;
     mask_ = slots - 1;
+    for (std::uint32_t number = 1; number <= count_; ++number) put(number);
     return true;
   }
 
-  void clear_memory() {
-    if (slots_ != nullptr) kernel::vm::unmap(slots_, (mask_ + 1) * sizeof(std::uint64_t));
-  }
-
-  std::uint64_t* slots_ = nullptr;
+  std::uint32_t* slots_ = nullptr;   // and behind them, in the same memory,
+  std::uint64_t* hashes_ = nullptr;  // by number; that of 0 is not used
   std::size_t mask_ = 0;
-  std::size_t count_ = 0;
+  std::uint32_t count_ = 0;
 };
 
 }  // namespace mini::agent

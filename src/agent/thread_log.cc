@@ -20,9 +20,7 @@ namespace {
 
 namespace vm = kernel::vm;
 
-constexpr std::uint32_t kNodesAtOnce = 64;  // a KiB: threads do not share its cache lines
 constexpr std::uint64_t kWaitNs = 5'000'000;
-constexpr std::uint64_t kMostWaitNs = 2'000'000'000;
 
 constexpr std::uint32_t kMostEventsATime = 63;
 constexpr std::uint64_t kMostTicksATime = std::uint64_t{1} << 15;  // some 10 microseconds
@@ -95,22 +93,26 @@ ThreadLog* ThreadLog::begin() {
 // Of a session before this one: what it told belongs to another slot.
 void ThreadLog::forget() {
   unwinder_.stop();
-  index_.clear();
+  forget_stacks();
   session_ = nullptr;
-  nodes_left_ = 0;
   unload_count_ = 0;
   std::memset(&told_usable_[0], 0, sizeof told_usable_);
 }
 
+// The stacks that a log told of before, for a thread that has ended, are known by that ring, if
+// nobody used it meanwhile.
 bool ThreadLog::connect(Session& session) {
   if (session_ != nullptr) forget();
+  const std::uint32_t ring_before = ring_number_;
+  const std::uint64_t words_before = ring_.written_words();
   if (!session.take_ring(&ring_number_)) return false;
   wire::RingHead& head = session.slot().ring(ring_number_);
   head.tid = vm::thread_id();
   ring_ = wire::RingWriter(head, session.slot().words(ring_number_));
+  if (ring_number_ != ring_before || ring_.written_words() != words_before) forget_stacks();
   const std::uint32_t most = session.settings().most_frames;
-  if (!unwinder_.start(g_code, most < kMostFrames ? most : kMostFrames)) return false;
-  last_node_ = 0;
+  if (!unwinder_.start(g_code, most < wire::kMostFrames ? most : wire::kMostFrames)) return false;
+  last_stack_ = 0;
   events_to_time_ = events_a_time_ = 0;
   ticks_ = wire::now_ticks();
   t_bytes_to_sample = 0;
@@ -131,13 +133,18 @@ void ThreadLog::end_thread() {
   Session& session = *log->session_;
   log->session_ = nullptr;
   log->unwinder_.stop();  // what this stack held is of no use for another's
-  // The nodes that it told of are another thread's next: they are the process's.
   log->ring_.head().state.store(wire::RingState::kClosed, std::memory_order_release);
   session.put_log(*log);
 }
 
+// What was told of has the numbers that it had until the next stack, which says so.
+void ThreadLog::forget_stacks() {
+  index_.clear();
+  last_stack_ = 0;
+}
+
 inline bool ThreadLog::make_room(std::uint32_t words) {
-  if (ring_.has_room(words) || wait_for_room(words)) [[likely]]
+  if (has_room(words)) [[likely]]
     return true;
   drop_event();
   return false;
@@ -156,9 +163,8 @@ bool ThreadLog::wait_for_room(std::uint32_t words) {
     }
     vm::wait_shared(reinterpret_cast<std::uint32_t*>(&head.is_full), 1, kWaitNs);
     if (ring_.has_room(words)) return true;
-    if (session_->channel().is_closed.load(std::memory_order_acquire) != 0 ||
-        !vm::process_exists(session_->settings().recorder_pid)) {
-      session_->close();
+    if (!wire::has_reader(session_->channel())) {
+      session_->lose_recorder();
       return false;
     }
   }
@@ -179,7 +185,13 @@ inline void ThreadLog::publish() {
 }
 
 void ThreadLog::wake_recorder_if_due() {
-  look_at_words_ = ring_.written_words() + wire::kRingWords / 8;
+  constexpr std::uint32_t kStep = wire::kRingWords / 8;
+  look_at_words_ = ring_.written_words() + kStep;
+  // A thread that has come this far goes on: the pages of its first way round, in one call.
+  if (const std::uint64_t next = (ring_.written_words() / kStep + 1) * kStep;
+      next < wire::kRingWords) {
+    vm::populate(session_->slot().words(ring_number_) + next, kStep * sizeof(std::uint64_t));
+  }
   gave_up_ = false;
   if (!ring_.has_room(wire::kRingWords / 2)) session_->ring_doorbell();
 }
@@ -187,7 +199,7 @@ void ThreadLog::wake_recorder_if_due() {
 // What a block's record needs to be in order with those of other rings, and near its real time.
 inline bool ThreadLog::is_time_due(const void* block) {
   const bool is_asked_for = session_->page_owners().needs_time(address_of(block), ring_number_);
-  return is_asked_for || events_to_time_ == 0 || has_news_ ||
+  return is_asked_for || events_to_time_ == 0 ||
          session_->channel().beat.load(std::memory_order_relaxed) != seen_beat_;
 }
 
@@ -203,6 +215,9 @@ inline void ThreadLog::put_time_if_due(const void* block) {
 void ThreadLog::put_time() {
   seen_beat_ = session_->channel().beat.load(std::memory_order_relaxed);
   const std::uint64_t now = wire::now_ticks();
+  // Samples are so far from each other that each would find those pages gone.
+  if (session_->settings().sample_bytes == 0 && g_code.has_read_pages()) [[unlikely]]
+    discard_read_pages(now);
   const std::uint64_t passed = now - ticks_;
   if (passed > kMostTicksATime) {
     events_a_time_ = passed > 8 * kMostTicksATime ? 0 : events_a_time_ / 2;
@@ -210,9 +225,19 @@ void ThreadLog::put_time() {
     events_a_time_ = 2 * events_a_time_ + 1;
   }
   events_to_time_ = events_a_time_;
-  has_news_ = false;
   ticks_ = now;
   ring_.put(wire::record_word(wire::RecordKind::kTime, now));
+}
+
+// A program hardly meets new code once it has begun. So that this takes next to none of its time
+// where it does, there is a rest after it.
+void ThreadLog::discard_read_pages(std::uint64_t now) {
+  constexpr std::uint64_t kRest = 100;                         // of what it took
+  constexpr std::uint64_t kMostRest = std::uint64_t{1} << 24;  // some 6 ms
+  if (!g_code.discard_read_pages(now)) return;
+  const std::uint64_t end = wire::now_ticks();
+  const std::uint64_t rest = kRest * (end - now);
+  g_code.discard_no_pages_until(end + (rest < kMostRest ? rest : kMostRest));
 }
 
 // The caller found that the next point may be in this block, but this thread's first point may not
@@ -246,7 +271,8 @@ void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallK
                                const Caller& caller) {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
   if (sampled != nullptr && !is_sampled(bytes)) return;
-  const std::uint32_t node = node_of_stack(caller);
+  std::uint32_t stack = 0;
+  if (!find_stack(caller, &stack)) return drop_event();
   const auto detail = static_cast<std::uint8_t>(call);
   constexpr std::uint32_t kMostWords = 1 + wire::head_words(wire::RecordKind::kUsable) +
                                        wire::head_words(wire::RecordKind::kLargeAllocation);
@@ -259,10 +285,10 @@ void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallK
   }
   if (bytes < wire::kLargeBytes) [[likely]] {
     ring_.put(wire::block_word(wire::RecordKind::kAllocation, address_of(block), detail),
-              std::uint64_t{bytes} << wire::kNodeBits | node);
+              std::uint64_t{bytes} << wire::kStackBits | stack);
   } else {
-    ring_.put(wire::block_word(wire::RecordKind::kLargeAllocation, address_of(block), detail), node,
-              bytes);
+    ring_.put(wire::block_word(wire::RecordKind::kLargeAllocation, address_of(block), detail),
+              stack, bytes);
   }
   publish();
 }
@@ -271,11 +297,12 @@ void ThreadLog::add_free(const void* block, const Caller& caller) {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
   if (sampled != nullptr && !sampled->take(block)) return;
   const bool with_stack = session_->settings().free_stacks != 0;
-  const std::uint32_t node = with_stack ? node_of_stack(caller) : 0;
+  std::uint32_t stack = 0;
+  if (with_stack && !find_stack(caller, &stack)) return drop_event();
   if (!make_room(1 + wire::head_words(wire::RecordKind::kFreeWithStack))) return;
   put_time_if_due(block);
   if (with_stack) {
-    ring_.put(wire::block_word(wire::RecordKind::kFreeWithStack, address_of(block)), node);
+    ring_.put(wire::block_word(wire::RecordKind::kFreeWithStack, address_of(block)), stack);
   } else {
     ring_.put(wire::block_word(wire::RecordKind::kFree, address_of(block)));
   }
@@ -283,12 +310,13 @@ void ThreadLog::add_free(const void* block, const Caller& caller) {
 }
 
 void ThreadLog::add_mapping(const wire::Mapping& mapping, const Caller& caller) {
-  const std::uint32_t node = node_of_stack(caller);
+  std::uint32_t stack = 0;
+  if (!find_stack(caller, &stack)) return drop_event();
   if (!make_room(1 + wire::head_words(wire::RecordKind::kMapping))) return;
   put_time();
   ring_.put(wire::record_word(wire::RecordKind::kMapping, 0,
                               static_cast<std::uint8_t>(mapping.operation)),
-            mapping.address, mapping.bytes, mapping.old_address, mapping.old_bytes, node);
+            mapping.address, mapping.bytes, mapping.old_address, mapping.old_bytes, stack);
   publish();
 }
 
@@ -314,8 +342,8 @@ void ThreadLog::add_fork() {
 }
 
 // A stack that was told of before is found by the hash of all its frames, unless it is the last
-// one.
-std::uint32_t ThreadLog::node_of_stack(const Caller& caller) {
+// one. False where there was no room to tell of it; 0 where there is none, or no memory.
+inline bool ThreadLog::find_stack(const Caller& caller, std::uint32_t* stack) {
   const unwind::self::Chain chain = unwinder_.unwind(caller);
   if (chain.end != unwind::self::StackEnd::kComplete) [[unlikely]] {
     ring_.head().truncated_stacks.fetch_add(1, std::memory_order_relaxed);
@@ -323,64 +351,58 @@ std::uint32_t ThreadLog::node_of_stack(const Caller& caller) {
   if (const std::uint32_t unloads = session_->unload_count(); unloads != unload_count_)
       [[unlikely]] {
     unload_count_ = unloads;
-    index_.clear();
-    last_node_ = 0;
+    forget_stacks();
   }
-  if (chain.is_unchanged && last_node_ != 0) return last_node_;
-  last_node_ = 0;
-  if (chain.count == 0) [[unlikely]]
-    return 0;
-  last_node_ = index_.find(chain.hash, chain.pcs[chain.count - 1], session_->slot().nodes());
-  if (last_node_ == 0) last_node_ = tell_stack(chain);
-  return last_node_;
+  if (!chain.is_unchanged || last_stack_ == 0) {
+    last_stack_ = index_.find(chain.hash);
+    if (last_stack_ == 0 && chain.count != 0 && !tell_stack(chain)) return false;
+  }
+  *stack = last_stack_;
+  return true;
 }
 
-// Adds the nodes that are missing, from the innermost one that is there inwards.
-std::uint32_t ThreadLog::tell_stack(const unwind::self::Chain& chain) {
-  wire::Node* const nodes = session_->slot().nodes();
-  std::uint64_t hash = 0;
-  for (std::uint32_t i = 0; i < chain.count; ++i) {
-    hashes_[i] = hash += unwind::self::frame_hash(chain.pcs[i], i);
+// Its frames from the first on that is not that of the stack told of before, in as many records as
+// they need.
+bool ThreadLog::tell_stack(const unwind::self::Chain& chain) {
+  if (index_.count() == wire::kMostStacks) forget_stacks();
+  if (!index_.make_room()) return true;
+  const bool is_first = index_.count() == 0;
+  if (is_first) told_count_ = 0;
+  std::uint32_t at = 0;
+  while (at < told_count_ && at < chain.count && told_[at] == chain.pcs[at]) ++at;
+  bool goes_on = true;
+  while (goes_on) {
+    const std::uint32_t rest = chain.count - at;
+    const std::uint32_t count = rest < wire::kMostFramesARecord ? rest : wire::kMostFramesARecord;
+    goes_on = count != rest;
+    for (std::uint32_t i = at; i < at + count; ++i) {
+      if (!tell_module_of(chain.pcs[i])) return false;
+    }
+    if (!has_room(1 + wire::head_words(wire::RecordKind::kStack) + count)) return false;
+    put_time();  // another ring may have told of their modules
+    const int detail =
+        (is_first && at == 0 ? wire::kForgetsStacks : 0) | (goes_on ? wire::kGoesOn : 0);
+    ring_.put(wire::stack_word(at, count, static_cast<std::uint8_t>(detail)));
+    for (const std::uint32_t end = at + count; at < end; ++at) {
+      ring_.put(told_[at] = chain.pcs[at]);
+    }
+    told_count_ = at;
+    publish();
   }
-  std::uint32_t at = chain.count - 1;
-  std::uint32_t node = 0;
-  while (at != 0 && (node = index_.find(hashes_[at - 1], chain.pcs[at - 1], nodes)) == 0) --at;
-  for (; at < chain.count; ++at) {
-    node = tell_frame(node, chain.pcs[at]);
-    if (node == 0 || !index_.insert(hashes_[at], node, nodes)) return 0;
-  }
-  return node;
+  last_stack_ = index_.insert(chain.hash);
+  return true;
 }
 
-std::uint32_t ThreadLog::tell_frame(std::uint32_t caller, std::uint64_t pc) {
-  const std::uint32_t node = new_node();
-  if (node == 0) return 0;
-  tell_module_of(pc);
-  has_news_ = true;
-  session_->slot().nodes()[node] = {.pc = pc, .caller = caller, .place = 0};
-  return node;
-}
-
-std::uint32_t ThreadLog::new_node() {
-  if (nodes_left_ == 0) {
-    next_node_ = session_->take_nodes(kNodesAtOnce);
-    if (next_node_ == 0) return 0;
-    nodes_left_ = kNodesAtOnce;
-  }
-  --nodes_left_;
-  return next_node_++;
-}
-
-// Before any event refers to code of a module the recorder is told where it is. Frames are new only
-// now and then, and the loader's index needs no lock.
-void ThreadLog::tell_module_of(std::uint64_t pc) {
+// Before any stack has code of a module the recorder is told where it is. Frames are new only now
+// and then, and the loader's index needs no lock. False where there was no room.
+bool ThreadLog::tell_module_of(std::uint64_t pc) {
   const KeepErrno keep;
   unwind::self::LoaderObject object;
   unwind::self::Module mapped;
   const auto answer = unwind::self::ask_loader_index(pc - 1, &object);
   const unwind::self::Module* module = g_code.modules().find(pc - 1);
   if (answer == unwind::self::LoaderAnswer::kModule) {
-    if (session_->was_told(object.map_begin)) return;
+    if (session_->was_told(object.map_begin)) return true;
     if (module == nullptr && unwind::self::describe_mapped_module(object, &mapped)) {
       mapped.path = object.path;
       mapped.path_bytes = std::strlen(object.path);
@@ -389,14 +411,17 @@ void ThreadLog::tell_module_of(std::uint64_t pc) {
   } else if (module != nullptr) {
     object.map_begin = module->code.begin;
   }
-  if (module == nullptr || session_->was_told(object.map_begin)) return;
-  if (tell_module(*module, object.map_begin)) session_->set_told(object.map_begin);
+  if (module == nullptr || session_->was_told(object.map_begin)) return true;
+  if (module->path_bytes > wire::kMostPathBytes) return true;
+  if (!tell_module(*module, object.map_begin)) return false;
+  session_->set_told(object.map_begin);
+  return true;
 }
 
 bool ThreadLog::tell_module(const unwind::self::Module& module, std::uint64_t begin) {
   const std::size_t bytes = module.path_bytes + module.build_id_bytes;
   const auto words = static_cast<std::uint32_t>(wire::kModuleHeadWords + (bytes + 7) / 8);
-  if (module.path_bytes > wire::kMostPathBytes || !make_room(1 + words)) return false;
+  if (!has_room(1 + words)) return false;
   put_time();
   ring_.put(wire::record_word(wire::RecordKind::kModule), module.bias, begin, module.code.end,
             module.path_bytes | std::uint64_t{module.build_id_bytes} << 32);

@@ -19,8 +19,6 @@ using Caller = unwind::self::CallerRegisters;
 /// Used by its thread alone, in memory that a fork wipes: all zero, it has no session.
 class ThreadLog {
  public:
-  static constexpr std::uint32_t kMostFrames = 16384;  // what a recorder may ask for
-
   /// This thread's, connected; null where nobody records, or inside the agent itself.
   static ThreadLog* current();
   static ThreadLog* begin();
@@ -40,24 +38,27 @@ class ThreadLog {
 
  private:
   void forget();
+  void forget_stacks();
   bool connect(Session& session);
   bool is_sampled(std::size_t bytes);
   bool knows_usable(std::size_t bytes) const;
   void tell_usable(const void* block, std::size_t bytes);
+  /// Whether there is room now, or within the time that a full ring is waited for.
+  bool has_room(std::uint32_t words) { return ring_.has_room(words) || wait_for_room(words); }
+  /// The same; what there is no room for counts as dropped.
   bool make_room(std::uint32_t words);
   bool wait_for_room(std::uint32_t words);
   void drop_event();
   bool is_time_due(const void* block);
   void put_time_if_due(const void* block);
   void put_time();
+  static void discard_read_pages(std::uint64_t now);
   void publish();
   void wake_recorder_if_due();
-  void tell_module_of(std::uint64_t pc);
+  bool tell_module_of(std::uint64_t pc);
   bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
-  std::uint32_t node_of_stack(const Caller& caller);
-  std::uint32_t tell_stack(const unwind::self::Chain& chain);
-  std::uint32_t tell_frame(std::uint32_t caller, std::uint64_t pc);
-  std::uint32_t new_node();
+  bool find_stack(const Caller& caller, std::uint32_t* stack);
+  bool tell_stack(const unwind::self::Chain& chain);
 
   Session* session_;
   wire::RingWriter ring_;
@@ -66,21 +67,19 @@ class ThreadLog {
   std::uint32_t events_to_time_;  // how many may follow before it is read again
   std::uint32_t events_a_time_;   // how many should
   std::uint64_t ticks_;           // the time in force
-  bool has_news_;                 // of frames: another ring may have told of their module
-  std::uint32_t last_node_;       // of the last stack; 0: it is not known
+  std::uint32_t last_stack_;      // the number of the last one; 0: it is not known
   SampleDistance distance_;
   bool gave_up_;  // the recorder let us wait too long: until there is room, drop at once
   std::uint64_t look_at_words_;  // so many written: see whether the recorder has to be woken
-  std::uint32_t nodes_left_;
-  std::uint32_t next_node_;
-  std::uint32_t unload_count_;  // the session's, when the index was begun
+  std::uint32_t unload_count_;   // the session's, when the index was begun
   StackIndex index_;
   unwind::self::SelfUnwinder unwinder_;
   // For how many requested bytes the recorder knows the usable ones, by multiples of 8: no
   // allocator's sizes end in between.
   static constexpr std::size_t kTellOnceBytes = std::size_t{32} << 10;
   std::uint64_t told_usable_[kTellOnceBytes / 8 / 64 + 1];
-  std::uint64_t hashes_[kMostFrames];  // tell_stack()'s
+  std::uint32_t told_count_;
+  std::uint64_t told_[wire::kMostFrames];  // the stack that the recorder was told of last
 };
 
 /// This thread's; null where it has none.

@@ -316,8 +316,6 @@ template <typename Apply>
 void Allocator::for_each_lock(Apply&& apply) {
   apply(registry_lock_);
   apply(heaps_.lock());
-  heaps_.for_each([&](Heap& heap) { apply(heap.lock()); });
-  apply(heap_.lock());
   heaps_.for_each([&](Heap& heap) {
     for (std::uint32_t i = 1; i < kClassCount; ++i) {
       apply(heap.bin(static_cast<ClassIndex>(i)).lock());

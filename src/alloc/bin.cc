@@ -2,6 +2,7 @@
 #include "alloc/bin.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -20,6 +21,8 @@ std::uint8_t page_code(const Bin::Place& place) {
 // Blocks up to this size are written soon after their slab is made; larger ones only once the class
 // has shown that it is in demand.
 constexpr std::uint32_t kSoonWritten = 1024;
+
+constexpr std::uint32_t kMovedToLook = 32;  // blocks of a bin that come or go between two looks
 
 // The free blocks of a word of a slab's bitmap that share no cache line with a block in use: those
 // of groups that fill whole lines, as far as all of a group is free. A slab begins with a line.
@@ -55,7 +58,7 @@ std::uint32_t take_blocks(Span& slab, std::byte* begin, void** out, std::uint32_
     }
     slab.free.word(word) ^= chosen ^ left;
   }
-  slab.free_count = static_cast<std::uint16_t>(slab.free_count - taken);
+  slab.set_free_count(slab.free_count - taken);
   return taken;
 }
 
@@ -90,30 +93,46 @@ std::uint32_t put_in_slab(Span& slab, const std::byte* begin, void* const* block
   return done;
 }
 
-// The pages of a slab in which every block is free. The blocks stay in the slab: a page without
-// memory is zero when it is written next.
-PageCount release_free_pages_of(const Span& slab, Backing& backing) {
-  PageCount released;
+// Calls apply(run) for the pages of a slab that no block in use touches.
+template <typename Apply>
+void for_each_free_run(const Span& slab, Apply&& apply) {
   const std::uint32_t size = slab.block_bytes();
   BitRun run = slab.free.next_set_run(0);
   while (run.length != 0) {
     const std::uint32_t end = run.begin + run.length;
-    const std::size_t begin_bytes = std::size_t{run.begin} * size;
     const std::size_t end_bytes =
         end == slab.block_count ? slab.pages.bytes() : std::size_t{end} * size;
-    const std::uint32_t first = pages_for(begin_bytes).count;
-    const auto last = static_cast<std::uint32_t>(end_bytes / kPageBytes);
-    if (first < last) {
-      const PageCount pages{last - first};
-      if (kernel::vm::discard(backing.window.address(slab.first + PageCount{first}),
-                              pages.bytes())) {
-        released += pages;
-      }
-    }
+    const PageCount first = pages_for(std::size_t{run.begin} * size);
+    const PageCount last{static_cast<std::uint32_t>(end_bytes / kPageBytes)};
+    if (first < last) apply(PageRun{slab.first + first, last - first});
     run = slab.free.next_set_run(end);
   }
-  return released;
 }
+
+// Runs of pages on their way back to the kernel, many by one call.
+class Returned {
+ public:
+  explicit Returned(PageHeap& pages) : pages_(pages) {}
+  Returned(const Returned&) = delete;
+  Returned& operator=(const Returned&) = delete;
+  ~Returned() { flush(); }
+
+  void add(PageRun run) {
+    if (count_ == runs_.size()) flush();
+    runs_[count_++] = run;
+  }
+  PageCount flush() {
+    released_ += pages_.release_in_use(runs_.data(), count_);
+    count_ = 0;
+    return released_;
+  }
+
+ private:
+  PageHeap& pages_;
+  std::array<PageRun, Residency::kMostRuns> runs_;
+  std::uint32_t count_ = 0;
+  PageCount released_;
+};
 
 }  // namespace
 
@@ -124,11 +143,15 @@ std::uint32_t Bin::fullness(const Span& slab) {
          (quarters >= 2 * all ? 1U : 0U) + (quarters >= 3 * all ? 1U : 0U);
 }
 
+std::uint32_t Bin::list_of(const Span& slab) {
+  return slab.swept ? kSwept : fullness(slab);
+}
+
 void Bin::move_to_list(Span& slab, std::uint32_t from) {
-  const std::uint32_t to = fullness(slab);
+  const std::uint32_t to = list_of(slab);
   if (to == from) return;
-  slabs_by_fullness_[from].remove(slab);
-  slabs_by_fullness_[to].push(slab);
+  lists_[from].remove(slab);
+  lists_[to].push(slab);
 }
 
 std::uint32_t Bin::take(void** out, std::uint32_t most, const Place& place) {
@@ -143,12 +166,13 @@ std::uint32_t Bin::take(void** out, std::uint32_t most, const Place& place) {
   while (taken < most) {
     Span* const slab = slab_with_room(place);
     if (slab == nullptr) break;
-    const std::uint32_t before = fullness(*slab);
+    const std::uint32_t before = list_of(*slab);
     taken += take_blocks(*slab, place.backing.begin_of(*slab), out + taken, most - taken,
                          [](std::uint64_t bits) { return bits; });
     move_to_list(*slab, before);
   }
   blocks_out_ += taken;
+  if (unused_.count != 0) sweep_is_due(taken, place);
   check(place.backing);
   return taken;
 }
@@ -157,7 +181,7 @@ std::uint32_t Bin::take_whole_lines(void** out, std::uint32_t most, const Place&
   {
     const Locked locked(lock_);
     if (Span* const slab = slab_with_whole_lines(place); slab != nullptr) {
-      const std::uint32_t before = fullness(*slab);
+      const std::uint32_t before = list_of(*slab);
       const std::uint32_t size = slab->block_bytes();
       const std::uint32_t taken =
           take_blocks(*slab, place.backing.begin_of(*slab), out, most,
@@ -175,7 +199,7 @@ std::uint32_t Bin::take_whole_lines(void** out, std::uint32_t most, const Place&
 // because of the last one is among them.
 Span* Bin::slab_with_whole_lines(const Place& place) {
   for (std::uint32_t i = 1; i < kFullnesses; ++i) {
-    Span* const slab = slabs_by_fullness_[i].front();
+    Span* const slab = lists_[i].front();
     if (slab != nullptr && has_whole_lines(*slab)) return slab;
   }
   return new_slab(place);
@@ -183,9 +207,20 @@ Span* Bin::slab_with_whole_lines(const Place& place) {
 
 Span* Bin::slab_with_room(const Place& place) {
   for (std::uint32_t i = 1; i < kFullnesses; ++i) {
-    if (Span* const slab = slabs_by_fullness_[i].front(); slab != nullptr) return slab;
+    if (Span* const slab = lists_[i].front(); slab != nullptr) return slab;
+  }
+  if (Span* const slab = lists_[kSwept].front(); slab != nullptr) {
+    end_swept(*slab, place);
+    return slab;
   }
   return new_slab(place);
+}
+
+// Its pages have memory again.
+void Bin::end_swept(Span& slab, const Place& place) {
+  place.backing.pages.reuse({slab.first, slab.pages});
+  slab.swept = 0;
+  move_to_list(slab, kSwept);
 }
 
 Span* Bin::new_slab(const Place& place) {
@@ -209,14 +244,14 @@ Span* Bin::new_slab(const Place& place) {
   slab->size_class = place.size_class;
   slab->block_count =
       static_cast<std::uint16_t>(detail::blocks_in(request.count.count, size_class.block_bytes));
-  slab->free_count = slab->block_count;
+  slab->set_free_count(slab->block_count);
   slab->free.set_run({0, slab->block_count});
   backing.window.span_id(grant.first) = backing.window.id_of(*slab);
   for (std::uint32_t i = 0; i < request.count.count; ++i) {
     backing.window.set_entry(grant.first + PageCount{i},
                              {page_code(place), static_cast<std::uint8_t>(i)});
   }
-  slabs_by_fullness_[fullness(*slab)].push(*slab);
+  lists_[list_of(*slab)].push(*slab);
   ++slabs_;
   pages_ += slab->pages;
   blocks_ += slab->block_count;
@@ -226,7 +261,7 @@ Span* Bin::new_slab(const Place& place) {
 // `list`: the one that the slab is in.
 void Bin::release_slab(Span& slab, std::uint32_t list, const Place& place) {
   Backing& backing = place.backing;
-  slabs_by_fullness_[list].remove(slab);
+  lists_[list].remove(slab);
   --slabs_;
   pages_ -= slab.pages;
   blocks_ -= slab.block_count;
@@ -258,6 +293,7 @@ void Bin::put(void* const* blocks, std::uint32_t count, const Place& place) {
     const Locked locked(lock_);
     if (place.shared && put_in_depot(blocks, count, place)) return;
     done = put_in_slabs(blocks, count, place);
+    if (sweep_is_due(done, place)) sweep(place);
     check(place.backing);
   }
   // Without the lock: whoever catches the signal may want to allocate.
@@ -290,15 +326,15 @@ std::uint32_t Bin::put_in_slabs(void* const* blocks, std::uint32_t count, const 
     is_wrong = entry.code != page_code(place);
     if (is_wrong) break;
     Span& slab = backing.span_at(offset, entry);
-    const std::uint32_t fullness_before = fullness(slab);
+    const std::uint32_t list_before = list_of(slab);
     const std::uint32_t done_before = done;
     done += put_in_slab(slab, backing.begin_of(slab), blocks + done, count - done, &is_wrong);
-    slab.free_count = static_cast<std::uint16_t>(slab.free_count + done - done_before);
+    slab.set_free_count(slab.free_count + done - done_before);
     blocks_out_ -= done - done_before;
     if (slab.free_count == slab.block_count) {
-      release_slab(slab, fullness_before, place);
+      release_slab(slab, list_before, place);
     } else {
-      move_to_list(slab, fullness_before);
+      move_to_list(slab, list_before);
     }
   }
   return done;
@@ -322,24 +358,78 @@ void Bin::drain_depot(const Place& place) {
   if (wrong != nullptr) die_of_wrong_block(wrong, place);
 }
 
+// Pages of the slabs that no block in use touches: as many as there would be if chance had freed
+// the blocks. None while more than a third of them is out.
+PageCount Bin::likely_unused(std::uint32_t block_bytes) const {
+  if (blocks_out_ >= blocks_ / 3) return {};
+  constexpr std::uint32_t kPage = kPageBytes;
+  const std::uint64_t free_256ths = (blocks_ - blocks_out_) * 256 / blocks_;
+  // Where they do not fit it exactly, one lies across its end.
+  const std::uint32_t blocks_of_a_page =
+      (kPage + block_bytes - 1) / block_bytes + (kPage % block_bytes != 0 ? 1U : 0U);
+  std::uint64_t unused = std::uint64_t{pages_.count} << 8;
+  for (std::uint32_t i = 0; i < blocks_of_a_page && unused != 0; ++i) {
+    unused = unused * free_256ths / 256;
+  }
+  return {static_cast<std::uint32_t>(unused >> 8)};
+}
+
+// Now and then, as blocks come and go, the page heap is told of such pages. True where they shall
+// be given back.
+bool Bin::sweep_is_due(std::uint32_t moved, const Place& place) {
+  moved_ += moved;
+  if (moved_ < kMovedToLook) return false;
+  moved_ = 0;
+  const PageCount before = unused_;
+  unused_ = likely_unused(kSizeClasses[place.size_class].block_bytes);
+  const bool none = before.count == 0 && unused_.count == 0;
+  return !none && place.backing.pages.sweep_pays(before, unused_) && unused_.count != 0;
+}
+
+// Gives back pages of the slabs that were freed of most of their blocks, of the last ones first.
+// Each is looked at once, until blocks of it are taken again.
+void Bin::sweep(const Place& place) {
+  Returned returned(place.backing.pages);
+  constexpr std::uint32_t kEmptiest = kFullnesses - 1;
+  for (std::uint32_t i = 0; i < Residency::kMostRuns; ++i) {
+    Span* const slab = lists_[kEmptiest].front();
+    if (slab == nullptr) return;
+    for_each_free_run(*slab, [&](PageRun run) { returned.add(run); });
+    slab->swept = 1;
+    move_to_list(*slab, kEmptiest);
+  }
+}
+
 PageCount Bin::release_free_pages(const Place& place) {
   const Locked locked(lock_);
-  PageCount released;
-  for (std::uint32_t i = 1; i < kFullnesses; ++i) {
-    for (const Span* slab = slabs_by_fullness_[i].front(); slab != nullptr; slab = slab->next) {
-      released += release_free_pages_of(*slab, place.backing);
+  Returned returned(place.backing.pages);
+  for (std::uint32_t i = 1; i < kLists; ++i) {
+    for (Span* slab = lists_[i].front(); slab != nullptr;) {
+      Span* const next = slab->next;
+      bool any = false;
+      for_each_free_run(*slab, [&](PageRun run) {
+        returned.add(run);
+        any = true;
+      });
+      if (any && i != kSwept) {
+        slab->swept = 1;
+        move_to_list(*slab, i);
+      }
+      slab = next;
     }
   }
-  return released;
+  return returned.flush();
 }
 
 void Bin::release_all(const Place& place) {
   const Locked locked(lock_);
   depot_count_ = 0;
-  for (std::uint32_t i = 0; i < kFullnesses; ++i) {
-    while (Span* const slab = slabs_by_fullness_[i].front()) release_slab(*slab, i, place);
+  for (std::uint32_t i = 0; i < kLists; ++i) {
+    while (Span* const slab = lists_[i].front()) release_slab(*slab, i, place);
   }
   blocks_out_ = 0;
+  if (unused_.count != 0) place.backing.pages.sweep_pays(unused_, {});
+  unused_ = {};
   check(place.backing);
 }
 

@@ -22,7 +22,7 @@ constexpr bool shares_lines(ClassIndex size_class) {
 
 /// Thread-safe. A thread that holds a bin's lock may take the locks of pages, spans and records.
 ///
-///  B1  each slab of the class is in exactly one list: the one of its fullness
+///  B1  each slab of the class is in exactly one list: the one of its fullness, or of those swept
 ///  B2  blocks_out == sum over slabs of Span::used_count(): in use, cached by threads, or in the
 ///      depot
 ///  B3  depot_count <= depot_capacity
@@ -53,7 +53,7 @@ class alignas(64) Bin {
   bool holds(const void* block, const Span& slab, Backing& backing);
   /// Empties the depot, so that empty slabs become free pages.
   void drain_depot(const Place& place);
-  /// Gives back the memory of whole free pages inside slabs that have none in use.
+  /// Gives back the memory of all pages inside slabs that no block in use touches.
   PageCount release_free_pages(const Place& place);
   /// Frees all slabs, whatever is in use. REQUIRES: no other thread uses the bin.
   void release_all(const Place& place);
@@ -74,9 +74,16 @@ class alignas(64) Bin {
   friend struct Checker;
 
   static constexpr std::uint32_t kFullnesses = 5;  // 0: full, 1: fullest … 4: emptiest
+  static constexpr std::uint32_t kSwept = kFullnesses;
+  static constexpr std::uint32_t kLists = kFullnesses + 1;
 
   static std::uint32_t fullness(const Span& slab);
+  static std::uint32_t list_of(const Span& slab);
   void move_to_list(Span& slab, std::uint32_t from);
+  void end_swept(Span& slab, const Place& place);
+  PageCount likely_unused(std::uint32_t block_bytes) const;
+  bool sweep_is_due(std::uint32_t moved, const Place& place);
+  void sweep(const Place& place);
   Span* slab_with_room(const Place& place);
   Span* slab_with_whole_lines(const Place& place);
   Span* new_slab(const Place& place);
@@ -91,10 +98,12 @@ class alignas(64) Bin {
   std::uint32_t depot_capacity_ = 0;
   std::uint32_t slabs_ = 0;
   void** depot_ = nullptr;
-  std::array<SpanList, kFullnesses> slabs_by_fullness_{};
+  std::array<SpanList, kLists> lists_{};  // by list_of()
   PageCount pages_;
   std::uint64_t blocks_ = 0;
   std::uint64_t blocks_out_ = 0;
+  std::uint32_t moved_ = 0;  // blocks that came or went since sweep_is_due() looked
+  PageCount unused_;         // likely_unused() then
 };
 
 }  // namespace mini::alloc

@@ -57,8 +57,7 @@ void require_equal(std::uint64_t a, std::uint64_t b, const char* invariant, std:
   line.die();
 }
 
-constexpr std::array kLockNames = {"registry", "heap table", "heap",   "bin",
-                                   "pages",    "spans",      "records"};
+constexpr std::array kLockNames = {"registry", "heap table", "bin", "pages", "spans", "records"};
 constexpr std::size_t kRanks = kLockNames.size();
 
 // How many locks of each rank the thread holds.
@@ -174,13 +173,13 @@ void Checker::bin(const Bin& bin, Backing& backing) {
   std::uint64_t blocks = 0;
   std::uint64_t used = 0;
   PageCount pages;
-  for (std::uint32_t i = 0; i < Bin::kFullnesses; ++i) {
+  for (std::uint32_t i = 0; i < Bin::kLists; ++i) {
     const Span* previous = nullptr;
-    for (const Span* span = bin.slabs_by_fullness_[i].front(); span != nullptr; span = span->next) {
+    for (const Span* span = bin.lists_[i].front(); span != nullptr; span = span->next) {
       const std::uint32_t of = span->first.value;
       slab(*span);
       require(span->kind == SpanKind::kSlab, "B1 only slabs in the lists", of);
-      require_equal(Bin::fullness(*span), i, "B1 in the list of its fullness", of);
+      require_equal(Bin::list_of(*span), i, "B1 in the list of its fullness or of those swept", of);
       require(span->previous == previous, "B1 the lists are whole", of);
       require(span->free_count != span->block_count, "B1 no slab is empty", of);
       for (std::uint32_t page = 0; page < span->pages.count; ++page) {
@@ -192,6 +191,13 @@ void Checker::bin(const Bin& bin, Backing& backing) {
       }
       require_equal(backing.window.span_id(span->first), backing.window.id_of(*span),
                     "the span of a slab's first page", of);
+      if (span->swept == 0) {
+        const Locked locked(backing.pages.lock());
+        for_each_extent({span->first, span->pages}, [&](std::uint32_t of_extent, BitRun bits) {
+          require_equal(backing.window.extent(of_extent).resident.count_in(bits), bits.length,
+                        "S5 swept, or every page may have memory", of);
+        });
+      }
       previous = span;
       ++slabs;
       blocks += span->block_count;
@@ -295,8 +301,15 @@ void Checker::everything(Allocator& allocator) {
   if (!backing.window.placed()) return;
   pages(backing.pages);
   spans(backing);
-  heap(allocator.heap(), backing);
-  allocator.heaps().for_each([&](Heap& own) { heap(own, backing); });
+  PageCount unused;
+  const auto look_at = [&](Heap& each) {
+    heap(each, backing);
+    for (const Bin& bin : each.bins_) unused += bin.unused_;
+  };
+  look_at(allocator.heap());
+  allocator.heaps().for_each(look_at);
+  require_equal(backing.pages.unused_in_slabs_.count, unused.count,
+                "P3 unused_in_slabs == sum over bins", unused.count);
   std::array<std::uint64_t, kClassCount> cached{};
   for (const ThreadCache* each = allocator.caches_; each != nullptr; each = each->next) {
     cache(*each);

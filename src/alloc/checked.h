@@ -17,7 +17,6 @@ inline constexpr bool kChecked = false;
 enum class LockRank : std::uint8_t {
   kRegistry,
   kHeapTable,
-  kHeap,
   kBin,
   kPages,
   kSpans,

@@ -39,6 +39,7 @@ void* Heap::allocate_large(Backing& backing, const LargeRequest& wanted, bool* z
   if (wanted.bytes > kLargestRequest || wanted.alignment > kLargestRequest) return nullptr;
   PageHeap::Request request = pages_of(wanted);
   if (request.alignment == PageCount{1}) {
+    const Locked locked(backing.pages.lock());
     if (Span* const cached = backing.pages.take_cached(request.count); cached != nullptr) {
       *zeroed = false;
       return give_large(backing, *cached, SpanKind::kLarge);
@@ -62,14 +63,14 @@ void* Heap::allocate_large(Backing& backing, const LargeRequest& wanted, bool* z
   span->pages = request.count;
   backing.window.span_id(grant.first) = backing.window.id_of(*span);
   *zeroed = grant.zeroed;
+  const Locked locked(backing.pages.lock());
   return give_large(backing, *span, has_room ? SpanKind::kGrowing : SpanKind::kLarge);
 }
 
-// Makes a span, which is nobody's, a block of this heap.
+// Makes a span, which is nobody's, a block of this heap. REQUIRES: the page heap's lock is held.
 void* Heap::give_large(Backing& backing, Span& span, SpanKind kind) {
   span.kind = kind;
   span.heap = id_;
-  const Locked locked(lock_);
   backing.window.set_entry(span.first, {kCodeLarge, 0});
   if (id_ != 0) large_.push(span);
   ++large_count_.blocks;
@@ -80,7 +81,7 @@ void* Heap::give_large(Backing& backing, Span& span, SpanKind kind) {
 bool Heap::free_large(Backing& backing, Span& span, bool emptied) {
   PageRun run;
   {
-    const Locked locked(lock_);
+    const Locked locked(backing.pages.lock());
     run = {span.first, span.pages};
     // Of two threads that free it at once, one finds it gone.
     if (backing.window.entry(run.first).code != kCodeLarge) return false;
@@ -88,8 +89,8 @@ bool Heap::free_large(Backing& backing, Span& span, bool emptied) {
     if (id_ != 0) large_.remove(span);
     --large_count_.blocks;
     large_count_.pages -= run.count;
+    if (!emptied && backing.pages.put_cached(span)) return true;
   }
-  if (!emptied && backing.pages.put_cached(span)) return true;
   backing.spans.put(span);
   backing.pages.put(run, emptied);
   return true;
@@ -108,7 +109,7 @@ bool Heap::resize_large(Backing& backing, Span& span, std::size_t bytes, bool* z
   span.pages = wanted;
   span.kind = SpanKind::kLarge;
   if (wanted < had) backing.pages.put({span.first + wanted, had - wanted});
-  const Locked locked(lock_);
+  const Locked locked(backing.pages.lock());
   large_count_.pages += wanted;
   large_count_.pages -= had;
   return true;
@@ -127,8 +128,8 @@ void Heap::release_all(Backing& backing) {
   while (Span* const span = large_.front()) static_cast<void>(free_large(backing, *span));
 }
 
-Heap::LargeFigures Heap::large_figures() {
-  const Locked locked(lock_);
+Heap::LargeFigures Heap::large_figures(Backing& backing) {
+  const Locked locked(backing.pages.lock());
   return large_count_;
 }
 

@@ -53,13 +53,12 @@ class Heap {
   /// "" for none; cut to kMostName bytes.
   const char* name() const { return name_.data(); }
   void identify(HeapId id, const char* name);
-  Lock& lock() { return lock_; }
 
   struct LargeFigures {
     std::uint64_t blocks = 0;
     PageCount pages;
   };
-  LargeFigures large_figures();
+  LargeFigures large_figures(Backing& backing);
 
  private:
   friend struct Inspector;
@@ -67,9 +66,9 @@ class Heap {
 
   void* give_large(Backing& backing, Span& span, SpanKind kind);
 
-  Lock lock_{LockRank::kHeap};  // of what follows
   HeapId id_ = 0;
   std::array<char, kMostName + 1> name_{};
+  // Guarded by the page heap's lock, which whoever takes or frees a large block needs anyway.
   LargeFigures large_count_;
   SpanList large_;
   std::array<Bin, kClassCount> bins_;

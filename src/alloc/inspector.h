@@ -78,7 +78,7 @@ struct Inspector {
   static std::uint32_t depot_count(const Bin& bin) { return bin.depot_count_; }
   template <typename Apply>
   static void for_each_slab(const Bin& bin, Apply&& apply) {
-    for (const SpanList& list : bin.slabs_by_fullness_) {
+    for (const SpanList& list : bin.lists_) {
       for (const Span* slab = list.front(); slab != nullptr; slab = slab->next) apply(*slab);
     }
   }

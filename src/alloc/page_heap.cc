@@ -17,6 +17,11 @@ constexpr PageCount pages(std::size_t bytes) {
 constexpr PageCount kFirstStep = pages(std::size_t{1} << 20);
 constexpr PageCount kMostStep = pages(std::size_t{64} << 20);
 
+// Of slabs, as a whole. To give them back breaks up huge pages, and what is left of those becomes
+// slower to use: not for a little.
+constexpr PageCount kLeastSwept = pages(std::size_t{48} << 20);
+constexpr std::uint32_t kSweptShare = 16;  // of what is in use
+
 constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t step) {
   return (n + step - 1) / step * step;
 }
@@ -77,11 +82,33 @@ void PageHeap::put(PageRun run, bool emptied) {
   set_in_use(in_use_ - run.count);
   if (!cache_.is_empty() && !memory_.has_room(cache_.pages(), in_use_)) empty_cache();
   // Blocks in caches may be what keeps extents: worth a look when an eighth less is in use.
-  if (!memory_.settle(in_use_) &&
+  if (!memory_.settle(in_use_, emptying_) &&
       in_use_.count <= crowded_in_use_.count - crowded_in_use_.count / 8) {
     crowded_in_use_ = in_use_;
     crowded_count_.fetch_add(1, std::memory_order_relaxed);
   }
+  check();
+}
+
+PageCount PageHeap::release_in_use(const PageRun* runs, std::uint32_t count) {
+  const Locked locked(lock_);
+  const PageCount released = memory_.release_in_use(runs, count);
+  check();
+  return released;
+}
+
+bool PageHeap::sweep_pays(PageCount before, PageCount now) {
+  const Locked locked(lock_);
+  unused_in_slabs_ += now;
+  unused_in_slabs_ -= before;
+  const PageCount least{std::max(kLeastSwept.count, in_use_.count / kSweptShare)};
+  emptying_ = unused_in_slabs_ >= least && memory_.may_release_in_use();
+  return emptying_;
+}
+
+void PageHeap::reuse(PageRun run) {
+  const Locked locked(lock_);
+  memory_.on_reuse(run);
   check();
 }
 
@@ -91,14 +118,12 @@ void PageHeap::put_locked(PageRun run) {
 }
 
 Span* PageHeap::take_cached(PageCount count) {
-  const Locked locked(lock_);
   Span* const span = cache_.take(count);
   if (span != nullptr) set_in_use(in_use_ + count);
   return span;
 }
 
 bool PageHeap::put_cached(Span& span) {
-  const Locked locked(lock_);
   const PageCount still_used = in_use_ - span.pages;
   if (!memory_.has_room(cache_.pages() + span.pages, still_used)) return false;
   if (cache_.is_full()) uncache(*cache_.take_oldest());
@@ -134,7 +159,7 @@ void PageHeap::learn_system() {
 void PageHeap::settle() {
   const Locked locked(lock_);
   empty_cache();
-  memory_.settle(in_use_);
+  memory_.settle(in_use_, emptying_);
   check();
 }
 

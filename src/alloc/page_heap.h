@@ -22,6 +22,7 @@ namespace mini::alloc {
 ///
 ///  P1  in_use + cached + free == pages ever committed
 ///  P2  cached + resident free pages are within the limit of Residency when a span is cached
+///  P3  unused_in_slabs == sum over bins of what each told last
 class PageHeap {
  public:
   constexpr PageHeap(Window& window, SpanTable& spans)
@@ -47,8 +48,17 @@ class PageHeap {
   /// `emptied`: the pages' memory has gone elsewhere, and they read as zeros.
   void put(PageRun run, bool emptied = false);
 
+  /// Gives back the memory of at most Residency::kMostRuns runs in use that hold nothing. Returns
+  /// of how many pages.
+  PageCount release_in_use(const PageRun* runs, std::uint32_t count);
+  /// A bin tells how many pages of its slabs no block in use touches, most likely, and how many it
+  /// told of before. Returns whether they shall be given back: where that is much, in all.
+  bool sweep_pays(PageCount before, PageCount now);
+  /// To be called before pages of a run in use are used, of which some may have been given back.
+  void reuse(PageRun run);
+
   /// A large block's span from the cache, of exactly so many pages, which are in use again; null
-  /// where there is none.
+  /// where there is none. REQUIRES: lock() is held, here and in the next.
   Span* take_cached(PageCount count);
   /// Keeps a large block's span, which nobody uses any more. False, and nothing done, where no more
   /// is to be kept: then its pages are to be put.
@@ -98,7 +108,9 @@ class PageHeap {
   Residency memory_;
   SpanCache cache_;
   PageCount in_use_;
-  PageCount crowded_in_use_;  // in_use_ when crowded_count_ rose last, or the most since
+  PageCount unused_in_slabs_;  // of all bins, as told
+  bool emptying_ = false;      // what sweep_pays() said last
+  PageCount crowded_in_use_;   // in_use_ when crowded_count_ rose last, or the most since
   std::atomic<std::uint32_t> crowded_count_{0};
   std::atomic<std::uint32_t> in_use_now_{0};  // the same, for in_use()
 };

@@ -3,6 +3,7 @@
 #include "alloc/residency.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "alloc/free_pages.h"
@@ -18,17 +19,27 @@ constexpr PageCount pages(std::size_t bytes) {
   return {static_cast<std::uint32_t>(bytes / kPageBytes)};
 }
 
-constexpr PageCount kHugeFrom = pages(std::size_t{16} << 20);    // in use: a step is 1/8
-constexpr PageCount kLeastBatch = pages(std::size_t{16} << 10);  // populated together
-constexpr PageCount kMostBatch = pages(std::size_t{512} << 10);
-constexpr std::uint32_t kBatchShare = 20;  // of what is in use
+// In use: a step is 1/8, or 1/4 where small pages are dear.
+constexpr PageCount kHugeFrom = pages(std::size_t{16} << 20);
+constexpr PageCount kHugeFromWhereDear = pages(std::size_t{8} << 20);
+constexpr std::uint64_t kDearNs = 2'000;                            // a page, populated and touched
+constexpr PageCount kMeasuredFrom = pages(std::size_t{4} << 20);    // in use
+constexpr std::uint32_t kMeasurements = 4;                          // of which the least counts
+constexpr PageCount kMeasuredBatch = pages(std::size_t{32} << 10);  // at least: or it is the call's
+constexpr PageCount kLeastBatch = pages(std::size_t{16} << 10);     // populated together
+constexpr PageCount kMostBatch = pages(std::size_t{128} << 10);
+constexpr std::uint32_t kBatchShare = 64;  // of what is in use
 constexpr PageCount kLeastLimit = pages(std::size_t{1} << 20);
 constexpr std::uint32_t kLimitShare = 24;
 constexpr PageCount kMostAllowance = pages(std::size_t{32} << 20);
 constexpr std::uint64_t kRegretNs = 1'000'000'000;  // "soon"
-constexpr std::uint32_t kCallsAtOnce = 32;          // bounds one settle()
-constexpr std::uint32_t kWorthACall = 16;           // pages in a row
-constexpr std::uint32_t kColdTicks = 4;             // about a second
+// Pages in use: what is "soon", and how long none go after that.
+constexpr std::uint64_t kReuseNs = 4'000'000'000;
+constexpr std::uint64_t kLeastPauseNs = 10'000'000'000;
+constexpr std::uint64_t kMostPauseNs = 600'000'000'000;
+constexpr std::uint32_t kCallsAtOnce = 32;  // bounds one settle()
+constexpr std::uint32_t kWorthACall = 16;   // pages in a row
+constexpr std::uint32_t kColdTicks = 4;     // about a second
 // Pages in use of an extent whose free pages go although it is not cold. Most such extents are
 // about to be used again, or to be free as a whole; not so where a fifth of the heap is all that is
 // in use.
@@ -46,7 +57,8 @@ std::uint32_t now_tick() {
 
 bool Residency::huge_pays(PageCount used) const {
   const HugePageUse use = g_options.huge_page_use();
-  const bool dense = used >= kHugeFrom || use == HugePageUse::kAlways;
+  const bool dear = small_page_ns_ >= kDearNs;
+  const bool dense = used >= (dear ? kHugeFromWhereDear : kHugeFrom) || use == HugePageUse::kAlways;
   return dense && use != HugePageUse::kNever && system_ != vm::HugePages::kNever;
 }
 
@@ -105,7 +117,10 @@ bool Residency::on_take(PageRun run, Touch touch, PageCount used) {
       if (!huge) huge = wants_huge(run, touch, used);
       const std::uint32_t before = extent.resident.count();
       back(i, bits, touch, *huge, used);
-      if (extent.shed) note_regret(extent.resident.count() - before, used);
+      if (extent.shed) {
+        note_regret(extent.resident.count() - before, used);
+        note_reuse(PageCount{bits.length - resident});
+      }
     }
     zeroed = zeroed && !extent.dirty.any_in(bits);
     extent.dirty.set_run(bits);
@@ -155,26 +170,43 @@ void Residency::back(std::uint32_t index, BitRun bits, Touch touch, bool huge, P
     const std::uint32_t batch =
         huge ? kExtentPages
              : std::clamp(used.count / kBatchShare, kLeastBatch.count, kMostBatch.count);
-    populate(index, bits, batch);
+    populate(index, bits, batch, used);
   }
   extent.resident.set_run(bits);
 }
 
 // Populates the part of a run that has no memory, and the free pages after it that the next runs
 // will get, up to `batch` in all.
-void Residency::populate(std::uint32_t index, BitRun bits, std::uint32_t batch) {
+void Residency::populate(std::uint32_t index, BitRun bits, std::uint32_t batch, PageCount used) {
   Extent& extent = window_.extent(index);
   const std::uint32_t begin = extent.resident.next_clear(bits.begin);
   std::uint32_t end = bits.begin + bits.length;
   const std::uint32_t free_end = std::min(extent.used.next_set(end), extent.resident.next_set(end));
   end = std::max(end, std::min(begin + batch, free_end));
-  can_populate_ = call(index, {begin, end - begin}, vm::populate);
+  const BitRun missing{begin, end - begin};
+  const bool measures = measurements_ < kMeasurements && used >= kMeasuredFrom &&
+                        missing.length >= kMeasuredBatch.count;
+  can_populate_ =
+      measures ? populate_and_measure(index, missing) : call(index, missing, vm::populate);
   if (!can_populate_) return;
   const std::uint32_t run_end = bits.begin + bits.length;
   if (end > run_end) {
     extent.resident.set_run({run_end, end - run_end});
     add_resident_free(extent, end - run_end);
   }
+}
+
+// A hypervisor that keeps page tables of its own maps a page when it is touched, whoever populated
+// it: the touch is most of what a small page costs there, and nothing elsewhere. The pages are
+// zeros, and will be touched soon in any case.
+bool Residency::populate_and_measure(std::uint32_t index, BitRun bits) {
+  const std::uint64_t begin_ns = vm::now_ns();
+  if (!call(index, bits, vm::populate)) return false;
+  volatile std::byte* const begin = window_.address({index * kExtentPages + bits.begin});
+  for (std::uint32_t i = 0; i < bits.length; ++i) begin[i * kPageBytes] = std::byte{0};
+  const std::uint64_t ns = (vm::now_ns() - begin_ns) / bits.length;
+  small_page_ns_ = measurements_++ == 0 ? ns : std::min(small_page_ns_, ns);
+  return true;
 }
 
 void Residency::on_emptied(PageRun run) {
@@ -193,6 +225,48 @@ void Residency::on_put(PageRun run) {
     extent.last_use = tick;
     add_resident_free(extent, extent.resident.count_in(bits));
   });
+}
+
+bool Residency::may_release_in_use() const {
+  return vm::discards_many_at_once() && vm::coarse_now_ns() >= pause_until_ns_;
+}
+
+PageCount Residency::release_in_use(const PageRun* runs, std::uint32_t count) {
+  const std::uint64_t now = vm::coarse_now_ns();
+  if (now - in_use_since_ns_ > kReuseNs) {
+    released_in_use_ = reused_ = {};
+    in_use_since_ns_ = now;
+  }
+  const PageCount released = release(runs, count);
+  released_in_use_ += released;
+  return released;
+}
+
+void Residency::on_reuse(PageRun run) {
+  for_each_extent(run, [this](std::uint32_t i, BitRun bits) {
+    Extent& extent = window_.extent(i);
+    const std::uint32_t end = bits.begin + bits.length;
+    const std::uint32_t first = extent.resident.next_clear(bits.begin);
+    if (first >= end) return;
+    std::uint32_t last = end;
+    while (extent.resident.test(last - 1)) --last;
+    note_reuse(PageCount{bits.length - extent.resident.count_in(bits)});
+    if (can_populate_) can_populate_ = call(i, {first, last - first}, vm::populate);
+    extent.resident.set_run({first, last - first});
+    extent.dirty.set_run({first, last - first});
+  });
+}
+
+// Much of what was given back inside slabs is used again soon: it is not given back for a while,
+// and each time longer.
+void Residency::note_reuse(PageCount count) {
+  if (released_in_use_.count == 0) return;
+  reused_ += count;
+  if (reused_ <= kLeastBatch || reused_.count <= released_in_use_.count / 4) return;
+  const std::uint64_t now = vm::coarse_now_ns();
+  pause_ns_ = std::clamp(pause_ns_ * 2, kLeastPauseNs, kMostPauseNs);
+  pause_until_ns_ = now + pause_ns_;
+  released_in_use_ = reused_ = {};
 }
 
 // Pages that were given back are wanted again: had they been kept, faults would have been saved.
@@ -223,7 +297,7 @@ void Residency::review_allowance(PageCount used) {
   least_free_since_ = tick;
 }
 
-bool Residency::settle(PageCount used) {
+bool Residency::settle(PageCount used, bool emptying) {
   review_allowance(used);
   const PageCount most = limit(used);
   if (resident_free_ <= most) return true;
@@ -233,13 +307,20 @@ bool Residency::settle(PageCount used) {
   const PageCount before = resident_free_;
   std::uint32_t calls = release_whole_extents(keep, kCallsAtOnce);
   if (resident_free_ > most) {
-    calls = release_parts({.keep = keep,
-                           .calls = calls,
-                           .cold_since = tick - kColdTicks,
-                           .hardly_used = resident_free_.count / 4 > used.count
-                                              ? kHardlyUsedWhenEmptying
-                                              : kHardlyUsed,
-                           .least_run = kWorthACall});
+    Parts parts{.keep = keep,
+                .runs = calls,
+                .cold_since = tick - kColdTicks,
+                .hardly_used =
+                    resident_free_.count / 4 > used.count ? kHardlyUsedWhenEmptying : kHardlyUsed,
+                .least_run = kWorthACall};
+    if (emptying) {
+      parts = {.keep = keep,
+               .runs = kMostRuns,
+               .runs_of_a_call = kMostRuns,
+               .hardly_used = kExtentPages};
+    }
+    calls = release_parts(parts);
+    if (emptying) released_in_use_ += before - resident_free_;
   }
   // Where there was more to do than may be done at once, the next call goes on.
   const bool all_done = calls != 0 || resident_free_ == before;
@@ -252,7 +333,8 @@ PageCount Residency::release_all() {
   const PageCount before = resident_free_;
   constexpr std::uint32_t kNoBound = ~std::uint32_t{0};
   release_whole_extents({}, kNoBound);
-  release_parts({.keep = {}, .calls = kNoBound, .hardly_used = kExtentPages});
+  release_parts(
+      {.keep = {}, .runs = kNoBound, .runs_of_a_call = kMostRuns, .hardly_used = kExtentPages});
   allowance_ = {};
   return before - resident_free_;
 }
@@ -274,48 +356,71 @@ std::uint32_t Residency::release_whole_extents(PageCount keep, std::uint32_t cal
       --end;
       continue;
     }
-    release({PageIndex{begin * kExtentPages}, PageCount{(end - begin) * kExtentPages}});
+    const PageRun run{PageIndex{begin * kExtentPages}, PageCount{(end - begin) * kExtentPages}};
+    released_ += release(&run, 1);
     --calls;
     end = begin;
   }
   return calls;
 }
 
-// Runs of free pages in extents that are partly in use. Returns how many calls are left.
+// Runs of free pages in extents that are partly in use. Returns how many more it could have been.
 std::uint32_t Residency::release_parts(const Parts& parts) {
-  std::uint32_t calls = parts.calls;
+  std::array<PageRun, kMostRuns> runs;
+  std::uint32_t count = 0;
+  PageCount resident;  // of the runs
+  std::uint32_t left = parts.runs;
+  const auto flush = [&] {
+    released_ += release(runs.data(), count);
+    count = 0;
+    resident = {};
+  };
   for (std::uint32_t i = window_.extent_count();
-       i-- > 0 && calls > 0 && resident_free_ > parts.keep;) {
+       i-- > 0 && left > 0 && resident_free_ > parts.keep + resident;) {
     const Extent& extent = window_.extent(i);
     if (extent.resident_free == 0) continue;
     const bool cold = static_cast<std::int32_t>(parts.cold_since - extent.last_use) >= 0;
     if (!cold && extent.used.count() > parts.hardly_used) continue;
     const std::uint32_t least_run = cold ? 1 : parts.least_run;
-    BitRun run = extent.used.next_clear_run(0);
-    while (run.length != 0 && calls > 0) {
-      if (extent.resident.count_in(run) >= least_run) {
-        release({PageIndex{i * kExtentPages + run.begin}, PageCount{run.length}});
-        --calls;
-      }
-      run = extent.used.next_clear_run(run.begin + run.length);
+    for (BitRun run = extent.used.next_clear_run(0); run.length != 0 && left > 0;
+         run = extent.used.next_clear_run(run.begin + run.length)) {
+      const PageCount with_memory{extent.resident.count_in(run)};
+      if (with_memory.count < least_run) continue;
+      runs[count++] = {PageIndex{i * kExtentPages + run.begin}, PageCount{run.length}};
+      resident += with_memory;
+      --left;
+      if (count == parts.runs_of_a_call) flush();
     }
   }
-  return calls;
+  flush();
+  return left;
 }
 
-// REQUIRES: all pages of the run are free.
-bool Residency::release(PageRun run) {
-  if (!vm::discard(window_.address(run.first), run.count.bytes())) return false;
-  for_each_extent(run, [this](std::uint32_t i, BitRun bits) {
+// The memory of runs that hold nothing, whether they are free or in use.
+PageCount Residency::release(const PageRun* runs, std::uint32_t count) {
+  std::array<vm::Range, kMostRuns> ranges;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    ranges[i] = {.at = window_.address(runs[i].first), .bytes = runs[i].count.bytes()};
+  }
+  PageCount released;
+  const std::uint32_t done = vm::discard_all(ranges.data(), count);
+  for (std::uint32_t i = 0; i < done; ++i) released += forget(runs[i]);
+  return released;
+}
+
+// A run has no memory any more. Returns of how many pages it may have had some.
+PageCount Residency::forget(PageRun run) {
+  PageCount had;
+  for_each_extent(run, [&](std::uint32_t i, BitRun bits) {
     Extent& extent = window_.extent(i);
     const std::uint32_t count = extent.resident.count_in(bits);
     extent.resident.clear_run(bits);
     extent.dirty.clear_run(bits);
     extent.shed = true;
-    remove_resident_free(extent, count);
-    released_ += PageCount{count};
+    had += PageCount{count};
+    if (!extent.used.test(bits.begin)) remove_resident_free(extent, count);
   });
-  return true;
+  return had;
 }
 
 }  // namespace mini::alloc

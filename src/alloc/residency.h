@@ -4,8 +4,9 @@
 // thousands of malloc/free pairs, pages populated together a third of it each, a huge page a
 // fiftieth. So
 //   - while the heap is small, pages that are about to be written are populated in batches that
-//     follow its size, at most a twentieth of it;
-//   - once it is large enough that one step of 2 MiB is an eighth of it, fresh extents are huge;
+//     follow its size, at most a sixty-fourth of it;
+//   - once it is large enough that one step of 2 MiB is an eighth of it, fresh extents are huge; or
+//     a quarter, where small pages are measured to be dear;
 //   - a program may never touch most of a large block: those get huge pages only while the last
 //     ones that were looked at had been filled, by and large;
 //   - free pages that have memory are kept for reuse up to a limit that follows what is in use, and
@@ -50,9 +51,19 @@ class Residency {
   /// To be called for a run that was just put back.
   void on_put(PageRun run);
 
+  static constexpr std::uint32_t kMostRuns = 128;  // that go back by one call
+  /// Gives back the memory of at most kMostRuns runs in use that hold nothing. Returns of how many
+  /// pages.
+  PageCount release_in_use(const PageRun* runs, std::uint32_t count);
+  /// Whether that costs little, and what went this way was not wanted again.
+  bool may_release_in_use() const;
+  /// To be called before such pages are used again: sees to it that they have memory.
+  void on_reuse(PageRun run);
+
   /// Gives back what is beyond the limit, by a bounded number of system calls. False where more is
-  /// left: a few blocks in use may keep extents that could go.
-  bool settle(PageCount used);
+  /// left: a few blocks in use may keep extents that could go. `emptying`: much of what is in use
+  /// is given back as well, and is not expected to be used again soon.
+  bool settle(PageCount used, bool emptying = false);
   /// Gives back everything that is free. Returns how many pages it was.
   PageCount release_all();
 
@@ -70,23 +81,27 @@ class Residency {
   bool huge_pays(PageCount used) const;
   bool wants_huge(PageRun run, Touch touch, PageCount used);
   void back(std::uint32_t index, BitRun bits, Touch touch, bool huge, PageCount used);
-  void populate(std::uint32_t index, BitRun bits, std::uint32_t batch);
+  void populate(std::uint32_t index, BitRun bits, std::uint32_t batch, PageCount used);
+  bool populate_and_measure(std::uint32_t index, BitRun bits);
   void add_resident_free(Extent& extent, std::uint32_t count);
   void remove_resident_free(Extent& extent, std::uint32_t count);
+  void note_reuse(PageCount count);
   void note_regret(std::uint32_t count, PageCount used);
   void review_allowance(PageCount used);
   bool lazy_runs_are_filled(PageRun run);
   void look_at_probe();
   std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
   struct Parts {
-    PageCount keep;                 // resident free pages that may stay
-    std::uint32_t calls = 0;        // at the most
+    PageCount keep;                    // resident free pages that may stay
+    std::uint32_t runs = 0;            // at the most
+    std::uint32_t runs_of_a_call = 1;  // a later sandbox may kill for the call that takes several
     std::uint32_t cold_since = 0;   // of extents last used at this tick or before, every free page
     std::uint32_t hardly_used = 0;  // of those with at most so many pages in use,
     std::uint32_t least_run = 1;    // runs of at least so many
   };
   std::uint32_t release_parts(const Parts& parts);
-  bool release(PageRun run);
+  PageCount release(const PageRun* runs, std::uint32_t count);
+  PageCount forget(PageRun run);
   bool call(std::uint32_t index, BitRun bits, bool (*operation)(void*, std::size_t)) const;
 
   Window& window_;
@@ -95,7 +110,12 @@ class Residency {
   PageCount released_;   // since regret_since_ns_
   PageCount regretted_;  // since then: released and wanted again
   std::uint64_t regret_since_ns_ = 0;
-  PageCount least_free_;  // the least resident_free_ since that tick
+  PageCount released_in_use_;  // since in_use_since_ns_
+  PageCount reused_;           // of those
+  std::uint64_t in_use_since_ns_ = 0;
+  std::uint64_t pause_until_ns_ = 0;  // nothing in use is given back
+  std::uint64_t pause_ns_ = 0;        // how long the last pause was, or is
+  PageCount least_free_;              // the least resident_free_ since that tick
   std::uint32_t least_free_since_ = 0;
   PageRun probe_;  // of a lazily touched run, backed page by page: looked at later
   std::uint32_t filled_share_ = 128;  // of the probes, in 256ths; later ones weigh more
@@ -105,6 +125,8 @@ class Residency {
   kernel::vm::HugePages system_ = kernel::vm::HugePages::kAlways;
   bool system_known_ = false;
   bool can_populate_ = true;
+  std::uint32_t measurements_ = 0;   // made, of:
+  std::uint64_t small_page_ns_ = 0;  // the least that one took, populated and touched
 };
 
 }  // namespace mini::alloc

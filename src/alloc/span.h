@@ -23,27 +23,30 @@ enum class SpanKind : std::uint8_t {
   kCached,   // a large block that was freed, kept whole in the span cache
 };
 
-/// Guarded by the lock of the bin (a slab) or of the heap (a large block) that it belongs to; a
-/// cached one by the page heap's, one that is not in use by the lock of the span table. 64 bytes,
-/// so that no two threads share a line.
+/// Guarded by the lock of the bin that it belongs to (a slab) or by the page heap's (a large block,
+/// in use or cached); one that is not in use by the lock of the span table. 64 bytes, so that no
+/// two threads share a line.
 ///
 /// Of a slab:
 ///  S1  free_count == |free|, block_count <= kMostBlocks
 ///  S2  free has no bit from block_count on
 ///  S3  block_count == pages * kPageBytes / block size, kMostBlocks at the most
 ///  S4  a block whose bit is clear is in use by the program or cached by a thread or a depot
+///  S5  swept, or every page has its bit in Extent::resident
 struct alignas(64) Span {
   Span* next = nullptr;  // in the list that it is in
   Span* previous = nullptr;
   PageIndex first;
   PageCount pages;
-  std::uint16_t free_count = 0;
+  std::uint16_t free_count : 15 = 0;
+  std::uint16_t swept : 1 = 0;  // of a slab: pages of it without a block may have been given back
   std::uint16_t block_count = 0;
   HeapId heap = 0;
   ClassIndex size_class = 0;
   SpanKind kind = SpanKind::kFree;
   Bits<kMostBlocks> free;  // of a slab: 1: the block is in the slab, ready to be taken
 
+  void set_free_count(std::uint32_t count) { free_count = count & 0x7fffU; }
   std::uint32_t used_count() const { return std::uint32_t{block_count} - free_count; }
   std::uint32_t block_bytes() const { return kSizeClasses[size_class].block_bytes; }
 };

@@ -74,7 +74,7 @@ bool read_heap_figures(Allocator& allocator, HeapId heap, HeapFigures* out) {
     const std::uint64_t cached = heap == 0 ? cached_blocks(allocator, size_class) : 0;
     out->classes[i] = figures_of(found->bin(size_class).figures(), cached);
   }
-  const Heap::LargeFigures large = found->large_figures();
+  const Heap::LargeFigures large = found->large_figures(allocator.backing());
   out->large = {.blocks = large.blocks, .pages = large.pages.count};
   return true;
 }

@@ -121,6 +121,10 @@ class alignas(64) ThreadCache {
   void empty_stacks();
   static std::uint32_t least_capacity(ClassIndex size_class);
 
+  // First, so that the stacks do not begin where a page does: the first block of a page would share
+  // its low twelve bits with the stack of the least class, and a processor would take each load of
+  // the stack to depend on what the program has just written to the block.
+  RecentFrees recent_;
   std::array<BlockStack, kClassCount> stacks_;
   std::array<std::uint16_t, kClassCount> capacity_{};
   std::array<std::uint8_t, kClassCount> visits_{};  // of refill and make_room since the last tidy
@@ -132,7 +136,6 @@ class alignas(64) ThreadCache {
   std::uint32_t crowded_count_ = 0;  // the page heap's when the stacks were emptied last
   std::uint64_t tidied_ns_ = 0;
   const void* thread_ = __builtin_thread_pointer();  // whose it is, as the ABI names threads
-  RecentFrees recent_;
 };
 
 }  // namespace mini::alloc

@@ -33,6 +33,24 @@ void* invalid() {
   return nullptr;
 }
 
+// What several names do. None of them calls another: that would go to whoever stands before this
+// library, who would take it for a call of the program's.
+
+void* resize(void* block, std::size_t size) {
+  if (block == nullptr) return or_no_memory(g_allocator.allocate(size));
+  if (size == 0) {
+    g_allocator.free(block);
+    return nullptr;
+  }
+  return or_no_memory(g_allocator.resize(block, size));
+}
+
+// glibc rounds an alignment that is no power of two up to the next; C says it is invalid.
+void* allocate_aligned(std::size_t alignment, std::size_t size) {
+  if (alignment > PTRDIFF_MAX) return invalid();
+  return or_no_memory(g_allocator.allocate_aligned(std::bit_ceil(alignment), size));
+}
+
 }  // namespace
 
 extern "C" {
@@ -57,18 +75,13 @@ MINIMALLOC_EXPORT void* calloc(std::size_t nmemb, std::size_t size) noexcept {
 }
 
 MINIMALLOC_EXPORT void* realloc(void* ptr, std::size_t size) noexcept {
-  if (ptr == nullptr) return malloc(size);
-  if (size == 0) {
-    g_allocator.free(ptr);
-    return nullptr;
-  }
-  return or_no_memory(g_allocator.resize(ptr, size));
+  return resize(ptr, size);
 }
 
 MINIMALLOC_EXPORT void* reallocarray(void* ptr, std::size_t nmemb, std::size_t size) noexcept {
   std::size_t bytes = 0;
   if (!multiply(nmemb, size, &bytes)) return or_no_memory(nullptr);
-  return realloc(ptr, bytes);
+  return resize(ptr, bytes);
 }
 
 MINIMALLOC_EXPORT void free_sized(void* ptr, std::size_t size) noexcept {
@@ -80,15 +93,13 @@ MINIMALLOC_EXPORT void free_aligned_sized(void* ptr, std::size_t alignment,
   g_allocator.free_sized(ptr, size, alignment);
 }
 
-// glibc rounds an alignment that is no power of two up to the next; C says it is invalid.
 MINIMALLOC_EXPORT void* memalign(std::size_t alignment, std::size_t size) noexcept {
-  if (alignment > PTRDIFF_MAX) return invalid();
-  return or_no_memory(g_allocator.allocate_aligned(std::bit_ceil(alignment), size));
+  return allocate_aligned(alignment, size);
 }
 
 MINIMALLOC_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
   if (!std::has_single_bit(alignment)) return invalid();
-  return memalign(alignment, size);
+  return allocate_aligned(alignment, size);
 }
 
 MINIMALLOC_EXPORT int posix_memalign(void** memptr, std::size_t alignment,
@@ -101,12 +112,12 @@ MINIMALLOC_EXPORT int posix_memalign(void** memptr, std::size_t alignment,
 }
 
 MINIMALLOC_EXPORT void* valloc(std::size_t size) noexcept {
-  return memalign(kPage, size);
+  return allocate_aligned(kPage, size);
 }
 
 MINIMALLOC_EXPORT void* pvalloc(std::size_t size) noexcept {
   if (size > PTRDIFF_MAX) return or_no_memory(nullptr);
-  return memalign(kPage, (size + kPage - 1) / kPage * kPage);
+  return allocate_aligned(kPage, (size + kPage - 1) / kPage * kPage);
 }
 
 MINIMALLOC_EXPORT std::size_t malloc_usable_size(void* ptr) noexcept {

@@ -1,4 +1,4 @@
-// The clock that measures how long something takes.
+// The clock that measures how long something takes, and the one that says what time it is.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,14 @@ namespace mini {
 inline std::uint64_t monotonic_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+/// Nanoseconds since 1970, as the machine's clock is set.
+inline std::uint64_t unix_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
          static_cast<std::uint64_t>(now.tv_nsec);
 }

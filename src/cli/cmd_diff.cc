@@ -172,6 +172,11 @@ int run_diff_command(std::span<const std::string> words) {
   const auto arguments = parse_diff_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(diff_help()) ? 0 : kExitOutputError;
+  if (const auto other =
+          check_not_input(arguments->output_path, {{arguments->before, arguments->after}});
+      !other) {
+    return complain(kExitUsage, other.error().message);
+  }
   return diff(*arguments);
 }
 

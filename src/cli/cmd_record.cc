@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <functional>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -19,9 +20,13 @@
 #include "sources/launch.h"
 #include "sources/recorder.h"
 #include "views/event_facts.h"
+#include "views/unrecorded_program.h"
+#include "views/utf8.h"
 
 namespace mini::cli {
 namespace {
+
+constexpr std::size_t kMostLines = 12;
 
 int complain(int status, const std::string& message) {
   print_error(fmt::format("heapspy record: {}\n", message));
@@ -68,25 +73,51 @@ std::string describe(const sources::RecordedResult& result) {
   return line;
 }
 
+/// What ran without being recorded, the most frequent first: it is missing in the figures.
+void report_unrecorded(const sources::UnrecordedPrograms& unrecorded) {
+  std::vector<recording::UnrecordedProgram> programs = unrecorded.all();
+  std::ranges::stable_sort(programs, std::greater(), &recording::UnrecordedProgram::count);
+  for (std::size_t i = 0; i < programs.size() && i < kMostLines; ++i) {
+    const auto& [time_ns, obstacle, count, path] = programs[i];
+    const std::string text = views::describe({.path = path, .obstacle = obstacle, .count = count});
+    print_error(fmt::format("heapspy: not recorded: {}\n", views::printable(text, false)));
+  }
+  if (programs.size() > kMostLines) {
+    print_error(
+        fmt::format("heapspy: not recorded: {} other programs, which 'heapspy report' "
+                    "names\n",
+                    programs.size() - kMostLines));
+  }
+}
+
+/// What may have kept an agent from its memory, which a program that we start has the limits of.
+std::string why_not_started() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return "";
+  return fmt::format(", whose address space is limited to {} (ulimit -v): the agent needs {} of it",
+                     format_bytes(Bytes{limit.rlim_cur}), format_bytes(Bytes{wire::kSlotBytes}));
+}
+
 /// The recordings with the most events come first; of a crowd the rest is only counted.
 int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
   std::vector<sources::RecordedResult>& all = outcome.recordings;
   if (all.empty()) {
     print_error(
-        fmt::format("heapspy: nothing was recorded: the agent did not start in {}\n"
+        fmt::format("heapspy: nothing was recorded: the agent did not start in {}{}\n"
                     "  'heapspy trace' needs nothing in the program\n",
                     arguments.process ? fmt::format("process {}", *arguments.process)
-                                      : arguments.command.front()));
+                                      : arguments.command.front(),
+                    why_not_started()));
     return outcome.exit_status;
   }
   std::ranges::stable_sort(all, std::greater(), &sources::RecordedResult::events);
-  constexpr std::size_t kMostLines = 12;
   bool failed = false;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool is_trouble = all[i].error || all[i].losses.dropped_events != 0;
     failed |= all[i].error.has_value();
     if (is_trouble || (!arguments.quiet && i < kMostLines)) print_error(describe(all[i]));
   }
+  report_unrecorded(outcome.unrecorded);
   if (!arguments.quiet) {
     if (all.size() > kMostLines) {
       print_error(fmt::format("heapspy: and {} recordings of other processes beside them\n",

@@ -14,6 +14,7 @@
 #include "explain/leak_suppressions.h"
 #include "sources/heap_profile_reader.h"
 #include "views/report_export.h"
+#include "views/report_text.h"
 #include "views/report_view.h"
 
 namespace mini::cli {
@@ -121,6 +122,30 @@ int export_recording(const ReportArguments& arguments) {
   return written ? 0 : complain(kExitOutputError, written.error().message);
 }
 
+/// Whether anything happened in the part that was asked for.
+Result<void> check_span(const model::HeapProfile& profile) {
+  if (profile.span.from_ns <= profile.duration_ns) return {};
+  return fail(fmt::format("--between: the recording ends at {}, before {}: type earlier times",
+                          views::report_time(profile.duration_ns),
+                          views::report_time(profile.span.from_ns)));
+}
+
+/// An export of nothing does not say why: that is said beside it.
+void explain_emptiness(const model::HeapProfile& profile, const ReportArguments& arguments) {
+  if (arguments.form != ReportForm::kExport) return;
+  if (profile.stacks.empty() && !arguments.focus.empty()) {
+    complain(0, fmt::format("the export is empty: no stack matches --focus '{}'", arguments.focus));
+    return;
+  }
+  const model::BlockTotals sum = explain::sum_of_stacks(profile);
+  if (!arguments.exported->is_of_one_measure || explain::measure_of(sum, arguments.measure) != 0) {
+    return;
+  }
+  complain(0, fmt::format("the export is empty: {} (--measure {})",
+                          views::why_nothing(profile, arguments.measure),
+                          explain::measure_name(arguments.measure)));
+}
+
 int report(const ReportArguments& arguments) {
   const Pattern focus(arguments.focus);
   if (const auto sound = focus.check(arguments.focus); !sound) {
@@ -128,6 +153,9 @@ int report(const ReportArguments& arguments) {
   }
   auto profile = read(arguments);
   if (!profile) return complain(kExitOutputError, profile.error().message);
+  if (const auto sound = check_span(*profile); !sound) {
+    return complain(kExitUsage, sound.error().message);
+  }
   // Findings are about the whole program, whatever is shown of it.
   const std::vector<explain::Finding> findings = explain::find_in_heap(*profile);
   if (!arguments.focus.empty()) {
@@ -141,6 +169,7 @@ int report(const ReportArguments& arguments) {
   if (const auto written = check_written(output, *file); !written) {
     return complain(kExitOutputError, written.error().message);
   }
+  explain_emptiness(*profile, arguments);
   const std::uint64_t leaked_bytes = explain::sum_of_stacks(*profile).unreachable().bytes;
   const bool fails = arguments.most_leaked && leaked_bytes > arguments.most_leaked->count;
   return fails ? kExitLeak : 0;
@@ -152,6 +181,9 @@ int run_report_command(std::span<const std::string> words) {
   const auto arguments = parse_report_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(report_help()) ? 0 : kExitOutputError;
+  if (const auto other = check_not_input(arguments->output_path, {{arguments->file}}); !other) {
+    return complain(kExitUsage, other.error().message);
+  }
   if (const ExportForm* form = arguments->exported; form != nullptr) {
     if (form->write == nullptr) return export_recording(*arguments);
     if (form->is_binary && !arguments->output_path && isatty(STDOUT_FILENO) != 0) {

@@ -18,7 +18,7 @@ constexpr double kMostPercent = 1e9;
 /// What CLI11 fills in, before it is checked.
 struct RawArguments {
   DiffArguments parsed;
-  std::size_t top = 0;
+  std::string top;
   std::size_t depth = 0;
   std::string by;
   std::string measure;
@@ -38,7 +38,9 @@ void add_options(CLI::App& app, RawArguments& raw) {
                  "--fail-on-growth go by the peak without it")
       ->option_text("WHAT")
       ->group(kShow);
-  app.add_option("--top", raw.top, "rows of each table (10); with --json: all")
+  app.add_option(
+         "--top", raw.top,
+         "rows of each table (10), or all; --json without it merges stacks of little weight")
       ->option_text("N")
       ->group(kShow);
   app.add_option("--depth", raw.depth, "callers under each place (3)")
@@ -107,10 +109,9 @@ Result<void> check_growth(const RawArguments& raw, const CLI::App& app, DiffArgu
 }
 
 Result<void> check_numbers(const RawArguments& raw, const CLI::App& app, DiffArguments& out) {
-  if (app.count("--top") != 0) out.top = raw.top;
+  if (auto read = read_top(app, raw.top, out.top); !read) return read;
   if (app.count("--depth") != 0) out.depth = raw.depth;
   if (app.count("--width") != 0) out.width = raw.look.width;
-  if (out.top == 0U) return fail("--top 0: type a number from 1 on");
   if (raw.depth > 1000) return fail(fmt::format("--depth {}: type at most 1000", raw.depth));
   return check_width(out.width);
 }

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <unistd.h>
 #include <utility>
@@ -32,6 +33,21 @@ Result<OutputFile> open_output(const std::string& path) {
 Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path) {
   if (path) return open_output(*path);
   return OutputFile(STDOUT_FILENO, "standard output");
+}
+
+Result<void> check_not_input(const std::optional<std::string>& output,
+                             std::span<const std::string> inputs) {
+  if (!output) return {};
+  for (const std::string& input : inputs) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(input, error) ||
+        !std::filesystem::equivalent(*output, input, error)) {
+      continue;
+    }
+    return fail(
+        fmt::format("-o {} is what is read here, and would be lost: type another name", *output));
+  }
+  return {};
 }
 
 Result<void> check_written(const views::Output& output, const OutputFile& file) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -29,6 +30,11 @@ class OutputFile {
 Result<OutputFile> open_output(const std::string& path);
 /// The same, or standard output where no file was named.
 Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path);
+
+/// Whether OUT is none of the files that are read: opening it would empty that. The error says what
+/// to type.
+Result<void> check_not_input(const std::optional<std::string>& output,
+                             std::span<const std::string> inputs);
 
 /// Whether all went out that was written by `output`, which writes to `file`.
 Result<void> check_written(const views::Output& output, const OutputFile& file);

@@ -1,6 +1,8 @@
 #include "cli/own_words.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <fmt/format.h>
 
 namespace mini::cli {
@@ -106,6 +108,18 @@ void add_look_options(CLI::App& app, RawLook& raw, const std::string& group) {
   app.add_option("--width", raw.width, "columns; else COLUMNS, the terminal's, or 80")
       ->option_text("N")
       ->group(group);
+}
+
+Result<void> read_top(const CLI::App& app, std::string_view text, std::optional<std::size_t>& out) {
+  if (app.count("--top") == 0) return {};
+  std::size_t top = SIZE_MAX;
+  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), top);
+  const bool is_number = error == std::errc{} && at == text.data() + text.size() && top != 0;
+  if (text != "all" && !is_number) {
+    return fail(fmt::format("--top {}: type a number from 1 on, or all", text));
+  }
+  out = top;
+  return {};
 }
 
 std::vector<std::string> option_names(const CLI::App& app) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +32,9 @@ struct RawLook {
 };
 /// Declares --color and --width.
 void add_look_options(CLI::App& app, RawLook& raw, const std::string& group);
+
+/// The value of --top, where it was given: "5"; of "all", more than any table has.
+Result<void> read_top(const CLI::App& app, std::string_view text, std::optional<std::size_t>& out);
 
 /// Every option's long and short names with their dashes, for the tests of completion and manual.
 std::vector<std::string> option_names(const CLI::App& app);

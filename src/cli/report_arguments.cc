@@ -14,7 +14,7 @@ namespace {
 /// What CLI11 fills in, before it is checked.
 struct RawArguments {
   ReportArguments parsed;
-  std::size_t top = 0;
+  std::string top;
   std::size_t depth = 0;
   std::string by;
   std::string tree;
@@ -47,7 +47,9 @@ void add_show_options(CLI::App& app, RawArguments& raw) {
                  "calls or temporary")
       ->option_text("WHAT")
       ->group(kShow);
-  app.add_option("--top", raw.top, "rows of each table, branches of a tree (10); with --json: all")
+  app.add_option("--top", raw.top,
+                 "rows of each table, branches of a tree (10), or all; --json without it merges "
+                 "stacks of little weight")
       ->option_text("N")
       ->group(kShow);
   app.add_option("--depth", raw.depth, "callers under each place (3), levels of a tree (32)")
@@ -105,8 +107,13 @@ Result<void> check_by(const RawArguments& raw, const CLI::App& app, ReportArgume
     const auto grouping = static_cast<explain::Grouping>(i);
     if (raw.by == explain::grouping_name(grouping)) out.by = grouping;
   }
-  if (out.by) return {};
-  return fail(fmt::format("--by {}: choose function, file, module, thread or size", raw.by));
+  if (!out.by) {
+    return fail(fmt::format("--by {}: choose function, file, module, thread or size", raw.by));
+  }
+  if (*out.by != explain::Grouping::kThread && *out.by != explain::Grouping::kSize) return {};
+  if (app.count("--focus") == 0) return {};
+  return fail(
+      fmt::format("--focus chooses stacks, and --by {} has none: leave one of them out", raw.by));
 }
 
 Result<void> check_tree(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {
@@ -148,8 +155,9 @@ Result<void> check_span(const RawArguments& raw, const CLI::App& app, ReportArgu
   if (!from) return fail("--between: " + from.error().message);
   if (!until) return fail("--between: " + until.error().message);
   if (*from >= *until) {
-    return fail(fmt::format("--between {} {}: type the earlier time first", raw.between[0],
-                            raw.between[1]));
+    return fail(fmt::format("--between {} {}: {}", raw.between[0], raw.between[1],
+                            *from == *until ? "the second time must be later than the first"
+                                            : "type the earlier time first"));
   }
   out.span = {.from_ns = *from, .until_ns = *until};
   return {};
@@ -195,10 +203,9 @@ Result<void> check_leak(const RawArguments& raw, const CLI::App& app, ReportArgu
 }
 
 Result<void> check_numbers(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {
-  if (app.count("--top") != 0) out.top = raw.top;
+  if (auto read = read_top(app, raw.top, out.top); !read) return read;
   if (app.count("--depth") != 0) out.depth = raw.depth;
   if (app.count("--width") != 0) out.width = raw.look.width;
-  if (out.top == 0U) return fail("--top 0: type a number from 1 on");
   if (raw.depth > 1000) return fail(fmt::format("--depth {}: type at most 1000", raw.depth));
   return check_width(out.width);
 }
@@ -210,11 +217,20 @@ Result<void> check_color(const RawArguments& raw, ReportArguments& out) {
   return {};
 }
 
-Result<void> check_file(const std::vector<std::string>& operands, ReportArguments& out) {
+Result<void> check_file(const std::vector<std::string>& operands, const CLI::App& app,
+                        ReportArguments& out) {
   if (operands.empty()) {
     return fail("which recording? type 'heapspy report FILE.heapspy'");
   }
   if (operands.size() > 1) {
+    // A value that may be left out is part of its option's word.
+    if (app.count("--tree") != 0 && (operands[0] == "callers" || operands[0] == "callees")) {
+      return fail(fmt::format("--tree {}: type --tree={}", operands[0], operands[0]));
+    }
+    if (app.count("--fail-on-leak") != 0 && parse_size(operands[0])) {
+      return fail(
+          fmt::format("--fail-on-leak {}: type --fail-on-leak={}", operands[0], operands[0]));
+    }
     return fail(fmt::format("one recording at a time: leave out '{}'", operands[1]));
   }
   out.file = operands.front();
@@ -234,7 +250,7 @@ Result<ReportArguments> check(RawArguments& raw, const CLI::App& app,
   for (auto checked :
        {check_by(raw, app, out), check_tree(raw, app, out), check_measure(raw, out),
         check_span(raw, app, out), check_form(raw, app, out), check_leak(raw, app, out),
-        check_numbers(raw, app, out), check_color(raw, out), check_file(operands, out)}) {
+        check_numbers(raw, app, out), check_color(raw, out), check_file(operands, app, out)}) {
     if (!checked) return std::unexpected(checked.error());
   }
   return out;

@@ -23,7 +23,7 @@ struct ReportArguments {
   std::string file;
   ReportForm form = ReportForm::kText;
   const ExportForm* exported = nullptr;  // of ReportForm::kExport
-  std::optional<std::size_t> top;
+  std::optional<std::size_t> top;        // SIZE_MAX: all
   std::optional<std::size_t> depth;
   std::optional<explain::Grouping> by;
   std::optional<explain::TreeDirection> tree;

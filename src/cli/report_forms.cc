@@ -14,8 +14,8 @@ constexpr std::array<std::string_view, 5> kAllChoices = {"--focus", "--measure",
                                                          "--between", "--fail-on-leak"};
 
 constexpr std::array kForms = {
-    ExportForm{.name = "folded", .write = views::write_folded_stacks},
-    ExportForm{.name = "flamegraph", .write = views::write_flame_graph},
+    ExportForm{.name = "folded", .is_of_one_measure = true, .write = views::write_folded_stacks},
+    ExportForm{.name = "flamegraph", .is_of_one_measure = true, .write = views::write_flame_graph},
     ExportForm{.name = "pprof", .is_binary = true, .write = views::write_pprof},
     ExportForm{.name = "speedscope", .write = views::write_speedscope},
     ExportForm{.name = "perfetto",

@@ -13,7 +13,8 @@ namespace mini::cli {
 
 struct ExportForm {
   std::string_view name;
-  bool is_binary = false;  // not for terminals
+  bool is_binary = false;          // not for terminals
+  bool is_of_one_measure = false;  // the one that was asked for
   /// Options of a report that have nothing to choose in it.
   std::span<const std::string_view> refused_options = {};
   /// How finely time is divided.

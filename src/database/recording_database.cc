@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "database/mapping_rows.h"
 #include "database/schema.h"
 #include "database/sqlite.h"
 #include "recording/reader.h"
@@ -47,6 +48,12 @@ std::string_view kind_name(CallKind kind) {
   return i < std::size(kNames) ? kNames[i] : kNames[0];
 }
 
+std::string_view kind_name(recording::Mapping::Operation operation) {
+  static constexpr std::string_view kNames[] = {"map", "unmap", "remap", "discard"};
+  const auto i = static_cast<std::size_t>(operation);
+  return i < std::size(kNames) ? kNames[i] : kNames[0];
+}
+
 /// Addresses come from a recording, perhaps from an adversary's: none can know which of them meet.
 struct AddressHash {
   std::uint64_t multiplier = (std::uint64_t{std::random_device()()} << 32U) | 0x9e3779b9U;
@@ -72,8 +79,13 @@ class DatabaseWriter final : public recording::Visitor {
         lines_(database, "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)"),
         stacks_(database, "INSERT OR IGNORE INTO stacks VALUES (?, ?, ?)"),
         events_(database, "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-        samples_(database, "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
-        markers_(database, "INSERT INTO markers VALUES (?, ?, ?)") {}
+        samples_(database, "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        markers_(database, "INSERT INTO markers VALUES (?, ?, ?)"),
+        usable_sizes_(database, "INSERT INTO usable_sizes VALUES (?, ?, ?, ?)"),
+        touches_(database, "INSERT INTO touches VALUES (?, ?, ?, ?)"),
+        mapping_events_(database, "INSERT INTO mapping_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        mappings_(database, "INSERT INTO mappings VALUES (?, ?, ?, ?, ?)"),
+        mapping_rows_([this](const MappingRow& row) { put_mapping(row); }) {}
 
   void module(recording::ModuleNumber number, const recording::ModuleFacts& facts) override {
     modules_.run({std::int64_t{number}, facts.path, text_or_null(facts.build_id),
@@ -99,12 +111,13 @@ class DatabaseWriter final : public recording::Visitor {
   }
   void allocation(const recording::Allocation& event) override {
     ++last_id_;
-    // Where the address was live, the free in between is not in the recording.
-    const Value ended = replace_live(event.address, last_id_);
+    const auto bytes = std::min(event.requested_bytes, recording::kMostBlockBytes);
     const auto stands_for = std::min(event.weight_bytes, recording::kMostBlockBytes);
+    // Where the address was live, the free in between is not in the recording.
+    const Value ended = take_live(event.address);
+    put_live(event.address, stands_for == 0 ? bytes : stands_for);
     events_.run({last_id_, quantity(event.time_ns), number_or_null(event.thread),
-                 kind_name(event.kind), bits(event.address.value),
-                 quantity(std::min(event.requested_bytes, recording::kMostBlockBytes)),
+                 kind_name(event.kind), bits(event.address.value), quantity(bytes),
                  stands_for == 0 ? Value() : Value(quantity(stands_for)),
                  number_or_null(event.stack), ended});
   }
@@ -114,20 +127,41 @@ class DatabaseWriter final : public recording::Visitor {
                  take_live(event.address)});
   }
   void sample(const recording::KernelSample& sample) override {
-    samples_.run({quantity(sample.time_ns), quantity(sample.resident.count),
-                  quantity(sample.peak_resident.count), quantity(sample.agent_resident.count),
-                  quantity(sample.break_bytes.count), quantity(sample.mapped_bytes.count),
-                  quantity(sample.minor_faults), quantity(sample.major_faults)});
+    samples_.run(
+        {quantity(sample.time_ns), quantity(sample.resident.count),
+         quantity(sample.peak_resident.count), quantity(sample.agent_resident.count),
+         quantity(sample.break_bytes.count), quantity(sample.mapped_bytes.count),
+         quantity(sample.minor_faults), quantity(sample.major_faults),
+         sample.proportional.count == 0 ? Value() : Value(quantity(sample.proportional.count))});
+  }
+  void mapping(const recording::Mapping& event) override {
+    const bool moves = event.operation == recording::Mapping::Operation::kRemap;
+    mapping_events_.run(
+        {++last_mapping_id_, quantity(event.time_ns), number_or_null(event.thread),
+         kind_name(event.operation), bits(event.address.value), quantity(event.bytes.count),
+         moves ? Value(bits(event.old_address.value)) : Value(),
+         moves ? Value(quantity(event.old_bytes.count)) : Value(), number_or_null(event.stack)});
+    mapping_rows_.add(event, last_mapping_id_);
   }
   void marker(const recording::Marker& marker) override {
     markers_.run({quantity(marker.time_ns), number_or_null(marker.thread), marker.text});
+  }
+  void usable_size(const recording::UsableSize& usable) override {
+    usable_sizes_.run({quantity(usable.time_ns), number_or_null(usable.thread),
+                       quantity(usable.requested_bytes), quantity(usable.usable_bytes)});
+  }
+  void touch(const recording::Touch& touch) override {
+    touches_.run({quantity(touch.time_ns), number_or_null(touch.thread), bits(touch.address.value),
+                  number_or_null(touch.stack)});
   }
   bool progress(std::uint64_t read_bytes, std::uint64_t file_bytes) override {
     if (progress_) progress_(read_bytes, file_bytes);
     return database_.healthy();
   }
 
+  /// After the last event.
   void summary(const recording::Summary& summary, std::string_view heapspy_version) {
+    mapping_rows_.finish();
     const auto fact = [this](std::string_view key, const Value& value) {
       facts_.run({key, value});
     };
@@ -141,6 +175,8 @@ class DatabaseWriter final : public recording::Visitor {
     }
     fact("started_unix_ns", quantity(process.start_unix_ns));
     fact("sample_bytes", quantity(process.sample_bytes));
+    fact("peak_event_id", peak_id_ == 0 ? Value() : Value(peak_id_));
+    fact("peak_live_bytes", quantity(peak_bytes_));
     end(fact, summary.ending.value_or(recording::Ending{}));
     fact("is_cut", std::int64_t{summary.damage.is_cut});
     fact("skipped_file_blocks", quantity(summary.damage.skipped_blocks));
@@ -165,15 +201,30 @@ class DatabaseWriter final : public recording::Visitor {
     fact("truncated_stacks", quantity(ending.losses.truncated_stacks));
   }
 
-  /// Each returns the allocation that was live at the address.
-  Value replace_live(Address address, std::int64_t id) {
-    const auto [at, is_new] = live_.try_emplace(address.value, id);
-    return is_new ? Value() : Value(std::exchange(at->second, id));
+  void put_mapping(const MappingRow& row) {
+    mappings_.run({bits(row.address.value), quantity(row.bytes.count), number_or_null(row.stack),
+                   row.begun_id, row.ended_id == 0 ? Value() : Value(row.ended_id)});
   }
+
+  struct LiveBlock {
+    std::int64_t id = 0;  // of the allocation
+    std::uint64_t bytes = 0;
+  };
+
+  /// REQUIRES: nothing is live at the address.
+  void put_live(Address address, std::uint64_t bytes) {
+    live_[address.value] = {.id = last_id_, .bytes = bytes};
+    live_bytes_ += bytes;
+    if (live_bytes_ <= peak_bytes_) return;
+    peak_bytes_ = live_bytes_;
+    peak_id_ = last_id_;
+  }
+  /// Returns the allocation that was live at the address.
   Value take_live(Address address) {
     const auto at = live_.find(address.value);
     if (at == live_.end()) return {};
-    const std::int64_t id = at->second;
+    const std::int64_t id = at->second.id;
+    live_bytes_ -= at->second.bytes;
     live_.erase(at);
     return id;
   }
@@ -190,7 +241,16 @@ class DatabaseWriter final : public recording::Visitor {
   Statement events_;
   Statement samples_;
   Statement markers_;
-  std::unordered_map<std::uint64_t, std::int64_t, AddressHash> live_;  // id of the allocation
+  Statement usable_sizes_;
+  Statement touches_;
+  Statement mapping_events_;
+  Statement mappings_;
+  MappingRows mapping_rows_;
+  std::int64_t last_mapping_id_ = 0;
+  std::unordered_map<std::uint64_t, LiveBlock, AddressHash> live_;
+  std::uint64_t live_bytes_ = 0;
+  std::uint64_t peak_bytes_ = 0;
+  std::int64_t peak_id_ = 0;  // the event that made it
   std::int64_t last_id_ = 0;
 };
 
@@ -218,10 +278,12 @@ Result<void> cannot_write(const std::string& path, std::string_view why) {
   return fail(fmt::format("cannot write '{}': {}", path, why));
 }
 
-/// A name that is taken by something else than a file: SQLite writes to no pipe and no device.
-bool is_no_file(const std::string& path) {
+/// Whether there may be a file of that name: SQLite writes to no pipe and no device.
+Result<void> check_name(const std::string& path) {
   struct stat status{};
-  return stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  if (stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return {};
+  return cannot_write(path, S_ISDIR(status.st_mode) ? std::generic_category().message(EISDIR)
+                                                    : "SQLite writes to files only");
 }
 
 }  // namespace
@@ -229,7 +291,7 @@ bool is_no_file(const std::string& path) {
 Result<void> write_recording_database(const std::string& recording, const std::string& path,
                                       std::string_view heapspy_version,
                                       const ReadProgress& progress) {
-  if (is_no_file(path)) return cannot_write(path, "SQLite writes to files only");
+  if (const auto sound = check_name(path); !sound) return sound;
   const std::string partial = path + ".partial";
   unlink(partial.c_str());  // of a run that was killed
   Database database(partial);

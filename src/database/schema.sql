@@ -17,8 +17,21 @@ CREATE TABLE events (
 CREATE TABLE samples (
   time_ns INTEGER, resident_bytes INTEGER, peak_resident_bytes INTEGER,
   agent_resident_bytes INTEGER, break_bytes INTEGER, mapped_bytes INTEGER, minor_faults INTEGER,
-  major_faults INTEGER);
+  major_faults INTEGER, proportional_bytes INTEGER);
 CREATE TABLE markers (time_ns INTEGER, thread_id INTEGER REFERENCES threads, text TEXT);
+CREATE TABLE usable_sizes (
+  time_ns INTEGER, thread_id INTEGER REFERENCES threads, requested_bytes INTEGER,
+  usable_bytes INTEGER);
+CREATE TABLE mapping_events (
+  id INTEGER PRIMARY KEY, time_ns INTEGER, thread_id INTEGER REFERENCES threads, kind TEXT,
+  address INTEGER, bytes INTEGER, old_address INTEGER, old_bytes INTEGER,
+  stack_id INTEGER REFERENCES stacks);
+CREATE TABLE mappings (
+  address INTEGER, bytes INTEGER, stack_id INTEGER REFERENCES stacks,
+  begun_id INTEGER REFERENCES mapping_events, ended_id INTEGER REFERENCES mapping_events);
+CREATE TABLE touches (
+  time_ns INTEGER, thread_id INTEGER REFERENCES threads, address INTEGER,
+  stack_id INTEGER REFERENCES stacks);
 
 CREATE VIEW allocations AS
   SELECT id, time_ns, thread_id, kind, address, bytes, coalesce(weight_bytes, bytes) AS stands_for_bytes,
@@ -27,6 +40,18 @@ CREATE VIEW allocations AS
 CREATE VIEW leaks AS
   SELECT * FROM allocations
   WHERE id NOT IN (SELECT ends_id FROM events WHERE ends_id IS NOT NULL);
+CREATE VIEW peak_blocks AS
+  WITH peak (id) AS (SELECT value FROM recording WHERE key = 'peak_event_id')
+  SELECT allocations.* FROM allocations, peak
+  WHERE allocations.id <= peak.id AND allocations.id NOT IN (
+    SELECT ends_id FROM events, peak WHERE ends_id IS NOT NULL AND events.id <= peak.id);
+CREATE VIEW small_usable_sizes AS
+  SELECT (requested_bytes + 7) / 8 AS step, usable_bytes, min(rowid) AS first
+  FROM usable_sizes WHERE requested_bytes BETWEEN 1 AND 32768 GROUP BY step;
+CREATE VIEW overheads AS
+  SELECT allocations.id AS allocation_id, stack_id, bytes, usable_bytes
+  FROM allocations JOIN small_usable_sizes ON step = (bytes + 7) / 8
+  WHERE kind <> 'pool';
 CREATE VIEW stack_frames AS
   WITH RECURSIVE walk (stack_id, depth, node_id) AS (
     SELECT id, 0, id FROM stacks

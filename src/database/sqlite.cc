@@ -1,6 +1,8 @@
 #include "database/sqlite.h"
 
+#include <cerrno>
 #include <sqlite3.h>
+#include <system_error>
 #include <utility>
 
 #include "base/utf8.h"
@@ -31,9 +33,21 @@ Database::~Database() {
   sqlite3_close(handle_);
 }
 
+/// In the words of the system where it is the system that refused, as for any other file.
+std::string Database::describe(int result) const {
+  if (handle_ == nullptr) return sqlite3_errstr(result);
+  const int kind = result & 0xff;  // an extended code has more bits
+  // SQLite forgets the number of this one.
+  if (kind == SQLITE_FULL) return std::generic_category().message(ENOSPC);
+  int error = kind == SQLITE_CANTOPEN ? sqlite3_system_errno(handle_) : 0;
+  if (kind == SQLITE_IOERR) {
+    sqlite3_file_control(handle_, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+  }
+  return error != 0 ? std::generic_category().message(error) : sqlite3_errmsg(handle_);
+}
+
 void Database::check(int result) {
-  if (result == SQLITE_OK || error_) return;
-  error_ = handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(result);
+  if (result != SQLITE_OK && !error_) error_ = describe(result);
 }
 
 void Database::execute(const std::string& sql) {

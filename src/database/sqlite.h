@@ -36,6 +36,7 @@ class Database {
  private:
   friend class Statement;
   void check(int result);
+  std::string describe(int result) const;
 
   sqlite3* handle_ = nullptr;
   std::optional<std::string> error_;

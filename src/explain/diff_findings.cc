@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "explain/finding_words.h"
 
 namespace mini::explain {
 namespace {
@@ -44,14 +45,15 @@ std::string amount_text(const MeasureWords& words, std::uint64_t amount) {
   return words.is_bytes ? format_bytes(Bytes{amount}) : format_count(amount);
 }
 
-double share(std::uint64_t part, std::uint64_t whole) {
+/// Of nothing, anything is all.
+double part_of(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 1 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
 /// " (+34%)"; times where that reads better; nothing where there was nothing.
 std::string relative_text(const Difference& change, std::uint64_t before) {
   if (before == 0) return "";
-  const double part = share(change.amount, before);
+  const double part = part_of(change.amount, before);
   if (change.is_growth && part >= 9) return fmt::format(", {:.0f} times as much", 1 + part);
   return fmt::format(" ({}{:.0f}%)", change.is_growth ? '+' : '-', 100 * part);
 }
@@ -77,16 +79,15 @@ std::string evidence_of(const ProfileDiff& diff, const MeasureWords& words,
                        change.is_growth ? "grew" : "shrank", amount_text(words, own.amount),
                        history);
   }
-  const double part = 100 * share(own.amount, change.amount);
-  return fmt::format("{}{:.0f}% of it in {}: {}.", part >= 99.5 && part < 100 ? "Over " : "",
-                     part >= 99.5 && part < 100 ? 99 : part, place.name, history);
+  return fmt::format("{} of it in {}: {}.", percent_first(part_of(own.amount, change.amount)),
+                     place.name, history);
 }
 
 void find_change(const ProfileDiff& diff, const MeasureWords& words, std::vector<Finding>& out) {
   const BeforeAndAfter totals = totals_of(diff);
   const Difference change = difference(totals, words.measure);
   const std::uint64_t before = measure_of(totals.before, words.measure);
-  const double part = share(change.amount, before);
+  const double part = part_of(change.amount, before);
   if (change.amount < (words.is_bytes ? kLeastBytes : kLeastCount) || part < kLeastShare) return;
   Finding finding{.kind = change.is_growth ? words.growth_kind : words.shrinkage_kind,
                   .statement = {},
@@ -144,7 +145,9 @@ void find_conditions(const ProfileDiff& diff, std::vector<Finding>& out) {
 std::vector<Finding> find_in_diff(const ProfileDiff& diff) {
   std::vector<Finding> findings;
   find_conditions(diff, findings);
-  for (const MeasureWords& words : kMeasures) find_change(diff, words, findings);
+  for (const MeasureWords& words : kMeasures) {
+    if (is_known(diff, words.measure)) find_change(diff, words, findings);
+  }
   std::ranges::stable_sort(findings, std::greater<>(), &Finding::weight);
   return findings;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "explain/finding_words.h"
 #include "explain/profile_frames.h"
 
 namespace mini::explain {
@@ -40,10 +41,10 @@ struct Place {
   std::uint64_t last_ns = 0;
 };
 
-std::vector<Place> places_of(const HeapProfile& profile) {
+std::vector<Place> places_of(const HeapProfile& profile, PlaceNames& names) {
   std::map<std::string, Place> by_name;
   for (const model::StackProfile& stack : profile.stacks) {
-    const std::string name = describe_place(stack_view(profile, stack.node));
+    const std::string& name = names.of(stack.node);
     Place& place = by_name[name];
     place.name = name;
     place.allocated += stack.totals.allocated;
@@ -68,39 +69,6 @@ std::vector<Place> top(std::vector<Place> places,
   places.resize(std::min(places.size(), kMostOfAKind));
   return places;
 }
-
-double share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
-std::string percent(double part) {
-  return part >= 0.995 && part < 1 ? "over 99%" : fmt::format("{:.0f}%", 100 * part);
-}
-
-/// The same at the begin of a sentence.
-std::string percent_first(double part) {
-  std::string text = percent(part);
-  if (text.front() == 'o') text.front() = 'O';
-  return text;
-}
-
-std::string bytes(std::uint64_t n) {
-  return format_bytes(Bytes{n});
-}
-
-std::string blocks(std::uint64_t n) {
-  return fmt::format("{} block{}", format_count(n), n == 1 ? "" : "s");
-}
-
-std::string seconds(std::uint64_t ns) {
-  return format_duration(static_cast<double>(ns));
-}
-
-std::string mean_bytes(Amount amount) {
-  return bytes(amount.blocks == 0 ? 0 : amount.bytes / amount.blocks);
-}
-
-using Findings = std::vector<Finding>;
 
 void find_losses(const HeapProfile& profile, Findings& out) {
   const model::ProfileLosses& losses = profile.losses;
@@ -138,20 +106,41 @@ void find_temporary(const HeapProfile& profile, const std::vector<Place>& places
   }
 }
 
+/// What of leaks is true in a recording to its end, and what where it goes on.
+struct LeakWords {
+  std::string_view when;
+  std::string_view advice_of_growth;
+  std::string_view advice;
+};
+constexpr LeakWords kAtTheEnd = {
+    .when = "at the end",
+    .advice_of_growth =
+        "It allocates all along the run: unless something frees these blocks, they "
+        "become more as it goes on.",
+    .advice =
+        "It does not allocate all along the run: if they are kept on purpose, they do no "
+        "harm."};
+constexpr LeakWords kEarly = {
+    .when = "then",
+    .advice_of_growth =
+        "It allocates all along this time; the rest of the recording tells whether "
+        "they are freed later.",
+    .advice = "The rest of the recording tells whether they are freed later."};
+
 Finding leak_finding(const HeapProfile& profile, const Place& place) {
+  const bool is_early = profile.ends_early();
+  const LeakWords& words = is_early ? kEarly : kAtTheEnd;
+  const std::string until = seconds(profile.duration_ns);
   Finding finding{.kind = "leak", .statement = {}, .evidence = {}, .advice = {}};
-  finding.statement = fmt::format("{} in {} from {} were never freed.", bytes(place.leaked.bytes),
-                                  blocks(place.leaked.blocks), place.name);
-  const std::uint64_t span_ns = place.last_ns - place.first_ns;
-  const bool grows = place.leaked.blocks >= 10 && span_ns > profile.duration_ns / 2;
-  finding.evidence = fmt::format(
-      "That is {} of what was live at the end; the place allocated from {} to {} of {}.",
-      percent(share(place.leaked.bytes, profile.totals.live.bytes)), seconds(place.first_ns),
-      seconds(place.last_ns), seconds(profile.duration_ns));
-  finding.advice = grows ? "It allocates all along the run: unless something frees these blocks, "
-                           "they become more as it goes on."
-                         : "It does not allocate all along the run: if they are kept on purpose, "
-                           "they do no harm.";
+  finding.statement = fmt::format("{} in {} from {} were {}.", bytes(place.leaked.bytes),
+                                  blocks(place.leaked.blocks), place.name,
+                                  is_early ? "not freed by " + until : "never freed");
+  const std::uint64_t all_ns = profile.duration_ns - profile.span.from_ns;
+  const bool grows = place.leaked.blocks >= 10 && place.last_ns - place.first_ns > all_ns / 2;
+  finding.evidence = fmt::format("That is {} of what was live {}; the place allocated {} of {}.",
+                                 percent(share(place.leaked.bytes, profile.totals.live.bytes)),
+                                 words.when, from_to(place.first_ns, place.last_ns), until);
+  finding.advice = grows ? words.advice_of_growth : words.advice;
   finding.weight = share(place.leaked.bytes, profile.totals.peak.bytes) + (grows ? 0.5 : 0);
   return finding;
 }
@@ -298,9 +287,9 @@ void find_retention(const HeapProfile& profile, Findings& out) {
   if (given_back > fall->live_bytes / 4) return;
   out.push_back(
       {"retention",
-       fmt::format("Live bytes fell by {} from {} to {}, but RSS {}.", bytes(fall->live_bytes),
-                   seconds(fall->from * profile.timeline.bucket_ns),
-                   seconds((fall->to + 1) * profile.timeline.bucket_ns),
+       fmt::format("Live bytes fell by {} {}, but RSS {}.", bytes(fall->live_bytes),
+                   from_to(fall->from * profile.timeline.bucket_ns,
+                           (fall->to + 1) * profile.timeline.bucket_ns),
                    given_back == 0 ? "did not" : fmt::format("by {} only", bytes(given_back))),
        fmt::format("RSS was {} before and {} at the least afterwards.",
                    bytes(fall->resident_before), bytes(fall->resident_after)),
@@ -360,7 +349,8 @@ std::string format_duration(double ns) {
 
 std::vector<Finding> find_in_heap(const HeapProfile& profile) {
   Findings findings;
-  const std::vector<Place> places = places_of(profile);
+  PlaceNames names(profile);
+  const std::vector<Place> places = places_of(profile, names);
   find_losses(profile, findings);
   find_leaks(profile, places, findings);
   find_temporary(profile, places, findings);
@@ -369,7 +359,9 @@ std::vector<Finding> find_in_heap(const HeapProfile& profile) {
   find_churn(profile, places, findings);
   find_resized(profile, places, findings);
   find_small_blocks(profile, findings);
+  find_rounding(profile, names, findings);
   find_gap(profile, findings);
+  find_never_touched(profile, names, findings);
   find_remote_frees(profile, findings);
   std::ranges::stable_sort(findings, std::greater<>(), &Finding::weight);
   return findings;

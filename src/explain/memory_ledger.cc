@@ -129,6 +129,55 @@ bool is_shared_memory(const model::Mapping& mapping) {
           }));
 }
 
+constexpr std::string_view kAgentFile = "libheapspy-agent.so";
+constexpr std::string_view kAgentMemory = "/memfd:heapspy";
+
+bool is_agent_file(std::string_view path) {
+  return path.starts_with('/') && path_basename(path).starts_with(kAgentFile);
+}
+
+bool is_of_agent(const model::Mapping& mapping) {
+  return mapping.path.starts_with(kAgentMemory) || is_agent_file(mapping.path);
+}
+
+/// Tells what heapspy's agent maps in a process that is being recorded. By name; and the frame
+/// information of a module, which the agent maps once more (src/unwind/self/module_table.cc): a
+/// read-only part of a file, apart from the file's image.
+class AgentMappings {
+ public:
+  explicit AgentMappings(const std::vector<MemoryRegion>& regions)
+      : regions_(regions), is_here_(std::ranges::any_of(regions, [](const MemoryRegion& region) {
+          return is_of_agent(region.mapping);
+        })) {}
+
+  /// "" of what is not the agent's.
+  std::string owner_of(std::size_t i) const {
+    if (!is_here_) return "";
+    const model::Mapping& mapping = regions_[i].mapping;
+    if (is_of_agent(mapping)) return mapping.path;
+    return is_second_view(i) ? "frame information of " + mapping.path : "";
+  }
+
+ private:
+  bool is_second_view(std::size_t i) const {
+    const model::Mapping& mapping = regions_[i].mapping;
+    const bool is_read_only = mapping.protection == model::Protection{.read = true};
+    if (mapping.shared || !is_read_only || !mapping.path.starts_with('/')) return false;
+    if (i > 0 && is_same_image(regions_[i - 1].mapping, mapping)) return false;
+    if (i + 1 < regions_.size() && is_same_image(mapping, regions_[i + 1].mapping)) return false;
+    return std::ranges::any_of(regions_, [&](const MemoryRegion& other) {
+      return other.mapping.protection.execute && other.mapping.inode == mapping.inode &&
+             other.mapping.path == mapping.path;
+    });
+  }
+  static bool is_same_image(const model::Mapping& first, const model::Mapping& second) {
+    return first.range.end == second.range.begin && first.path == second.path;
+  }
+
+  const std::vector<MemoryRegion>& regions_;
+  bool is_here_;
+};
+
 struct Owner {
   MemoryKind kind;
   std::string name;
@@ -150,7 +199,7 @@ Owner owner_of(const MemoryRegion& region, const MemoryRegion* before, const Mem
   }
   if (!path.empty()) return {MemoryKind::kOtherAnonymous, path};
   // Zeros behind a file's data are that file's ("bss").
-  const bool is_bss = before != nullptr &&
+  const bool is_bss = before != nullptr && !before->mapping.shared &&
                       before->mapping.range.end == region.mapping.range.begin &&
                       before->mapping.protection.write && before->mapping.path.starts_with('/') &&
                       region.mapping.protection == before->mapping.protection;
@@ -212,9 +261,11 @@ void make_memory_ledgers(Inspection& inspection) {
   Amounts rest = add_heap(rows, inspection);  // of the heaps' mappings, what pieces do not cover
   rest = {-rest.resident, -rest.mapped};
   const MemoryOwners owners(inspection);
+  const AgentMappings agent(inspection.regions);
   Amounts total;
   const MemoryRegion* before = nullptr;
-  for (const MemoryRegion& region : inspection.regions) {
+  for (std::size_t i = 0; i < inspection.regions.size(); ++i) {
+    const MemoryRegion& region = inspection.regions[i];
     const Amounts amounts{signed_count(region.resident), signed_count(region.mapping.range.size())};
     total.resident += amounts.resident;
     total.mapped += amounts.mapped;
@@ -223,7 +274,12 @@ void make_memory_ledgers(Inspection& inspection) {
       rest.mapped += amounts.mapped;
       split_off_others(rows, inspection, region, owners, rest);
     } else {
-      const Owner owner = owner_of(region, before, owners);
+      Owner owner = owner_of(region, before, owners);
+      if (std::string own = agent.owner_of(i); !own.empty()) {
+        owner = {MemoryKind::kAgent, std::move(own)};
+      } else if (owner.kind == MemoryKind::kProgramFile && is_agent_file(owner.name)) {
+        owner.kind = MemoryKind::kAgent;  // its zeros
+      }
       rows.add(owner.kind, owner.name, owner.tag, amounts);
     }
     before = &region;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "base/text.h"
@@ -85,6 +86,56 @@ void sort_by_difference(auto& list, const auto& difference_of) {
                            [&](const auto& one) { return difference_of(one).amount; });
 }
 
+/// The same for stacks with the same names from the allocator to the place, in either build.
+std::string way_to_place(const ProfileDiff& diff, const StackDiff& stack) {
+  const LatestStack shown = latest(diff, stack);
+  const ProfileStackView view = stack_view(*shown.profile, shown.node);
+  std::string way;
+  for (std::size_t i = 0; i < view.frames.size() && i <= view.place; ++i) {
+    way.append(frame_key(*shown.profile, *view.frames[i].frame, view.frames[i].line)) += '\0';
+  }
+  return way;
+}
+
+void add_stack(StackDiff& sum, const StackDiff& stack) {
+  sum.before += stack.before;
+  sum.after += stack.after;
+  if (!sum.is_before) sum.before_node = stack.before_node;
+  if (!sum.is_after) sum.after_node = stack.after_node;
+  sum.is_before |= stack.is_before;
+  sum.is_after |= stack.is_after;
+}
+
+/// What stacks are weighed by: all of before and after, and all that changed of each measure.
+struct DiffSums {
+  BeforeAndAfter totals;
+  std::array<std::uint64_t, kMeasureCount> changes{};
+};
+
+DiffSums sums_of(const ProfileDiff& diff, std::span<const Measure> measures) {
+  DiffSums sums;
+  for (const StackDiff& stack : diff.stacks) {
+    sums.totals.before += stack.before;
+    sums.totals.after += stack.after;
+    for (const Measure measure : measures) {
+      sums.changes[static_cast<std::size_t>(measure)] += difference(stack, measure).amount;
+    }
+  }
+  return sums;
+}
+
+bool matters(const StackDiff& stack, const DiffSums& all, std::span<const Measure> measures,
+             double share) {
+  return std::ranges::any_of(measures, [&](Measure measure) {
+    return has_share(measure_of(stack.before, measure), measure_of(all.totals.before, measure),
+                     share) ||
+           has_share(measure_of(stack.after, measure), measure_of(all.totals.after, measure),
+                     share) ||
+           has_share(difference(stack, measure).amount,
+                     all.changes[static_cast<std::size_t>(measure)], share);
+  });
+}
+
 /// The same group in both builds has the same key.
 using GroupKey = std::function<std::string(const HeapProfile&, const model::StackProfile&)>;
 using GroupName = std::function<std::string(const HeapProfile&, const model::StackProfile&)>;
@@ -94,14 +145,14 @@ std::vector<GroupDiff> sum_groups(const ProfileDiff& diff, const GroupKey& key_o
   std::map<std::string, GroupDiff> groups;
   for (const model::StackProfile& stack : diff.before->stacks) {
     GroupDiff& group = groups[key_of(*diff.before, stack)];
-    add_totals(group.before, stack.totals);
+    group.before += stack.totals;
     if (group.name.empty()) group.name = name_of(*diff.before, stack);
   }
   std::map<std::string, bool> has_later_name;
   for (const model::StackProfile& stack : diff.after->stacks) {
     const std::string key = key_of(*diff.after, stack);
     GroupDiff& group = groups[key];
-    add_totals(group.after, stack.totals);
+    group.after += stack.totals;
     if (!std::exchange(has_later_name[key], true)) group.name = name_of(*diff.after, stack);
   }
   std::vector<GroupDiff> list;
@@ -166,17 +217,21 @@ ProfileDiff diff_profiles(const HeapProfile& before, const HeapProfile& after) {
   };
   for (const model::StackProfile& stack : before.stacks) {
     StackDiff& both = stack_of(of_before[stack.node]);
-    add_totals(both.before, stack.totals);
+    both.before += stack.totals;
     both.before_node = stack.node;
     both.is_before = true;
   }
   for (const model::StackProfile& stack : after.stacks) {
     StackDiff& both = stack_of(of_after[stack.node]);
-    add_totals(both.after, stack.totals);
+    both.after += stack.totals;
     both.after_node = stack.node;
     both.is_after = true;
   }
   return diff;
+}
+
+bool is_known(const ProfileDiff& diff, Measure measure) {
+  return is_known(*diff.before, measure) && is_known(*diff.after, measure);
 }
 
 BeforeAndAfter totals_of(const ProfileDiff& diff) {
@@ -191,6 +246,27 @@ std::vector<std::size_t> rank_differences(const ProfileDiff& diff, Measure measu
   }
   sort_by_difference(order, [&](std::size_t i) { return difference(diff.stacks[i], measure); });
   return order;
+}
+
+LatestStack latest(const ProfileDiff& diff, const StackDiff& stack) {
+  return stack.is_after ? LatestStack{.profile = diff.after, .node = stack.after_node}
+                        : LatestStack{.profile = diff.before, .node = stack.before_node};
+}
+
+std::vector<Listed<StackDiff>> list_differences(const ProfileDiff& diff, Measure measure,
+                                                std::span<const Measure> measures,
+                                                const ListLimits& limits) {
+  const auto change_of = [measure](const StackDiff& stack) { return difference(stack, measure); };
+  std::vector<std::size_t> order(diff.stacks.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  sort_by_difference(order, [&](std::size_t i) { return change_of(diff.stacks[i]); });
+  const DiffSums all = sums_of(diff, measures);
+  auto list = merge_light_stacks(
+      std::span<const StackDiff>(diff.stacks), order, limits,
+      [&](const StackDiff& stack) { return matters(stack, all, measures, limits.share); },
+      [&](const StackDiff& stack) { return way_to_place(diff, stack); }, add_stack);
+  sort_by_difference(list, [&](const Listed<StackDiff>& one) { return change_of(one.stack); });
+  return list;
 }
 
 std::vector<GroupDiff> diff_groups(const ProfileDiff& diff, Grouping grouping, Measure measure) {

@@ -9,10 +9,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "explain/profile_ranking.h"
+#include "explain/stack_list.h"
 #include "model/heap_profile.h"
 
 namespace mini::explain {
@@ -52,14 +54,31 @@ struct ProfileDiff {
   std::vector<StackDiff> stacks;
 };
 
+/// A stack of the later recording that has it.
+struct LatestStack {
+  const model::HeapProfile* profile;
+  std::uint32_t node;
+};
+LatestStack latest(const ProfileDiff& diff, const StackDiff& stack);
+
 /// Refers to both profiles.
 ProfileDiff diff_profiles(const model::HeapProfile& before, const model::HeapProfile& after);
+
+/// Whether both profiles say anything of a measure.
+bool is_known(const ProfileDiff& diff, Measure measure);
 
 /// Of the whole programs.
 BeforeAndAfter totals_of(const ProfileDiff& diff);
 
 /// Positions in diff.stacks of those that grew, or those that shrank, the most first.
 std::vector<std::size_t> rank_differences(const ProfileDiff& diff, Measure measure, bool growths);
+
+/// All stacks, the largest difference of the measure first. One matters by any of `measures`: by
+/// what it had before, by what it has after, or by its part of all differences. The others are
+/// merged by the names of their frames up to the place.
+std::vector<Listed<StackDiff>> list_differences(const ProfileDiff& diff, Measure measure,
+                                                std::span<const Measure> measures,
+                                                const ListLimits& limits = {});
 
 /// By the function, file or module of each stack's place, the largest difference first. Files that
 /// moved with the whole source tree are the same; modules go by their base names.

@@ -25,6 +25,10 @@ inline constexpr int kMeasureCount = 6;
 /// "peak", "leaked", "allocated", "calls", "temporary", "lifetime": as options and JSON name it.
 std::string_view measure_name(Measure measure);
 
+/// Whether a profile says anything of a measure: a recording that samples does not have what a
+/// thread allocated next, and that makes a block temporary.
+bool is_known(const model::HeapProfile& profile, Measure measure);
+
 /// What a measure says of some blocks; 0 for kLifetime, which only stacks have.
 std::uint64_t measure_of(const model::BlockTotals& totals, Measure measure);
 double measure_of(const model::StackProfile& stack, Measure measure);
@@ -58,8 +62,6 @@ std::string group_name(const model::HeapProfile& profile, const model::StackProf
 /// Only the stacks with a frame whose function, file or module matches.
 void keep_matching_stacks(model::HeapProfile& profile,
                           const std::function<bool(const std::string&)>& matches);
-
-void add_totals(model::BlockTotals& sum, const model::BlockTotals& part);
 
 /// The sum over stacks.
 model::BlockTotals sum_of_stacks(const model::HeapProfile& profile);

@@ -29,7 +29,7 @@ Result<std::vector<std::string>> read_agent_functions(const std::string& path) {
       if (name == nullptr) continue;
       if (std::string_view(name) == wire::kAttachFunction) {
         can_attach = true;
-      } else if (!std::string_view(name).starts_with("_Z")) {  // operator new: needs to be first
+      } else {
         names.emplace_back(name);
       }
     }

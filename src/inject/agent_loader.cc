@@ -24,16 +24,16 @@ bool copy_text(char (&to)[Size], const std::string& from) {
 
 class AgentLoader {
  public:
-  AgentLoader(const AgentOrder& order, const LoaderList& list, const MemoryReader& memory)
-      : order_(order), list_(list), memory_(memory) {}
+  AgentLoader(const AgentOrder& order, const LoaderList& list, const MemoryReader& memory,
+              TraceLedger& ledger)
+      : order_(order), list_(list), memory_(memory), ledger_(ledger) {}
 
   Result<LoadedAgent> run() {
-    BorrowedCall call(order_.pid, list_, memory_, "load heapspy's agent");
+    BorrowedCall call(order_.pid, list_, memory_, ledger_, "load heapspy's agent");
     const auto block = call.run([this](CallBlock& filled, const ProcessView& view, Address place) {
       return fill_in(filled, view, place);
     });
     if (!block) return std::unexpected(block.error());
-    loaded_.late = call.late();
     return outcome(*block);
   }
 
@@ -44,6 +44,7 @@ class AgentLoader {
   const AgentOrder& order_;
   const LoaderList& list_;
   const MemoryReader& memory_;
+  TraceLedger& ledger_;
   LoadedAgent loaded_;
 };
 
@@ -107,8 +108,8 @@ Result<LoadedAgent> AgentLoader::outcome(const CallBlock& block) {
 }  // namespace
 
 Result<LoadedAgent> load_agent(const AgentOrder& order, const LoaderList& list,
-                               const MemoryReader& memory) {
-  return AgentLoader(order, list, memory).run();
+                               const MemoryReader& memory, TraceLedger& ledger) {
+  return AgentLoader(order, list, memory, ledger).run();
 }
 
 }  // namespace mini::inject

@@ -11,6 +11,7 @@
 #include "base/memory_reader.h"
 #include "base/result.h"
 #include "inject/loaded_modules.h"
+#include "inject/stopped_process.h"
 
 namespace mini::inject {
 
@@ -24,10 +25,9 @@ struct AgentOrder {
 struct LoadedAgent {
   Address link_map;
   std::map<std::string, Address> real;  // of the functions that there are
-  std::vector<pid_t> late;              // threads that have yet to be let go (StoppedProcess)
 };
 
 Result<LoadedAgent> load_agent(const AgentOrder& order, const LoaderList& list,
-                               const MemoryReader& memory);
+                               const MemoryReader& memory, TraceLedger& ledger);
 
 }  // namespace mini::inject

@@ -51,11 +51,10 @@ Result<std::unique_ptr<Attachment>> Attachment::attach(pid_t pid, const std::str
   if (!list) return std::unexpected(list.error());
   const AgentOrder order{
       .pid = pid, .agent = agent, .channel_path = channel_path, .functions = std::move(*functions)};
-  auto loaded = load_agent(order, *list, memory);
-  if (!loaded) return std::unexpected(loaded.error());
   std::unique_ptr<Attachment> attachment(new Attachment(pid, *list));
-  attachment->agent_ = loaded->link_map;
-  attachment->late_ = std::move(loaded->late);
+  auto loaded = load_agent(order, attachment->list_, attachment->memory_, attachment->ledger_);
+  if (!loaded) return std::unexpected(loaded.error());
+  attachment->agent_.link_map = loaded->link_map;
   if (auto found = attachment->find_standins(loaded->real); !found) {
     return std::unexpected(found.error());
   }
@@ -65,12 +64,13 @@ Result<std::unique_ptr<Attachment>> Attachment::attach(pid_t pid, const std::str
 }
 
 Attachment::~Attachment() {
-  for (const pid_t tid : late_) let_go_late(tid);
+  let_go_late(ledger_);
 }
 
 Result<void> Attachment::find_standins(const std::map<std::string, Address>& real) {
   for (const LoadedModule& module : list_.read(memory_)) {
-    if (module.link_map != agent_) continue;
+    if (module.link_map != agent_.link_map) continue;
+    agent_ = module;
     const auto dynamic = DynamicModule::read(module, memory_);
     if (!dynamic) break;
     for (const auto& [name, address] : real) {
@@ -87,7 +87,7 @@ Result<void> Attachment::find_standins(const std::map<std::string, Address>& rea
 // of the program's.
 bool Attachment::is_left_alone(const LoadedModule& module, const ProcessView& view,
                                const Landmarks& landmarks) const {
-  if (module.link_map == agent_) return true;
+  if (module.link_map == agent_.link_map) return true;
   const std::string path = view.path_at(module.dynamic);
   if (path.empty() || path == landmarks.loader) return true;
   const auto malloc = standins_.find("malloc");
@@ -109,7 +109,8 @@ void Attachment::find_new_imports(const ProcessView& view) {
   }
 }
 
-/// False where the process could not be stopped.
+/// False where the process could not be stopped, or is another program: what was found in that
+/// one's memory may be from before and after.
 bool Attachment::bind(Direction direction, const ProcessView& view) {
   find_new_imports(view);
   std::vector<Change> changes;
@@ -120,25 +121,22 @@ bool Attachment::bind(Direction direction, const ProcessView& view) {
     changes.insert(changes.end(), some.begin(), some.end());
   }
   if (changes.empty()) return true;
-  auto process = StoppedProcess::stop(pid_);
-  if (!process) return false;
+  auto process = StoppedProcess::stop(pid_, ledger_);
+  if (!process || process->threads().empty() || !is_still_loaded(agent_, memory_)) return false;
   apply(pid_, changes, memory_, process->threads().front().tid);
-  const std::vector<pid_t> late = process->let_go();
-  late_.insert(late_.end(), late.begin(), late.end());
+  process->let_go();
   return true;
 }
 
 bool Attachment::look(std::uint64_t now_ns) {
-  std::erase_if(late_, let_go_late);
+  let_go_late(ledger_);
   if (now_ns - looked_ns_ < kLookNs) return true;
   looked_ns_ = now_ns;
   std::vector<LoadedModule> modules = list_.read(memory_);
   if (modules.empty()) {  // the loader is at work; or it is not there any more
-    return memory_.read_object<std::uint64_t>(agent_).has_value();
+    return is_still_loaded(agent_, memory_);
   }
-  const bool has_agent = std::ranges::any_of(
-      modules, [this](const LoadedModule& module) { return module.link_map == agent_; });
-  if (!has_agent) return false;
+  if (std::ranges::find(modules, agent_) == modules.end()) return false;
   if (modules == bound_ && now_ns - bound_ns_ < kBindAgainNs) return true;
   const auto view = ProcessView::read(pid_, list_, memory_);
   if (view && bind(Direction::kToAgent, *view)) {

@@ -13,6 +13,7 @@
 #include "inject/import_binder.h"
 #include "inject/loaded_modules.h"
 #include "inject/process_view.h"
+#include "inject/stopped_process.h"
 #include "kernel/process_memory.h"
 
 namespace mini::inject {
@@ -45,7 +46,8 @@ class Attachment {
   pid_t pid_;
   kernel::ProcessMemory memory_;
   LoaderList list_;
-  Address agent_;  // its link map
+  TraceLedger ledger_;
+  LoadedModule agent_;
   Standins standins_;
   struct KnownModule {
     LoadedModule module;
@@ -55,7 +57,6 @@ class Attachment {
   std::vector<LoadedModule> bound_;       // the list when all of it was bound
   std::uint64_t looked_ns_ = 0;
   std::uint64_t bound_ns_ = 0;
-  std::vector<pid_t> late_;  // threads to be let go yet
 };
 
 }  // namespace mini::inject

@@ -12,6 +12,7 @@
 #include "inject/borrowed_thread.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
+#include "kernel/ptrace.h"
 #include "kernel/registers.h"
 
 namespace mini::inject {
@@ -21,6 +22,8 @@ constexpr std::uint64_t kPatienceNs = 10'000'000'000;
 constexpr std::uint64_t kLeastPauseNs = 1'000'000;
 constexpr std::uint64_t kMostPauseNs = 50'000'000;
 constexpr int kMostReleases = 200;
+// For so long a thread stands still whose call is over, should heapspy be killed just then.
+constexpr std::uint64_t kMostWaitForUsNs = 500'000'000;
 
 void pause_for(std::uint64_t ns) {
   const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
@@ -50,8 +53,8 @@ std::uint64_t address_of(std::string_view name, const ProcessView& view,
 }  // namespace
 
 BorrowedCall::BorrowedCall(pid_t pid, const LoaderList& list, const MemoryReader& memory,
-                           std::string deed)
-    : pid_(pid), list_(list), memory_(memory), deed_(std::move(deed)) {
+                           TraceLedger& ledger, std::string deed)
+    : pid_(pid), list_(list), memory_(memory), ledger_(ledger), deed_(std::move(deed)) {
   const unwind::UnwinderOptions options{
       .use_debug_files = false, .source_lines = false, .libc_source_lines = false};
   unwinder_ = std::make_unique<unwind::Unwinder>(unwind::make_module_cache(options));
@@ -65,7 +68,9 @@ const StoppedThread* BorrowedCall::choose(const StoppedProcess& process, const P
   const Landmarks landmarks = view.landmarks(memory_);
   const StoppedThread* good = nullptr;
   const StoppedThread* unknown = nullptr;
-  *why_not = "ending";
+  *why_not = process.threads().empty()
+                 ? "waiting for what cannot be interrupted, as a child of vfork or a slow disk"
+                 : "ending";
   for (const StoppedThread& thread : process.threads()) {
     const Moment moment = judge_thread(thread, landmarks, *unwinder_, memory_);
     if (moment != Moment::kGood) *why_not = describe(moment);
@@ -78,7 +83,7 @@ const StoppedThread* BorrowedCall::choose(const StoppedProcess& process, const P
 }
 
 Result<BorrowedCall::Try> BorrowedCall::try_once(const FillIn& fill_in, bool accept_unknown) {
-  auto process = StoppedProcess::stop(pid_);
+  auto process = StoppedProcess::stop(pid_, ledger_);
   if (!process) return std::unexpected(process.error());
   Try result;
   const auto view = ProcessView::read(pid_, list_, memory_);
@@ -87,35 +92,44 @@ Result<BorrowedCall::Try> BorrowedCall::try_once(const FillIn& fill_in, bool acc
   } else if (const StoppedThread* chosen =
                  choose(*process, *view, accept_unknown, &result.why_not)) {
     const StoppedThread thread = process->let_go_all_but(chosen->tid);
-    if (auto begun = begin(thread, *view, fill_in); !begun) return std::unexpected(begun.error());
-    result.has_begun = true;
+    const auto begun = begin(thread, *view, fill_in);
+    if (!begun) return std::unexpected(begun.error());
+    result.has_begun = *begun;
+    if (!*begun) result.why_not = "getting a signal";
   }
-  late_ = process->let_go();
+  process->let_go();
   return result;
 }
 
-Result<void> BorrowedCall::begin(const StoppedThread& thread, const ProcessView& view,
+// False where a signal came first.
+Result<bool> BorrowedCall::begin(const StoppedThread& thread, const ProcessView& view,
                                  const FillIn& fill_in) {
-  auto borrowed = BorrowedThread::borrow(pid_, thread, memory_);
+  const auto mask = kernel::trace_signal_mask(thread.tid);
+  auto borrowed = BorrowedThread::borrow(pid_, thread, memory_, ledger_);
   if (!borrowed) {
-    let_go(thread);
+    let_go(thread, ledger_);
     return fail(fmt::format("process {} has no room in its code for heapspy's", pid_));
   }
   const auto at =
       borrowed->system_call(SYS_mmap, {0, kCallMemory.count, PROT_READ | PROT_WRITE | PROT_EXEC,
                                        MAP_PRIVATE | MAP_ANONYMOUS, ~std::uint64_t{0}, 0});
-  if (!at || (*at < 0 && *at > -4096)) {
+  if (!at) return false;
+  if (*at < 0 && *at > -4096) {
     return fail(fmt::format("process {} may not have memory that is writable and executable: {}",
-                            pid_, at ? std::strerror(static_cast<int>(-*at)) : "no answer"));
+                            pid_, std::strerror(static_cast<int>(-*at))));
   }
   place_ = Address{static_cast<std::uint64_t>(*at)};
   tid_ = thread.tid;
+  before_ = thread.context;
+  mask_before_ = mask.value_or(0);
   CallBlock block{};
+  block.saved_mask = mask_before_;
+  block.wait_ns = kMostWaitForUsNs;
   block.errno_location = address_of("__errno_location", view, memory_);
   block.all_signals = ~std::uint64_t{0};
   if (auto filled = fill_in(block, view, place_); !filled) {
     borrowed->system_call(SYS_munmap, {place_.value, kCallMemory.count, 0, 0, 0, 0});
-    return filled;  // and it goes back
+    return std::unexpected(filled.error());  // and it goes back
   }
   set_way_back(block, borrowed->way_back());
   const std::vector<std::byte> extended = borrowed->extended_state();
@@ -127,7 +141,7 @@ Result<void> BorrowedCall::begin(const StoppedThread& thread, const ProcessView&
   if (!is_written || !borrowed->go_to(place_, place_ + Bytes{kStackEnd})) {
     return fail(fmt::format("cannot prepare a call in process {}", pid_));
   }
-  return {};
+  return true;
 }
 
 CallBlock BorrowedCall::read_block() const {
@@ -137,6 +151,7 @@ CallBlock BorrowedCall::read_block() const {
 Result<void> BorrowedCall::wait_for_end() {
   const std::uint64_t end = monotonic_ns() + kPatienceNs;
   while (read_block().state != CallState::kDone) {
+    let_go_late(ledger_);
     const auto status = kernel::read_status(pid_);
     if (!status || status->state == 'Z') {
       return fail(fmt::format("process {} has ended", pid_), ESRCH);
@@ -152,23 +167,51 @@ Result<void> BorrowedCall::wait_for_end() {
   return {};
 }
 
+/// False where the process has become another program.
+bool BorrowedCall::has_code() const {
+  const auto ours = call_code();
+  std::vector<std::byte> theirs(ours.size());
+  return memory_.read(place_, theirs) == theirs.size() && std::ranges::equal(ours, theirs);
+}
+
+// From its wait at the end of the code, unless it has given up waiting. The mask comes first:
+// should we be killed in between, the code does both anew.
+void BorrowedCall::put_back() {
+  const Address waits = place_ + Bytes{call_code_wait()};
+  const AddressRange code{place_, waits};
+  for (int i = 0; i < kMostReleases; ++i) {
+    auto thread = stop_thread(tid_, ledger_);
+    if (!thread) return;
+    const Address at{thread->context.rip};
+    if (at == waits && has_code() && kernel::trace_set_signal_mask(tid_, mask_before_) == 0) {
+      thread->context = before_;
+      kernel::write_context(tid_, before_);
+    }
+    let_go(*thread, ledger_);
+    if (!code.contains(at)) return;
+    pause_for(kLeastPauseNs);
+  }
+}
+
 // The thread is on its last few instructions there, or gone from there.
 void BorrowedCall::release_memory() {
   const AddressRange memory{place_, place_ + kCallMemory};
   for (int i = 0; i < kMostReleases; ++i) {
-    const auto thread = stop_thread(tid_);
+    const auto thread = stop_thread(tid_, ledger_);
     if (!thread) return;
-    if (memory.contains(Address{thread->context.rip}) ||
+    if (thread->signal != 0 || memory.contains(Address{thread->context.rip}) ||
         memory.contains(Address{thread->context.rsp})) {
-      let_go(*thread);
+      let_go(*thread, ledger_);
       pause_for(kLeastPauseNs);
       continue;
     }
-    auto borrowed = BorrowedThread::borrow(pid_, *thread, memory_);
-    if (!borrowed) return let_go(*thread);
-    borrowed->system_call(SYS_munmap, {place_.value, kCallMemory.count, 0, 0, 0, 0});
-    borrowed->go_back();
-    return;
+    if (!has_code()) return let_go(*thread, ledger_);
+    auto borrowed = BorrowedThread::borrow(pid_, *thread, memory_, ledger_);
+    if (!borrowed) return let_go(*thread, ledger_);
+    const auto unmapped =
+        borrowed->system_call(SYS_munmap, {place_.value, kCallMemory.count, 0, 0, 0, 0});
+    if (unmapped) return borrowed->go_back();
+    pause_for(kLeastPauseNs);
   }
 }
 
@@ -185,12 +228,13 @@ Result<CallBlock> BorrowedCall::run(const FillIn& fill_in) {
                               pid_, kPatienceNs / 1'000'000'000, tried->why_not),
                   EBUSY);
     }
-    for (const pid_t tid : late_) let_go_late(tid);
+    let_go_late(ledger_);
     pause_for(pause_ns);
     pause_ns = std::min(pause_ns * 2, kMostPauseNs);
   }
   if (auto ended = wait_for_end(); !ended) return std::unexpected(ended.error());
   const CallBlock block = read_block();
+  put_back();
   release_memory();
   return block;
 }

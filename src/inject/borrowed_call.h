@@ -25,14 +25,13 @@ class BorrowedCall {
   using FillIn =
       std::function<Result<void>(CallBlock& block, const ProcessView& view, Address place)>;
 
-  /// `deed`: what errors say that the process did not do, "load heapspy's agent". Both references
+  /// `deed`: what errors say that the process did not do, "load heapspy's agent". All references
   /// must outlive it.
-  BorrowedCall(pid_t pid, const LoaderList& list, const MemoryReader& memory, std::string deed);
+  BorrowedCall(pid_t pid, const LoaderList& list, const MemoryReader& memory, TraceLedger& ledger,
+               std::string deed);
 
   /// The block as the call left it. Every wait has an end.
   Result<CallBlock> run(const FillIn& fill_in);
-  /// Threads that have yet to be let go (StoppedProcess).
-  const std::vector<pid_t>& late() const { return late_; }
 
  private:
   struct Try {
@@ -43,19 +42,23 @@ class BorrowedCall {
   Result<Try> try_once(const FillIn& fill_in, bool accept_unknown);
   const StoppedThread* choose(const StoppedProcess& process, const ProcessView& view,
                               bool accept_unknown, std::string_view* why_not);
-  Result<void> begin(const StoppedThread& thread, const ProcessView& view, const FillIn& fill_in);
+  Result<bool> begin(const StoppedThread& thread, const ProcessView& view, const FillIn& fill_in);
   Result<void> wait_for_end();
+  void put_back();
   void release_memory();
+  bool has_code() const;
   CallBlock read_block() const;
 
   pid_t pid_;
   const LoaderList& list_;
   const MemoryReader& memory_;
+  TraceLedger& ledger_;
   std::string deed_;
   std::unique_ptr<unwind::Unwinder> unwinder_;
-  Address place_{};  // of the call's memory in the process
-  pid_t tid_ = 0;    // the thread that was borrowed
-  std::vector<pid_t> late_;
+  Address place_{};                 // of the call's memory in the process
+  pid_t tid_ = 0;                   // the thread that was borrowed
+  kernel::ThreadContext before_{};  // where it was
+  std::uint64_t mask_before_ = 0;   // and what signals it blocked
 };
 
 }  // namespace mini::inject

@@ -18,7 +18,6 @@ namespace mini::inject {
 namespace {
 
 constexpr int kSyscallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
-constexpr int kMostStops = 4096;              // of signals' handlers and their system calls
 constexpr int kMostWaits = 4000;              // of half a millisecond
 constexpr long kWaitNs = 500'000;
 
@@ -37,12 +36,13 @@ std::optional<int> wait_for_stop(pid_t tid) {
 
 }  // namespace
 
-BorrowedThread::BorrowedThread(pid_t pid, const StoppedThread& thread)
-    : thread_(thread), way_back_(resume_point(thread)), writer_(pid) {}
+BorrowedThread::BorrowedThread(pid_t pid, const StoppedThread& thread, TraceLedger& ledger)
+    : thread_(thread), ledger_(ledger), way_back_(resume_point(thread)), writer_(pid) {}
 
 std::optional<BorrowedThread> BorrowedThread::borrow(pid_t pid, const StoppedThread& thread,
-                                                     const MemoryReader& memory) {
-  BorrowedThread borrowed(pid, thread);
+                                                     const MemoryReader& memory,
+                                                     TraceLedger& ledger) {
+  BorrowedThread borrowed(pid, thread, ledger);
   const std::vector<std::byte> code = system_call_code(borrowed.way_back_);
   const auto first = std::span(code).first(std::min(code.size(), kSystemCallSignBytes));
   const auto slack = find_code_slack(pid, kSystemCallCodeBytes, first, memory);
@@ -62,32 +62,28 @@ BorrowedThread::~BorrowedThread() {
 
 BorrowedThread::BorrowedThread(BorrowedThread&& other) noexcept
     : thread_(other.thread_),
+      ledger_(other.ledger_),
       way_back_(other.way_back_),
       writer_(std::move(other.writer_)),
       slack_(other.slack_),
       slack_bytes_(std::move(other.slack_bytes_)),
-      is_stopped_(std::exchange(other.is_stopped_, false)) {}
+      is_stopped_(std::exchange(other.is_stopped_, false)),
+      is_behind_call_(other.is_behind_call_) {}
 
-// Handlers of signals may run first, and make system calls of their own: only the stops at our
-// instruction count.
+// False where it stopped for something else: then it has not begun the call.
 bool BorrowedThread::run_to_call(bool to_exit) {
-  const std::uint64_t behind_call = slack_.value + kSystemCallEnd;
-  for (int i = 0; i < kMostStops; ++i) {
-    if (kernel::trace_to_syscall(tid(), std::exchange(thread_.signal, 0)) != 0) return false;
-    const auto status = wait_for_stop(tid());
-    if (!status) return false;
-    const int signal = WSTOPSIG(*status);
-    if (signal != kSyscallStop) {
-      if (*status >> 16 == 0) thread_.signal = signal;
-      continue;
-    }
-    const auto context = kernel::read_context(tid());
-    const auto stop = kernel::trace_syscall_stop(tid());
-    if (!context || !stop) return false;
-    const bool is_exit = stop->kind == kernel::SyscallStop::Kind::kExit;
-    if (context->rip == behind_call && is_exit == to_exit) return true;
+  if (kernel::trace_to_syscall(tid(), 0) != 0) return false;
+  const auto status = wait_for_stop(tid());
+  if (!status) return false;
+  if (WSTOPSIG(*status) != kSyscallStop) {
+    if (*status >> 16 == 0) thread_.signal = WSTOPSIG(*status);
+    return false;
   }
-  return false;
+  const auto context = kernel::read_context(tid());
+  const auto stop = kernel::trace_syscall_stop(tid());
+  if (!context || !stop) return false;
+  const bool is_exit = stop->kind == kernel::SyscallStop::Kind::kExit;
+  return context->rip == slack_.value + kSystemCallEnd && is_exit == to_exit;
 }
 
 std::optional<std::int64_t> BorrowedThread::system_call(
@@ -102,8 +98,14 @@ std::optional<std::int64_t> BorrowedThread::system_call(
   at.r9 = arguments[5];
   at.rip = slack_.value;
   if (!kernel::write_context(tid(), at)) return std::nullopt;
-  if (!run_to_call(false) || !run_to_call(true)) {
-    release();  // it is in a handler of its own, and comes back by itself
+  is_behind_call_ = false;
+  if (!run_to_call(false)) {
+    go_back();
+    return std::nullopt;
+  }
+  is_behind_call_ = run_to_call(true);
+  if (!is_behind_call_) {
+    release();
     return std::nullopt;
   }
   const auto context = kernel::read_context(tid());
@@ -117,13 +119,26 @@ bool BorrowedThread::go_to(Address code, Address stack) {
   at.rsp = stack.value;
   if (!kernel::write_context(tid(), at)) return false;
   put_slack_back();
+  kernel::trace_set_signal_mask(tid(), ~std::uint64_t{0});
   release();
   return true;
 }
 
+// The stop comes before another instruction does: the kernel looks for it on its way out of the
+// call.
+void BorrowedThread::stop_before_signals() {
+  if (!std::exchange(is_behind_call_, false)) return;
+  if (kernel::trace_interrupt(tid()) != 0 || kernel::trace_continue(tid(), 0) != 0) return;
+  const auto status = wait_for_stop(tid());
+  if (status && *status >> 16 == 0) thread_.signal = WSTOPSIG(*status);
+}
+
+// Should we be killed before the registers are written, the code behind the call has the way back.
 void BorrowedThread::go_back() {
-  const bool is_back = kernel::write_context(tid(), way_back_);
-  if (is_back) put_slack_back();
+  stop_before_signals();
+  const kernel::ThreadContext at = kernel::undisturbed(thread_.context);
+  ledger_.interrupted.let_go(tid(), at);
+  if (kernel::write_context(tid(), at)) put_slack_back();
   release();
 }
 
@@ -132,7 +147,7 @@ void BorrowedThread::put_slack_back() {
 }
 
 void BorrowedThread::release() {
-  kernel::trace_detach(tid(), thread_.signal);
+  if (kernel::trace_detach(tid(), thread_.signal) != 0) ledger_.late.push_back(tid());
   is_stopped_ = false;
 }
 

@@ -21,9 +21,10 @@ namespace mini::inject {
 
 class BorrowedThread {
  public:
-  /// nullopt where no code page has room for the system call, or nothing may be written.
+  /// nullopt where no code page has room for the system call, or nothing may be written. `ledger`
+  /// must outlive it.
   static std::optional<BorrowedThread> borrow(pid_t pid, const StoppedThread& thread,
-                                              const MemoryReader& memory);
+                                              const MemoryReader& memory, TraceLedger& ledger);
 
   BorrowedThread(BorrowedThread&& other) noexcept;
   /// Lets it go on, if it was not let go yet.
@@ -31,8 +32,8 @@ class BorrowedThread {
 
   pid_t tid() const { return thread_.tid; }
 
-  /// Makes it do one system call. Its result; nullopt where it did not come to it (it is gone, or a
-  /// handler of a signal does not end). It stays stopped, on its way back.
+  /// Makes it do one system call. Its result; nullopt where it did not come to it: a signal came
+  /// first, and it was let go to its handler, or it is gone. Else it stays stopped.
   std::optional<std::int64_t> system_call(std::uint64_t number,
                                           const std::array<std::uint64_t, 6>& arguments);
 
@@ -43,23 +44,27 @@ class BorrowedThread {
   const kernel::ThreadContext& way_back() const { return way_back_; }
   std::vector<std::byte> extended_state() const { return kernel::read_extended_state(tid()); }
 
-  /// Lets it go on at `code`, on another stack. REQUIRES: the code there has the way back.
+  /// Lets it go on at `code`, on another stack, with all signals blocked. REQUIRES: the code there
+  /// has the way back.
   bool go_to(Address code, Address stack);
   /// Lets it go on from where it was.
   void go_back();
 
  private:
-  BorrowedThread(pid_t pid, const StoppedThread& thread);
+  BorrowedThread(pid_t pid, const StoppedThread& thread, TraceLedger& ledger);
   bool run_to_call(bool to_exit);
+  void stop_before_signals();
   void put_slack_back();
   void release();
 
   StoppedThread thread_;
+  TraceLedger& ledger_;
   kernel::ThreadContext way_back_;
   kernel::MemoryWriter writer_;
   Address slack_{};
   std::vector<std::byte> slack_bytes_;  // what was there
   bool is_stopped_ = true;
+  bool is_behind_call_ = false;  // stopped there, where the kernel has looked at signals already
 };
 
 }  // namespace mini::inject

@@ -15,15 +15,17 @@ asm(R"(
     .hidden heapspy_call_begin
     .globl heapspy_call_end
     .hidden heapspy_call_end
+    .globl heapspy_call_wait
+    .hidden heapspy_call_wait
     .globl heapspy_call_known
     .hidden heapspy_call_known
     .set block, heapspy_call_begin + 0x400
 heapspy_call_begin:
     cld
-    movl  $14, %eax                     # rt_sigprocmask(SIG_SETMASK, all, saved): no handler may
-    movl  $2, %edi                      # run on this stack, or leave dlopen by a longjmp
+    movl  $14, %eax                     # rt_sigprocmask(SIG_SETMASK, all, 0): no handler may run
+    movl  $2, %edi                      # on this stack, or leave dlopen by a longjmp
     leaq  block+0x38(%rip), %rsi
-    leaq  block+0x40(%rip), %rdx
+    xorl  %edx, %edx
     movl  $8, %r10d
     syscall
     call  *block+0x00(%rip)             # errno
@@ -62,16 +64,23 @@ heapspy_call_begin:
 3:  call  *block+0x00(%rip)
     movl  block+0x30(%rip), %ecx
     movl  %ecx, (%rax)
+    movl  $0xe7, %eax                   # x87, SSE, AVX, AVX-512: what a function may change
+    xorl  %edx, %edx
+    xrstor64 heapspy_call_begin+0x2000(%rip)
+    movl  $1, block+0x20(%rip)          # CallState::kDone
+    movl  $128, %eax                    # rt_sigtimedwait(none, 0, time): of the calls that wait, one
+    leaq  block+0x600(%rip), %rdi       # that does not make the kernel forget the rest of another's
+    xorl  %esi, %esi                    # time (restart_syscall)
+    leaq  block+0x608(%rip), %rdx
+    movl  $8, %r10d
+    syscall
+heapspy_call_wait:
     movl  $14, %eax                     # rt_sigprocmask(SIG_SETMASK, saved, 0)
     movl  $2, %edi
     leaq  block+0x40(%rip), %rsi
     xorl  %edx, %edx
     movl  $8, %r10d
     syscall
-    movl  $1, block+0x20(%rip)          # CallState::kDone
-    movl  $0xe7, %eax                   # x87, SSE, AVX, AVX-512: what a function may change
-    xorl  %edx, %edx
-    xrstor64 heapspy_call_begin+0x2000(%rip)
     pushq block+0xd0(%rip)
     popfq
     movq  block+0x50(%rip), %r15
@@ -101,6 +110,7 @@ heapspy_call_end:
 // NOLINTBEGIN(readability-identifier-naming): labels of the assembler
 extern "C" const std::byte heapspy_call_begin[];
 extern "C" const std::byte heapspy_call_end[];
+extern "C" const std::byte heapspy_call_wait[];
 extern "C" const std::byte heapspy_call_known[];
 // NOLINTEND(readability-identifier-naming)
 
@@ -113,10 +123,16 @@ static_assert(offsetof(CallBlock, flags) == 0xd0 && offsetof(CallBlock, rip) == 
 static_assert(offsetof(CallBlock, path) == 0xe0 && offsetof(CallBlock, function) == 0x4e0);
 static_assert(offsetof(CallBlock, argument) == 0x4d0 && offsetof(CallBlock, known) == 0x4d8);
 static_assert(offsetof(CallBlock, error) == 0x500 && sizeof(CallBlock::error) == 256);
-static_assert(offsetof(CallBlock, order) == 0x600);
+static_assert(offsetof(CallBlock, no_signals) == 0x600);
+static_assert(offsetof(CallBlock, wait_seconds) == 0x608 && offsetof(CallBlock, wait_ns) == 0x610);
+static_assert(offsetof(CallBlock, order) == 0x618);
 
 std::span<const std::byte> call_code() {
   return {heapspy_call_begin, heapspy_call_end};
+}
+
+std::uint64_t call_code_wait() {
+  return static_cast<std::uint64_t>(heapspy_call_wait - heapspy_call_begin);
 }
 
 static Bytes known_function_offset() {
@@ -153,6 +169,9 @@ std::vector<std::byte> system_call_code(const kernel::ThreadContext& back) {
 
 std::span<const std::byte> call_code() {
   return {};
+}
+std::uint64_t call_code_wait() {
+  return 0;
 }
 static Bytes known_function_offset() {
   return {};

@@ -38,7 +38,7 @@ struct CallBlock {
   std::uint64_t handle;  // of the agent
   std::uint64_t saved_errno;
   std::uint64_t all_signals;
-  std::uint64_t saved_mask;
+  std::uint64_t saved_mask;  // that the thread gets back
   std::uint64_t open_flags;
   // What the thread gets back.
   std::uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
@@ -48,6 +48,8 @@ struct CallBlock {
   std::uint64_t known;     // the function, where nothing is loaded: see set_known_function()
   char function[32];       // what to call in it
   char error[256];         // what dlerror said
+  std::uint64_t no_signals;
+  std::uint64_t wait_seconds, wait_ns;  // for heapspy, at the end
   wire::AttachOrder order;
 };
 
@@ -60,7 +62,13 @@ inline constexpr Bytes kCallMemory{kStackEnd};
 static_assert(kBlockOffset + sizeof(CallBlock) <= kExtendedStateOffset);
 
 /// Loads the agent and calls it, on a stack of its own, with all signals blocked and errno kept.
+/// Then it waits for heapspy to put the thread back to where it was, at call_code_wait(), and does
+/// so itself if nobody comes.
 std::span<const std::byte> call_code();
+
+/// The offset behind its wait. heapspy can do what code cannot: let signals through and go back
+/// into an interrupted system call at once, so that a signal that came meanwhile interrupts it.
+std::uint64_t call_code_wait();
 
 /// Has the code call `function`, whose address is known, instead of loading anything. `place`:
 /// where the code will be.

@@ -12,12 +12,11 @@ namespace {
 constexpr int kMostLateLooks = 2000;
 constexpr long kLookNs = 1'000'000;
 
-/// Ends the seizure of threads that did not stop in time.
-void let_go_of(std::vector<pid_t> late) {
-  for (int i = 0; i < kMostLateLooks && !late.empty(); ++i) {
-    std::erase_if(late, let_go_late);
+void wait_for_late_ones(TraceLedger& ledger) {
+  for (int i = 0; i < kMostLateLooks && !ledger.late.empty(); ++i) {
+    let_go_late(ledger);
     const timespec time{0, kLookNs};
-    if (!late.empty()) ::nanosleep(&time, nullptr);
+    if (!ledger.late.empty()) ::nanosleep(&time, nullptr);
   }
 }
 
@@ -27,7 +26,8 @@ Result<std::int32_t> call_function(pid_t pid, const FunctionCall& call) {
   const kernel::ProcessMemory memory(pid);
   const auto list = LoaderList::find(pid, memory);
   if (!list) return std::unexpected(list.error());
-  BorrowedCall borrowed(pid, *list, memory, fmt::format("call {}", call.function));
+  TraceLedger ledger;
+  BorrowedCall borrowed(pid, *list, memory, ledger, fmt::format("call {}", call.function));
   const auto block =
       borrowed.run([&](CallBlock& filled, const ProcessView& view, Address place) -> Result<void> {
         const auto function = find_definition(call.function, view.modules(), memory);
@@ -38,7 +38,7 @@ Result<std::int32_t> call_function(pid_t pid, const FunctionCall& call) {
         set_known_function(filled, *function, place);
         return {};
       });
-  let_go_of(borrowed.late());
+  wait_for_late_ones(ledger);
   if (!block) return std::unexpected(block.error());
   return block->result;
 }

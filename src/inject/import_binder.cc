@@ -8,6 +8,11 @@
 namespace mini::inject {
 namespace {
 
+/// operator new and delete: Itanium C++ ABI, §5.1.5.
+bool is_operator(std::string_view name) {
+  return name.starts_with("_Z");
+}
+
 template <typename IsStub>
 std::optional<std::uint64_t> new_value(std::uint64_t value, const Standin& standin,
                                        Direction direction, const IsStub& is_stub) {
@@ -24,15 +29,27 @@ std::optional<std::uint64_t> new_value(std::uint64_t value, const Standin& stand
 std::map<std::string, Address> find_real_functions(const std::vector<std::string>& names,
                                                    const std::vector<LoadedModule>& modules,
                                                    const MemoryReader& memory) {
-  std::map<std::string, Address> found;
+  struct Definition {
+    Address address;
+    const LoadedModule* module = nullptr;
+  };
+  std::map<std::string, Definition> first;
   for (const LoadedModule& module : modules) {
     const auto dynamic = DynamicModule::read(module, memory);
     // The agent is there from an earlier attachment, or it was preloaded.
     if (!dynamic || dynamic->definition(wire::kAttachFunction, memory)) continue;
     for (const std::string& name : names) {
-      if (found.contains(name)) continue;
-      if (const auto address = dynamic->definition(name, memory)) found[name] = *address;
+      if (first.contains(name)) continue;
+      if (const auto address = dynamic->definition(name, memory)) first[name] = {*address, &module};
     }
+  }
+  const auto malloc = first.find("malloc");
+  std::map<std::string, Address> found;
+  for (const auto& [name, definition] : first) {
+    const bool comes_with_malloc =
+        malloc != first.end() && malloc->second.module == definition.module;
+    if (is_operator(name) && !comes_with_malloc) continue;
+    found[name] = definition.address;
   }
   return found;
 }

@@ -27,7 +27,8 @@ struct Standin {
 using Standins = std::map<std::string, Standin, std::less<>>;
 
 /// The functions of `names` as the program's calls find them: by the first module that defines
-/// them, apart from the agent.
+/// them, apart from the agent. Of operator new and delete those that come with malloc, in one
+/// module: all others call malloc and free.
 std::map<std::string, Address> find_real_functions(const std::vector<std::string>& names,
                                                    const std::vector<LoadedModule>& modules,
                                                    const MemoryReader& memory);

@@ -75,6 +75,11 @@ Result<LoaderList> LoaderList::find(pid_t pid, const MemoryReader& memory) {
   return LoaderList(*debug);
 }
 
+bool is_still_loaded(const LoadedModule& module, const MemoryReader& memory) {
+  const auto map = memory.read_object<link_map>(module.link_map);
+  return map && map->l_addr == module.bias && address_of(map->l_ld) == module.dynamic;
+}
+
 std::vector<LoadedModule> LoaderList::read(const MemoryReader& memory) const {
   const auto debug = memory.read_object<r_debug>(debug_);
   if (!debug || debug->r_state != r_debug::RT_CONSISTENT) return {};

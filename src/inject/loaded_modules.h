@@ -21,6 +21,10 @@ struct LoadedModule {
   friend bool operator==(const LoadedModule&, const LoadedModule&) = default;
 };
 
+/// Whether the loader's entry for a module is where it was, and says the same. Not so where the
+/// process has become another program.
+bool is_still_loaded(const LoadedModule& module, const MemoryReader& memory);
+
 /// The loader's list, found once (by DT_DEBUG of the program, which is there for debuggers). Not
 /// that of namespaces that dlmopen made.
 class LoaderList {

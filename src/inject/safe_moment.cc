@@ -11,7 +11,7 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-// Entries of malloc.c: whatever is further in was called from one of these.
+// Entries of malloc.c.
 constexpr std::array kAllocatorFunctions = {
     "malloc"sv,
     "calloc"sv,
@@ -39,6 +39,49 @@ constexpr std::array kAllocatorFunctions = {
     "__malloc_arena_thread_freeres"sv,
     "__libc_thread_freeres"sv,
 };
+
+// What is further in need not have been called from one of these: an entry may end in a jump, which
+// leaves no frame of it, as memalign and aligned_alloc do. So these are the rest of malloc.c, of
+// all versions; only in the C library, where they mean what they mean there.
+constexpr std::array kAllocatorParts = {
+    "_mid_memalign"sv,
+    "sysmalloc"sv,
+    "sysmalloc_mmap"sv,
+    "sysmalloc_mmap_fallback"sv,
+    "systrim"sv,
+    "mtrim"sv,
+    "heap_trim"sv,
+    "new_heap"sv,
+    "alloc_new_heap"sv,
+    "grow_heap"sv,
+    "shrink_heap"sv,
+    "delete_heap"sv,
+    "arena_get2"sv,
+    "arena_get_retry"sv,
+    "reused_arena"sv,
+    "get_free_list"sv,
+    "detach_arena"sv,
+    "unlink_chunk"sv,
+    "munmap_chunk"sv,
+    "mremap_chunk"sv,
+    "malloc_consolidate"sv,
+    "malloc_printerr"sv,
+    "ptmalloc_init"sv,
+    "madvise_thp"sv,
+    "alloc_perturb"sv,
+    "free_perturb"sv,
+    "int_mallinfo"sv,
+    "top_check"sv,
+    "mem2mem_check"sv,
+    "malloc_check"sv,
+    "free_check"sv,
+    "realloc_check"sv,
+    "memalign_check"sv,
+    "malloc_hook_ini"sv,
+    "realloc_hook_ini"sv,
+    "memalign_hook_ini"sv,
+};
+constexpr std::array kAllocatorPartPrefixes = {"_int_"sv, "tcache_"sv, "__malloc_"sv};
 
 // They hold the loader's locks, or walk its lists, though they are in the C library.
 constexpr std::array kLoaderFunctions = {
@@ -95,9 +138,35 @@ bool is_allocator_function(std::string_view function) {
          function.starts_with("operator delete");
 }
 
+/// A function's name without what the compiler appends to copies ("_mid_memalign.constprop.0"), and
+/// without a symbol's version.
+std::string_view without_suffix(std::string_view function) {
+  return function.substr(0, function.find_first_of(".@"));
+}
+
+/// The name that programs know: "malloc" of "__GI___libc_malloc". Several stand for one address.
+std::string_view public_name(std::string_view function) {
+  for (const std::string_view prefix : {"__GI_"sv, "__libc_"sv, "__"sv}) {
+    if (function.starts_with(prefix)) function.remove_prefix(prefix.size());
+  }
+  return function;
+}
+
+bool is_allocator_part(std::string_view function) {
+  return contains(kAllocatorParts, function) ||
+         std::ranges::any_of(kAllocatorPartPrefixes, [function](std::string_view prefix) {
+           return function.starts_with(prefix);
+         });
+}
+
 Moment judge_library_frame(const unwind::Frame& frame, bool waits) {
-  if (contains(kLoaderFunctions, frame.function)) return Moment::kInLoader;
-  if (contains(kDelicateFunctions, frame.function)) return Moment::kInLibrary;
+  const std::string_view function = without_suffix(frame.function);
+  const std::string_view known = public_name(function);
+  if (is_allocator_function(known) || is_allocator_part(function)) return Moment::kInAllocator;
+  for (const std::string_view name : {function, known}) {
+    if (contains(kLoaderFunctions, name)) return Moment::kInLoader;
+    if (contains(kDelicateFunctions, name)) return Moment::kInLibrary;
+  }
   return frame.function.empty() && !waits ? Moment::kInLibrary : Moment::kGood;
 }
 

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <fmt/format.h>
 #include <set>
+#include <span>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,13 +23,26 @@ namespace mini::inject {
 namespace {
 
 constexpr unsigned kOptions = PTRACE_O_TRACESYSGOOD;
+// A thread that is ready to run stops as soon as it does, which on a busy machine may take its
+// time. One in the midst of a system call may not come at all.
 constexpr int kWaitSteps = 400;  // of half a millisecond
+constexpr int kMostWaitSteps = 4000;
 constexpr long kWaitStepNs = 500'000;
 constexpr int kMostRounds = 64;  // of reading the list of threads
 
 void pause_shortly() {
   const timespec time{0, kWaitStepNs};
   ::nanosleep(&time, nullptr);
+}
+
+bool is_ready_to_run(pid_t tid) {
+  const auto status = kernel::read_status(tid);
+  return status && status->state == 'R';
+}
+
+bool is_worth_waiting(int step, std::span<const pid_t> threads) {
+  return step < kWaitSteps ||
+         (step < kMostWaitSteps && std::ranges::any_of(threads, is_ready_to_run));
 }
 
 /// One that did not stop when it was seized before, and has not been let go yet.
@@ -41,31 +55,38 @@ bool is_job_control(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
-/// A stop as waitpid tells it; nullopt where the thread has ended.
-struct Stop {
-  int signal = 0;       // to be delivered
-  bool is_job = false;  // Ctrl-Z or SIGSTOP: not our stop
+/// A look at a thread that was told to stop.
+struct Look {
+  bool is_over = false;  // it need not be waited for any more: it has stopped, or is gone
+  std::optional<StoppedThread> thread = {};
+  bool is_job_stop = false;  // Ctrl-Z or SIGSTOP: not our stop
 };
-std::optional<Stop> stop_of(int status) {
-  if (!WIFSTOPPED(status)) return std::nullopt;
+Look look_at(pid_t tid, const TraceLedger& ledger) {
+  int status = 0;
+  const pid_t came = ::waitpid(tid, &status, __WALL | WNOHANG);
+  Look look{.is_over = came != 0};
+  const auto context = came == tid && WIFSTOPPED(status) ? kernel::read_context(tid) : std::nullopt;
+  if (!context) return look;
   const int signal = WSTOPSIG(status);
-  if (status >> 16 == PTRACE_EVENT_STOP) return Stop{.is_job = is_job_control(signal)};
-  return Stop{.signal = signal};
+  const bool is_event = status >> 16 == PTRACE_EVENT_STOP;
+  const bool is_call = signal == (SIGTRAP | 0x80);
+  look.is_job_stop = is_event && is_job_control(signal);
+  look.thread = StoppedThread{.tid = tid,
+                              .signal = is_event || is_call ? 0 : signal,
+                              .context = ledger.interrupted.stopped(tid, *context)};
+  return look;
 }
 
 }  // namespace
 
 StoppedProcess::StoppedProcess(StoppedProcess&& other) noexcept
     : pid_(other.pid_),
+      ledger_(other.ledger_),
       running_(std::exchange(other.running_, {})),
       threads_(std::exchange(other.threads_, {})) {}
 
-StoppedProcess::~StoppedProcess() {
-  for (const pid_t tid : let_go()) let_go_late(tid);
-}
-
-Result<StoppedProcess> StoppedProcess::stop(pid_t pid) {
-  StoppedProcess process(pid);
+Result<StoppedProcess> StoppedProcess::stop(pid_t pid, TraceLedger& ledger) {
+  StoppedProcess process(pid, ledger);
   if (auto seized = process.seize_all(); !seized) return std::unexpected(seized.error());
   if (auto stopped = process.wait_for_all(); !stopped) return std::unexpected(stopped.error());
   return process;
@@ -90,12 +111,14 @@ Result<void> StoppedProcess::seize_all() {
     }
     if (auto stopped = wait_for_all(); !stopped) return stopped;
   }
-  if (threads_.empty()) return fail(fmt::format("process {} has just ended", pid_), ESRCH);
+  if (threads_.empty() && running_.empty()) {
+    return fail(fmt::format("process {} has just ended", pid_), ESRCH);
+  }
   return {};
 }
 
 Result<void> StoppedProcess::wait_for_all() {
-  for (int step = 0; !running_.empty() && step < kWaitSteps; ++step) {
+  for (int step = 0; !running_.empty() && is_worth_waiting(step, running_); ++step) {
     if (step != 0) pause_shortly();
     for (std::size_t i = 0; i < running_.size();) {
       const auto came = take_stop(running_[i]);
@@ -112,23 +135,16 @@ Result<void> StoppedProcess::wait_for_all() {
 
 /// Whether the thread need not be waited for any more.
 Result<bool> StoppedProcess::take_stop(pid_t tid) {
-  int status = 0;
-  const pid_t came = ::waitpid(tid, &status, __WALL | WNOHANG);
-  if (came == 0) return false;
-  const auto stop = came == tid ? stop_of(status) : std::nullopt;
-  if (!stop) return true;  // it has ended
-  StoppedThread thread{.tid = tid, .signal = stop->signal};
-  const auto context = kernel::read_context(tid);
-  if (context) thread.context = *context;
-  threads_.push_back(thread);
-  if (stop->is_job) {
+  const Look look = look_at(tid, ledger_);
+  if (look.thread) threads_.push_back(*look.thread);
+  if (look.is_job_stop) {
     std::erase(running_, tid);
     return fail(fmt::format("process {} is stopped (Ctrl-Z or SIGSTOP): let it go on first, with "
                             "'kill -CONT {}'",
                             pid_, pid_),
                 EBUSY);
   }
-  return true;
+  return look.is_over;
 }
 
 kernel::ThreadContext resume_point(const StoppedThread& thread) {
@@ -138,11 +154,10 @@ kernel::ThreadContext resume_point(const StoppedThread& thread) {
   return kernel::resume_point(thread.context, no_signal);
 }
 
-void let_go(const StoppedThread& thread) {
-  // What the kernel starts again by itself is left to it.
-  const kernel::ThreadContext at = resume_point(thread);
-  const bool says_eintr = static_cast<std::int64_t>(thread.context.rax) == -EINTR;
-  if (says_eintr && at.rip != thread.context.rip) kernel::write_context(thread.tid, at);
+void let_go(const StoppedThread& thread, TraceLedger& ledger) {
+  const kernel::ThreadContext at = kernel::undisturbed(thread.context);
+  ledger.interrupted.let_go(thread.tid, at);
+  if (at.rax != thread.context.rax) kernel::write_context(thread.tid, at);
   kernel::trace_detach(thread.tid, thread.signal);
 }
 
@@ -156,36 +171,28 @@ StoppedThread StoppedProcess::let_go_all_but(pid_t tid) {
   return kept;
 }
 
-std::vector<pid_t> StoppedProcess::let_go() {
-  for (const StoppedThread& thread : std::exchange(threads_, {})) inject::let_go(thread);
-  return std::exchange(running_, {});
+void StoppedProcess::let_go() {
+  for (const StoppedThread& thread : std::exchange(threads_, {})) inject::let_go(thread, ledger_);
+  const std::vector<pid_t> late = std::exchange(running_, {});
+  ledger_.late.insert(ledger_.late.end(), late.begin(), late.end());
 }
 
-bool let_go_late(pid_t tid) {
-  int status = 0;
-  const pid_t came = ::waitpid(tid, &status, __WALL | WNOHANG);
-  if (came == 0) return false;
-  if (came != tid || !WIFSTOPPED(status)) return true;
-  const auto stop = stop_of(status);
-  kernel::trace_detach(tid, stop ? stop->signal : 0);
-  return true;
+void let_go_late(TraceLedger& ledger) {
+  std::erase_if(ledger.late, [&](pid_t tid) {
+    const Look look = look_at(tid, ledger);
+    if (look.thread) let_go(*look.thread, ledger);
+    return look.is_over;
+  });
 }
 
-std::optional<StoppedThread> stop_thread(pid_t tid) {
+std::optional<StoppedThread> stop_thread(pid_t tid, TraceLedger& ledger) {
   if (kernel::trace_seize(tid, kOptions) != 0) return std::nullopt;
   kernel::trace_interrupt(tid);
-  for (int step = 0; step < kWaitSteps; ++step) {
-    int status = 0;
-    const pid_t came = ::waitpid(tid, &status, __WALL | WNOHANG);
-    if (came == 0) {
-      pause_shortly();
-      continue;
-    }
-    const auto stop = came == tid ? stop_of(status) : std::nullopt;
-    const auto context = stop ? kernel::read_context(tid) : std::nullopt;
-    if (!context) break;
-    return StoppedThread{.tid = tid, .signal = stop->signal, .context = *context};
+  for (int step = 0; is_worth_waiting(step, {&tid, 1}); ++step) {
+    if (step != 0) pause_shortly();
+    if (const Look look = look_at(tid, ledger); look.is_over) return look.thread;
   }
+  ledger.late.push_back(tid);
   return std::nullopt;
 }
 

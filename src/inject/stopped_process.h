@@ -8,9 +8,16 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inject/interrupted_calls.h"
 #include "kernel/thread_context.h"
 
 namespace mini::inject {
+
+/// What is known of threads between two stops of them.
+struct TraceLedger {
+  InterruptedCalls interrupted;
+  std::vector<pid_t> late;  // seized, did not stop in time, and are yet to be let go
+};
 
 /// A thread that is stopped by us.
 struct StoppedThread {
@@ -22,43 +29,45 @@ struct StoppedThread {
 class StoppedProcess {
  public:
   /// Fails where the kernel refuses (error_number), or the process was stopped by somebody else.
-  static Result<StoppedProcess> stop(pid_t pid);
+  /// `ledger` must outlive it.
+  static Result<StoppedProcess> stop(pid_t pid, TraceLedger& ledger);
 
   StoppedProcess(StoppedProcess&& other) noexcept;
   StoppedProcess& operator=(StoppedProcess&& other) = delete;
-  ~StoppedProcess();
+  ~StoppedProcess() { let_go(); }
 
   /// Threads that could not be stopped (in an uninterruptible wait: a vfork, a slow disk) are not
-  /// in it: they run no code of the program.
+  /// in it, but in the ledger: they run no code of the program. All may be such.
   const std::vector<StoppedThread>& threads() const { return threads_; }
 
   /// Lets all go on but one, which stays stopped and is the caller's to let go.
   StoppedThread let_go_all_but(pid_t tid);
-  /// Lets all go on. Returns those that were never stopped: the caller has to let_go_late() them
-  /// until that says true.
-  std::vector<pid_t> let_go();
+  /// Lets all go on.
+  void let_go();
 
  private:
-  explicit StoppedProcess(pid_t pid) : pid_(pid) {}
+  StoppedProcess(pid_t pid, TraceLedger& ledger) : pid_(pid), ledger_(ledger) {}
   Result<void> seize_all();
   Result<void> wait_for_all();
   Result<bool> take_stop(pid_t tid);
 
   pid_t pid_;
+  TraceLedger& ledger_;
   std::vector<pid_t> running_;  // seized, and not stopped yet
   std::vector<StoppedThread> threads_;
 };
 
-/// Ends the seizure of one thread that did not stop in time. False where it has yet to come.
-bool let_go_late(pid_t tid);
-
 /// Lets a stopped thread go on from where it was, as if nothing had been.
-void let_go(const StoppedThread& thread);
+void let_go(const StoppedThread& thread, TraceLedger& ledger);
+
+/// The same for those of the late ones that have come to a stop. To be called again and again as
+/// long as there are any.
+void let_go_late(TraceLedger& ledger);
 
 /// Where a thread that was stopped goes on: kernel::resume_point() with a look at its signals.
 kernel::ThreadContext resume_point(const StoppedThread& thread);
 
-/// Seizes one thread and stops it. nullopt where it does not come, or is gone.
-std::optional<StoppedThread> stop_thread(pid_t tid);
+/// Seizes one thread and stops it. nullopt where it does not come (it is late then), or is gone.
+std::optional<StoppedThread> stop_thread(pid_t tid, TraceLedger& ledger);
 
 }  // namespace mini::inject

@@ -9,23 +9,22 @@
 #include <grp.h>
 #include <optional>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
 
+#include "kernel/proc_status.h"
+
 namespace mini::kernel {
 namespace {
 
-struct Owner {
-  uid_t user = 0;
-  gid_t group = 0;
-};
+using Owner = FileKeeper::Owner;
 
+// Not that of the files in /proc: they are root's where a process has changed its user.
 std::optional<Owner> owner_of(pid_t pid) {
-  struct stat status{};
-  if (::stat(fmt::format("/proc/{}", pid).c_str(), &status) != 0) return std::nullopt;
-  return Owner{status.st_uid, status.st_gid};
+  const auto status = read_status(pid);
+  if (!status) return std::nullopt;
+  return Owner{.user = status->effective_user, .group = status->effective_group};
 }
 
 // Signals of the terminal are not for it; its end comes by SIGKILL, from us or with us.
@@ -52,26 +51,35 @@ bool FileKeeper::is_needed(pid_t pid) {
   return owner && (owner->user != ::geteuid() || owner->group != ::getegid());
 }
 
-Result<FileKeeper> FileKeeper::start(const SharedFile& file, pid_t pid) {
+Result<FileKeeper> FileKeeper::start_for(const SharedFile& file, pid_t pid) {
   const auto owner = owner_of(pid);
+  if (!owner) {
+    return fail(fmt::format("cannot share memory with process {}: {}", pid, std::strerror(ESRCH)),
+                ESRCH);
+  }
+  return start(file, *owner);
+}
+
+Result<FileKeeper> FileKeeper::start(const SharedFile& file, Owner owner) {
   std::array<int, 2> ends{};
-  if (!owner || ::pipe2(ends.data(), 0) != 0) {
-    return fail(fmt::format("cannot share memory with process {}: {}", pid, std::strerror(errno)),
-                errno);
+  if (::pipe2(ends.data(), 0) != 0) {
+    return fail(
+        fmt::format("cannot share memory with user {}: {}", owner.user, std::strerror(errno)),
+        errno);
   }
   const FileDescriptor read_end(ends[0]);
   FileDescriptor write_end(ends[1]);
   const pid_t parent = ::getpid();
   FileKeeper keeper;
   keeper.child_ = ::fork();
-  if (keeper.child_ == 0) keep(*owner, parent, write_end.get());
+  if (keeper.child_ == 0) keep(owner, parent, write_end.get());
   write_end = {};
   int error = EAGAIN;
   const ssize_t count = ::read(read_end.get(), &error, sizeof error);
   if (keeper.child_ < 0 || count != static_cast<ssize_t>(sizeof error) || error != 0) {
-    return fail(fmt::format("cannot share memory with process {}, which belongs to user {}: {}",
-                            pid, owner->user, std::strerror(error)),
-                error);
+    return fail(
+        fmt::format("cannot share memory with user {}: {}", owner.user, std::strerror(error)),
+        error);
   }
   keeper.path_ = file.path_in(keeper.child_);
   return keeper;

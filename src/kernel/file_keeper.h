@@ -12,8 +12,15 @@ namespace mini::kernel {
 
 class FileKeeper {
  public:
-  /// For the user and group of `pid`. Fails where we may not become that user.
-  static Result<FileKeeper> start(const SharedFile& file, pid_t pid);
+  struct Owner {
+    uid_t user = 0;
+    gid_t group = 0;
+  };
+
+  /// Fails where we may not become that user.
+  static Result<FileKeeper> start(const SharedFile& file, Owner owner);
+  /// For the user and group of `pid`.
+  static Result<FileKeeper> start_for(const SharedFile& file, pid_t pid);
 
   FileKeeper() = default;
   FileKeeper(FileKeeper&& other) noexcept;

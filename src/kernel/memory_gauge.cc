@@ -15,6 +15,7 @@ namespace mini::kernel {
 namespace {
 
 constexpr std::uint64_t kLeastRollupNs = 100'000'000;
+constexpr std::uint64_t kRestOfRollup = 400;
 
 FileDescriptor open_proc(pid_t pid, std::string_view name) {
   const std::string path = fmt::format("/proc/{}/{}", pid, name);
@@ -41,8 +42,9 @@ bool read_kib(std::string_view text, std::string_view name, Bytes* out) {
   return true;
 }
 
-std::string_view read_small(const FileDescriptor& file, std::array<char, 4096>* buffer) {
-  const ssize_t count = ::pread(file.get(), buffer->data(), buffer->size(), 0);
+std::string_view read_small(const FileDescriptor& file, std::array<char, 4096>* buffer,
+                            std::size_t most_bytes = 4096) {
+  const ssize_t count = ::pread(file.get(), buffer->data(), most_bytes, 0);
   return {buffer->data(), count > 0 ? static_cast<std::size_t>(count) : 0};
 }
 
@@ -116,11 +118,15 @@ std::optional<MemoryReading> MemoryGauge::read() {
       !parse_faults(read_small(stat_, &buffer), &reading)) {
     return std::nullopt;
   }
-  reading.break_bytes = parse_break(read_small(maps_, &buffer));
+  reading.break_bytes = parse_break(read_small(maps_, &buffer, maps_bytes_));
+  if (reading.break_bytes == Bytes{} && maps_bytes_ < buffer.size()) {
+    maps_bytes_ = buffer.size();
+    reading.break_bytes = parse_break(read_small(maps_, &buffer));
+  }
   if (const std::uint64_t now = monotonic_ns(); now >= next_rollup_ns_) {
     reading.proportional = parse_proportional(read_small(rollup_, &buffer));
     const std::uint64_t after = monotonic_ns();
-    next_rollup_ns_ = after + std::max(kLeastRollupNs, 100 * (after - now));
+    next_rollup_ns_ = after + std::max(kLeastRollupNs, kRestOfRollup * (after - now));
   }
   return reading;
 }

@@ -41,7 +41,7 @@ class MemoryGauge {
  public:
   explicit MemoryGauge(pid_t pid);
   /// nullopt where the process has ended. The proportional size is asked now and then only: the
-  /// kernel walks all page tables for it, and so that takes 1% of the time at most.
+  /// kernel walks all page tables for it, and so that takes 1/400 of the time at most.
   std::optional<MemoryReading> read();
   /// The resident bytes alone, at a small part of the price; 0 where the process has ended.
   Bytes resident() const;
@@ -52,6 +52,7 @@ class MemoryGauge {
   FileDescriptor statm_;
   FileDescriptor maps_;
   FileDescriptor rollup_;
+  std::size_t maps_bytes_ = 1024;  // read of maps_: the kernel makes its text anew each time
   std::uint64_t next_rollup_ns_ = 0;
 };
 

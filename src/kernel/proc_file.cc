@@ -77,6 +77,12 @@ std::optional<OpenFile> read_open_file(pid_t pid, int fd) {
   return file;
 }
 
+bool has_become(pid_t pid, std::uint64_t device, std::uint64_t inode) {
+  struct stat status{};
+  if (::stat(fmt::format("/proc/{}/exe", pid).c_str(), &status) != 0) return true;
+  return status.st_dev == device && status.st_ino == inode;
+}
+
 std::string root_prefix(pid_t pid) {
   const auto theirs = read_proc_link(pid, "ns/mnt");
   const auto ours = read_proc_link(::getpid(), "ns/mnt");

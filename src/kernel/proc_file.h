@@ -27,6 +27,10 @@ struct OpenFile {
 };
 std::optional<OpenFile> read_open_file(pid_t pid, int fd);
 
+/// Whether a process runs the program of that file by now, or has ended; so it is, too, where it
+/// may not be looked at, as one that has got more rights.
+bool has_become(pid_t pid, std::uint64_t device, std::uint64_t inode);
+
 /// What to put before the paths of a process's maps to open them: "", since they are seen from our
 /// root, or "/proc/PID/root" where its files are in a mount namespace of their own (a container).
 std::string root_prefix(pid_t pid);

@@ -57,6 +57,10 @@ void take_status_line(std::string_view key, std::string_view value, ProcessStatu
     take_word(value);  // the real user
     status.effective_user = to_number<std::uint32_t>(take_word(value)).value_or(0);
   }
+  if (key == "Gid") {
+    take_word(value);
+    status.effective_group = to_number<std::uint32_t>(take_word(value)).value_or(0);
+  }
 }
 
 }  // namespace

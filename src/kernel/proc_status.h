@@ -18,6 +18,7 @@ struct ProcessStatus {
   pid_t parent = 0;
   pid_t tracer = 0;  // 0 where nobody traces it
   std::uint32_t effective_user = 0;
+  std::uint32_t effective_group = 0;
   char state = '?';  // R S D T t Z X
   bool kernel_thread = false;
 };

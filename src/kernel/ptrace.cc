@@ -19,6 +19,10 @@ long widen(int signal) {
   return signal;
 }
 
+// include/uapi/linux/ptrace.h (Linux 3.11); glibc's header has them since 2.18 by other types.
+constexpr auto kGetSignalMask = static_cast<__ptrace_request>(0x420a);
+constexpr auto kSetSignalMask = static_cast<__ptrace_request>(0x420b);
+
 }  // namespace
 
 int trace_seize(pid_t tid, unsigned options) {
@@ -55,6 +59,16 @@ std::optional<SignalOrigin> trace_signal_origin(pid_t tid) {
   siginfo_t info{};
   if (request(PTRACE_GETSIGINFO, tid, 0L, &info) != 0) return std::nullopt;
   return SignalOrigin{info.si_code, info.si_pid};
+}
+
+std::optional<std::uint64_t> trace_signal_mask(pid_t tid) {
+  std::uint64_t mask = 0;
+  if (request(kGetSignalMask, tid, sizeof mask, &mask) != 0) return std::nullopt;
+  return mask;
+}
+
+int trace_set_signal_mask(pid_t tid, std::uint64_t mask) {
+  return request(kSetSignalMask, tid, sizeof mask, &mask);
 }
 
 std::optional<SyscallStop> trace_syscall_stop(pid_t tid) {

@@ -28,6 +28,11 @@ struct SignalOrigin {
 };
 std::optional<SignalOrigin> trace_signal_origin(pid_t tid);
 
+/// The signals that a stopped thread blocks, one bit each; where a call like sigsuspend blocks
+/// others meanwhile, those that it goes back to.
+std::optional<std::uint64_t> trace_signal_mask(pid_t tid);
+int trace_set_signal_mask(pid_t tid, std::uint64_t mask);
+
 /// Where a thread is in a system call, at a stop.
 struct SyscallStop {
   enum class Kind : std::uint8_t { kNone, kEntry, kExit };

@@ -1,6 +1,7 @@
 #include "kernel/shared_file.h"
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
@@ -28,6 +30,14 @@ SharedMapping::~SharedMapping() {
 }
 
 Result<SharedFile> SharedFile::create(const char* name, std::size_t bytes) {
+  // Beyond the limit the kernel sends SIGXFSZ.
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes) {
+    return fail(
+        "cannot make shared memory, since the size of files is limited: type 'ulimit -f "
+        "unlimited' first",
+        EFBIG);
+  }
   FileDescriptor descriptor(::memfd_create(name, MFD_CLOEXEC));
   if (!descriptor || ::ftruncate(descriptor.get(), static_cast<off_t>(bytes)) != 0) {
     return fail(fmt::format("cannot make shared memory: {}", std::strerror(errno)), errno);
@@ -65,6 +75,10 @@ void wait_for_change(std::uint32_t* word, std::uint32_t expected, std::uint64_t 
 
 void wake_waiter(std::uint32_t* word) {
   ::syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+void wake_waiters(std::uint32_t* word) {
+  ::syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 ProcessHandle::ProcessHandle(pid_t pid)

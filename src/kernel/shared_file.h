@@ -47,6 +47,7 @@ class SharedFile {
 /// Sleeps while *word == expected, until another process wakes it, or for `most_ns`.
 void wait_for_change(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns);
 void wake_waiter(std::uint32_t* word);
+void wake_waiters(std::uint32_t* word);  // all of them
 
 /// A process that keeps its identity when its number is given to another.
 class ProcessHandle {

@@ -42,6 +42,11 @@ struct RseqConfiguration {
 };
 constexpr std::uint64_t kRseqSequenceOffset = 8;  // rseq_cs
 
+bool says_eintr_to_nobody(const ThreadContext& stopped) {
+  return static_cast<std::int64_t>(stopped.rax) == -EINTR &&
+         std::ranges::find(kInterruptible, stopped.system_call) != kInterruptible.end();
+}
+
 }  // namespace
 
 std::optional<ThreadContext> read_context(pid_t tid) {
@@ -131,16 +136,19 @@ ThreadContext resume_point(const ThreadContext& stopped, bool no_signal_waits) {
       at.rax = SYS_restart_syscall;
       break;
     case -EINTR:
-      if (!no_signal_waits ||
-          std::ranges::find(kInterruptible, stopped.system_call) == kInterruptible.end()) {
-        return at;
-      }
+      if (!no_signal_waits || !says_eintr_to_nobody(stopped)) return at;
       at.rax = stopped.system_call;
       break;
     default:
       return at;
   }
   at.rip -= kSyscallBytes;
+  return at;
+}
+
+ThreadContext undisturbed(const ThreadContext& stopped) {
+  ThreadContext at = stopped;
+  if (says_eintr_to_nobody(stopped)) at.rax = static_cast<std::uint64_t>(kRestartNoHandler);
   return at;
 }
 
@@ -166,6 +174,9 @@ std::vector<std::byte> read_extended_state(pid_t) {
   return {};
 }
 ThreadContext resume_point(const ThreadContext& stopped, bool) {
+  return stopped;
+}
+ThreadContext undisturbed(const ThreadContext& stopped) {
   return stopped;
 }
 bool is_in_restartable_sequence(pid_t) {

@@ -16,6 +16,8 @@ struct ThreadContext {
   std::uint64_t rsp, flags, rip;
   std::uint64_t system_call;  // the one that it is in; kNoSystemCall
   std::uint64_t code_segment, stack_segment, fs_base, gs_base, ds, es, fs, gs;
+
+  bool operator==(const ThreadContext&) const = default;
 };
 inline constexpr std::uint64_t kNoSystemCall = ~std::uint64_t{0};
 
@@ -30,6 +32,11 @@ std::vector<std::byte> read_extended_state(pid_t tid);
 /// start again is set to be started again. With no_signal_waits, also the few calls that say EINTR
 /// where any other would go on (epoll_wait, sigtimedwait; signal(7)): nobody asked for that.
 ThreadContext resume_point(const ThreadContext& stopped, bool no_signal_waits);
+
+/// The same for a thread that is let go from a stop before the kernel looks at its signals (one of
+/// PTRACE_INTERRUPT or of a signal): then that decides whether a call is started again or says
+/// EINTR, by whether a handler is called.
+ThreadContext undisturbed(const ThreadContext& stopped);
 
 /// Whether the thread is in a restartable sequence (rseq(2)), which begins anew if it is
 /// interrupted there: moving it elsewhere would hide that from it.

@@ -13,11 +13,13 @@
 //   P4  a node's caller has a smaller number than the node
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/preload_obstacle.h"
 #include "base/units.h"
 
 namespace mini::model {
@@ -63,7 +65,7 @@ struct BlockTotals {
   Amount freed = {};
   Amount lost = {};  // allocated again at the same address: the free in between was not recorded
   Amount temporary = {};        // of `freed`: freed by their thread before it allocated again
-  Amount live = {};             // at the end: never freed
+  Amount live = {};             // at the end of the profile: not freed
   Amount suppressed = {};       // of `live`: of stacks that a leak suppression matches
   Amount reachable = {};        // of the rest of `live`: the scan for leaks found a way to it
   Amount lost_indirectly = {};  // the same: only blocks point to it that are lost themselves
@@ -75,6 +77,21 @@ struct BlockTotals {
   // recorded.
   double allocated_variance = 0;
 
+  BlockTotals& operator+=(const BlockTotals& other) {
+    allocated += other.allocated;
+    freed += other.freed;
+    lost += other.lost;
+    temporary += other.temporary;
+    live += other.live;
+    suppressed += other.suppressed;
+    reachable += other.reachable;
+    lost_indirectly += other.lost_indirectly;
+    peak += other.peak;
+    resized += other.resized;
+    lifetime_ns += other.lifetime_ns;
+    allocated_variance += other.allocated_variance;
+    return *this;
+  }
   /// Never freed, and nobody said that this is all right.
   constexpr Amount leaked() const {
     Amount leaked = live;
@@ -93,6 +110,15 @@ struct StackProfile {
   double held_byte_ns = 0;     // live bytes, integrated over time
   std::uint64_t first_ns = 0;  // of its allocations
   std::uint64_t last_ns = 0;
+
+  /// Another stack's blocks as well; the node stays.
+  StackProfile& operator+=(const StackProfile& other) {
+    totals += other.totals;
+    held_byte_ns += other.held_byte_ns;
+    first_ns = std::min(first_ns, other.first_ns);
+    last_ns = std::max(last_ns, other.last_ns);
+    return *this;
+  }
 };
 
 /// Pages that a stack asked the kernel for by mmap or the break, not those that malloc got for it.
@@ -177,11 +203,21 @@ struct UsableProfile {
   std::uint64_t peak_usable_bytes = 0;
 };
 
+/// What the allocator gave a stack for what it had at the peak of all: of its large blocks, and of
+/// the others where all have the same requested size.
+struct StackUsable {
+  std::uint32_t node = 0;
+  std::uint64_t block_bytes = 0;  // as requested, of each; 0: there are several sizes
+  Amount peak = {};               // as requested
+  std::uint64_t peak_usable_bytes = 0;
+};
+
 /// Usable sizes, of the blocks whose usable size is known.
 struct UsableSizes {
   bool is_known = false;  // false: the allocator was not asked
   UsableProfile totals;
   std::vector<UsableProfile> classes;  // without empty ones
+  std::vector<StackUsable> stacks;     // of which something is known
 };
 
 /// Pages that a program had for the first time, by a stack. `touched` are pages, and their bytes.
@@ -269,6 +305,16 @@ struct ProfileEnding {
   std::uint32_t status = 0;  // exit status or signal number
 };
 
+/// A program that the process, or one that came from it, became or started, of which there is no
+/// recording.
+struct UnrecordedProgram {
+  std::string path;  // "" of those whose names were too many to keep
+  PreloadObstacle obstacle = PreloadObstacle::kNone;
+  std::uint64_t count = 0;  // how often
+
+  friend bool operator==(const UnrecordedProgram&, const UnrecordedProgram&) = default;
+};
+
 /// A part of the time: as though the recording had begun and ended then.
 struct TimeSpan {
   std::uint64_t from_ns = 0;
@@ -299,6 +345,7 @@ struct HeapProfile {
   std::vector<LifetimeProfile> lifetimes;  // without empty ones
   Timeline timeline;
   std::vector<ProfileMarker> markers;
+  std::vector<UnrecordedProgram> unrecorded_programs;
   std::vector<LeakSuppression> suppressions;  // in their order; empty where none was asked for
   KernelFigures kernel;
   LeakScan leak_scan;
@@ -306,6 +353,10 @@ struct HeapProfile {
   UsableSizes usable;
   FirstTouch first_touch;
   ProfileLosses losses;
+
+  /// Whether the recording goes on behind what the profile is of: what is live in the end may have
+  /// been freed later.
+  bool ends_early() const { return span.until_ns <= duration_ns; }
 };
 
 }  // namespace mini::model

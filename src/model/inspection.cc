@@ -18,10 +18,10 @@ std::string_view heap_reading_name(HeapReading reading) {
 
 std::string_view memory_kind_name(MemoryKind kind) {
   static constexpr std::array<std::string_view, kMemoryKindCount> kNames = {
-      "live_blocks",   "mmapped_blocks",  "cached_blocks", "free_in_bins",
-      "free_top",      "overhead",        "foreign_break", "unknown_heap",
-      "heap_rest",     "main_stack",      "thread_stack",  "file",
-      "shared_memory", "other_anonymous", "kernel",        "remainder"};
+      "live_blocks",  "mmapped_blocks", "cached_blocks", "free_in_bins",    "free_top",
+      "overhead",     "foreign_break",  "unknown_heap",  "heap_rest",       "main_stack",
+      "thread_stack", "file",           "shared_memory", "other_anonymous", "kernel",
+      "heapspy",      "remainder"};
   return kNames.at(static_cast<std::size_t>(kind));
 }
 

@@ -39,9 +39,10 @@ enum class MemoryKind : std::uint8_t {
   kSharedMemory,
   kOtherAnonymous,
   kKernel,
+  kAgent,  // of a process that is being recorded: heapspy's own
   kRemainder,
 };
-inline constexpr std::size_t kMemoryKindCount = 16;
+inline constexpr std::size_t kMemoryKindCount = 17;
 /// "live_blocks": the words of the JSON form.
 std::string_view memory_kind_name(MemoryKind kind);
 

@@ -80,6 +80,11 @@ class ByteReader {
     return *at_++;
   }
 
+  /// REQUIRES: index < left().
+  std::uint8_t peek(std::size_t index) const { return at_[index]; }
+  /// REQUIRES: count <= left().
+  void skip(std::size_t count) { at_ += count; }
+
   std::uint64_t varint() {
     if (at_ != end_ && *at_ < 0x80) return *at_++;
     return long_varint();

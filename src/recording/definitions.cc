@@ -132,6 +132,15 @@ void put_fork(ByteVector& out, const Fork& fork) {
   put_record(out, fields);
 }
 
+void put_unrecorded_program(ByteVector& out, const UnrecordedProgram& program) {
+  ByteVector fields;
+  put_varint(fields, program.time_ns);
+  put_varint(fields, static_cast<std::uint64_t>(program.obstacle));
+  put_varint(fields, program.count);
+  put_string(fields, shortened(program.path));
+  put_record(out, fields);
+}
+
 void put_ending(ByteVector& out, const EndingRecord& record) {
   ByteVector fields;
   put_varint(fields, record.ending.time_ns);
@@ -247,6 +256,15 @@ bool read_fork(ByteReader in, Fork& fork) {
   ByteReader record = in.record();
   fork.time_ns = record.varint();
   fork.number = record.varint();
+  return !in.is_bad() && !record.is_bad();
+}
+
+bool read_unrecorded_program(ByteReader in, UnrecordedProgram& program) {
+  ByteReader record = in.record();
+  program.time_ns = record.varint();
+  program.obstacle = preload_obstacle(record.varint());
+  program.count = record.varint();
+  program.path = record.string();
   return !in.is_bad() && !record.is_bad();
 }
 

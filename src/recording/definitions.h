@@ -35,6 +35,7 @@ void put_thread(ByteVector& out, const ThreadFacts& thread);
 void put_source(ByteVector& out, FrameNumber frame, std::span<const SourceFrame> frames);
 void put_leak_scan(ByteVector& out, const LeakScan& scan, std::span<const LostBlock> lost);
 void put_fork(ByteVector& out, const Fork& fork);
+void put_unrecorded_program(ByteVector& out, const UnrecordedProgram& program);
 void put_ending(ByteVector& out, const EndingRecord& record);
 
 // Each reads the contents of one block and returns false where they are wrong, having handed on
@@ -47,6 +48,7 @@ bool read_stacks(ByteReader in, Visitor& visitor);
 bool read_sources(ByteReader in, Visitor& visitor);
 bool read_leak_scan(ByteReader in, Visitor& visitor);
 bool read_fork(ByteReader in, Fork& fork);
+bool read_unrecorded_program(ByteReader in, UnrecordedProgram& program);
 bool read_ending(ByteReader in, EndingRecord& record);
 
 }  // namespace mini::recording

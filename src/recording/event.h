@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/preload_obstacle.h"
 #include "base/units.h"
 
 namespace mini::recording {
@@ -96,6 +97,24 @@ struct Free {
   std::uint16_t place = 0;  // as an allocation's
 };
 
+/// An allocation or a free, as a reader hands many of them on at once: see Visitor::heap_events().
+struct HeapEvent {
+  std::uint64_t time_ns = 0;
+  Address address{};
+  std::uint64_t requested_bytes = 0;  // of an allocation, as the next one
+  std::uint64_t weight_bytes = 0;
+  ThreadNumber thread = 0;
+  StackNumber stack = 0;
+  std::uint16_t place = 0;
+  CallKind kind = CallKind::kMalloc;
+  bool is_free = false;
+
+  Allocation allocation() const {
+    return {time_ns, thread, address, requested_bytes, stack, kind, weight_bytes, place};
+  }
+  Free free() const { return {time_ns, thread, address, stack, place}; }
+};
+
 /// What the kernel held for the process at a moment.
 struct KernelSample {
   std::uint64_t time_ns = 0;
@@ -162,6 +181,15 @@ struct Marker {
 struct Fork {
   std::uint64_t time_ns = 0;
   std::uint64_t number = 0;  // counts from 1
+};
+
+/// A program that the process, or one that came from it, became or started, and that could have no
+/// agent: it ran, and is in no recording.
+struct UnrecordedProgram {
+  std::uint64_t time_ns = 0;  // when it was first known of
+  PreloadObstacle obstacle = PreloadObstacle::kNone;
+  std::uint64_t count = 0;  // how often, so far: of the same path and obstacle the last one holds
+  std::string path;         // as it was called; "" of all for which there was no room
 };
 
 /// A block that nothing led to any more when the recorder looked.

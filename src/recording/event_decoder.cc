@@ -6,13 +6,19 @@
 
 #include "base/checked.h"
 
+// Of one function, and of nothing else: what it holds in registers stays there.
+#define MINI_HOT [[gnu::always_inline]] inline
+
 namespace mini::recording {
 
 namespace {
 
-CallKind call_kind(std::uint8_t number) {
-  const bool is_known = number <= static_cast<std::uint8_t>(CallKind::kPool);
-  return is_known ? static_cast<CallKind>(number) : CallKind::kMalloc;
+// Slots that are read between the request for one in the cache and its use.
+constexpr std::size_t kAhead = 6;
+
+/// One of those that CallKind has.
+std::uint8_t call_kind(std::uint8_t number) {
+  return number <= static_cast<std::uint8_t>(CallKind::kPool) ? number : std::uint8_t{0};
 }
 
 }  // namespace
@@ -76,27 +82,62 @@ EventDecoder::Outcome EventDecoder::decode(ByteSpan block, Visitor& visitor) {
   if (!read_head(in, outcome) || !read_columns(in)) return outcome;
   prediction_.restart();
   last_new_stack_ = 0;
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    if (!read_event(visitor, outcome)) return outcome;
+  // The first event names its thread; all others have one then.
+  if (count_ != 0 && !columns_.front().at_end() && (columns_.front().peek(0) & kCodeThread) == 0) {
+    return outcome;
   }
-  outcome.is_sound = true;
+  outcome.is_sound = read_events(visitor, outcome);
+  hand_on(visitor);
   return outcome;
 }
 
-inline bool EventDecoder::read_event(Visitor& visitor, Outcome& outcome) {
+bool EventDecoder::read_events(Visitor& visitor, Outcome& outcome) {
+  for (std::size_t left = count_; left != 0;) {
+    const std::size_t count = std::min(left, batch_.size() - batch_size_);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!read_event(visitor, outcome)) return false;
+    }
+    left -= count;
+    if (batch_size_ == batch_.size()) hand_on(visitor);
+  }
+  return true;
+}
+
+void EventDecoder::hand_on(Visitor& visitor) {
+  if (batch_size_ != 0) visitor.heap_events(std::span(batch_).first(batch_size_));
+  batch_size_ = 0;
+}
+
+/// REQUIRES: room in the batch.
+MINI_HOT HeapEvent& EventDecoder::next_event(SlotNumber slot) {
+  HeapEvent& event = batch_[batch_size_++];
+  event.time_ns = time_ns_;
+  event.address = Address{prediction_.address(slot)};
+  event.thread = prediction_.current_thread();
+  event.place = slot;
+  return event;
+}
+
+/// What few events have: true where it is an allocation or a free all the same.
+inline bool EventDecoder::read_rare(std::uint8_t code) {
+  if ((code & kCodeLater) != 0 && !read_time()) return false;
+  return (code & kCodeThread) == 0 || read_thread();
+}
+
+MINI_HOT bool EventDecoder::read_event(Visitor& visitor, Outcome& outcome) {
   ByteReader& codes = column(Column::kCodes);
   if (codes.at_end()) return false;
   const std::uint8_t code = codes.byte();
-  if ((code & kCodeLater) != 0 && !read_time()) return false;
-  if ((code & kCodeThread) != 0 && !read_thread()) return false;
-  if (!prediction_.has_current_thread()) return false;
-  if ((code & kCodeOther) != 0) return read_other(code, visitor);
+  if ((code & (kCodeLater | kCodeThread | kCodeOther)) != 0) [[unlikely]] {
+    if (!read_rare(code) || !prediction_.has_current_thread()) return false;
+    if ((code & kCodeOther) != 0) return read_other(code, visitor);
+  }
   if ((code & kCodeFree) != 0) {
-    if (!read_free(code, visitor)) return false;
+    if (!read_free(code)) return false;
     ++outcome.frees;
     return true;
   }
-  if (!read_allocation(code, visitor)) return false;
+  if (!read_allocation(code)) return false;
   ++outcome.allocations;
   return true;
 }
@@ -125,7 +166,7 @@ inline bool EventDecoder::read_thread() {
 }
 
 /// A stack that is not as predicted.
-inline bool EventDecoder::read_stack(LocalStack& stack) {
+MINI_HOT bool EventDecoder::read_stack(LocalStack& stack) {
   ByteReader& stacks = column(Column::kStacks);
   const std::uint64_t local = stacks.varint();
   if (local == prediction_.stack_count() + 1) {
@@ -134,18 +175,30 @@ inline bool EventDecoder::read_stack(LocalStack& stack) {
     const std::uint8_t kind = new_stacks.byte();
     if (new_stacks.is_bad() || number > UINT32_MAX) return false;
     last_new_stack_ = static_cast<StackNumber>(number);
-    prediction_.new_stack(last_new_stack_, kind);
+    prediction_.new_stack(last_new_stack_, call_kind(kind));
   }
   if (stacks.is_bad() || local == 0 || local > prediction_.stack_count()) return false;
   stack = static_cast<LocalStack>(local);
   return true;
 }
 
-/// 0 where there is no such slot.
-inline SlotNumber EventDecoder::read_slot() {
-  const unsigned low = column(Column::kSlotsLow).byte();
-  const unsigned high = column(Column::kSlotsHigh).byte();
-  const unsigned slot = low | (high << 8U);
+/// The next number in the columns of slots if `is_wanted`, else `other`; 0 where there is no such
+/// slot. Which of the two it is nobody can foresee, the processor's branch predictor neither: so
+/// that is no branch.
+MINI_HOT SlotNumber EventDecoder::read_slot(bool is_wanted, SlotNumber other) {
+  ByteReader& low = column(Column::kSlotsLow);
+  ByteReader& high = column(Column::kSlotsHigh);
+  if (low.left() <= kAhead || high.left() <= kAhead) [[unlikely]] {
+    if (!is_wanted) return other;
+    const unsigned last = low.byte() | (unsigned{high.byte()} << 8U);
+    return last <= prediction_.slot_count() ? static_cast<SlotNumber>(last) : SlotNumber{0};
+  }
+  const unsigned next = low.peek(0) | (unsigned{high.peek(0)} << 8U);
+  prediction_.prefetch(
+      static_cast<SlotNumber>(low.peek(kAhead) | (unsigned{high.peek(kAhead)} << 8U)));
+  low.skip(static_cast<std::size_t>(is_wanted));
+  high.skip(static_cast<std::size_t>(is_wanted));
+  const unsigned slot = is_wanted ? next : other;
   return slot <= prediction_.slot_count() ? static_cast<SlotNumber>(slot) : SlotNumber{0};
 }
 
@@ -158,9 +211,10 @@ bool EventDecoder::read_new_slot(std::uint64_t expected, SlotNumber& slot) {
 }
 
 /// The slot of an allocation, or 0 where there is none such.
-inline SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass size_class) {
-  if (mode == kModePredicted) return prediction_.expected_free_slot(size_class);
-  if (mode == kModeSlot) return read_slot();
+MINI_HOT SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass size_class) {
+  if (mode == kModePredicted || mode == kModeSlot) {
+    return read_slot(mode == kModeSlot, prediction_.expected_free_slot(size_class));
+  }
   const std::uint64_t expected = prediction_.expected_address();
   SlotNumber slot = 0;
   if (mode == kModeNext) {
@@ -172,7 +226,7 @@ inline SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass si
   return slot;
 }
 
-inline bool EventDecoder::read_allocation(std::uint8_t code, Visitor& visitor) {
+MINI_HOT bool EventDecoder::read_allocation(std::uint8_t code) {
   LocalStack stack = prediction_.expected_stack();
   if ((code & kCodeStack) != 0 && !read_stack(stack)) return false;
   if (stack == 0) return false;
@@ -193,27 +247,25 @@ inline bool EventDecoder::read_allocation(std::uint8_t code, Visitor& visitor) {
   const SlotNumber slot = place_allocation(code & kCodeModeMask, size_class);
   if (slot == 0) return false;
   prediction_.allocated(slot, size_class);
-  visitor.allocation({.time_ns = time_ns_,
-                      .thread = prediction_.current_thread(),
-                      .address = Address{prediction_.address(slot)},
-                      .requested_bytes = known.size,
-                      .stack = known.number,
-                      .kind = call_kind(known.kind),
-                      .weight_bytes = weight,
-                      .place = slot});
+  HeapEvent& event = next_event(slot);
+  event.requested_bytes = known.size;
+  event.weight_bytes = weight;
+  event.stack = known.number;
+  event.kind = static_cast<CallKind>(known.kind);
+  event.is_free = false;
   return true;
 }
 
 /// The slot of a free, or 0 where there is none such.
-inline SlotNumber EventDecoder::place_free(std::uint8_t mode) {
+MINI_HOT SlotNumber EventDecoder::place_free(std::uint8_t mode) {
   if (mode == kModePredicted) return prediction_.expected_live_slot();
   if (mode == kModeNext) return prediction_.slot_after_freed();
-  if (mode == kModeSlot) return read_slot();
+  if (mode == kModeSlot) return read_slot(true, 0);
   SlotNumber slot = 0;
   return read_new_slot(prediction_.newest_address(), slot) ? slot : SlotNumber{0};
 }
 
-inline bool EventDecoder::read_free(std::uint8_t code, Visitor& visitor) {
+MINI_HOT bool EventDecoder::read_free(std::uint8_t code) {
   StackNumber number = 0;
   if ((code & (kCodeStack | kCodeSameStack)) != 0) {
     LocalStack stack = prediction_.expected_stack();
@@ -225,11 +277,9 @@ inline bool EventDecoder::read_free(std::uint8_t code, Visitor& visitor) {
   const SlotNumber slot = place_free(code & kCodeModeMask);
   if (slot == 0) return false;
   prediction_.freed(slot);
-  visitor.free({.time_ns = time_ns_,
-                .thread = prediction_.current_thread(),
-                .address = Address{prediction_.address(slot)},
-                .stack = number,
-                .place = slot});
+  HeapEvent& event = next_event(slot);
+  event.stack = number;
+  event.is_free = true;
   return true;
 }
 
@@ -271,6 +321,7 @@ void EventDecoder::read_touch(ByteReader record, Visitor& visitor) const {
 bool EventDecoder::read_other(std::uint8_t code, Visitor& visitor) {
   ByteReader record = column(Column::kOthers).record();
   if (column(Column::kOthers).is_bad()) return false;
+  hand_on(visitor);
   const unsigned type = (code & kCodeOtherMask) >> kCodeOtherShift;
   if (type == kOtherSample) read_sample(record, visitor);
   if (type == kOtherMapping) read_mapping(record, visitor);

@@ -31,20 +31,24 @@ class EventDecoder {
  private:
   bool read_head(ByteReader& in, Outcome& outcome);
   bool read_columns(ByteReader& in);
+  bool read_events(Visitor& visitor, Outcome& outcome);
   bool read_event(Visitor& visitor, Outcome& outcome);
+  bool read_rare(std::uint8_t code);
   bool read_time();
   bool read_thread();
   bool read_stack(LocalStack& stack);
-  bool read_allocation(std::uint8_t code, Visitor& visitor);
-  bool read_free(std::uint8_t code, Visitor& visitor);
+  bool read_allocation(std::uint8_t code);
+  bool read_free(std::uint8_t code);
   bool read_other(std::uint8_t code, Visitor& visitor);
   void read_mapping(ByteReader record, Visitor& visitor) const;
   void read_touch(ByteReader record, Visitor& visitor) const;
   void read_sample(ByteReader record, Visitor& visitor) const;
-  SlotNumber read_slot();
+  SlotNumber read_slot(bool is_wanted, SlotNumber other);
   bool read_new_slot(std::uint64_t expected, SlotNumber& slot);
   SlotNumber place_allocation(std::uint8_t mode, SizeClass size_class);
   SlotNumber place_free(std::uint8_t mode);
+  HeapEvent& next_event(SlotNumber slot);
+  void hand_on(Visitor& visitor);
   ByteReader& column(Column column) { return columns_[static_cast<std::size_t>(column)]; }
 
   Prediction prediction_;
@@ -59,6 +63,9 @@ class EventDecoder {
   unsigned address_shift_ = 0;
   std::uint8_t class_rule_ = 0;
   bool has_weights_ = false;
+  // Handed on together: neither side has to fetch its own things again for each of them.
+  std::array<HeapEvent, 256> batch_;
+  std::size_t batch_size_ = 0;
 };
 
 }  // namespace mini::recording

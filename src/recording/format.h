@@ -12,7 +12,7 @@ inline constexpr std::array<std::uint8_t, 4> kMarker{0xF5, 'H', 'S', 0xB7};
 inline constexpr std::array<std::uint8_t, 4> kFooterEnd{'\n', 0x1A, 'H', 0x8B};
 
 inline constexpr std::uint16_t kMajorVersion = 1;
-inline constexpr std::uint16_t kMinorVersion = 2;
+inline constexpr std::uint16_t kMinorVersion = 3;
 
 inline constexpr std::size_t kHeadBytes = 16;
 inline constexpr std::size_t kBlockHeaderBytes = 32;
@@ -31,9 +31,10 @@ enum class BlockType : std::uint8_t {
   kIndex,
   kLeakScan,
   kFork,
+  kUnrecordedProgram,
 };
 
-inline constexpr BlockType kLastBlockType = BlockType::kFork;
+inline constexpr BlockType kLastBlockType = BlockType::kUnrecordedProgram;
 
 inline constexpr std::uint8_t kFlagZstd = 1;
 inline constexpr std::uint8_t kKnownFlags = kFlagZstd;

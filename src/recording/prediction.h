@@ -19,25 +19,26 @@ using LocalThread = std::uint16_t;
 using LocalStack = std::uint16_t;
 
 /// A size class: what decides which freed block malloc gives out next.
+// A word: half of one, stored and loaded again as a whole, stalls the processor.
 struct SizeClass {
-  std::uint16_t number = 0;
+  std::uint32_t number = 0;  // has 16 bits
   std::uint64_t bytes = 0;
 };
 
 inline SizeClass chunk_class(std::uint64_t size) {
   const std::uint64_t number = std::max<std::uint64_t>(2, (size + 23) >> 4);
-  return {static_cast<std::uint16_t>(number), number << 4};
+  return {static_cast<std::uint32_t>(number), number << 4};
 }
 
 inline SizeClass geometric_class(std::uint64_t size) {
   if (size <= 128) {
     const std::uint64_t number = std::max<std::uint64_t>(1, (size + 15) >> 4);
-    return {static_cast<std::uint16_t>(number), number << 4};
+    return {static_cast<std::uint32_t>(number), number << 4};
   }
   const std::uint64_t below = size - 1;
   const auto shift = static_cast<unsigned>(std::bit_width(below)) - 3;
   const std::uint64_t step = below >> shift;
-  return {static_cast<std::uint16_t>((4 * (shift + 3)) + (step & 3)), (step + 1) << shift};
+  return {static_cast<std::uint32_t>((4 * (shift + 3)) + (step & 3)), (step + 1) << shift};
 }
 
 inline constexpr std::uint8_t kClassRules = 2;
@@ -45,7 +46,7 @@ inline constexpr std::uint8_t kClassRules = 2;
 inline SizeClass size_class(std::uint8_t rule, std::uint64_t size) {
   constexpr std::uint64_t kPage = 4096;
   if (size > 4072) {
-    return {static_cast<std::uint16_t>(256 + std::bit_width(size)),
+    return {static_cast<std::uint32_t>(256 + std::bit_width(size)),
             (size + kPage - 1) & ~(kPage - 1)};
   }
   return rule == 0 ? chunk_class(size) : geometric_class(size);
@@ -88,6 +89,8 @@ class Prediction {
   SlotNumber slot_count() const { return slot_count_; }
   /// REQUIRES: 0 < slot <= slot_count().
   std::uint64_t address(SlotNumber slot) const { return nodes_[slot].address; }
+  /// Says that a slot is asked for soon. Any number will do.
+  void prefetch(SlotNumber slot) const { __builtin_prefetch(&nodes_[slot], 1); }
   /// Counts from 1; see local numbers in the specification.
   std::size_t thread_count() const { return threads_.size() - 1; }
   /// Number 0 at the beginning of a block.
@@ -158,7 +161,7 @@ class Prediction {
 
   void allocated(SlotNumber slot, SizeClass size_class) {
     take_out(slot);
-    classes_[slot] = size_class.number;
+    classes_[slot] = static_cast<std::uint16_t>(size_class.number);
     put_in(slot, live_list_);
   }
 
@@ -193,7 +196,7 @@ class Prediction {
   static constexpr std::uint32_t kFreeListCount = 4096;
   static constexpr std::uint32_t kLiveLists = kFreeLists + kFreeListCount;
 
-  std::uint32_t free_list(std::uint16_t size_class) const {
+  std::uint32_t free_list(std::uint32_t size_class) const {
     return kFreeLists + (size_class + class_offset_) % kFreeListCount;
   }
 

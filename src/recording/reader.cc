@@ -50,9 +50,10 @@ Result<void> RecordingReader::read_file_head() {
   if (same >= 4 && same < magic.size()) {
     return fail(name_ + " was changed on its way here as if it were text: copy it again as binary");
   }
-  if (*have < kHeadBytes) return fail(name_ + " is no recording of heapspy's");
+  const std::string refusal = name_ + " is no recording of heapspy's: 'heapspy record' makes one";
+  if (*have < kHeadBytes) return fail(refusal);
   const auto head = parse_file_head(bytes.first(kHeadBytes));
-  if (!head) return fail(name_ + " is no recording of heapspy's");
+  if (!head) return fail(refusal);
   if (head->is_sound && head->major != kMajorVersion) {
     return fail(fmt::format("{} was written by {} heapspy (format {}.{}; this one reads {}.x)",
                             name_, head->major > kMajorVersion ? "a newer" : "an older",
@@ -118,6 +119,12 @@ bool RecordingReader::read_block(const BlockReader::Block& block) {
       visitor_.fork(fork);
       return true;
     }
+    case BlockType::kUnrecordedProgram: {
+      UnrecordedProgram program;
+      if (!read_unrecorded_program(in, program)) return false;
+      visitor_.unrecorded_program(program);
+      return true;
+    }
     case BlockType::kIndex:
       return true;  // for readers that seek
   }
@@ -145,6 +152,16 @@ Result<Summary> RecordingReader::read() {
 }
 
 }  // namespace
+
+void Visitor::heap_events(std::span<const HeapEvent> events) {
+  for (const HeapEvent& event : events) {
+    if (event.is_free) {
+      free(event.free());
+    } else {
+      allocation(event.allocation());
+    }
+  }
+}
 
 Result<Summary> read_recording(const std::string& path, Visitor& visitor) {
   const auto source = open_source(path);

@@ -28,6 +28,8 @@ class Visitor {
   virtual void stack(StackNumber, const StackFacts&) {}
   virtual void allocation(const Allocation&) {}
   virtual void free(const Free&) {}
+  /// Some allocations and frees in a row. Who has none of its own gets them one by one.
+  virtual void heap_events(std::span<const HeapEvent> events);
   virtual void sample(const KernelSample&) {}
   virtual void mapping(const Mapping&) {}
   virtual void marker(const Marker&) {}
@@ -40,6 +42,7 @@ class Visitor {
   /// A part of the one search for leaks: each has the same figures, and lost blocks of its own.
   virtual void leak_scan(const LeakScan&) {}
   virtual void fork(const Fork&) {}
+  virtual void unrecorded_program(const UnrecordedProgram&) {}
   /// False: blocks of events are passed over from here on.
   virtual bool wants_events() { return true; }
   /// What the recording is of: before all else, unless that part is damaged.

@@ -264,6 +264,12 @@ void Writer::add(const Fork& fork) {
   impl_->blocks.write(BlockType::kFork, impl_->contents);
 }
 
+void Writer::add(const UnrecordedProgram& program) {
+  impl_->contents.clear();
+  put_unrecorded_program(impl_->contents, program);
+  impl_->blocks.write(BlockType::kUnrecordedProgram, impl_->contents);
+}
+
 Result<void> Writer::flush() {
   impl_->write_events();
   impl_->write_sources();

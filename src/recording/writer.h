@@ -50,6 +50,9 @@ class Writer {
   /// After all events that came before it.
   void add(const Fork& fork);
 
+  /// At any time.
+  void add(const UnrecordedProgram& program);
+
   /// Writes what is buffered.
   Result<void> flush();
   /// Writes all, and the index. Nothing may follow.

@@ -1,6 +1,7 @@
 #include "sources/heap_profile_timeline.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/checked.h"
 
@@ -29,15 +30,25 @@ void TimelineBuilder::sampled(std::uint64_t time_ns, const KernelLevels& levels)
 
 model::Timeline TimelineBuilder::finish(std::uint64_t time_ns) {
   if (time_ns >= bucket_end_ns_) advance(time_ns);
+  close_bucket();
   return std::move(timeline_);
+}
+
+/// The last bucket gets what was counted in it.
+void TimelineBuilder::close_bucket() {
+  model::TimelineBucket& bucket = current();
+  bucket.allocations += std::exchange(allocations_, 0);
+  bucket.most_live_bytes =
+      std::max(bucket.most_live_bytes, std::exchange(most_live_bytes_, live_bytes_));
+  bucket.last_live_bytes = live_bytes_;
 }
 
 /// Makes the bucket of a time the last one. What is live stays so in the buckets between.
 void TimelineBuilder::advance(std::uint64_t time_ns) {
+  close_bucket();
   while (time_ns / timeline_.bucket_ns >= most_buckets_) halve();
-  const std::uint64_t live_bytes = current().last_live_bytes;
   while (timeline_.buckets.size() <= time_ns / timeline_.bucket_ns) {
-    timeline_.buckets.push_back({.most_live_bytes = live_bytes, .last_live_bytes = live_bytes});
+    timeline_.buckets.push_back({.most_live_bytes = live_bytes_, .last_live_bytes = live_bytes_});
   }
   set_end();
 }

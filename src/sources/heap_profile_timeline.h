@@ -24,12 +24,13 @@ class TimelineBuilder {
 
   void allocated(std::uint64_t time_ns, std::uint64_t live_bytes) {
     if (time_ns >= bucket_end_ns_) advance(time_ns);
-    ++current().allocations;
-    note_live(live_bytes);
+    ++allocations_;
+    live_bytes_ = live_bytes;
+    most_live_bytes_ = std::max(most_live_bytes_, live_bytes);
   }
   void freed(std::uint64_t time_ns, std::uint64_t live_bytes) {
     if (time_ns >= bucket_end_ns_) advance(time_ns);
-    note_live(live_bytes);
+    live_bytes_ = live_bytes;
   }
   void sampled(std::uint64_t time_ns, const KernelLevels& levels);
 
@@ -38,18 +39,17 @@ class TimelineBuilder {
 
  private:
   model::TimelineBucket& current() { return timeline_.buckets.back(); }
-  void note_live(std::uint64_t live_bytes) {
-    model::TimelineBucket& bucket = current();
-    bucket.most_live_bytes = std::max(live_bytes, bucket.most_live_bytes);
-    bucket.last_live_bytes = live_bytes;
-  }
+  void close_bucket();
   void advance(std::uint64_t time_ns);
   void halve();
   void set_end();
 
   model::Timeline timeline_;
   std::size_t most_buckets_;
-  std::uint64_t bucket_end_ns_ = 0;  // of the last bucket
+  std::uint64_t bucket_end_ns_ = 0;  // of the last bucket, as what follows
+  std::uint64_t allocations_ = 0;
+  std::uint64_t live_bytes_ = 0;
+  std::uint64_t most_live_bytes_ = 0;  // since the bucket began
 };
 
 }  // namespace mini::sources

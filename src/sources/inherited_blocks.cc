@@ -89,7 +89,7 @@ void HeapProfileBuilder::inherit(const HeapProfileBuilder& parent) {
   };
   parent.inherited_.for_each(add);
   parent.blocks_.table().for_each([&](Address address, const LiveBlock& block) {
-    add(address, parent.stacks_[block.stack].node, {.blocks = block.blocks, .bytes = block.bytes});
+    add(address, parent.stacks_[block.stack].owner, {.blocks = block.blocks, .bytes = block.bytes});
   });
   // Nodes of the parent's are no nodes of the heir's recording: they count nothing.
   counter_of_node_.resize(profile_.nodes.size());

@@ -43,7 +43,7 @@ Result<std::unique_ptr<JoinedProcess>> JoinedProcess::join(const RecordOptions& 
   kernel::FileKeeper keeper;
   std::string path = channel.path();
   if (kernel::FileKeeper::is_needed(options.process)) {
-    auto started = kernel::FileKeeper::start(channel, options.process);
+    auto started = kernel::FileKeeper::start_for(channel, options.process);
     if (!started) return std::unexpected(explain(started.error(), options.process));
     keeper = std::move(*started);
     path = keeper.path();
@@ -54,21 +54,29 @@ Result<std::unique_ptr<JoinedProcess>> JoinedProcess::join(const RecordOptions& 
       new JoinedProcess(options, std::move(keeper), std::move(*attachment)));
 }
 
+// The program that it became gets the agent from its loader, if it has one.
+bool JoinedProcess::is_lost() {
+  const kernel::AuxiliaryVector image = kernel::read_auxv(pid_);
+  return image.entry_point.value != 0 && image.base.value == 0;
+}
+
 bool JoinedProcess::is_over(std::uint64_t now_ns, std::uint64_t begin_ns) {
   if (handle_.has_ended() || OwnSignals::end_requested()) return true;
   if (most_ns_ != 0 && now_ns - begin_ns >= most_ns_) return true;
-  was_replaced_ = !attachment_->look(now_ns);
-  return was_replaced_;
+  if (attachment_ == nullptr || attachment_->look(now_ns)) return false;
+  attachment_.reset();
+  is_lost_ = is_lost();
+  return is_lost_;
 }
 
 void JoinedProcess::leave() {
-  if (!handle_.has_ended() && !was_replaced_) attachment_->detach();
+  if (attachment_ != nullptr && !handle_.has_ended()) attachment_->detach();
 }
 
 recording::Ending::Kind JoinedProcess::ending_of(pid_t pid, bool has_ended) const {
   using Kind = recording::Ending::Kind;
   if (has_ended) return Kind::kUnknown;  // who started it knows how
-  return pid == pid_ && was_replaced_ ? Kind::kExec : Kind::kDetached;
+  return pid == pid_ && is_lost_ ? Kind::kExec : Kind::kDetached;
 }
 
 }  // namespace mini::sources

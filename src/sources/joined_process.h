@@ -20,8 +20,8 @@ class JoinedProcess {
   static Result<std::unique_ptr<JoinedProcess>> join(const RecordOptions& options,
                                                      const kernel::SharedFile& channel);
 
-  /// Whether it is to be recorded no longer: it ended, became another program, the user asked for
-  /// the end, or the time is over. To be asked every few milliseconds.
+  /// Whether it is to be recorded no longer: it ended, became a program that can have no agent, the
+  /// user asked for the end, or the time is over. To be asked every few milliseconds.
   bool is_over(std::uint64_t now_ns, std::uint64_t begin_ns);
 
   /// Takes the agent's hands off it.
@@ -33,13 +33,14 @@ class JoinedProcess {
  private:
   JoinedProcess(const RecordOptions& options, kernel::FileKeeper keeper,
                 std::unique_ptr<inject::Attachment> attachment);
+  bool is_lost();
 
   pid_t pid_;
   std::uint64_t most_ns_;
   kernel::ProcessHandle handle_;
-  kernel::FileKeeper keeper_;  // where the process may not see our files
-  std::unique_ptr<inject::Attachment> attachment_;
-  bool was_replaced_ = false;
+  kernel::FileKeeper keeper_;                       // where the process may not see our files
+  std::unique_ptr<inject::Attachment> attachment_;  // null: it is another program now
+  bool is_lost_ = false;
 };
 
 }  // namespace mini::sources

@@ -44,13 +44,13 @@ inline LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& bl
   Slot slot;
   slot.address = address.value;
   slot.time_ns = block.time_ns & kMostTimeNs;
-  slot.size_range = block.size_range & kMostSizeRange;
   slot.is_used = true;
   slot.bytes = block.bytes & kMostBytes;
-  slot.blocks_high = (block.blocks >> kBlocksLowBits) & 0xffffU;
   slot.blocks_low = block.blocks & ((1U << kBlocksLowBits) - 1);
+  slot.blocks_middle = (block.blocks >> kBlocksLowBits) & ((1U << kBlocksMiddleBits) - 1);
+  slot.blocks_high = (block.blocks >> (kBlocksLowBits + kBlocksMiddleBits)) & 0xffffU;
   slot.stack = block.stack;
-  slot.thread = block.thread & kMostThread;
+  slot.cell = block.cell & kMostCell;
   return slot;
 }
 

@@ -26,8 +26,7 @@ struct LiveBlock {
   std::uint64_t bytes = 0;   // that it stands for
   std::uint32_t blocks = 1;  // that it stands for; not 0
   std::uint32_t stack = 0;
-  std::uint32_t thread = 0;
-  std::uint8_t size_range = 0;
+  std::uint32_t cell = 0;  // of its thread and its range of sizes
 };
 
 class LiveBlocks {
@@ -35,14 +34,16 @@ class LiveBlocks {
   static constexpr std::uint64_t kMostTimeNs = (std::uint64_t{1} << 56U) - 1;
   static constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 48U) - 1;
   static constexpr std::uint32_t kMostBlocks = (1U << 25U) - 1;
-  static constexpr std::uint32_t kMostThread = (1U << 23U) - 1;
-  static constexpr std::uint8_t kMostSizeRange = (1U << 7U) - 1;
+  static constexpr std::uint32_t kMostCell = (1U << 30U) - 1;
 
   LiveBlocks();
 
   /// Returns the block that was at the address before.
   std::optional<LiveBlock> put(Address address, const LiveBlock& block);
   std::optional<LiveBlock> take(Address address);
+
+  /// Says that an address is asked for soon.
+  void prefetch(Address address) const { __builtin_prefetch(&slots_[home_of(address.value)], 1); }
 
   std::uint64_t size() const { return used_count_; }
   std::optional<LiveBlock> at(Address address) const;
@@ -60,19 +61,20 @@ class LiveBlocks {
   struct alignas(32) Slot {
     std::uint64_t address = 0;
     std::uint64_t time_ns : 56 = 0;
-    std::uint64_t size_range : 7 = 0;
+    std::uint64_t blocks_low : 7 = 0;
     std::uint64_t is_used : 1 = 0;
     std::uint64_t bytes : 48 = 0;
     std::uint64_t blocks_high : 16 = 0;
     std::uint64_t stack : 32 = 0;
-    std::uint64_t thread : 23 = 0;
-    std::uint64_t blocks_low : 9 = 0;
+    std::uint64_t cell : 30 = 0;
+    std::uint64_t blocks_middle : 2 = 0;
   };
   static_assert(sizeof(Slot) == 32);
 
   std::size_t home_of(std::uint64_t address) const { return (address * multiplier_) >> shift_; }
   std::size_t find(std::uint64_t address) const;
-  static constexpr unsigned kBlocksLowBits = 9;
+  static constexpr unsigned kBlocksLowBits = 7;
+  static constexpr unsigned kBlocksMiddleBits = 2;
   static LiveBlock block_of(const Slot& slot);
   static Slot slot_of(Address address, const LiveBlock& block);
   void close_gap(std::size_t gap);
@@ -86,13 +88,15 @@ class LiveBlocks {
 };
 
 inline LiveBlock LiveBlocks::block_of(const Slot& slot) {
-  return {
-      .time_ns = slot.time_ns,
-      .bytes = slot.bytes,
-      .blocks = static_cast<std::uint32_t>((slot.blocks_high << kBlocksLowBits) | slot.blocks_low),
-      .stack = static_cast<std::uint32_t>(slot.stack),
-      .thread = static_cast<std::uint32_t>(slot.thread),
-      .size_range = static_cast<std::uint8_t>(slot.size_range)};
+  const std::uint64_t low = slot.blocks_low;
+  const std::uint64_t middle = slot.blocks_middle;
+  const std::uint64_t high = slot.blocks_high;
+  const std::uint64_t blocks = (high << kBlocksMiddleBits | middle) << kBlocksLowBits | low;
+  return {.time_ns = slot.time_ns,
+          .bytes = slot.bytes,
+          .blocks = static_cast<std::uint32_t>(blocks),
+          .stack = static_cast<std::uint32_t>(slot.stack),
+          .cell = static_cast<std::uint32_t>(slot.cell)};
 }
 
 }  // namespace mini::sources

@@ -13,6 +13,7 @@ constexpr suseconds_t kTickMicroseconds = 20'000;
 std::atomic<pid_t> passed_to{0};
 volatile std::sig_atomic_t end_wanted = 0;
 volatile std::sig_atomic_t ticked = 0;
+volatile std::sig_atomic_t child_ended = 0;
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 void tick_every(suseconds_t microseconds) {
@@ -22,6 +23,10 @@ void tick_every(suseconds_t microseconds) {
 
 void on_tick(int) {
   ticked = 1;
+}
+
+void on_child(int) {
+  child_ended = 1;
 }
 
 void on_end(int) {
@@ -103,6 +108,20 @@ void OwnSignals::pass_to(pid_t pid) {
 
 bool OwnSignals::end_requested() {
   return end_wanted != 0;
+}
+
+// What was there before is put back with the rest. Reads and writes begin anew by themselves; a
+// sleep with a limit ends all the same (signal(7)).
+void OwnSignals::wake_at_end_of_child() {
+  struct sigaction action = plain(on_child);
+  action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+  ::sigaction(SIGCHLD, &action, nullptr);
+}
+
+bool OwnSignals::take_end_of_child() {
+  if (child_ended == 0) return false;
+  child_ended = 0;
+  return true;
 }
 
 void OwnSignals::start_ticking() {

@@ -31,6 +31,10 @@ class OwnSignals {
   /// kAttach: whether a signal asked for the end.
   static bool end_requested();
 
+  /// Has the end of a child cut a sleep short, and how it is noticed.
+  static void wake_at_end_of_child();
+  static bool take_end_of_child();
+
   /// A timer that interrupts waitpid every few milliseconds, and how it is noticed.
   static void start_ticking();
   static void stop_ticking();

@@ -1,6 +1,13 @@
 #include "sources/placed_blocks.h"
 
+#include <new>
+
 namespace mini::sources {
+
+PlacedBlocks::PlacedBlocks()
+    : slots_(static_cast<Slot*>(std::calloc(recording::kMaxEvents + 1, sizeof(Slot)))) {
+  if (slots_ == nullptr) throw std::bad_alloc();
+}
 
 // A place that had another address, which no sound recording has, loses it to the table.
 void PlacedBlocks::fetch(Place place, Address address) {
@@ -15,17 +22,6 @@ void PlacedBlocks::fetch(Place place, Address address) {
   slot.is_known = true;
   slot.is_live = block.has_value();
   if (block) slot.block = *block;
-}
-
-std::optional<LiveBlock> PlacedBlocks::put_without_place(Address address, const LiveBlock& block) {
-  return table_.put(address, block);
-}
-
-const LiveBlock* PlacedBlocks::take_without_place(Address address) {
-  const auto block = table_.take(address);
-  if (!block) return nullptr;
-  taken_ = *block;
-  return &taken_;
 }
 
 }  // namespace mini::sources

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -17,39 +18,53 @@ namespace mini::sources {
 ///      since the last gather() is empty
 ///
 /// Places come from a recording, perhaps a hostile one, that gives two to one address: then one of
-/// the two does not see what the other holds, until gather().
+/// the two does not see what the other holds, until gather(). Place 0, "none was given", is one
+/// whose address is another one each time.
 class PlacedBlocks {
  public:
-  using Place = std::uint16_t;  // 0: none was given
+  using Place = std::uint16_t;
 
-  /// Returns the block that was at the address before.
-  std::optional<LiveBlock> put(Place place, Address address, const LiveBlock& block) {
-    if (place == 0) [[unlikely]] {
-      return put_without_place(address, block);
+  /// What is at an address.
+  struct Slot {
+    Address address;
+    LiveBlock block;
+    bool is_live = false;
+    bool is_known = false;  // the rest of it means something
+  };
+
+  PlacedBlocks();
+
+  /// Good until the next call. Who changes `block` and `is_live` puts and takes.
+  Slot& at(Place place, Address address) {
+    Slot& slot = slots_[place];
+    if (!slot.is_known || slot.address != address) [[unlikely]] {
+      fetch(place, address);
     }
-    Slot& slot = slot_of(place, address);
-    const auto before = slot.is_live ? std::optional(slot.block) : std::nullopt;
-    slot.block = block;
-    slot.is_live = true;
-    return before;
+    return slot;
   }
-  /// Returns a block that is good until the next call; null where there is none.
-  const LiveBlock* take(Place place, Address address) {
-    if (place == 0) [[unlikely]] {
-      return take_without_place(address);
-    }
-    Slot& slot = slot_of(place, address);
-    if (!slot.is_live) return nullptr;
-    slot.is_live = false;
-    return &slot.block;
+
+  /// Says that a place is asked for soon.
+  void prefetch(Place place) const {
+    // A slot may lie across two lines.
+    const char* const slot = reinterpret_cast<const char*>(&slots_[place]);
+    __builtin_prefetch(slot, 1);
+    __builtin_prefetch(slot + sizeof(Slot) - 1, 1);
+  }
+
+  /// The same, when the place is in the cache: where it has to be filled, that too.
+  void prefetch(Place place, Address address) const {
+    if (!slots_[place].is_known) table_.prefetch(address);
   }
 
   /// Puts everything into the table: no place means anything any more. What was at an address a
   /// second time is handed to lose(address, block).
   template <typename Lose>
   void gather(const Lose& lose) {
-    for (const Place place : used_places_) {
-      Slot& slot = slots_[place];
+    for (std::size_t i = 0; i < used_places_.size(); ++i) {
+      if (i + kAhead < used_places_.size()) {
+        table_.prefetch(slots_[used_places_[i + kAhead]].address);
+      }
+      Slot& slot = slots_[used_places_[i]];
       slot.is_known = false;
       if (!slot.is_live) continue;
       if (const auto before = table_.put(slot.address, slot.block)) lose(slot.address, *before);
@@ -60,28 +75,19 @@ class PlacedBlocks {
   const LiveBlocks& table() const { return table_; }
 
  private:
-  struct Slot {
-    Address address;
-    LiveBlock block;
-    bool is_live = false;
-    bool is_known = false;  // the rest of it means something
+  struct Release {
+    void operator()(Slot* slots) const { std::free(slots); }
   };
 
-  Slot& slot_of(Place place, Address address) {
-    Slot& slot = slots_[place];
-    if (!slot.is_known || slot.address != address) [[unlikely]] {
-      fetch(place, address);
-    }
-    return slot;
-  }
+  // Of gather().
+  static constexpr std::size_t kAhead = 8;
+
   void fetch(Place place, Address address);
-  std::optional<LiveBlock> put_without_place(Address address, const LiveBlock& block);
-  const LiveBlock* take_without_place(Address address);
 
   LiveBlocks table_;
-  std::unique_ptr<Slot[]> slots_ = std::make_unique<Slot[]>(recording::kMaxEvents + 1);
+  // Zeros, of which the kernel gives those that are used. Of most recordings that is a small part.
+  std::unique_ptr<Slot[], Release> slots_;
   std::vector<Place> used_places_;
-  LiveBlock taken_;
 };
 
 }  // namespace mini::sources

@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <ranges>
@@ -20,13 +19,6 @@
 
 namespace mini::sources {
 namespace {
-
-std::uint64_t unix_now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 /// A text in the slot: its length is as the target says, but no more than there is room for.
 std::string_view slot_text(const char* begin, std::uint32_t bytes, std::size_t most) {
@@ -69,14 +61,15 @@ std::string text_of(const wire::RingReader& reader, std::uint32_t begin, std::ui
   return text;
 }
 
-/// Words of the text behind the head of a record; more than there can be where it is too long.
-/// REQUIRES: the head is there.
+/// Words of the text or the frames behind the head of a record; more than there can be where it is
+/// too long. REQUIRES: the head is there.
 std::uint32_t text_words(const wire::RingReader& reader, wire::RecordKind kind) {
   if (kind == wire::RecordKind::kMarker) {
     const std::uint64_t text = reader.peek(wire::kMarkerHeadWords - 1);
     return text > wire::kMostMarkerBytes ? wire::kRingWords
                                          : static_cast<std::uint32_t>((text + 7) / 8);
   }
+  if (kind == wire::RecordKind::kStack) return wire::frames_of(reader.peek(0));
   const std::uint64_t lengths = reader.peek(wire::kModuleHeadWords - 1);
   const std::uint64_t path = lengths & UINT32_MAX;
   const std::uint64_t build_id = lengths >> 32;
@@ -88,27 +81,28 @@ std::uint32_t text_words(const wire::RingReader& reader, wire::RecordKind kind) 
 
 RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path, Bytes sample,
                                  std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks,
-                                 const std::string& origin)
-    : mapping_(std::move(slot)),
+                                 const std::string& origin, RecordingBegin begin)
+    : begin_ns_(begin.ns),
+      mapping_(std::move(slot)),
       slot_{mapping_.begin()},
       pid_(static_cast<pid_t>(slot_.slot().pid)),
+      parent_pid_(static_cast<pid_t>(slot_.slot().parent_pid)),
       handle_(pid_),
       path_(std::move(path)),
       sample_(sample),
       command_(read_command(slot_.slot())),
       executable_(slot_text(&slot_.slot().executable[0], slot_.slot().executable_bytes,
                             sizeof slot_.slot().executable)),
-      stacks_(1),
       module_cache_(std::move(modules)),
       gauge_(pid_),
       live_(finds_leaks ? std::make_unique<LiveBlocks>() : nullptr),
       stopper_(pid_) {
   recording::ProcessFacts facts;
   facts.pid = static_cast<std::uint64_t>(pid_);
-  facts.parent_pid = slot_.slot().parent_pid;
+  facts.parent_pid = static_cast<std::uint64_t>(parent_pid_);
   facts.command = command_;
   facts.executable = executable_;
-  facts.start_unix_ns = unix_now_ns();
+  facts.start_unix_ns = begin.unix_ns;
   facts.sample_bytes = sample_.count;
   // A sampled child does not tell of the frees of its parent's blocks.
   if (sample_.count == 0) {
@@ -125,6 +119,15 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path, B
 
 std::uint32_t RecordedProcess::origin_slot_plus_1(const wire::Slot& slot) {
   return slot.is_forked != 0 ? slot.origin_slot_plus_1 : 0;
+}
+
+std::optional<std::uint64_t> RecordedProcess::first_ticks(const wire::SlotView& slot) {
+  if (slot.slot().rings_taken.load(std::memory_order_acquire) == 0) return std::nullopt;
+  wire::RingReader reader(slot.ring(0), slot.words(0));
+  if (!reader.look() || reader.available_words() == 0) return std::nullopt;
+  const std::uint64_t word = reader.peek(0);
+  if (wire::kind_of(word) != wire::RecordKind::kTime) return std::nullopt;
+  return wire::time_of(word);
 }
 
 void RecordedProcess::find_threads() {
@@ -156,7 +159,8 @@ inline std::uint32_t RecordedProcess::record_words(const wire::RingReader& reade
   const std::uint64_t available = reader.available_words();
   std::uint32_t words = wire::head_words(kind);
   if (words == 0 || words > available) return 0;
-  if (kind == wire::RecordKind::kMarker || kind == wire::RecordKind::kModule) [[unlikely]] {
+  if (kind == wire::RecordKind::kMarker || kind == wire::RecordKind::kModule ||
+      kind == wire::RecordKind::kStack) [[unlikely]] {
     words += text_words(reader, kind);
   }
   return words <= available ? words : 0;
@@ -201,7 +205,7 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
     if (first == nullptr) break;
     read_records(*first, second_time, clock);
   }
-  if (!faults_.empty()) write_page_faults(clock.ns(until));
+  if (!faults_.empty()) write_page_faults(since_begin(clock.ns(until)));
   for (Thread& thread : threads_) {
     wire::RingHead& head = thread.reader.head();
     thread.reader.release();
@@ -226,14 +230,14 @@ void RecordedProcess::go_on_to(std::uint64_t time_ns) {
 
 void RecordedProcess::read_records(Thread& thread, std::uint64_t until, const TickClock& clock) {
   wire::RingReader& reader = thread.reader;
-  go_on_to(clock.ns(thread.ticks));
+  go_on_to(since_begin(clock.ns(thread.ticks)));
   while (reader.available_words() != 0) {
     const std::uint64_t word = reader.peek(0);
     if (wire::kind_of(word) == wire::RecordKind::kTime) {
       thread.ticks = wire::time_of(word);
       reader.skip(1);
       if (thread.ticks > until) return;
-      go_on_to(clock.ns(thread.ticks));
+      go_on_to(since_begin(clock.ns(thread.ticks)));
       continue;
     }
     const std::uint32_t words = record_words(reader);
@@ -242,6 +246,7 @@ void RecordedProcess::read_records(Thread& thread, std::uint64_t until, const Ti
       return;
     }
     read_record(thread, words);
+    if (!thread.is_sound) return;
     reader.skip(words);
   }
 }
@@ -259,6 +264,8 @@ inline void RecordedProcess::read_record(Thread& thread, std::uint32_t words) {
       return read_free(thread, kind == wire::RecordKind::kFreeWithStack);
     case wire::RecordKind::kModule:
       return add_module(thread, words);
+    case wire::RecordKind::kStack:
+      return add_stack(thread, words - wire::head_words(kind));
     case wire::RecordKind::kModuleGone:
       modules_.erase(reader.peek(1));
       return;
@@ -275,6 +282,7 @@ inline void RecordedProcess::read_record(Thread& thread, std::uint32_t words) {
                                                 .requested_bytes = reader.peek(1),
                                                 .usable_bytes = reader.peek(2)});
     case wire::RecordKind::kFork:
+      ++forks_count_;
       return writer_->add(recording::Fork{.time_ns = last_ns_, .number = reader.peek(1)});
     case wire::RecordKind::kTime:
     case wire::RecordKind::kNone:
@@ -288,7 +296,7 @@ inline void RecordedProcess::read_free(const Thread& thread, bool has_stack) {
   writer_->add(recording::Free{.time_ns = last_ns_,
                                .thread = thread.number,
                                .address = address,
-                               .stack = has_stack ? stack_of(reader.peek(1)) : 0});
+                               .stack = has_stack ? thread.stack(reader.peek(1)) : 0});
   if (live_ != nullptr) live_->take(address);
 }
 
@@ -296,11 +304,10 @@ inline void RecordedProcess::read_allocation(const Thread& thread) {
   const wire::RingReader& reader = thread.reader;
   const std::uint64_t word = reader.peek(0);
   const std::uint64_t second = reader.peek(1);
-  constexpr std::uint64_t kNodeMask = (1U << wire::kNodeBits) - 1;
   constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kPool);
   constexpr std::uint8_t kKindMask = wire::kPoolDetail - 1;
   const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
-  const std::uint64_t bytes = is_large ? reader.peek(2) : second >> wire::kNodeBits;
+  const std::uint64_t bytes = is_large ? reader.peek(2) : second >> wire::kStackBits;
   const Address address{wire::address_of(word)};
   // A pool's blocks are part of another one, which is looked at.
   if (live_ != nullptr && (address.value & wire::kPoolAddress) == 0) {
@@ -312,7 +319,7 @@ inline void RecordedProcess::read_allocation(const Thread& thread) {
       .thread = thread.number,
       .address = address,
       .requested_bytes = bytes,
-      .stack = stack_of(second & kNodeMask),
+      .stack = thread.stack(second & wire::kMostStacks),
       .kind = static_cast<recording::CallKind>(kind),
       .weight_bytes = sample_.count == 0 ? 0 : recording::sample_weight(bytes, sample_.count)});
 }
@@ -329,7 +336,7 @@ void RecordedProcess::read_mapping(const Thread& thread) {
                          .bytes = Bytes{reader.peek(2)},
                          .old_address = Address{reader.peek(3)},
                          .old_bytes = Bytes{reader.peek(4)},
-                         .stack = stack_of(reader.peek(5))});
+                         .stack = thread.stack(reader.peek(5))});
 }
 
 void RecordedProcess::add_module(const Thread& thread, std::uint32_t words) {
@@ -375,27 +382,28 @@ recording::FrameNumber RecordedProcess::frame_of(std::uint64_t pc) {
   return writer_->frame({.module = 0, .address = pc});
 }
 
-// Nodes have higher numbers than their callers: what says otherwise was not written by an agent.
-recording::StackNumber RecordedProcess::new_stack_of(std::uint64_t node) {
-  const std::uint32_t taken =
-      std::min(slot_.slot().nodes_taken.load(std::memory_order_acquire), wire::kNodes);
-  if (node == 0 || node >= taken) return 0;
-  if (node >= stacks_.size()) stacks_.resize(taken);
-  if (stacks_[node] != 0) return stacks_[node];
-  std::vector<std::pair<std::uint32_t, wire::Node>> chain;
-  auto at = static_cast<std::uint32_t>(node);
-  recording::StackNumber stack = 0;
-  while (at != 0 && (stack = stacks_[at]) == 0) {
-    wire::Node copy{};
-    std::memcpy(&copy, slot_.nodes() + at, sizeof copy);
-    chain.emplace_back(at, copy);
-    at = copy.caller < at ? copy.caller : 0;
+// What keeps more frames than there were, or makes a stack deeper than any, was not written by an
+// agent.
+void RecordedProcess::add_stack(Thread& thread, std::uint32_t frames) {
+  const wire::RingReader& reader = thread.reader;
+  const std::uint64_t word = reader.peek(0);
+  if ((wire::detail_of(word) & wire::kForgetsStacks) != 0) {
+    thread.stacks.resize(1);
+    thread.told.clear();
   }
-  for (const auto& [number, link] : std::views::reverse(chain)) {
-    stack = writer_->stack(stack, frame_of(link.pc));
-    stacks_[number] = stack;
+  const std::uint32_t kept = wire::kept_of(word);
+  if (kept > thread.told.size() || frames > wire::kMostFrames - kept ||
+      thread.stacks.size() > wire::kMostStacks) {
+    thread.is_sound = false;
+    return;
   }
-  return stack;
+  thread.told.resize(kept);
+  recording::StackNumber stack = thread.told.empty() ? 0 : thread.told.back();
+  for (std::uint32_t i = 1; i <= frames; ++i) {
+    stack = writer_->stack(stack, frame_of(reader.peek(i)));
+    thread.told.push_back(stack);
+  }
+  if ((wire::detail_of(word) & wire::kGoesOn) == 0) thread.stacks.push_back(stack);
 }
 
 }  // namespace mini::sources

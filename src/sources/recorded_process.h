@@ -1,6 +1,7 @@
 // One recorded process: reads its slot of the channel, writes its recording.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -18,6 +19,7 @@
 #include "sources/live_blocks.h"
 #include "sources/thread_stopper.h"
 #include "sources/tick_clock.h"
+#include "sources/unrecorded_programs.h"
 #include "unwind/unwinder.h"
 #include "wire/ring.h"
 
@@ -34,6 +36,12 @@ struct RecordedResult {
   std::optional<Error> error;  // it could not be written, or not to its end
 };
 
+/// When a recording begins: its times count from then.
+struct RecordingBegin {
+  std::uint64_t ns = 0;  // on the clock of the recorder, by which it gives times
+  std::uint64_t unix_ns = 0;
+};
+
 /// Not thread-safe. The target may write what it likes into its slot: it can spoil its own
 /// recording, nothing else.
 class RecordedProcess {
@@ -42,12 +50,19 @@ class RecordedProcess {
   /// the path of the recording of the process that this one is a copy of, "" where there is none.
   RecordedProcess(kernel::SharedMapping slot, std::string path, Bytes sample,
                   std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks,
-                  const std::string& origin);
+                  const std::string& origin, RecordingBegin begin);
 
   /// The slot of the process that it began as a copy of, and 1; 0 where it is none.
   static std::uint32_t origin_slot_plus_1(const wire::Slot& slot);
 
+  /// The time of the first thing that a process told, in ticks; nothing where it did not so far.
+  static std::optional<std::uint64_t> first_ticks(const wire::SlotView& slot);
+
   pid_t pid() const { return pid_; }
+  /// As it said when it began.
+  pid_t parent_pid() const { return parent_pid_; }
+  /// Copies of it that it told of.
+  std::uint64_t forks_count() const { return forks_count_; }
   /// Whether it ended, or became another program, and can write no more.
   bool has_ended() const { return handle_.has_ended(); }
 
@@ -59,6 +74,9 @@ class RecordedProcess {
   void add_page_faults(std::span<const kernel::PageFault> faults);
   /// Whether page faults are recorded, and how many were not told of.
   void note_touch_watch(const std::string& refusal, std::uint64_t lost);
+  /// It, or a process that came from it, became or started a program that is not recorded.
+  void note_unrecorded_program(const std::string& path, PreloadObstacle obstacle,
+                               std::uint64_t time_ns);
   /// Measures what the kernel holds for it.
   void sample(std::uint64_t time_ns);
   /// The same where it is more than ever before, by what is worth it.
@@ -75,6 +93,13 @@ class RecordedProcess {
     std::uint32_t tid = 0;
     std::uint64_t ticks = 0;  // the time of the records that come next
     bool is_sound = true;     // false: its ring made no sense, and is not read any more
+    // As the ring numbers them; and the one told of last, by how many of its frames, less one.
+    std::vector<recording::StackNumber> stacks = std::vector<recording::StackNumber>(1);
+    std::vector<recording::StackNumber> told = {};
+
+    recording::StackNumber stack(std::uint64_t ring_number) const {
+      return ring_number < stacks.size() ? stacks[ring_number] : 0;
+    }
   };
   struct LoadedModule {
     std::uint64_t end = 0;
@@ -86,6 +111,8 @@ class RecordedProcess {
   void begin_thread(Thread& thread);
   static std::optional<std::uint64_t> next_time(Thread& thread);
   void read_records(Thread& thread, std::uint64_t until, const TickClock& clock);
+  /// As times are in the recording; 0 before it began.
+  std::uint64_t since_begin(std::uint64_t ns) const { return ns - std::min(ns, begin_ns_); }
   void go_on_to(std::uint64_t time_ns);
   void write_page_faults(std::uint64_t until_ns);
   recording::ThreadNumber number_of_thread(std::uint32_t tid);
@@ -95,21 +122,18 @@ class RecordedProcess {
   void read_allocation(const Thread& thread);
   static std::uint32_t record_words(const wire::RingReader& reader);
   void add_module(const Thread& thread, std::uint32_t words);
-  recording::StackNumber stack_of(std::uint64_t node) {
-    if (node < stacks_.size() && stacks_[node] != 0) [[likely]]
-      return stacks_[node];
-    return new_stack_of(node);
-  }
-  recording::StackNumber new_stack_of(std::uint64_t node);
+  void add_stack(Thread& thread, std::uint32_t frames);
   recording::FrameNumber frame_of(std::uint64_t pc);
   void define_sources();
   recording::Losses losses() const;
   recording::LeakScan search(const TickClock& clock);
   bool knows_all_blocks() const;
 
+  std::uint64_t begin_ns_;
   kernel::SharedMapping mapping_;
   wire::SlotView slot_;
   pid_t pid_;
+  pid_t parent_pid_;
   kernel::ProcessHandle handle_;
   std::string path_;
   Bytes sample_;
@@ -120,9 +144,9 @@ class RecordedProcess {
   std::vector<Thread> threads_;                    // by ring
   std::map<std::uint64_t, LoadedModule> modules_;  // by begin
   std::vector<unwind::ModuleMapping> files_;       // by module number - 1; "" where there is none
-  std::vector<recording::StackNumber> stacks_;     // by node; 0: not known yet
   std::shared_ptr<unwind::ModuleCache> module_cache_;
   kernel::MemoryGauge gauge_;
+  std::uint64_t forks_count_ = 0;
   Bytes most_resident_;  // of any sample
   std::deque<kernel::PageFault> faults_;
   std::map<std::uint32_t, recording::ThreadNumber> thread_numbers_;  // by tid, while it runs
@@ -130,6 +154,7 @@ class RecordedProcess {
   std::unique_ptr<LiveBlocks> live_;  // null: nobody asked for leaks
   ThreadStopper stopper_;
   bool is_searched_ = false;
+  UnrecordedPrograms unrecorded_;
 };
 
 }  // namespace mini::sources

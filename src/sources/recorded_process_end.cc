@@ -18,14 +18,14 @@ void RecordedProcess::sample(std::uint64_t time_ns) {
   if (writer_ == nullptr) return;
   const auto reading = gauge_.read();
   if (!reading) return;
-  last_ns_ = std::max(last_ns_, time_ns);
+  last_ns_ = std::max(last_ns_, since_begin(time_ns));
   most_resident_ = std::max(most_resident_, reading->resident);
-  std::uint64_t agent_bytes =
-      slot_.slot().nodes_taken.load(std::memory_order_relaxed) * sizeof(wire::Node);
+  constexpr std::uint64_t kMostBytesAStack = 18;  // agent/stack_index.h
+  std::uint64_t agent_bytes = 0;
   for (const Thread& thread : threads_) {
     const std::uint64_t words = thread.reader.head().head.load(std::memory_order_relaxed);
-    agent_bytes +=
-        std::min<std::uint64_t>(words, wire::kRingWords) * sizeof(std::uint64_t) + wire::kPage;
+    agent_bytes += std::min<std::uint64_t>(words, wire::kRingWords) * sizeof(std::uint64_t) +
+                   wire::kPage + thread.stacks.size() * kMostBytesAStack;
   }
   writer_->add(recording::KernelSample{.time_ns = last_ns_,
                                        .resident = reading->resident,
@@ -46,12 +46,23 @@ void RecordedProcess::sample_at_peak(std::uint64_t time_ns) {
 }
 
 void RecordedProcess::add_page_faults(std::span<const kernel::PageFault> faults) {
-  faults_.insert(faults_.end(), faults.begin(), faults.end());
+  for (kernel::PageFault fault : faults) {
+    fault.time_ns = since_begin(fault.time_ns);
+    faults_.push_back(fault);
+  }
 }
 
 void RecordedProcess::note_touch_watch(const std::string& refusal, std::uint64_t lost) {
   if (writer_ == nullptr) return;
   writer_->add(recording::TouchWatch{.time_ns = last_ns_, .refusal = refusal, .lost = lost});
+}
+
+// Written at once, so that it is in the file of a recorder that is killed; how often, at the end.
+void RecordedProcess::note_unrecorded_program(const std::string& path, PreloadObstacle obstacle,
+                                              std::uint64_t time_ns) {
+  const recording::UnrecordedProgram& program =
+      unrecorded_.count(path, obstacle, since_begin(time_ns));
+  if (writer_ != nullptr && program.count == 1) writer_->add(program);
 }
 
 // An interrupted instruction counts as its address and 1: minus one, it is in that instruction, as
@@ -143,8 +154,11 @@ RecordedResult RecordedProcess::finish(const recording::Ending& ending, const Ti
   drain(wire::now_ticks(), clock);
   define_sources();
   if (live_ != nullptr && !is_searched_) writer_->add(recording::LeakScan{.lost = {}});
+  for (const recording::UnrecordedProgram& program : unrecorded_.all()) {
+    if (program.count > 1) writer_->add(program);
+  }
   recording::Ending whole = ending;
-  whole.time_ns = std::max(last_ns_, ending.time_ns);
+  whole.time_ns = std::max(last_ns_, since_begin(ending.time_ns));
   whole.losses = losses();
   if (auto finished = writer_->finish(whole); !finished) result.error = finished.error();
   result.events = writer_->event_count();

@@ -15,11 +15,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "kernel/life_sign.h"
+#include "kernel/own_heap.h"
 #include "kernel/page_fault_watch.h"
 #include "kernel/proc_file.h"
 #include "kernel/ptrace.h"
+#include "sources/doors.h"
 #include "sources/joined_process.h"
 #include "sources/own_signals.h"
+#include "sources/program_notices.h"
 #include "sources/spawn.h"
 #include "unwind/module_cache.h"
 #include "wire/clock.h"
@@ -27,9 +31,14 @@
 namespace mini::sources {
 namespace {
 
+static_assert(FUTEX_OWNER_DIED == wire::kDied);
+
+// The tables of one process, of what compresses, and a part of those of stacks and symbols.
+constexpr Bytes kWarmHeap{12 << 20};
 constexpr std::uint64_t kLeastSleepNs = 1'000'000;
 constexpr std::uint64_t kLookForPeaksNs = 2'000'000;
 constexpr std::uint64_t kLookForEndsNs = 5'000'000;  // two system calls, and one for each process
+constexpr std::uint64_t kMostWaitForChildNs = 500'000'000;
 
 /// How often a target is looked at that has nothing urgent, and how often the kernel is asked for
 /// it.
@@ -39,7 +48,7 @@ struct Pace {
 };
 constexpr Pace kEveryAllocation{.most_sleep_ns = 8'000'000, .sample_ns = 10'000'000};
 // Little comes, and it is the price that counts.
-constexpr Pace kSampling{.most_sleep_ns = 32'000'000, .sample_ns = 50'000'000};
+constexpr Pace kSampling{.most_sleep_ns = 100'000'000, .sample_ns = 100'000'000};
 
 recording::Ending ending_of(int wait_status) {
   recording::Ending ending;
@@ -67,34 +76,46 @@ class Recorder {
   struct Running {
     std::uint32_t slot = 0;
     std::unique_ptr<RecordedProcess> process;
+    bool has_ended = false;  // when it was looked at last
   };
 
   void look_at_joined();
   void record_until_done();
   void find_processes();
   bool begin_process(std::uint32_t number);
+  RecordingBegin begin_of(const wire::SlotView& slot) const;
   void drain();
   void sample();
   void watch_page_faults(Result<std::unique_ptr<kernel::PageFaultWatch>> watch);
   void read_page_faults();
+  void read_program_notices(ProgramNotices::Moment moment = ProgramNotices::Moment::kGoesOn);
+  RecordedProcess* find_process(pid_t pid) const;
   void wait_for_command(int flags);
   void end_processes();
   bool is_time_to_look_for_ends();
+  void close_channel();
   bool is_leaving() const { return joined_ != nullptr && has_ended_; }
-  bool is_done() const { return has_ended_ && processes_.empty(); }
+  bool is_done() const { return has_ended_ && processes_.empty() && !may_get_child(); }
+  bool may_get_child() const;
   void sleep();
 
   const RecordOptions& options_;
   const Pace pace_ = options_.sample.count == 0 ? kEveryAllocation : kSampling;
   kernel::SharedFile file_;
   kernel::SharedMapping head_;
+  kernel::LifeSign life_{channel().recorder_link, channel().recorder};
   std::uint64_t begin_ns_ = monotonic_ns();
+  std::uint64_t begin_unix_ns_ = unix_ns();
   TickClock clock_{wire::now_ticks(), begin_ns_};
   std::shared_ptr<unwind::ModuleCache> modules_;
+  ProgramNotices notices_{channel().board};
+  Doors doors_{channel(), file_};
   std::uint32_t slots_seen_ = 0;
   std::vector<std::uint32_t> claimed_;  // slots whose agents were not ready when we looked
   std::vector<Running> processes_;
   std::map<pid_t, unsigned> images_;            // programs that a process has been
+  std::uint64_t forks_count_ = 0;               // of processes that have ended
+  std::uint64_t last_end_ns_ = 0;               // when the last of them did
   std::map<std::uint32_t, std::string> paths_;  // of recordings, by slot
   RecordOutcome outcome_;
   pid_t command_ = 0;
@@ -108,7 +129,6 @@ class Recorder {
   std::uint64_t looked_for_peaks_ns_ = 0;
   std::uint64_t looked_for_ends_ns_ = 0;
   std::uint64_t sleep_ns_ = kLeastSleepNs;
-  bool was_rung_ = false;  // by an agent, since the last sleep began
 };
 
 Recorder::Recorder(const RecordOptions& options, kernel::SharedFile file,
@@ -118,12 +138,12 @@ Recorder::Recorder(const RecordOptions& options, kernel::SharedFile file,
   channel().settings = {.most_frames = options.most_frames,
                         .free_stacks = options.free_stacks ? 1U : 0U,
                         .overflow = options.overflow,
-                        .recorder_pid = static_cast<std::uint32_t>(::getpid()),
-                        .sample_bytes = options.sample.count,
-                        .scan_at_end = options.finds_leaks ? 1U : 0U};
-  // What a joined process starts, or becomes, is nobody's concern any more.
-  const std::string_view agent = options.process == 0 ? options.agent : std::string_view();
-  if (agent.size() < sizeof channel().agent_path) {
+                        .scan_at_end = options.finds_leaks ? 1U : 0U,
+                        .sample_bytes = options.sample.count};
+  // One that LD_PRELOAD cannot name can be put into the process that is joined alone.
+  const std::string& agent = options.agent;
+  if (agent.size() < sizeof channel().agent_path &&
+      agent.find_first_of(": ") == std::string::npos) {
     std::ranges::copy(agent, &channel().agent_path[0]);
   }
   channel().magic = wire::kMagic;
@@ -144,6 +164,16 @@ void Recorder::find_processes() {
   std::erase_if(claimed_, [this](std::uint32_t slot) { return begin_process(slot); });
 }
 
+// Of a process that another one started or became: with the first that it told, which may lie
+// behind us.
+RecordingBegin Recorder::begin_of(const wire::SlotView& slot) const {
+  std::uint64_t ns = monotonic_ns() - begin_ns_;
+  if (const auto ticks = RecordedProcess::first_ticks(slot)) {
+    ns = std::min(ns, clock_.ns(*ticks));
+  }
+  return {.ns = ns, .unix_ns = begin_unix_ns_ + ns};
+}
+
 // False while it cannot be begun yet: its agent is not ready, or may never be.
 bool Recorder::begin_process(std::uint32_t number) {
   auto slot = file_.map(wire::slot_offset(number), wire::kSlotBytes);
@@ -160,8 +190,12 @@ bool Recorder::begin_process(std::uint32_t number) {
     if (const auto found = paths_.find(parent - 1); found != paths_.end()) origin = found->second;
   }
   paths_[number] = path;
-  auto process = std::make_unique<RecordedProcess>(
-      std::move(*slot), std::move(path), options_.sample, modules_, options_.finds_leaks, origin);
+  const bool is_first = pid == command_ && image == 1;
+  const RecordingBegin begin =
+      is_first ? RecordingBegin{.ns = 0, .unix_ns = begin_unix_ns_} : begin_of(view);
+  auto process =
+      std::make_unique<RecordedProcess>(std::move(*slot), std::move(path), options_.sample,
+                                        modules_, options_.finds_leaks, origin, begin);
   if (options_.first_touch) process->note_touch_watch(touch_refusal_, 0);
   processes_.push_back({.slot = number, .process = std::move(process)});
   return true;
@@ -193,8 +227,35 @@ void Recorder::read_page_faults() {
   if (faults.size() <= kMostEarly) early_faults_ = std::move(faults);
 }
 
+RecordedProcess* Recorder::find_process(pid_t pid) const {
+  // The last of them: a process that became another program is there twice for a moment.
+  for (const Running& running : std::views::reverse(processes_)) {
+    if (running.process->pid() == pid) return running.process.get();
+  }
+  return nullptr;
+}
+
+// It is said in the recordings of all that it came from: who looks into one of these asks where the
+// memory of what they started went.
+void Recorder::read_program_notices(ProgramNotices::Moment moment) {
+  constexpr int kMostGenerations = 64;
+  for (const ProgramNotices::Found& found : notices_.read(moment)) {
+    const std::uint64_t now = monotonic_ns() - begin_ns_;
+    outcome_.unrecorded.count(found.path, found.obstacle, now);
+    RecordedProcess* process = find_process(found.pid);
+    if (process == nullptr) process = find_process(found.parent_pid);
+    if (process == nullptr && !processes_.empty()) process = processes_.front().process.get();
+    for (int i = 0; process != nullptr && i < kMostGenerations; ++i) {
+      process->note_unrecorded_program(found.path, found.obstacle, now);
+      process = find_process(process->parent_pid());
+    }
+  }
+}
+
 void Recorder::drain() {
   find_processes();
+  doors_.answer();
+  read_program_notices();
   channel().beat.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t ticks = wire::now_ticks_before_loads();
   clock_.measure(ticks, monotonic_ns());
@@ -234,15 +295,20 @@ void Recorder::wait_for_command(int flags) {
 // A process that became another program has a later slot with the same number. Whether there is one
 // is looked for after the process has ended, when no more can come.
 void Recorder::end_processes() {
-  const auto has_ended = [](const Running& running) { return running.process->has_ended(); };
-  if (std::ranges::any_of(processes_, has_ended)) find_processes();
+  // Asked once of each: a system call. Those that come meanwhile are looked at the next time.
+  for (Running& running : processes_) running.has_ended = running.process->has_ended();
+  if (std::ranges::any_of(processes_, &Running::has_ended)) {
+    find_processes();
+    read_program_notices();
+  }
   for (std::size_t i = 0; i < processes_.size();) {
     RecordedProcess& process = *processes_[i].process;
     const pid_t pid = process.pid();
     const auto is_same = [pid](const Running& later) { return later.process->pid() == pid; };
     const bool was_replaced = std::any_of(processes_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                                           processes_.end(), is_same);
-    if (!was_replaced && !process.has_ended() && !is_leaving()) {
+    const bool has_ended = processes_[i].has_ended;
+    if (!was_replaced && !has_ended && !is_leaving()) {
       ++i;
       continue;
     }
@@ -250,7 +316,7 @@ void Recorder::end_processes() {
     if (was_replaced) {
       ending.kind = recording::Ending::Kind::kExec;
     } else if (joined_ != nullptr) {
-      ending.kind = joined_->ending_of(pid, process.has_ended());
+      ending.kind = joined_->ending_of(pid, has_ended);
     } else if (pid == command_) {
       wait_for_command(0);
       ending = ending_of(wait_status_);
@@ -261,15 +327,25 @@ void Recorder::end_processes() {
       process.note_touch_watch("", touch_watch_->lost());
     }
     outcome_.recordings.push_back(process.finish(ending, clock_));
+    forks_count_ += process.forks_count();
+    last_end_ns_ = monotonic_ns();
     file_.discard(wire::slot_offset(processes_[i].slot), wire::kSlotBytes);
     processes_.erase(processes_.begin() + static_cast<std::ptrdiff_t>(i));
   }
 }
 
-// Not each time that a ring is half full: a busy program is not at its end.
+// A child is known by the first that it tells, and may come to that later than its parent ends. It
+// may also end before, or become a program that tells nothing.
+bool Recorder::may_get_child() const {
+  const bool is_one_missing = images_.size() <= forks_count_;
+  return joined_ == nullptr && is_one_missing &&
+         monotonic_ns() - last_end_ns_ < kMostWaitForChildNs;
+}
+
+// Not at each look at the rings: a program is hardly ever at its end.
 bool Recorder::is_time_to_look_for_ends() {
   const std::uint64_t now = monotonic_ns();
-  if (now - looked_for_ends_ns_ < kLookForEndsNs && was_rung_) return false;
+  if (!OwnSignals::take_end_of_child() && now - looked_for_ends_ns_ < kLookForEndsNs) return false;
   looked_for_ends_ns_ = now;
   return true;
 }
@@ -280,15 +356,21 @@ void Recorder::sleep() {
   channel.is_asleep.store(1, std::memory_order_seq_cst);
   kernel::wait_for_change(reinterpret_cast<std::uint32_t*>(&channel.doorbell), rung, sleep_ns_);
   channel.is_asleep.store(0, std::memory_order_relaxed);
-  was_rung_ = channel.doorbell.load(std::memory_order_relaxed) != rung;
-  sleep_ns_ = was_rung_ ? kLeastSleepNs : std::min(sleep_ns_ * 2, pace_.most_sleep_ns);
+  const bool was_rung = channel.doorbell.load(std::memory_order_relaxed) != rung;
+  sleep_ns_ = was_rung ? kLeastSleepNs : std::min(sleep_ns_ * 2, pace_.most_sleep_ns);
 }
 
-// It goes on elsewhere: what it starts from now on is not waited for.
+void Recorder::close_channel() {
+  read_program_notices(ProgramNotices::Moment::kEnd);
+  channel().is_closed.store(1, std::memory_order_release);
+}
+
+// It goes on elsewhere: what it started, or starts from now on, is not waited for.
 void Recorder::look_at_joined() {
   if (has_ended_ || !joined_->is_over(monotonic_ns(), begin_ns_)) return;
   joined_->leave();
   drain();
+  close_channel();
   has_ended_ = true;
 }
 
@@ -319,11 +401,13 @@ Result<RecordOutcome> Recorder::run_command() {
   if (!child) return std::unexpected(child.error());
   command_ = *child;
   OwnSignals::pass_to(command_);
+  OwnSignals::wake_at_end_of_child();
   record_until_done();
   return std::move(outcome_);
 }
 
 void Recorder::record_until_done() {
+  kernel::warm_heap(kWarmHeap);  // not before the command was started: a fork copies what there is
   while (true) {
     drain();
     sample();
@@ -339,7 +423,7 @@ void Recorder::record_until_done() {
     wait_for_command(WNOHANG);
     sleep();
   }
-  channel().is_closed.store(1, std::memory_order_release);
+  close_channel();
 }
 
 }  // namespace

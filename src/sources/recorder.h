@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "sources/recorded_process.h"
+#include "sources/unrecorded_programs.h"
 #include "wire/channel.h"
 
 namespace mini::sources {
@@ -33,6 +34,7 @@ struct RecordOptions {
 struct RecordOutcome {
   int exit_status = 0;  // of the command, as a shell has it: 128 + signal where one killed it
   std::vector<RecordedResult> recordings;
+  UnrecordedPrograms unrecorded;  // what the processes became or started
 };
 
 /// Returns when the command and all that it started and that is recorded have ended. Fails where

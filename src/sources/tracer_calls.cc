@@ -175,7 +175,7 @@ void Tracer::report_call(Thread& thread, Call& call, CallResult result) {
   event.mappings_before = std::move(effect.mappings);
   event.break_after = space.program_break();
   emit(process, event);
-  if (verifies() && ++process.events_since_verified >= options_.verify_every &&
+  if (may_verify() && ++process.events_since_verified >= options_.verify_every &&
       process.space->in_flight <= (thread.ordered ? 1U : 0U) && !process.space->order_lost) {
     verify(process);
   }

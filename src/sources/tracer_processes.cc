@@ -290,7 +290,7 @@ void Tracer::on_exit_stop(Thread& thread) {
   if (!process->silent && started_) {
     resync_if_needed(*process);
     measure(*process);
-    if (verifies() && space->live_threads == 0 && !space->order_lost) verify(*process);
+    if (may_verify() && space->live_threads == 0 && !space->order_lost) verify(*process);
     const bool own_exit = call && call->spec->id == kernel::SyscallId::kExit;
     if (own_exit && process->live_threads > 0) {
       model::Event event = new_event(model::EventKind::kThreadExit, *process, thread.tid);

@@ -1,13 +1,21 @@
 #include "sources/usable_size_counter.h"
 
-#include <algorithm>
 #include <bit>
+#include <map>
 
 namespace mini::sources {
 namespace {
 
-// Small usable sizes have a class each; beyond come classes of powers of two.
-constexpr std::size_t kSmallClasses = 4100;
+// Usable sizes below have a class each; beyond, all with the same number of bits have one.
+constexpr std::uint64_t kFirstRangeBytes = std::uint64_t{32} << 10;
+
+model::UsableProfile class_of(std::uint64_t usable_bytes) {
+  if (usable_bytes < kFirstRangeBytes) {
+    return {.least_usable_bytes = usable_bytes, .most_usable_bytes = usable_bytes};
+  }
+  const std::uint64_t least = std::bit_floor(usable_bytes);
+  return {.least_usable_bytes = least, .most_usable_bytes = 2 * least - 1};
+}
 
 }  // namespace
 
@@ -16,98 +24,99 @@ void UsableSizeCounter::told(const recording::UsableSize& usable) {
       usable.usable_bytes > recording::kMostBlockBytes) {
     return;
   }
-  if (!is_used_) {
-    is_used_ = true;
-    usable_.resize(kMostSmallBytes / kStepBytes + 1);
-    counters_.resize(kSmallClasses + 65);
-  }
+  if (!is_used()) small_.resize(step_of(kMostSmallBytes) + 1);
   if (usable.requested_bytes > kMostSmallBytes) {
-    large_ = usable;
+    told_large_ = usable;
     return;
   }
+  // A block of no bytes may be one that became a pool's memory, which is then nobody's overhead.
+  if (usable.requested_bytes == 0) return;
   // The first one holds: what a block counts in must be what it was counted in.
-  std::uint64_t& known = usable_[(usable.requested_bytes + kStepBytes - 1) / kStepBytes];
+  std::uint64_t& known = small_[step_of(usable.requested_bytes)].usable_bytes;
   if (known == 0) known = usable.usable_bytes;
 }
 
-std::size_t UsableSizeCounter::class_of(std::uint64_t usable_bytes) {
-  const std::uint64_t step = (usable_bytes + kStepBytes - 1) / kStepBytes;
-  return step < kSmallClasses
-             ? static_cast<std::size_t>(step)
-             : kSmallClasses + static_cast<std::size_t>(std::bit_width(usable_bytes));
-}
-
-UsableSizeCounter::Counter& UsableSizeCounter::counter(std::uint64_t usable_bytes) {
-  return counters_[class_of(usable_bytes)];
-}
-
-void UsableSizeCounter::keep(Counter& counter, std::uint64_t epoch) {
-  if (counter.epoch == epoch) return;
-  counter.saved = counter.live;
-  counter.epoch = epoch;
-}
-
-// A block of no bytes may be one that became a pool's memory, which is then nobody's overhead.
-void UsableSizeCounter::allocated(Address address, std::uint64_t bytes, std::uint64_t epoch,
-                                  bool is_new_maximum) {
-  if (bytes == 0) return;
-  std::uint64_t usable = 0;
-  if (bytes <= kMostSmallBytes) {
-    usable = usable_[(bytes + kStepBytes - 1) / kStepBytes];
-  } else if (large_.requested_bytes == bytes) {
-    usable = large_.usable_bytes;
-    large_ = {};
-    large_blocks_[address.value] = usable;
-  }
-  if (usable == 0) return;
-  Counter& mine = counter(usable);
-  if (!is_new_maximum) keep(mine, epoch);
-  for (Live* live : {&mine.live, &mine.allocated}) {
-    live->requested += {.blocks = 1, .bytes = bytes};
-    live->usable_bytes += usable;
+void UsableSizeCounter::large_allocated(Address address, std::uint64_t bytes, std::uint32_t stack,
+                                        std::uint64_t epoch, bool is_new_maximum) {
+  if (told_large_.requested_bytes != bytes) return;
+  const LargeBlock block{.bytes = bytes, .usable_bytes = told_large_.usable_bytes, .stack = stack};
+  told_large_ = {};
+  large_blocks_[address.value] = block;
+  for (Large* mine : larges_of(block)) {
+    if (!is_new_maximum) mine->keep(epoch);
+    for (Sum* sum : {&mine->live, &mine->allocated}) {
+      sum->requested += {.blocks = 1, .bytes = bytes};
+      sum->usable_bytes += block.usable_bytes;
+    }
   }
 }
 
-void UsableSizeCounter::freed(Address address, std::uint64_t bytes, std::uint64_t epoch) {
-  if (bytes == 0) return;
-  std::uint64_t usable = 0;
-  if (bytes <= kMostSmallBytes) {
-    usable = usable_[(bytes + kStepBytes - 1) / kStepBytes];
-  } else if (const auto found = large_blocks_.find(address.value); found != large_blocks_.end()) {
-    usable = found->second;
-    large_blocks_.erase(found);
+void UsableSizeCounter::large_freed(Address address, std::uint64_t epoch) {
+  const auto found = large_blocks_.find(address.value);
+  if (found == large_blocks_.end()) return;
+  const LargeBlock block = found->second;
+  large_blocks_.erase(found);
+  for (Large* mine : larges_of(block)) {
+    mine->keep(epoch);
+    mine->live.requested -= {.blocks = 1, .bytes = block.bytes};
+    mine->live.usable_bytes -= block.usable_bytes;
   }
-  if (usable == 0) return;
-  Counter& mine = counter(usable);
-  // Allocated before anything was said of its size.
-  if (mine.live.requested.bytes < bytes || mine.live.usable_bytes < usable) return;
-  keep(mine, epoch);
-  mine.live.requested -= {.blocks = 1, .bytes = bytes};
-  mine.live.usable_bytes -= usable;
+}
+
+std::array<UsableSizeCounter::Large*, 2> UsableSizeCounter::larges_of(const LargeBlock& block) {
+  return {&large_[static_cast<std::size_t>(std::bit_width(block.usable_bytes))],
+          &large_of_stack_[block.stack]};
+}
+
+model::StackUsable UsableSizeCounter::finish_stack(std::uint32_t stack, std::uint32_t only_size,
+                                                   model::Amount peak, std::uint64_t epoch) const {
+  model::StackUsable known;
+  if (const auto large = large_of_stack_.find(stack); large != large_of_stack_.end()) {
+    const Sum& sum = large->second.peak(epoch);
+    known.peak = sum.requested;
+    known.peak_usable_bytes = sum.usable_bytes;
+    peak -= sum.requested;
+  }
+  // A damaged recording may have let a large block pass as a small one: then the sums do not fit.
+  const std::uint64_t bytes = only_size - std::uint64_t{1};
+  if (only_size == 0 || only_size == HeapCounter::kSeveralSizes || !is_used() ||
+      peak.bytes != peak.blocks * bytes) {
+    return known;
+  }
+  const std::uint64_t usable = small_[step_of(bytes)].usable_bytes;
+  if (usable == 0 || peak.blocks == 0) return known;
+  known.block_bytes = known.peak.blocks == 0 ? bytes : 0;
+  known.peak += peak;
+  known.peak_usable_bytes += peak.blocks * usable;
+  return known;
 }
 
 model::UsableSizes UsableSizeCounter::finish(std::uint64_t epoch) const {
   model::UsableSizes sizes;
-  sizes.is_known = is_used_;
-  for (std::size_t i = 0; i < counters_.size(); ++i) {
-    const Counter& counter = counters_[i];
-    if (counter.allocated.requested.blocks == 0) continue;
-    const Live& peak = counter.epoch == epoch ? counter.saved : counter.live;
-    model::UsableProfile one;
-    const std::size_t bits = i - std::min(i, kSmallClasses);
-    one.least_usable_bytes = i < kSmallClasses ? i * kStepBytes : std::uint64_t{1} << (bits - 1);
-    one.most_usable_bytes =
-        i < kSmallClasses ? i * kStepBytes : (std::uint64_t{1} << (bits - 1)) * 2 - 1;
-    one.allocated = counter.allocated.requested;
-    one.allocated_usable_bytes = counter.allocated.usable_bytes;
-    one.peak = peak.requested;
-    one.peak_usable_bytes = peak.usable_bytes;
-    sizes.classes.push_back(one);
-    sizes.totals.allocated += one.allocated;
-    sizes.totals.allocated_usable_bytes += one.allocated_usable_bytes;
-    sizes.totals.peak += one.peak;
-    sizes.totals.peak_usable_bytes += one.peak_usable_bytes;
+  sizes.is_known = is_used();
+  std::map<std::uint64_t, model::UsableProfile> classes;  // by their least usable size
+  const auto add = [&](std::uint64_t usable_bytes, const Sum& allocated, const Sum& peak) {
+    const model::UsableProfile fresh = class_of(usable_bytes);
+    model::UsableProfile& one = classes.emplace(fresh.least_usable_bytes, fresh).first->second;
+    for (model::UsableProfile* to : {&one, &sizes.totals}) {
+      to->allocated += allocated.requested;
+      to->allocated_usable_bytes += allocated.usable_bytes;
+      to->peak += peak.requested;
+      to->peak_usable_bytes += peak.usable_bytes;
+    }
+  };
+  for (const Small& small : small_) {
+    if (small.allocated.blocks == 0) continue;
+    const model::Amount peak = small.epoch == epoch ? small.saved : small.live();
+    add(small.usable_bytes, {small.allocated, small.allocated.blocks * small.usable_bytes},
+        {peak, peak.blocks * small.usable_bytes});
   }
+  for (std::size_t bits = 1; bits < large_.size(); ++bits) {
+    const Large& large = large_[bits];
+    if (large.allocated.requested.blocks == 0) continue;
+    add(std::uint64_t{1} << (bits - 1), large.allocated, large.peak(epoch));
+  }
+  for (const auto& [least, one] : classes) sizes.classes.push_back(one);
   return sizes;
 }
 

@@ -1,53 +1,116 @@
 // What the allocator gave for what was asked for, by usable size. A block's usable size is what the
 // allocator said of the first block of its requested size; large ones are asked one by one.
 //
-// What each class had at the peak is found as the heap profile builder does it, by epochs: K1 and
-// K2 in heap_profile_builder.h.
+// What was live at the peak is found as the heap profile builder does it, by epochs: K1 and K2 in
+// heap_profile_builder.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
 
 #include "model/heap_profile.h"
 #include "recording/event.h"
+#include "sources/heap_counter.h"
 
 namespace mini::sources {
 
 class UsableSizeCounter {
  public:
   void told(const recording::UsableSize& usable);
-  bool is_used() const { return is_used_; }
+  bool is_used() const { return !small_.empty(); }
 
-  /// `epoch`: as of after the event. Blocks whose usable size is not known do not count.
-  void allocated(Address address, std::uint64_t bytes, std::uint64_t epoch, bool is_new_maximum);
-  void freed(Address address, std::uint64_t bytes, std::uint64_t epoch);
+  /// Whether a block is one of those whose usable size is asked for once.
+  static bool is_small(std::uint64_t bytes) { return bytes <= kMostSmallBytes; }
+
+  /// `epoch`: as of after the event; `stack`: a number that the block's stack has. Blocks whose
+  /// usable size is not known do not count. REQUIRES: is_used(), here and in freed().
+  void allocated(Address address, std::uint64_t bytes, std::uint32_t stack, std::uint64_t epoch,
+                 bool is_new_maximum) {
+    if (!is_small(bytes)) [[unlikely]] {
+      return large_allocated(address, bytes, stack, epoch, is_new_maximum);
+    }
+    Small& mine = small_[step_of(bytes)];
+    if (mine.usable_bytes == 0) return;
+    if (!is_new_maximum) mine.keep(epoch);
+    mine.allocated += {.blocks = 1, .bytes = bytes};
+  }
+  void freed(Address address, std::uint64_t bytes, std::uint64_t epoch) {
+    if (!is_small(bytes)) [[unlikely]] {
+      return large_freed(address, epoch);
+    }
+    Small& mine = small_[step_of(bytes)];
+    const model::Amount live = mine.live();
+    // Else it was allocated before anything was said of its size.
+    if (live.blocks == 0 || live.bytes < bytes) return;
+    mine.keep(epoch);
+    mine.gone += {.blocks = 1, .bytes = bytes};
+  }
 
   model::UsableSizes finish(std::uint64_t epoch) const;
+  /// What `stack` was given for its blocks of the peak; `only_size`: HeapCounter's, of it. Nothing
+  /// of what is not known, without a node.
+  model::StackUsable finish_stack(std::uint32_t stack, std::uint32_t only_size, model::Amount peak,
+                                  std::uint64_t epoch) const;
 
  private:
-  struct Live {
+  /// Blocks of up to so many requested bytes as one step more than the step before.
+  struct alignas(64) Small {
+    model::Amount allocated;
+    model::Amount gone;
+    model::Amount saved;
+    std::uint64_t epoch = 0;
+    std::uint64_t usable_bytes = 0;  // of each; 0: not known
+
+    model::Amount live() const {
+      model::Amount live = allocated;
+      return live -= gone;
+    }
+    void keep(std::uint64_t now) {
+      if (epoch == now) return;
+      saved = live();
+      epoch = now;
+    }
+  };
+  struct Sum {
     model::Amount requested;
     std::uint64_t usable_bytes = 0;
   };
-  struct Counter {
-    Live live;
-    Live saved;
-    Live allocated;
+  struct LargeBlock {
+    std::uint64_t bytes = 0;
+    std::uint64_t usable_bytes = 0;
+    std::uint32_t stack = 0;
+  };
+  /// Blocks whose usable sizes have the same number of bits, or that are of one stack.
+  struct Large {
+    Sum allocated;
+    Sum live;
+    Sum saved;
     std::uint64_t epoch = 0;
+
+    void keep(std::uint64_t now) {
+      if (epoch == now) return;
+      saved = live;
+      epoch = now;
+    }
+    const Sum& peak(std::uint64_t now) const { return epoch == now ? saved : live; }
   };
   static constexpr std::uint64_t kStepBytes = 8;
   static constexpr std::uint64_t kMostSmallBytes = std::uint64_t{32} << 10;
 
-  static std::size_t class_of(std::uint64_t usable_bytes);
-  Counter& counter(std::uint64_t usable_bytes);
-  static void keep(Counter& counter, std::uint64_t epoch);
+  static std::size_t step_of(std::uint64_t bytes) { return (bytes + kStepBytes - 1) / kStepBytes; }
+  void large_allocated(Address address, std::uint64_t bytes, std::uint32_t stack,
+                       std::uint64_t epoch, bool is_new_maximum);
+  void large_freed(Address address, std::uint64_t epoch);
+  /// What a large block counts in.
+  std::array<Large*, 2> larges_of(const LargeBlock& block);
 
-  bool is_used_ = false;
-  std::vector<std::uint64_t> usable_;  // of small blocks, by steps of requested bytes; 0: not known
-  recording::UsableSize large_;        // what was said last
-  std::unordered_map<std::uint64_t, std::uint64_t> large_blocks_;  // usable bytes, by address
-  std::vector<Counter> counters_;
+  std::vector<Small> small_;  // by steps of requested bytes; empty: the allocator was not asked
+  std::array<Large, 65> large_{};
+  recording::UsableSize told_large_;                            // what was said last
+  std::unordered_map<std::uint64_t, LargeBlock> large_blocks_;  // by address
+  std::unordered_map<std::uint32_t, Large> large_of_stack_;
 };
 
 }  // namespace mini::sources

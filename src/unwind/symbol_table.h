@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <libelf.h>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -34,18 +35,28 @@ class SymbolTable {
   std::optional<std::uint64_t> address_of(std::string_view name) const;
 
  private:
+  // A name is read when it is asked for: most never are, and reading all takes longer than the
+  // rest.
+  using Name = std::uint32_t;  // where it is among the table's strings
   struct Entry {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
     std::uint64_t furthest_end = 0;  // of this and all entries before it
-    const char* name = nullptr;
+    std::uint32_t first_name = 0;    // in names_
+    std::uint32_t names_count = 0;   // of one function; at least 1
   };
   struct Candidate;
 
-  void keep_functions(std::vector<Candidate> candidates);
+  void keep_functions(std::vector<Candidate> candidates,
+                      const std::vector<std::uint64_t>& section_ends);
+  void add_names(std::span<const Candidate> aliases, Entry* entry);
+  std::string_view text_of(Name name) const;
+  std::optional<Symbol> named(const Entry& entry) const;
 
   const ElfFile& file_;
   Kind kind_;
+  std::size_t strings_ = 0;  // the section of the names
+  std::vector<Name> names_;
   std::vector<Entry> sized_;    // by begin, one for each
   std::vector<Entry> unsized_;  // by begin; end is the next symbol's begin or the section's end
 };

@@ -42,30 +42,16 @@ void write_both(JsonWriter& json, const BeforeAndAfter& both) {
   write_amounts(json, both.after);
 }
 
-/// Of all stacks, the largest difference first.
-std::vector<std::size_t> order_of(const ProfileDiff& diff, const DiffJsonOptions& options) {
-  std::vector<std::size_t> order(diff.stacks.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) {
-    return explain::difference(diff.stacks[i], options.measure).amount;
-  });
-  if (options.top) order.resize(std::min(order.size(), *options.top));
-  return order;
-}
-
 void write_stacks(Output& output, JsonWriter& json, const ProfileDiff& diff,
                   const DiffJsonOptions& options) {
   json.key("stacks").begin_array();
-  for (const std::size_t i : order_of(diff, options)) {
-    const explain::StackDiff& stack = diff.stacks[i];
+  for (const auto& [stack, merged] : explain::list_differences(diff, options.measure, kDiffMeasures,
+                                                               explain::list_limits(options.top))) {
     json.begin_object();
     json.key("is_before").boolean(stack.is_before).key("is_after").boolean(stack.is_after);
     write_both(json, stack);
-    if (stack.is_after) {
-      write_frames(json, *diff.after, stack.after_node);
-    } else {
-      write_frames(json, *diff.before, stack.before_node);
-    }
+    const explain::LatestStack latest = explain::latest(diff, stack);
+    write_listed_frames(json, *latest.profile, latest.node, merged);
     json.end_object();
     output.end_record();
   }

@@ -37,9 +37,10 @@ std::string relative_text(const BeforeAndAfter& both, Measure measure) {
   const std::uint64_t before = explain::measure_of(both.before, measure);
   if (change.amount == 0) return "-";
   if (before == 0) return "new";
-  return fmt::format(
-      "{}{}", change.is_growth ? '+' : '-',
-      report_percent(static_cast<double>(change.amount), static_cast<double>(before)));
+  std::string part =
+      report_percent(static_cast<double>(change.amount), static_cast<double>(before));
+  if (part.front() == '<') return part;
+  return fmt::format("{}{}", change.is_growth ? '+' : '-', part);
 }
 
 std::vector<std::string> figures_of(const BeforeAndAfter& both, Measure measure) {
@@ -70,6 +71,10 @@ void write_totals(std::string& out, const ProfileDiff& diff, const DiffOptions& 
     table.add_column(title, Align::kRight);
   const BeforeAndAfter totals = explain::totals_of(diff);
   for (const Measure measure : kDiffMeasures) {
+    if (!explain::is_known(diff, measure)) {
+      table.add_row({std::string(measure_title(measure)), "-", "-", "-", "-"});
+      continue;
+    }
     const std::vector<std::string> figures = figures_of(totals, measure);
     table.add_row({std::string(measure_title(measure)), figures[1], figures[2], figures[0],
                    relative_text(totals, measure)});
@@ -83,10 +88,11 @@ void write_totals(std::string& out, const ProfileDiff& diff, const DiffOptions& 
   }
 }
 
-void write_stacks(std::string& out, const ProfileDiff& diff, const DiffOptions& options,
+/// Whether there were any.
+bool write_stacks(std::string& out, const ProfileDiff& diff, const DiffOptions& options,
                   Measure measure, bool growths) {
   const std::vector<std::size_t> order = explain::rank_differences(diff, measure, growths);
-  if (order.empty()) return;
+  if (order.empty()) return false;
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style,
                 fmt::format("{}: {}", growths ? "More" : "Less", measure_title(measure)),
@@ -94,13 +100,13 @@ void write_stacks(std::string& out, const ProfileDiff& diff, const DiffOptions& 
   PlaceTable table({"change", "before", "after"});
   for (std::size_t i = 0; i < shown; ++i) {
     const explain::StackDiff& stack = diff.stacks[order[i]];
-    const explain::ProfileStackView view =
-        stack.is_after ? explain::stack_view(*diff.after, stack.after_node)
-                       : explain::stack_view(*diff.before, stack.before_node);
+    const explain::LatestStack latest = explain::latest(diff, stack);
+    const explain::ProfileStackView view = explain::stack_view(*latest.profile, latest.node);
     table.add_row(figures_of(stack, measure), explain::describe_place(view),
                   callers_of(view, options.depth));
   }
   table.write(out, options.style);
+  return true;
 }
 
 void write_groups(std::string& out, const ProfileDiff& diff, const DiffOptions& options,
@@ -113,7 +119,9 @@ void write_groups(std::string& out, const ProfileDiff& diff, const DiffOptions& 
   const std::string_view what = explain::grouping_name(grouping);
   const std::size_t shown = std::min(groups.size(), options.top);
   write_heading(out, options.style, fmt::format("By {}: {}", what, measure_title(measure)),
-                fmt::format("{} of {} that changed", shown, counted(groups.size(), what)));
+                groups.empty()
+                    ? "nothing changed"
+                    : fmt::format("{} of {} that changed", shown, counted(groups.size(), what)));
   PlaceTable table({"change", "before", "after"}, std::string(what));
   for (std::size_t i = 0; i < shown; ++i) {
     table.add_row(figures_of(groups[i], measure), groups[i].name, {});
@@ -132,11 +140,25 @@ void write_diff(std::string& out, const ProfileDiff& diff,
     write_groups(out, diff, options, *options.by);
     return;
   }
+  if (options.measure && !explain::is_known(diff, *options.measure)) {
+    write_heading(out, options.style, "Stacks", kNotSampled);
+    return;
+  }
+  bool has_any = false;
   for (const Measure measure : kDiffMeasures) {
     if (options.measure && *options.measure != measure) continue;
-    write_stacks(out, diff, options, measure, true);
-    write_stacks(out, diff, options, measure, false);
+    if (!explain::is_known(diff, measure)) continue;
+    has_any |= write_stacks(out, diff, options, measure, true);
+    has_any |= write_stacks(out, diff, options, measure, false);
   }
+  if (has_any) return;
+  write_heading(out, options.style, "Stacks", "none differs");
+  Flow(out, options.style, 2)
+      .column(2)
+      .put(options.measure ? fmt::format("Every stack has as much {} as before.",
+                                         measure_title(*options.measure))
+                           : "Every stack has the same figures before and after.")
+      .end_line();
 }
 
 }  // namespace mini::views

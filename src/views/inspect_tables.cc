@@ -53,6 +53,8 @@ std::string kind_words(MemoryKind kind) {
       return "other anonymous";
     case MemoryKind::kKernel:
       return "kernel";
+    case MemoryKind::kAgent:
+      return "heapspy's own";
     case MemoryKind::kRemainder:
       return "remainder";
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "views/flow.h"
+#include "views/utf8.h"
 
 namespace mini::views {
 namespace {
@@ -36,11 +37,24 @@ void PlaceTable::write(std::string& out, const TextStyle& style) const {
     Flow flow(out, style, text_column);
     put_figures(flow, row.figures, Ink::kPlain);
     flow.piece(Ink::kStrong, row.place).end_line();
+    if (!row.callee.empty()) {
+      Flow(out, style, text_column + 2)
+          .column(text_column)
+          .piece(Ink::kDim, (style.unicode ? "→ " : "-> ") + row.callee)
+          .end_line();
+    }
     if (row.callers.empty()) continue;
-    Flow callers(out, style, text_column);
+    // What is wider than a line goes on further in, so that every arrow begins a name.
+    Flow callers(out, style, text_column + 2);
     callers.column(text_column);
     for (const std::string& caller : row.callers) {
-      callers.piece(Ink::kDim, (style.unicode ? "← " : "<- ") + caller).put(" ");
+      const std::string text = (style.unicode ? "← " : "<- ") + caller;
+      if (callers.position() > text_column &&
+          !callers.fits(column_width(printable(text, style.unicode)))) {
+        callers.end_line();
+        callers.column(text_column);
+      }
+      callers.piece(Ink::kDim, text).put(" ");
     }
     callers.end_line();
   }

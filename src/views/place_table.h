@@ -15,10 +15,10 @@ class PlaceTable {
   explicit PlaceTable(std::vector<std::string> titles, std::string name_title = "place")
       : titles_(std::move(titles)), name_title_(std::move(name_title)) {}
 
-  /// One figure a column; `callers` from the place outwards.
+  /// One figure a column; `callers` from the place outwards; what it called, "" for nothing to say.
   void add_row(std::vector<std::string> figures, std::string place,
-               std::vector<std::string> callers) {
-    rows_.push_back({std::move(figures), std::move(place), std::move(callers)});
+               std::vector<std::string> callers, std::string callee = "") {
+    rows_.push_back({std::move(figures), std::move(place), std::move(callers), std::move(callee)});
   }
   void write(std::string& out, const TextStyle& style) const;
 
@@ -27,6 +27,7 @@ class PlaceTable {
     std::vector<std::string> figures;
     std::string place;
     std::vector<std::string> callers;
+    std::string callee;
   };
 
   std::vector<std::string> titles_;

@@ -16,9 +16,11 @@
 namespace mini::views {
 
 struct ReportJsonOptions {
-  std::string_view version;        // of heapspy
-  std::string_view focus;          // what profile.stacks were chosen by; "" for all
-  std::optional<std::size_t> top;  // entries of each list of stacks; all by default
+  std::string_view version;  // of heapspy
+  std::string_view focus;    // what profile.stacks were chosen by; "" for all
+  /// The first so many entries of each list of stacks. By default none is left out, and those of
+  /// little weight are merged (explain/stack_list.h).
+  std::optional<std::size_t> top;
 };
 
 /// One JSON object and a newline. Written stack by stack: it may be large.

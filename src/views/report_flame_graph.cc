@@ -87,7 +87,7 @@ class FlameGraphWriter {
         "data-character-width=\"{4}\">\n",
         kWidth, height, kMargin, kNameMargin, kCharacterWidth);
     const std::string process = xml_text(describe_process(profile_));
-    const std::string_view measure = measure_title(options_.measure);
+    const std::string_view measure = measure_title(options_.measure, profile_.ends_early());
     put("<title>{}: {}</title>\n", process, measure);
     put("<metadata>heapspy {}</metadata>\n", xml_text(options_.version));
     put("<style>{}</style>\n<script><![CDATA[{}]]></script>\n", kFlameGraphStyle,
@@ -132,7 +132,7 @@ class FlameGraphWriter {
         box.level == 0 ? nullptr : functions_.functions()[box.function].module;
     put("<g data-amount=\"{}\"><title>{}\n{}, {}{}{}</title>", box.amount, xml_text(words.name),
         measure_amount(options_.measure, box.amount),
-        report_percent(static_cast<double>(box.amount), static_cast<double>(total_)),
+        xml_text(report_percent(static_cast<double>(box.amount), static_cast<double>(total_))),
         words.place.empty() ? "" : "\n", xml_text(words.place));
     put(R"(<rect x="{:.2f}" y="{}" width="{:.2f}" height="{}" fill="{}"/>)", x, y, width,
         kBoxHeight, colour_of(module));

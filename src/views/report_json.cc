@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "explain/stack_list.h"
 #include "views/json_writer.h"
 #include "views/report_export.h"
 #include "views/report_json_parts.h"
@@ -12,6 +13,9 @@ using explain::Measure;
 using model::Amount;
 using model::BlockTotals;
 using model::HeapProfile;
+
+/// Where --top says nothing: what else is known of a stack is in another list.
+constexpr std::size_t kMostUsableStacks = 100;
 
 /// What is still reachable and what is lost; null where nobody looked.
 void write_reach(JsonWriter& json, const HeapProfile& profile, const BlockTotals& totals) {
@@ -114,49 +118,55 @@ class StackLists {
  public:
   StackLists(Output& output, JsonWriter& json, const HeapProfile& profile,
              std::optional<std::size_t> top)
-      : output_(output), json_(json), profile_(profile), top_(top) {}
+      : output_(output), json_(json), profile_(profile), limits_(explain::list_limits(top)) {}
 
   void write_stacks() {
-    list("stacks", Measure::kCalls, [this](const model::StackProfile& stack) {
+    static constexpr Measure kMeasures[] = {Measure::kPeak, Measure::kLeaked, Measure::kAllocated,
+                                            Measure::kCalls, Measure::kTemporary};
+    list("stacks", Measure::kCalls, kMeasures, [this](const model::StackProfile& stack) {
       write_amounts(json_, stack.totals);
       json_.key("first_ns").number(stack.first_ns);
       json_.key("last_ns").number(stack.last_ns);
     });
   }
   void write_leaks() {
-    list("leaks", Measure::kLeaked, [this](const model::StackProfile& stack) {
+    static constexpr Measure kMeasures[] = {Measure::kLeaked};
+    list("leaks", Measure::kLeaked, kMeasures, [this](const model::StackProfile& stack) {
       write_amount(stack.totals.leaked());
       write_reach(json_, profile_, stack.totals);
     });
   }
   void write_temporary() {
-    list("temporary", Measure::kTemporary,
+    static constexpr Measure kMeasures[] = {Measure::kTemporary};
+    list("temporary", Measure::kTemporary, kMeasures,
          [this](const model::StackProfile& stack) { write_amount(stack.totals.temporary); });
+  }
+  void write_mappings() {
+    write_stack_list(output_, json_, profile_, "mappings",
+                     explain::list_mappings(profile_, limits_),
+                     [this](const model::MappingProfile& mapping) {
+                       json_.key("calls").number(mapping.calls);
+                       json_.key("mapped_bytes").number(mapping.mapped_bytes);
+                       json_.key("most_mapped_bytes").number(mapping.most_live_bytes);
+                       json_.key("mapped_at_exit_bytes").number(mapping.live_bytes);
+                       json_.key("discarded_bytes").number(mapping.discarded_bytes);
+                     });
   }
 
  private:
   void write_amount(Amount amount) {
     json_.key("bytes").number(amount.bytes).key("count").number(amount.blocks);
   }
-  template <typename Write>
-  void list(const char* name, Measure measure, const Write& write) {
-    json_.key(name).begin_array();
-    std::vector<std::size_t> order = explain::rank_stacks(profile_, measure);
-    if (top_) order.resize(std::min(order.size(), *top_));
-    for (const std::size_t i : order) {
-      json_.begin_object();
-      write(profile_.stacks[i]);
-      write_frames(json_, profile_, profile_.stacks[i].node);
-      json_.end_object();
-      output_.end_record();
-    }
-    json_.end_array();
+  void list(const char* name, Measure measure, std::span<const Measure> measures,
+            const auto& write) {
+    write_stack_list(output_, json_, profile_, name,
+                     explain::list_stacks(profile_, measure, measures, limits_), write);
   }
 
   Output& output_;
   JsonWriter& json_;
   const HeapProfile& profile_;
-  std::optional<std::size_t> top_;
+  explain::ListLimits limits_;
 };
 
 void write_suppressions(JsonWriter& json, const HeapProfile& profile) {
@@ -210,21 +220,6 @@ void write_ranges(JsonWriter& json, const HeapProfile& profile) {
   json.end_array();
 }
 
-void write_mappings(JsonWriter& json, const HeapProfile& profile) {
-  json.key("mappings").begin_array();
-  for (const model::MappingProfile& mapping : profile.mappings) {
-    json.begin_object();
-    json.key("calls").number(mapping.calls);
-    json.key("mapped_bytes").number(mapping.mapped_bytes);
-    json.key("most_mapped_bytes").number(mapping.most_live_bytes);
-    json.key("mapped_at_exit_bytes").number(mapping.live_bytes);
-    json.key("discarded_bytes").number(mapping.discarded_bytes);
-    write_frames(json, profile, mapping.node);
-    json.end_object();
-  }
-  json.end_array();
-}
-
 void write_timeline(JsonWriter& json, const HeapProfile& profile) {
   json.key("timeline").begin_object();
   json.key("bucket_ns").number(profile.timeline.bucket_ns);
@@ -267,8 +262,9 @@ void write_report_json(Output& output, const HeapProfile& profile,
   json.key("is_estimate").boolean(profile.is_estimate);
   json.key("focus").string_or_null(options.focus);
   write_totals(json, profile);
-  write_inheritance(json, profile);
+  write_inheritance(output, json, profile, options.top);
   write_losses(json, profile);
+  write_unrecorded_programs(json, profile);
   write_findings(json, findings);
   StackLists lists(output, json, profile, options.top);
   lists.write_stacks();
@@ -278,9 +274,9 @@ void write_report_json(Output& output, const HeapProfile& profile,
   write_suppressions(json, profile);
   write_threads(json, profile);
   write_ranges(json, profile);
-  write_usable(json, profile);
-  write_first_touch(json, profile);
-  write_mappings(json, profile);
+  write_usable(json, profile, options.top.value_or(kMostUsableStacks));
+  write_first_touch(output, json, profile, options.top);
+  lists.write_mappings();
   write_timeline(json, profile);
   json.end_object();
   output.write("\n");

@@ -1,5 +1,7 @@
 #include "views/report_json_parts.h"
 
+#include <algorithm>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -32,7 +34,8 @@ void write_process(JsonWriter& json, const HeapProfile& profile) {
   json.end_object();
 }
 
-void write_inheritance(JsonWriter& json, const HeapProfile& profile) {
+void write_inheritance(Output& output, JsonWriter& json, const HeapProfile& profile,
+                       std::optional<std::size_t> top) {
   const model::Inheritance& inherited = profile.inheritance;
   using State = model::Inheritance::State;
   json.key("inherited");
@@ -49,17 +52,29 @@ void write_inheritance(JsonWriter& json, const HeapProfile& profile) {
   json.key("recording").string(inherited.recording).key("fork").number(inherited.fork);
   json.key("parent_pid").number(inherited.parent_pid);
   amounts(inherited.at_fork, inherited.freed);
-  json.key("stacks").begin_array();
-  for (const model::InheritedProfile& stack : inherited.stacks) {
-    json.begin_object();
-    amounts(stack.at_fork, stack.freed);
-    write_frames(json, profile, stack.node);
-    json.end_object();
-  }
-  json.end_array().end_object();
+  write_stack_list(
+      output, json, profile, "stacks", explain::list_inherited(profile, explain::list_limits(top)),
+      [&](const model::InheritedProfile& stack) { amounts(stack.at_fork, stack.freed); });
+  json.end_object();
 }
 
-void write_usable(JsonWriter& json, const HeapProfile& profile) {
+namespace {
+
+/// Those with the most that was not asked for; without those that have nothing.
+std::vector<model::StackUsable> rounded_stacks(const HeapProfile& profile, std::size_t most) {
+  const auto rounding = [](const model::StackUsable& one) {
+    return one.peak_usable_bytes - one.peak.bytes;
+  };
+  std::vector<model::StackUsable> stacks = profile.usable.stacks;
+  std::erase_if(stacks, [&](const model::StackUsable& one) { return rounding(one) == 0; });
+  std::ranges::stable_sort(stacks, std::greater<>(), rounding);
+  stacks.resize(std::min(stacks.size(), most));
+  return stacks;
+}
+
+}  // namespace
+
+void write_usable(JsonWriter& json, const HeapProfile& profile, std::size_t most_stacks) {
   json.key("usable");
   if (!profile.usable.is_known) {
     json.null();
@@ -83,10 +98,23 @@ void write_usable(JsonWriter& json, const HeapProfile& profile) {
     amounts(one);
     json.end_object();
   }
+  json.end_array();
+  json.key("stacks").begin_array();
+  for (const model::StackUsable& one : rounded_stacks(profile, most_stacks)) {
+    json.begin_object();
+    json.key("block_bytes");
+    one.block_bytes == 0 ? json.null() : json.number(one.block_bytes);
+    json.key("peak_blocks").number(one.peak.blocks);
+    json.key("peak_requested_bytes").number(one.peak.bytes);
+    json.key("peak_usable_bytes").number(one.peak_usable_bytes);
+    write_frames(json, profile, one.node);
+    json.end_object();
+  }
   json.end_array().end_object();
 }
 
-void write_first_touch(JsonWriter& json, const HeapProfile& profile) {
+void write_first_touch(Output& output, JsonWriter& json, const HeapProfile& profile,
+                       std::optional<std::size_t> top) {
   const model::FirstTouch& touch = profile.first_touch;
   using State = model::FirstTouch::State;
   json.key("first_touch");
@@ -101,18 +129,30 @@ void write_first_touch(JsonWriter& json, const HeapProfile& profile) {
   json.key("elsewhere_bytes").number(touch.elsewhere.bytes);
   json.key("lost_faults").number(touch.lost);
   const auto list = [&](const char* name, const std::vector<model::TouchProfile>& stacks) {
-    json.key(name).begin_array();
-    for (const model::TouchProfile& stack : stacks) {
-      json.begin_object();
-      json.key("bytes").number(stack.touched.bytes).key("pages").number(stack.touched.blocks);
-      write_frames(json, profile, stack.node);
-      json.end_object();
-    }
-    json.end_array();
+    write_stack_list(output, json, profile, name,
+                     explain::list_touches(profile, stacks, explain::list_limits(top)),
+                     [&](const model::TouchProfile& stack) {
+                       json.key("bytes").number(stack.touched.bytes);
+                       json.key("pages").number(stack.touched.blocks);
+                     });
   };
   list("owners", touch.owners);
   list("touchers", touch.touchers);
   json.end_object();
+}
+
+void write_unrecorded_programs(JsonWriter& json, const HeapProfile& profile) {
+  static constexpr std::string_view kReasons[] = {
+      "unknown", "static", "other-libc", "32-bit", "other-machine", "more-rights", "out-of-reach"};
+  json.key("unrecorded_programs").begin_array();
+  for (const model::UnrecordedProgram& program : profile.unrecorded_programs) {
+    json.begin_object();
+    json.key("path").string_or_null(program.path);
+    json.key("reason").string(kReasons[static_cast<std::size_t>(program.obstacle)]);
+    json.key("count").number(program.count);
+    json.end_object();
+  }
+  json.end_array();
 }
 
 void write_losses(JsonWriter& json, const HeapProfile& profile) {
@@ -144,8 +184,9 @@ void write_findings(JsonWriter& json, std::span<const explain::Finding> findings
   json.end_array();
 }
 
-void write_frames(JsonWriter& json, const HeapProfile& profile, std::uint32_t node) {
-  const explain::ProfileStackView stack = explain::stack_view(profile, node);
+namespace {
+
+void write_frames_of(JsonWriter& json, const explain::ProfileStackView& stack) {
   json.key("place").string(explain::describe_place(stack));
   json.key("place_frame");
   if (stack.frames.empty()) {
@@ -170,6 +211,22 @@ void write_frames(JsonWriter& json, const HeapProfile& profile, std::uint32_t no
     json.end_object();
   }
   json.end_array();
+}
+
+}  // namespace
+
+void write_frames(JsonWriter& json, const HeapProfile& profile, std::uint32_t node) {
+  write_frames_of(json, explain::stack_view(profile, node));
+}
+
+void write_listed_frames(JsonWriter& json, const HeapProfile& profile, std::uint32_t node,
+                         std::size_t merged_stacks) {
+  const bool is_merged = merged_stacks != 0;
+  json.key("merged_stacks");
+  is_merged ? json.number(merged_stacks) : json.null();
+  explain::ProfileStackView stack = explain::stack_view(profile, node);
+  if (is_merged && !stack.frames.empty()) stack.frames.resize(stack.place + 1);
+  write_frames_of(json, stack);
 }
 
 }  // namespace mini::views

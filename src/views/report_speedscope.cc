@@ -41,7 +41,7 @@ void write_profile(Output& output, JsonWriter& json, FunctionTable& functions,
   json.key("type")
       .string("sampled")
       .key("name")
-      .string(measure_title(kind.measure))
+      .string(measure_title(kind.measure, profile.ends_early()))
       .key("unit")
       .string(kind.unit);
   json.key("samples").begin_array();

@@ -106,14 +106,20 @@ void write_stacks(std::string& out, const HeapProfile& profile, const ReportOpti
   const std::vector<std::size_t> order = explain::rank_stacks(profile, measure);
   if (order.empty()) return;
   const std::size_t shown = std::min(order.size(), options.top);
-  write_heading(out, options.style, fmt::format("By {}", measure_title(measure)),
+  write_heading(out, options.style,
+                fmt::format("By {}", measure_title(measure, profile.ends_early())),
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  const std::size_t callers = options.depth.value_or(kCallers);
+  std::vector<explain::ProfileStackView> shown_stacks;
+  for (std::size_t i = 0; i < shown; ++i) {
+    shown_stacks.push_back(explain::stack_view(profile, profile.stacks[order[i]].node));
+  }
+  const std::vector<std::string> callees = tell_apart(shown_stacks, callers);
   PlaceTable table(titles_of(measure, is_searched(profile)));
   for (std::size_t i = 0; i < shown; ++i) {
-    const model::StackProfile& stack = profile.stacks[order[i]];
-    const explain::ProfileStackView view = explain::stack_view(profile, stack.node);
-    table.add_row(figures_of(profile, stack, measure), explain::describe_place(view),
-                  callers_of(view, options.depth.value_or(kCallers)));
+    table.add_row(figures_of(profile, profile.stacks[order[i]], measure),
+                  explain::describe_place(shown_stacks[i]), callers_of(shown_stacks[i], callers),
+                  callees[i]);
   }
   table.write(out, options.style);
 }
@@ -156,13 +162,14 @@ void write_lifetimes(std::string& out, const HeapProfile& profile, const TextSty
   for (const model::LifetimeProfile& one : profile.lifetimes)
     most = std::max(most, one.freed.blocks);
   TextTable table;
-  table.add_column("up to", Align::kRight);
+  table.add_column("freed in", Align::kRight);
   table.add_column("blocks", Align::kRight);
   table.add_column("share", Align::kRight);
   table.add_column("bytes", Align::kRight);
   table.add_column("", Align::kLeft);
   for (const model::LifetimeProfile& one : profile.lifetimes) {
-    table.add_row({report_time(one.most_ns),
+    // Events of one reading of the clock have the same time.
+    table.add_row({one.most_ns == 0 ? "at once" : report_time(one.most_ns),
                    format_count(one.freed.blocks),
                    share(one.freed.blocks, profile.totals.freed.blocks),
                    report_bytes(one.freed.bytes),
@@ -179,7 +186,7 @@ void write_mappings(std::string& out, const HeapProfile& profile, const ReportOp
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "Asked of the kernel itself, not of malloc",
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
-  PlaceTable table({"at most", "at the end", "calls"});
+  PlaceTable table({"at most", profile.ends_early() ? "then" : "at the end", "calls"});
   for (std::size_t i = 0; i < shown; ++i) {
     const explain::ProfileStackView view = explain::stack_view(profile, order[i]->node);
     table.add_row({report_bytes(order[i]->most_live_bytes), report_bytes(order[i]->live_bytes),
@@ -201,7 +208,7 @@ void write_usable(std::string& out, const HeapProfile& profile, const ReportOpti
   std::ranges::stable_sort(order, std::greater(), overhead);
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "Requested against usable, at the peak",
-                fmt::format("{} of {} sizes", shown, format_count(order.size())));
+                fmt::format("{} of {}", shown, counted(order.size(), "size")));
   TextTable table;
   for (const char* const title : {"usable", "blocks", "requested", "given", "not asked for"}) {
     table.add_column(title, Align::kRight);
@@ -261,21 +268,25 @@ void write_inherited(std::string& out, const HeapProfile& profile, const ReportO
   table.write(out, options.style);
 }
 
-std::vector<std::string> totals_figures(const BlockTotals& totals) {
+std::vector<std::string> totals_figures(const HeapProfile& profile, const BlockTotals& totals) {
   return {format_count(totals.allocated.blocks), report_bytes(totals.allocated.bytes),
           report_bytes(totals.peak.bytes), report_bytes(totals.leaked().bytes),
-          share(totals.temporary.blocks, totals.allocated.blocks)};
+          explain::is_known(profile, Measure::kTemporary)
+              ? share(totals.temporary.blocks, totals.allocated.blocks)
+              : "-"};
 }
 
 /// The name comes last: it may be long, and takes as many lines as it needs.
-void write_groups(std::string& out, const TextStyle& style,
+void write_groups(std::string& out, const HeapProfile& profile, const TextStyle& style,
                   const std::vector<explain::Group>& groups, std::size_t top,
                   const BlockTotals& all, std::string_view what) {
-  PlaceTable table({"calls", "allocated", "peak", "never freed", "temporary"}, std::string(what));
+  PlaceTable table({"calls", "allocated", "peak",
+                    profile.ends_early() ? "not freed" : "never freed", "temporary"},
+                   std::string(what));
   for (std::size_t i = 0; i < std::min(groups.size(), top); ++i) {
-    table.add_row(totals_figures(groups[i].totals), groups[i].name, {});
+    table.add_row(totals_figures(profile, groups[i].totals), groups[i].name, {});
   }
-  table.add_row(totals_figures(all),
+  table.add_row(totals_figures(profile, all),
                 groups.size() > top ? fmt::format("all {} {}s", groups.size(), what) : "all", {});
   table.write(out, style);
 }
@@ -287,11 +298,12 @@ void write_report_groups(std::string& out, const HeapProfile& profile, const Rep
   const bool of_stacks =
       grouping != explain::Grouping::kThread && grouping != explain::Grouping::kSize;
   const auto groups = explain::group_blocks(profile, grouping, options.measure);
-  write_heading(out, options.style, fmt::format("By {}", explain::grouping_name(grouping)),
-                grouping == explain::Grouping::kSize
-                    ? "as requested"
-                    : fmt::format("the most {} first", measure_title(options.measure)));
-  write_groups(out, options.style, groups,
+  write_heading(
+      out, options.style, fmt::format("By {}", explain::grouping_name(grouping)),
+      grouping == explain::Grouping::kSize
+          ? "as requested"
+          : fmt::format("sorted by {}", measure_title(options.measure, profile.ends_early())));
+  write_groups(out, profile, options.style, groups,
                grouping == explain::Grouping::kSize ? groups.size() : options.top,
                of_stacks ? explain::sum_of_stacks(profile) : profile.totals,
                explain::grouping_name(grouping));
@@ -312,6 +324,7 @@ void write_report_tables(std::string& out, const HeapProfile& profile,
   write_lifetimes(out, profile, options.style);
   write_mappings(out, profile, options);
   write_inherited(out, profile, options);
+  if (profile.totals.allocated.blocks == 0) return;
   write_report_groups(out, profile, options, explain::Grouping::kThread);
 }
 

@@ -1,6 +1,9 @@
 #include "views/report_text.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <map>
+#include <utility>
 
 #include "base/text.h"
 #include "explain/heap_findings.h"
@@ -10,7 +13,9 @@ namespace mini::views {
 using explain::Measure;
 
 std::string report_percent(double part, double whole) {
-  return whole > 0 ? fmt::format("{:.1f}%", 100 * part / whole) : "-";
+  if (!(whole > 0)) return "-";
+  const double percent = 100 * part / whole;
+  return percent > 0 && percent < 0.05 ? "<0.1%" : fmt::format("{:.1f}%", percent);
 }
 
 std::string report_bytes(std::uint64_t n) {
@@ -18,15 +23,15 @@ std::string report_bytes(std::uint64_t n) {
 }
 
 std::string report_time(std::uint64_t ns) {
-  return explain::format_duration(static_cast<double>(ns));
+  return ns == 0 ? "0 s" : explain::format_duration(static_cast<double>(ns));
 }
 
-std::string_view measure_title(Measure measure) {
+std::string_view measure_title(Measure measure, bool ends_early) {
   switch (measure) {
     case Measure::kPeak:
       return "peak live";
     case Measure::kLeaked:
-      return "never freed";
+      return ends_early ? "not freed yet" : "never freed";
     case Measure::kAllocated:
       return "allocated bytes";
     case Measure::kCalls:
@@ -37,6 +42,10 @@ std::string_view measure_title(Measure measure) {
       return "bytes and lifetime";
   }
   return {};
+}
+
+std::string_view why_nothing(const model::HeapProfile& profile, Measure measure) {
+  return explain::is_known(profile, measure) ? "no stack has any" : kNotSampled;
 }
 
 std::string measure_amount(Measure measure, std::uint64_t amount) {
@@ -55,6 +64,39 @@ std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std:
     callers.push_back(explain::describe(stack.frames[i]));
   }
   return callers;
+}
+
+namespace {
+
+/// The function that so many calls further in than its place was called; "" where there is none.
+std::string callee_of(const explain::ProfileStackView& stack, std::size_t further) {
+  if (stack.frames.empty() || further > stack.place) return "";
+  return explain::describe(stack.frames[stack.place - further]);
+}
+
+}  // namespace
+
+std::vector<std::string> tell_apart(const std::vector<explain::ProfileStackView>& stacks,
+                                    std::size_t callers) {
+  std::map<std::vector<std::string>, std::vector<std::size_t>> alike;  // positions in `stacks`
+  for (std::size_t i = 0; i < stacks.size(); ++i) {
+    std::vector<std::string> look = callers_of(stacks[i], callers);
+    look.push_back(explain::describe_place(stacks[i]));
+    alike[std::move(look)].push_back(i);
+  }
+  std::vector<std::string> callees(stacks.size());
+  for (const auto& [look, group] : alike) {
+    if (group.size() == 1) continue;
+    bool differ = false;
+    bool is_over = false;
+    for (std::size_t further = 1; !differ && !is_over; ++further) {
+      for (const std::size_t i : group) callees[i] = callee_of(stacks[i], further);
+      const auto same = [&](std::size_t i) { return callees[i] == callees[group.front()]; };
+      differ = !std::ranges::all_of(group, same);
+      is_over = callees[group.front()].empty();
+    }
+  }
+  return callees;
 }
 
 std::string describe_ending(const model::HeapProfile& profile) {

@@ -12,18 +12,28 @@
 
 namespace mini::views {
 
-/// "12.3%", "-" of nothing.
+/// "12.3%", "<0.1%" of a part that would be 0.0%, "-" of nothing.
 std::string report_percent(double part, double whole);
 std::string report_bytes(std::uint64_t n);
 std::string report_time(std::uint64_t ns);
 
-/// "peak live", "never freed": what a measure is called in headings.
-std::string_view measure_title(explain::Measure measure);
+/// "peak live", "never freed": what a measure is called in headings; of a profile that ends before
+/// its recording does, "not freed yet".
+std::string_view measure_title(explain::Measure measure, bool ends_early = false);
+
+/// Why there is nothing of a measure: "no stack has any", or that it is not known.
+std::string_view why_nothing(const model::HeapProfile& profile, explain::Measure measure);
+inline constexpr std::string_view kNotSampled = "not known, since the recording samples";
 /// An amount of the measure: bytes or a count.
 std::string measure_amount(explain::Measure measure, std::uint64_t amount);
 
 /// The callers of a stack's place, at most `most` and then how many more.
 std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std::size_t most);
+
+/// Of stacks whose places and callers, as callers_of() shows them, are the same: what their places
+/// called, there where the stacks part; "" of all others.
+std::vector<std::string> tell_apart(const std::vector<explain::ProfileStackView>& stacks,
+                                    std::size_t callers);
 
 /// "exit status 0", "killed by signal 11", "" where nobody knows.
 std::string describe_ending(const model::HeapProfile& profile);

@@ -1,5 +1,6 @@
 // The tree of a report: calls from the program's beginning inwards, or from places outwards.
 #include <algorithm>
+#include <cctype>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -26,21 +27,31 @@ class TreeWriter {
         tree_(tree),
         options_(options),
         levels_(options.depth.value_or(kLevels)),
-        deepest_column_(options.style.width / 2) {}
+        most_indent_((std::max(options.style.width / 2, kTextColumn) - kTextColumn) / 2) {}
 
-  void write() { write_branches(tree_.nodes.front(), 0, 0); }
+  void write() {
+    write_branches(tree_.nodes.front(), 0, 0);
+    if (!has_deeper_) return;
+    Flow(out_, options_.style, kTextColumn)
+        .column(kTextColumn)
+        .put(Ink::kDim, "(+1: one level further in than it is drawn)")
+        .end_line();
+  }
 
  private:
   void write_line(std::uint64_t amount, const std::string& text, std::size_t indent, Ink ink) {
     const std::string figure = measure_amount(options_.measure, amount);
     const std::string share = report_percent(static_cast<double>(amount),
                                              static_cast<double>(tree_.nodes.front().amount));
-    const std::size_t column = std::min(kTextColumn + 2 * indent, deepest_column_);
+    const std::size_t column = kTextColumn + 2 * std::min(indent, most_indent_);
     Flow flow(out_, options_.style, column + 2);
     flow.column(kAmountColumns - std::min(figure.size(), kAmountColumns))
         .piece(Ink::kPlain, figure);
     flow.column(kAmountColumns + 2 + 6 - share.size()).piece(Ink::kDim, share);
-    flow.column(column).piece(ink, text).end_line();
+    flow.column(column);
+    has_deeper_ = has_deeper_ || indent > most_indent_;
+    if (indent > most_indent_) flow.put(Ink::kDim, fmt::format("+{} ", indent - most_indent_));
+    flow.piece(ink, text).end_line();
   }
 
   /// REQUIRES of the recursion: levels_ is bounded.
@@ -73,7 +84,8 @@ class TreeWriter {
   const CallTree& tree_;
   const ReportOptions& options_;
   std::size_t levels_;
-  std::size_t deepest_column_;
+  std::size_t most_indent_;  // what is further in says by how much
+  bool has_deeper_ = false;
 };
 
 }  // namespace
@@ -82,10 +94,16 @@ void write_report_tree(std::string& out, const model::HeapProfile& profile,
                        const ReportOptions& options, explain::TreeDirection direction) {
   const CallTree tree = explain::make_call_tree(profile, options.measure, direction);
   const bool inwards = direction == explain::TreeDirection::kCallees;
-  write_heading(
-      out, options.style,
-      fmt::format("{} by {}", inwards ? "Callees" : "Callers", measure_title(options.measure)),
-      measure_amount(options.measure, tree.nodes.front().amount));
+  write_heading(out, options.style,
+                fmt::format("{} by {}", inwards ? "Callees" : "Callers",
+                            measure_title(options.measure, profile.ends_early())),
+                measure_amount(options.measure, tree.nodes.front().amount));
+  if (tree.nodes.front().amount == 0) {
+    std::string why(why_nothing(profile, options.measure));
+    why.front() = static_cast<char>(std::toupper(why.front()));
+    Flow(out, options.style, 2).column(2).put(why + '.').end_line();
+    return;
+  }
   TreeWriter(out, tree, options).write();
 }
 

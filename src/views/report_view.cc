@@ -8,6 +8,7 @@
 #include "views/flow.h"
 #include "views/report_text.h"
 #include "views/terminal_heading.h"
+#include "views/unrecorded_program.h"
 
 namespace mini::views {
 namespace {
@@ -49,6 +50,20 @@ std::string share_of(std::uint64_t part, std::uint64_t whole) {
   return report_percent(static_cast<double>(part), static_cast<double>(whole));
 }
 
+/// What part of the recording the figures are of.
+std::string time_text(const HeapProfile& profile) {
+  std::string until = report_time(profile.duration_ns);
+  if (profile.span == model::TimeSpan{}) return until;
+  if (profile.span.from_ns != 0) {
+    return fmt::format("from {} to {}{}; blocks from before do not count",
+                       report_time(profile.span.from_ns),
+                       profile.ends_early() ? "" : "the end, at ", until);
+  }
+  if (profile.ends_early()) return fmt::format("as of {}: what comes later does not count", until);
+  return fmt::format("{}: all of it, since the recording ends before {}", until,
+                     report_time(profile.span.until_ns));
+}
+
 void write_program_lines(SummaryLines& lines, const HeapProfile& profile) {
   std::string command;
   for (const std::string& word : profile.process.command) {
@@ -56,32 +71,33 @@ void write_program_lines(SummaryLines& lines, const HeapProfile& profile) {
     command += word;
   }
   if (!command.empty()) lines.line("command", command, "");
-  std::string time = report_time(profile.duration_ns);
-  if (profile.span.from_ns != 0) {
-    time = fmt::format("from {} to {} of the recording; what was allocated before does not count",
-                       report_time(profile.span.from_ns), report_time(profile.duration_ns));
-  } else if (profile.span.until_ns != UINT64_MAX) {
-    time = fmt::format("{} of the recording: as of then", report_time(profile.duration_ns));
-  }
-  lines.line("time", time, "measured");
+  lines.line("time", time_text(profile), "measured");
 }
 
-/// " ± 3.1%", "+-" without Unicode: nineteen of twenty estimates are within it (twice the standard
+/// "± 3.1%", "+-" without Unicode: nineteen of twenty estimates are within it (twice the standard
 /// error); "" of figures that are none.
 std::string error_text(const model::BlockTotals& totals, const TextStyle& style) {
   if (totals.allocated_variance == 0 || totals.allocated.bytes == 0) return "";
-  return fmt::format(" {} {}", style.unicode ? "±" : "+-",
+  return fmt::format("{} {}", style.unicode ? "±" : "+-",
                      report_percent(2 * std::sqrt(totals.allocated_variance),
                                     static_cast<double>(totals.allocated.bytes)));
 }
 
 void write_block_lines(SummaryLines& lines, const HeapProfile& profile, const TextStyle& style) {
   const model::BlockTotals& totals = profile.totals;
-  lines.counted_line("allocated", amount_text(totals.allocated, "call") + error_text(totals, style),
+  const std::string error = error_text(totals, style);
+  lines.counted_line(
+      "allocated",
+      fmt::format("{}{}{} in {}", report_bytes(totals.allocated.bytes), error.empty() ? "" : " ",
+                  error, counted(totals.allocated.blocks, "call")),
+      "measured");
+  lines.counted_line("freed",
+                     totals.freed.blocks == 0 ? "nothing" : amount_text(totals.freed, "block"),
                      "measured");
-  lines.counted_line("freed", amount_text(totals.freed, "block"), "measured");
-  if (profile.is_estimate) {
-    lines.line("temporary", "not every allocation was recorded", "unknown");
+  if (!explain::is_known(profile, explain::Measure::kTemporary)) {
+    lines.line("temporary", kNotSampled, "unknown");
+  } else if (totals.temporary.blocks == 0 && totals.allocated.blocks != 0) {
+    lines.counted_line("temporary", "none", "derived");
   } else if (totals.allocated.blocks != 0) {
     lines.counted_line("temporary",
                        fmt::format("{}, {} of all: freed before their thread allocated again",
@@ -93,11 +109,15 @@ void write_block_lines(SummaryLines& lines, const HeapProfile& profile, const Te
                      fmt::format("{}, at {}", amount_text(totals.peak, "block"),
                                  report_time(profile.peak_time_ns)),
                      "derived");
-  lines.counted_line("live at the end",
-                     totals.live.blocks == 0
-                         ? "nothing: all was freed"
-                         : fmt::format("{}: never freed", amount_text(totals.live, "block")),
-                     "derived");
+  std::string live = "nothing";
+  if (totals.live.blocks != 0) {
+    live = fmt::format("{}: {}", amount_text(totals.live, "block"),
+                       profile.ends_early() ? "not freed by then" : "never freed");
+  } else if (totals.allocated.blocks != 0) {
+    live =
+        profile.is_estimate ? "nothing: all recorded blocks were freed" : "nothing: all was freed";
+  }
+  lines.counted_line(profile.ends_early() ? "live then" : "live at the end", live, "derived");
 }
 
 /// "'foo' (line 3), 'bar' (line 7) and 5 more".
@@ -176,7 +196,8 @@ void write_inheritance_lines(SummaryLines& lines, const model::Inheritance& inhe
 void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
   const model::KernelFigures& kernel = profile.kernel;
   if (kernel.samples == 0) {
-    lines.line("peak RSS", "not recorded", "unknown");
+    lines.line("peak RSS", profile.ends_early() ? "not sampled by then" : "not recorded",
+               "unknown");
     return;
   }
   lines.line("peak RSS",
@@ -184,15 +205,16 @@ void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
                          format_bytes(kernel.agent_resident)),
              "measured");
   if (kernel.most_break.count != 0) {
-    lines.line("break",
-               fmt::format("{} at most, {} at the end", format_bytes(kernel.most_break),
-                           format_bytes(kernel.last_break)),
-               "measured");
+    lines.line(
+        "break",
+        fmt::format("a [heap] of {} at most, {} {}", format_bytes(kernel.most_break),
+                    format_bytes(kernel.last_break), profile.ends_early() ? "then" : "at the end"),
+        "measured");
   }
   if (kernel.most_proportional.count != 0) {
     lines.line(
         "peak PSS",
-        fmt::format("{}, as far as it was asked for", format_bytes(kernel.most_proportional)),
+        fmt::format("{}, of the samples that asked for it", format_bytes(kernel.most_proportional)),
         "measured");
   }
   const Bytes live{profile.totals.peak.bytes};
@@ -216,10 +238,12 @@ void write_kernel_at_peak(SummaryLines& lines, const HeapProfile& profile) {
   const bool is_before = kernel.at_peak_time_ns < profile.peak_time_ns;
   const std::uint64_t apart = is_before ? profile.peak_time_ns - kernel.at_peak_time_ns
                                         : kernel.at_peak_time_ns - profile.peak_time_ns;
-  lines.line("RSS at that peak",
-             fmt::format("{} for {} live, asked {} {}", format_bytes(kernel.resident_at_peak),
-                         report_bytes(profile.totals.peak.bytes), report_time(apart),
-                         is_before ? "before" : "after"),
+  lines.line("RSS at the peak",
+             fmt::format("{} with {} live, sampled {}", format_bytes(kernel.resident_at_peak),
+                         report_bytes(profile.totals.peak.bytes),
+                         apart == 0 ? "at that moment"
+                                    : fmt::format("{} {}", report_time(apart),
+                                                  is_before ? "before" : "after")),
              "measured");
 }
 
@@ -251,6 +275,20 @@ void write_touch_line(SummaryLines& lines, const model::FirstTouch& touch) {
              "measured");
 }
 
+void write_unrecorded_lines(SummaryLines& lines,
+                            const std::vector<model::UnrecordedProgram>& programs) {
+  constexpr std::size_t kMostNamed = 8;
+  for (std::size_t i = 0; i < programs.size() && i < kMostNamed; ++i) {
+    lines.line(i == 0 ? "not recorded" : "", describe(programs[i]), "");
+  }
+  if (programs.size() > kMostNamed) {
+    lines.line("",
+               fmt::format("and {}; --json names them",
+                           counted(programs.size() - kMostNamed, "other program")),
+               "");
+  }
+}
+
 void write_losses(std::string& out, const HeapProfile& profile, const TextStyle& style) {
   const model::ProfileLosses& losses = profile.losses;
   const auto say = [&](bool is_so, const std::string& text) {
@@ -271,7 +309,9 @@ void write_losses(std::string& out, const HeapProfile& profile, const TextStyle&
       fmt::format("Frees of blocks not seen, allocated before or dropped: {}.",
                   format_count(losses.frees_not_seen)));
   say(losses.truncated_stacks != 0,
-      fmt::format("Stacks that end early: {}.", format_count(losses.truncated_stacks)));
+      fmt::format("Stacks whose outer frames are missing, where code has no unwind information or "
+                  "there were more than record's --max-frames: {}.",
+                  format_count(losses.truncated_stacks)));
   say(losses.unknown_stacks != 0,
       fmt::format("Allocations without a stack: {}.", format_count(losses.unknown_stacks)));
 }
@@ -290,12 +330,14 @@ void write_report_summary(std::string& out, const HeapProfile& profile, const Te
   write_kernel_lines(lines, profile);
   write_kernel_at_peak(lines, profile);
   write_touch_line(lines, profile.first_touch);
+  write_unrecorded_lines(lines, profile.unrecorded_programs);
   if (profile.is_estimate) {
     Flow(out, style, 4)
         .column(2)
         .put(Ink::kDim,
-             fmt::format("Sampled, about one block each {}: sizes and counts of blocks, here and "
-                         "below, are estimates. Nineteen of twenty figures that 100 recorded "
+             fmt::format("Sampled, about one block for each {} that were allocated: sizes and "
+                         "counts of blocks, here and below, are estimates. Nineteen of twenty "
+                         "figures that 100 recorded "
                          "blocks stand behind are within 20% of the truth; with 10,000, within 2%.",
                          report_bytes(profile.process.sample_bytes)))
         .end_line();
@@ -319,6 +361,32 @@ void write_report_findings(std::string& out, std::span<const explain::Finding> f
   }
 }
 
+namespace {
+
+/// What the tables after it are of.
+void write_focus(std::string& out, const HeapProfile& profile, const ReportOptions& options) {
+  out += '\n';
+  Flow flow(out, options.style, 4);
+  flow.column(2);
+  if (profile.stacks.empty()) {
+    flow.put(
+        fmt::format("No stack matches '{}': there is nothing more to show. Without --focus, "
+                    "--by function, --by file and --by module show what names there are.",
+                    options.focus));
+  } else {
+    const model::BlockTotals sum = explain::sum_of_stacks(profile);
+    flow.put(
+        fmt::format("From here on only stacks that match '{}': {}, {} of the peak, {} of all "
+                    "calls.",
+                    options.focus, counted(profile.stacks.size(), "stack"),
+                    share_of(sum.peak.bytes, profile.totals.peak.bytes),
+                    share_of(sum.allocated.blocks, profile.totals.allocated.blocks)));
+  }
+  flow.end_line();
+}
+
+}  // namespace
+
 void write_report(std::string& out, const HeapProfile& profile,
                   std::span<const explain::Finding> findings, const ReportOptions& options) {
   write_report_summary(out, profile, options.style);
@@ -328,15 +396,8 @@ void write_report(std::string& out, const HeapProfile& profile,
     write_report_findings(out, findings, options.style);
   }
   if (!options.focus.empty()) {
-    out += '\n';
-    const model::BlockTotals sum = explain::sum_of_stacks(profile);
-    Flow(out, options.style, 4)
-        .column(2)
-        .put(fmt::format("Only stacks that match '{}': {}, {} of the peak, {} of all calls.",
-                         options.focus, counted(profile.stacks.size(), "stack"),
-                         share_of(sum.peak.bytes, profile.totals.peak.bytes),
-                         share_of(sum.allocated.blocks, profile.totals.allocated.blocks)))
-        .end_line();
+    write_focus(out, profile, options);
+    if (profile.stacks.empty()) return;
   }
   if (options.by) {
     write_report_groups(out, profile, options, *options.by);

@@ -8,12 +8,12 @@ namespace mini::wire {
 
 inline constexpr char kAttachFunction[] = "heapspy_agent_attach";
 
-inline constexpr std::size_t kMostRealFunctions = 64;
+inline constexpr std::size_t kMostRealFunctions = 96;
 inline constexpr std::size_t kMostChannelPathBytes = 64;
 
 /// A function that the agent stands before: the one that the program's own calls went to so far.
 struct RealFunction {
-  char name[24];
+  char name[40];  // the longest of operator new has 34
   std::uint64_t address;
 };
 

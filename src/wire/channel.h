@@ -2,10 +2,10 @@
 // by the recorder, of a head and a slot for each process.
 //
 //   file:  [ Channel | slot 1 | slot 2 | … ]         sparse: what nobody writes has no memory
-//   slot:  [ Slot | RingHead × kRings | ring bytes × kRings | Node × kNodes ]
+//   slot:  [ Slot | RingHead × kRings | ring bytes × kRings ]
 //
-// A process maps its own slot. Nobody takes a lock: an agent claims a slot, a ring and nodes by
-// counting up; afterwards each has one writer. Each side treats what the other wrote as if an
+// A process maps its own slot. Nobody takes a lock: an agent claims a slot and a ring by counting
+// up; afterwards each has one writer. Each side treats what the other wrote as if an
 // adversary had: a target may scribble over its slot, and the recorder must survive it.
 #pragma once
 
@@ -13,17 +13,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "wire/door.h"
+#include "wire/program_notice.h"
+
 namespace mini::wire {
 
-inline constexpr std::uint64_t kMagic = 0x32'79'70'73'70'61'65'68U;  // "heapspy2"
+inline constexpr std::uint64_t kMagic = 0x35'79'70'73'70'61'65'68U;  // "heapspy5"
 
 /// Where an agent finds the channel: the path of the file, as text, in this variable.
 inline constexpr char kChannelVariable[] = "HEAPSPY_CHANNEL";
 
 inline constexpr std::uint32_t kSlots = 4096;
 inline constexpr std::uint32_t kRings = 1024;                         // of a slot: threads at once
-inline constexpr std::uint32_t kRingWords = std::uint32_t{32} << 10;  // 256 KiB, a power of two
-inline constexpr std::uint32_t kNodes = std::uint32_t{8} << 20;       // of a slot; node 0 is none
+inline constexpr std::uint32_t kRingWords = std::uint32_t{16} << 10;  // 128 KiB, a power of two
 
 enum class Overflow : std::uint32_t { kWait, kDrop };
 
@@ -34,11 +36,11 @@ struct Settings {
   std::uint32_t most_frames = 0;  // of a stack
   std::uint32_t free_stacks = 0;  // 1: frees have stacks too
   Overflow overflow = Overflow::kWait;
-  std::uint32_t recorder_pid = 0;
-  std::uint64_t sample_bytes = 0;  // 0: every allocation
   std::uint32_t scan_at_end = 0;   // 1: a process tells of its end and waits until it was searched
-  std::uint32_t unused = 0;
+  std::uint64_t sample_bytes = 0;  // 0: every allocation
 };
+
+inline constexpr std::uint32_t kDied = 0x40000000;  // FUTEX_OWNER_DIED of linux/futex.h
 
 /// The head of the file.
 struct Channel {
@@ -49,19 +51,24 @@ struct Channel {
   // Rung by an agent that has something urgent; the recorder sleeps on it.
   std::atomic<std::uint32_t> doorbell;
   std::atomic<std::uint32_t> is_asleep;
+  // The recorder's thread; kDied when that has died, which the kernel sees to by the link.
+  std::atomic<std::uint32_t> recorder;
+  std::uint64_t recorder_link;
   // Counts the recorder's looks at the rings: a thread reads the clock anew after each.
   alignas(64) std::atomic<std::uint32_t> beat;
   alignas(
       64) char agent_path[kMostAgentPathBytes];  // that programs started by these load; "" for none
+  std::uint32_t user;  // the recorder's, to whom the file is open by its path
+  std::uint32_t group;
+  Door doors[kDoors];
+  alignas(64) NoticeBoard board;
 };
 
-/// One frame of a stack: where it returns to, and the frame that called. The frames of a process
-/// are a tree that only grows; a thread writes a node before it uses its number.
-struct Node {
-  std::uint64_t pc;
-  std::uint32_t caller;  // a lower number; 0: this is the outermost
-  std::uint32_t place;   // the agent's own
-};
+/// Whether anybody reads what agents tell.
+inline bool has_reader(const Channel& channel) {
+  const std::uint32_t thread = channel.recorder.load(std::memory_order_acquire);
+  return thread != 0 && thread != kDied && channel.is_closed.load(std::memory_order_acquire) == 0;
+}
 
 inline constexpr std::size_t kMostExecutableBytes = 1024;
 inline constexpr std::size_t kMostCommandBytes = 2048;
@@ -82,8 +89,7 @@ struct alignas(64) Slot {
   std::uint32_t pid;
   std::uint32_t parent_pid;
   std::atomic<std::uint32_t> rings_taken;
-  alignas(64) std::atomic<std::uint32_t> nodes_taken;
-  std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
+  alignas(64) std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
   std::atomic<EndState> end;
   std::uint32_t is_forked;  // 1: it began with blocks that it did not tell of
   // Where they were told of: the slot of the process that it is a copy of, and which of that one's
@@ -121,15 +127,14 @@ struct alignas(64) RingHead {
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kRingHeadsOffset = kPage;
 inline constexpr std::size_t kRingsOffset = kRingHeadsOffset + kRings * sizeof(RingHead);
-inline constexpr std::size_t kNodesOffset =
+inline constexpr std::size_t kSlotBytes =
     kRingsOffset + std::size_t{kRings} * kRingWords * sizeof(std::uint64_t);
-inline constexpr std::size_t kSlotBytes = kNodesOffset + kNodes * sizeof(Node);
-inline constexpr std::size_t kChannelBytes = kPage;  // of the head
+inline constexpr std::size_t kChannelBytes = 9 * kPage;  // of the head
 inline constexpr std::size_t kFileBytes = kChannelBytes + kSlots * kSlotBytes;
 
 static_assert(sizeof(Channel) <= kChannelBytes && sizeof(Slot) <= kRingHeadsOffset);
-static_assert(sizeof(Node) == 16 && sizeof(RingHead) == 192);
-static_assert(kRingsOffset % kPage == 0 && kNodesOffset % kPage == 0 && kSlotBytes % kPage == 0);
+static_assert(sizeof(RingHead) == 192);
+static_assert(kRingsOffset % kPage == 0 && kSlotBytes % kPage == 0);
 static_assert((kRingWords & (kRingWords - 1)) == 0);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -149,7 +154,6 @@ struct SlotView {
   std::uint64_t* words(std::uint32_t ring) const {
     return reinterpret_cast<std::uint64_t*>(begin + kRingsOffset) + std::size_t{ring} * kRingWords;
   }
-  Node* nodes() const { return reinterpret_cast<Node*>(begin + kNodesOffset); }
 };
 
 }  // namespace mini::wire

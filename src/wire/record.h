@@ -2,18 +2,24 @@
 //
 //   word 0 of each:  [ value: 56 ][ detail: 4 ][ kind: 4 ]
 //   kTime            value: the time, by clock.h, of the records from here on
-//   kAllocation      value: address. [ bytes: 40 ][ node: 24 ]   detail: how it was asked for
-//   kLargeAllocation value: address. [ node ] [ bytes ]          2^40 bytes or more
+//   kAllocation      value: address. [ bytes: 40 ][ stack: 24 ]  detail: how it was asked for
+//   kLargeAllocation value: address. [ stack ] [ bytes ]         2^40 bytes or more
 //   kFree            value: address
-//   kFreeWithStack   value: address. [ node ]
+//   kFreeWithStack   value: address. [ stack ]
 //   kModule          [ load bias ] [ begin ] [ end ] [ path bytes: 32 ][ build id bytes: 32 ]
 //                    path, then build id, filled up to words
 //   kModuleGone      [ begin ]
-//   kMapping         [ address ] [ bytes ] [ old address ] [ old bytes ] [ node ]
+//   kMapping         [ address ] [ bytes ] [ old address ] [ old bytes ] [ stack ]
 //                    detail: MappingOperation; the old ones are 0 but for kRemap
 //   kMarker          [ bytes ], the text, filled up to words
 //   kUsable          [ requested bytes ] [ usable bytes ]    of a block that is told of next
 //   kFork            [ number ]      the process is about to be copied, for the number-th time
+//   kStack           value: [ kept: 28 ][ frames: 28 ], then so many return addresses, inwards
+//                    detail: StackDetail
+//
+// A stack is told of once by each thread, before it is named, by how it differs from the one that
+// the ring told of before: of that one the `kept` outermost frames stay. Those of a ring have
+// numbers in the order in which they were told of, from 1 on; 0 is none.
 //
 // A free is told before the block is given back, an allocation after it was got. Records of one
 // ring are in order. Between rings it is times that order them, and reading a clock costs more than
@@ -47,6 +53,7 @@ enum class RecordKind : std::uint8_t {
   kTime,
   kFork,
   kUsable,
+  kStack,
 };
 
 /// How a block was asked for: the detail of an allocation.
@@ -54,6 +61,12 @@ enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew,
 
 /// What became of pages: the detail of a mapping.
 enum class MappingOperation : std::uint8_t { kMap, kUnmap, kRemap, kDiscard };
+
+/// Of a stack.
+enum StackDetail : std::uint8_t {
+  kForgetsStacks = 1,  // those before it have no numbers any more: it is the first
+  kGoesOn = 2,         // it has no number yet: the next record goes on with it
+};
 
 struct Mapping {
   MappingOperation operation = MappingOperation::kMap;
@@ -70,18 +83,21 @@ inline constexpr std::uint8_t kPoolDetail = 8;
 
 inline constexpr unsigned kKindBits = 4;
 inline constexpr unsigned kValueShift = 8;
-inline constexpr unsigned kNodeBits = 24;
-inline constexpr std::uint64_t kLargeBytes = std::uint64_t{1} << (64 - kNodeBits);
+inline constexpr unsigned kStackBits = 24;
+inline constexpr std::uint32_t kMostStacks = (std::uint32_t{1} << kStackBits) - 1;  // of a ring
+inline constexpr std::uint32_t kMostFrames = 16384;                                 // of a stack
+inline constexpr std::uint32_t kMostFramesARecord = 256;
+inline constexpr unsigned kFramesBits = 28;
+inline constexpr std::uint64_t kLargeBytes = std::uint64_t{1} << (64 - kStackBits);
 inline constexpr std::uint32_t kMostPathBytes = 4096;
 inline constexpr std::uint32_t kMostBuildIdBytes = 64;
 inline constexpr std::uint32_t kMostMarkerBytes = 255;
-static_assert(kNodes <= 1U << kNodeBits);
 
 inline constexpr std::uint32_t kModuleHeadWords = 5;
 inline constexpr std::uint32_t kMarkerHeadWords = 2;
 inline constexpr std::uint32_t kMostRecordWords =
     kModuleHeadWords + (kMostPathBytes + kMostBuildIdBytes) / 8;
-static_assert(kMostRecordWords < kRingWords / 2);
+static_assert(kMostRecordWords < kRingWords / 2 && kMostFramesARecord < kMostRecordWords);
 
 constexpr std::uint64_t record_word(RecordKind kind, std::uint64_t value = 0,
                                     std::uint8_t detail = 0) {
@@ -93,6 +109,9 @@ constexpr std::uint64_t block_word(RecordKind kind, std::uint64_t address,
                                    std::uint8_t detail = 0) {
   const auto pool = static_cast<std::uint8_t>(address / kPoolAddress * kPoolDetail);
   return record_word(kind, address, detail | pool);
+}
+constexpr std::uint64_t stack_word(std::uint32_t kept, std::uint32_t frames, std::uint8_t detail) {
+  return record_word(RecordKind::kStack, std::uint64_t{kept} << kFramesBits | frames, detail);
 }
 constexpr RecordKind kind_of(std::uint64_t word) {
   return static_cast<RecordKind>(word & 0xf);
@@ -107,11 +126,20 @@ constexpr std::uint64_t address_of(std::uint64_t word) {
   return word >> kValueShift | (detail_of(word) / kPoolDetail) * kPoolAddress;
 }
 
-/// Words of a record without the text that follows the head of some; 0 for no kind that there is.
+constexpr std::uint32_t kept_of(std::uint64_t word) {
+  return static_cast<std::uint32_t>(word >> (kValueShift + kFramesBits));
+}
+constexpr std::uint32_t frames_of(std::uint64_t word) {
+  return static_cast<std::uint32_t>(word >> kValueShift) & ((1U << kFramesBits) - 1);
+}
+
+/// Words of a record without the text or frames that follow the head of some; 0 for no kind that
+/// there is.
 constexpr std::uint32_t head_words(RecordKind kind) {
   switch (kind) {
     case RecordKind::kTime:
     case RecordKind::kFree:
+    case RecordKind::kStack:
       return 1;
     case RecordKind::kAllocation:
     case RecordKind::kFreeWithStack:

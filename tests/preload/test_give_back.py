@@ -52,6 +52,10 @@ class GiveBack(PreloadTest):
     def test_mixed_half(self):
         self.check("give_back", "mixed", "half", "--megabytes", "100")
 
+    @fails_on(glibc=NEVER, jemalloc=NEVER, tcmalloc=NEVER, mimalloc=NEVER)
+    def test_small_scattered(self):
+        self.check("give_back", "small", "scattered", "--megabytes", "400")
+
     @fails_on(jemalloc="grows by a quarter in the second half")
     def test_steady_program_does_not_grow(self):
         self.check("steady")

@@ -88,7 +88,9 @@ void FakeVm::reset() {
   mapped_limit_ = SIZE_MAX;
   refuses_places_ = !kPlacesAreOurs;
   huge_pages_ = kernel::vm::HugePages::kOnAdvice;
+  discards_many_ = true;
   now_ns_ = kFirstNow;
+  populate_ns_a_page_ = 0;
   random_ = 1;
 }
 
@@ -138,6 +140,11 @@ void FakeVm::set_now(std::uint64_t ns) {
 void FakeVm::advance(std::uint64_t ns) {
   const std::scoped_lock locked(mutex_);
   now_ns_ += ns;
+}
+
+void FakeVm::set_populate_ns(std::uint64_t ns_a_page) {
+  const std::scoped_lock locked(mutex_);
+  populate_ns_a_page_ = ns_a_page;
 }
 
 std::uint64_t FakeVm::count(VmCall call) {
@@ -254,6 +261,22 @@ bool FakeVm::discard(void* at, std::size_t bytes) {
   return record.succeeded;
 }
 
+void FakeVm::discard_many_at_once(bool can) {
+  const std::scoped_lock locked(mutex_);
+  discards_many_ = can;
+}
+
+bool FakeVm::discards_many_at_once() {
+  const std::scoped_lock locked(mutex_);
+  return discards_many_;
+}
+
+std::uint32_t FakeVm::discard_all(const kernel::vm::Range* ranges, std::uint32_t count) {
+  std::uint32_t done = 0;
+  while (done < count && discard(ranges[done].at, ranges[done].bytes)) ++done;
+  return done;
+}
+
 bool FakeVm::populate(void* at, std::size_t bytes) {
   const std::scoped_lock locked(mutex_);
   require_pages(at, bytes);
@@ -267,6 +290,7 @@ bool FakeVm::populate(void* at, std::size_t bytes) {
       *static_cast<volatile std::byte*>(byte) = *byte;
     }
   }
+  if (record.succeeded) now_ns_ += bytes / kPage * populate_ns_a_page_;
   note(record);
   return record.succeeded;
 }
@@ -360,6 +384,12 @@ bool unmap(void* at, std::size_t bytes) {
 }
 bool discard(void* at, std::size_t bytes) {
   return test::fake_vm().discard(at, bytes);
+}
+bool discards_many_at_once() {
+  return test::fake_vm().discards_many_at_once();
+}
+std::uint32_t discard_all(const Range* ranges, std::uint32_t count) {
+  return test::fake_vm().discard_all(ranges, count);
 }
 bool populate(void* at, std::size_t bytes) {
   return test::fake_vm().populate(at, bytes);

@@ -66,9 +66,13 @@ class FakeVm {
   /// As RLIMIT_AS would, but for what reserve() holds.
   void limit_mapped(std::size_t bytes);
 
+  /// Whether the kernel discards several ranges by one call.
+  void discard_many_at_once(bool can);
   void set_huge_pages(kernel::vm::HugePages mode);
   void set_now(std::uint64_t ns);
   void advance(std::uint64_t ns);
+  /// What populating a page takes by the clock.
+  void set_populate_ns(std::uint64_t ns_a_page);
 
   std::uint64_t count(VmCall call);
   /// Calls since the last forget_records(), oldest first.
@@ -89,6 +93,8 @@ class FakeVm {
   kernel::vm::MapResult map_over(void* at, std::size_t bytes);
   bool unmap(void* at, std::size_t bytes);
   bool discard(void* at, std::size_t bytes);
+  bool discards_many_at_once();
+  std::uint32_t discard_all(const kernel::vm::Range* ranges, std::uint32_t count);
   bool populate(void* at, std::size_t bytes);
   bool allow_huge_pages(void* at, std::size_t bytes, bool allow);
   static std::uint32_t resident_share(const void* at, std::size_t bytes);
@@ -115,8 +121,10 @@ class FakeVm {
   std::string errors_;
   std::size_t mapped_limit_ = SIZE_MAX;
   bool refuses_places_ = false;
+  bool discards_many_ = true;
   kernel::vm::HugePages huge_pages_ = kernel::vm::HugePages::kOnAdvice;
   std::uint64_t now_ns_ = 0;
+  std::uint64_t populate_ns_a_page_ = 0;
   std::uint64_t random_ = 0;
 };
 

@@ -46,6 +46,14 @@ class RecordTest(SystemTest):
                 sums[name][i] += stack[key]
         return sums
 
+    def check_functions(self, expected):
+        """What was recorded of functions is what they say, and nothing was lost; the report."""
+        report = self.report()
+        found = self.by_function(report, expected)
+        self.assertEqual({name: found[name] for name in expected}, expected)
+        self.check_whole(report)
+        return report
+
     def check_whole(self, report):
         """Nothing was lost, and every free is that of a block that was seen."""
         self.assertEqual(report["totals"]["dropped_events"], 0)

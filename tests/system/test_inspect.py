@@ -229,6 +229,27 @@ class KnownHeap(KnownHeapChecks):
         self.assertIn("another malloc", report["no_heap_because"])
         self.check_ledger(report)
 
+    def test_what_the_agent_of_a_recorded_process_maps_is_heapspys(self):
+        record = (HEAPSPY, "record", "-q", "-o", self.directory / "out.heapspy", "--")
+        with Target(run_by=record) as target:
+            if not target.text:
+                self.skipTest("there is no agent beside this heapspy")
+            children = pathlib.Path(f"/proc/{target.pid}/task/{target.pid}/children").read_text()
+            [pid] = children.split()
+            report = inspect_json(pid)
+            paths = [line.split(maxsplit=5)[5] for line in
+                     pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines() if "/" in line]
+        self.check_ledger(report)
+        ours = {row["owner"] for row in report["virtual_ledger"] if row["kind"] == "heapspy"}
+        by_name = {path for path in paths if "heapspy" in pathlib.Path(path).name}
+        self.assertEqual(len(by_name), 2, paths)  # the agent, and what it shares with the recorder
+        views = {owner for owner in ours if owner.startswith("frame information of /")}
+        self.assertTrue(any("libc.so.6" in owner for owner in views), ours)
+        self.assertEqual(ours - views, by_name)
+        for row in report["virtual_ledger"]:
+            if row["kind"] != "heapspy":
+                self.assertNotIn("heapspy", pathlib.Path(row["owner"] or "").name)
+
     # ── Damage ───────────────────────────────────────────────────────────────────────────────────
 
     def check_damage(self, how, field):

@@ -1,17 +1,16 @@
 """heapspy record -p: a program is joined, recorded and left, and never comes to harm by it."""
-import json
 import os
 import pathlib
 import random
 import re
-import select
 import signal
 import socket
 import subprocess
 import time
 
-from harness import (HEAPSPY, PATIENCE_SECONDS, SystemTest, build_target, need, need_root,
-                     state_of, wait_until)
+from harness import (HEAPSPY, PATIENCE_SECONDS, build_target, need, need_root, state_of,
+                     wait_until)
+from joined import JoinTest
 import test_record
 
 KILLS = 20  # at random
@@ -20,130 +19,21 @@ KILLS = 20  # at random
 LEAST_STEPS, MOST_STEPS = 30, 400
 
 
-class Target:
-    """A running program, what it says read line by line."""
-
-    def __init__(self, *argv, **popen):
-        popen.setdefault("stdin", subprocess.PIPE)
-        self.process = subprocess.Popen([str(word) for word in argv], stdout=subprocess.PIPE,
-                                        **popen)
-        self.pid = self.process.pid
-        self.text = b""
-
-    def line(self, pattern):
-        """The next line that matches; the match."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            while b"\n" in self.text:
-                line, _, self.text = self.text.partition(b"\n")
-                if found := re.fullmatch(pattern, line.decode(errors="replace")):
-                    return found
-            ready = select.select([self.process.stdout], [], [], deadline - time.monotonic())[0]
-            some = os.read(self.process.stdout.fileno(), 65536) if ready else b""
-            if not some:
-                raise AssertionError(f"{pattern!r} never came, the program {self.process.poll()}")
-            self.text += some
-
-    def count(self, seconds):
-        """Has it count its allocations for a while: blocks, bytes."""
-        os.kill(self.pid, signal.SIGUSR1)
-        time.sleep(seconds)
-        os.kill(self.pid, signal.SIGUSR2)
-        return [int(figure) for figure in self.line(r"counted: (\d+) (\d+)").groups()]
-
-    def threads(self):
-        return [int(tid) for tid in os.listdir(f"/proc/{self.pid}/task")]
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        if self.process.stdin:
-            self.process.stdin.close()
-
-
-class RecordAttach(SystemTest):
-    def setUp(self):
-        super().setUp()
-        self.file = self.directory / "out.heapspy"
-        probe = subprocess.run([HEAPSPY, "record", "-o", self.file, "true"], capture_output=True,
-                               text=True, check=False)
-        if "--agent" in probe.stderr:
-            self.skipTest("there is no agent beside this heapspy")
-        self.file.unlink()
-
-    def start(self, *argv, **popen):
-        popen.setdefault("env", self.environment)
-        target = Target(*argv, **popen)
-        self.addCleanup(target.end)
-        return target
-
-    def running(self, *words, program="joined", **popen):
-        target = self.start(build_target(program), *words, **popen)
-        target.line(r"(?:runs|waits): \d+")
-        return target
-
-    def join(self, target, *options):
-        """heapspy, once the program is being recorded."""
-        heapspy = subprocess.Popen([HEAPSPY, "record", "-o", str(self.file), *options, "-p",
-                                    str(target.pid)], stderr=subprocess.PIPE, text=True,
-                                   env=self.environment)
-
-        def end():
-            heapspy.kill()
-            heapspy.wait()
-            heapspy.stderr.close()
-
-        self.addCleanup(end)
-        line = heapspy.stderr.readline()
-        self.assertIn("is being recorded", line)
-        return heapspy
-
-    def leave(self, heapspy):
-        heapspy.send_signal(signal.SIGINT)
-        messages = heapspy.communicate(timeout=PATIENCE_SECONDS)[1]
-        self.assertEqual(heapspy.returncode, 0, messages)
-        return messages
-
-    def refused(self, pid, *options):
-        done = subprocess.run([HEAPSPY, "record", "-o", str(self.file), *options, "-p", str(pid)],
-                              capture_output=True, text=True, timeout=PATIENCE_SECONDS,
-                              env=self.environment, check=False)
-        self.assertEqual(done.returncode, 126, done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
-        return done.stderr
-
-    def report(self, file=None):
-        done = subprocess.run([HEAPSPY, "report", "--json", str(file or self.file)],
-                              capture_output=True, text=True, check=False,
-                              timeout=PATIENCE_SECONDS)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return json.loads(done.stdout)
-
+class RecordAttach(JoinTest):
     def recorded(self, function):
         sums = test_record.Record.by_function(self.report(), [function])[function]
         return sums[:2]
-
-    def check_free(self, target):
-        """It runs, and nobody traces any of its threads."""
-        self.assertIsNone(target.process.poll())
-        for tid in target.threads():
-            def goes_on(tid=tid):
-                state = state_of(tid)
-                return state is None or (state[0] not in "tT" and state[1] == 0)
-            wait_until(goes_on, f"thread {tid} goes on")
 
     def check_counts(self, target, seconds=0.5):
         heapspy = self.join(target)
         counted = target.count(seconds)
         self.leave(heapspy)
         self.check_free(target)
-        self.assertGreater(counted[0], 0)
-        self.assertEqual(self.recorded("counted_block"), counted)
         report = self.report()
         self.assertEqual(report["totals"]["dropped_events"], 0)
         self.assertEqual(report["losses"]["lost_blocks"], 0)
         self.assertEqual(report["process"]["ending"], "detached")
+        self.assertEqual(self.recorded("counted_block"), counted)
         return report
 
     def test_it_counts_what_the_program_counts(self):
@@ -192,18 +82,61 @@ class RecordAttach(SystemTest):
         maps = pathlib.Path(f"/proc/{target.pid}/maps").read_text()
         self.assertNotRegex(maps, "rwxp", "the memory of the call is still there")
 
+    def join_while_it_waits(self, call):
+        """A program that waits, for how many seconds, and heapspy, which came in time: on a busy
+        machine that takes the longer, the longer."""
+        for seconds in (3, 12, 48, 192):
+            target = self.running(call, str(seconds))
+            heapspy, line = self.try_to_join(target)
+            if "is being recorded" in line:
+                return target, seconds, heapspy
+            target.line(f"{call}: .*")
+            self.assertEqual(target.process.wait(), 0, line)
+        raise AssertionError(f"it never came in time: {line}")
+
     def test_waiting_system_calls_go_on(self):
         for call in ("nanosleep", "poll", "epoll_wait", "futex"):
             with self.subTest(call):
-                target = self.running(call, "3")
-                self.leave(self.join(target))
-                _, result, error, seconds = target.line(
+                target, asked, heapspy = self.join_while_it_waits(call)
+                self.leave(heapspy)
+                _, result, error, took = target.line(
                     r"(\w+): (-?\d+) (.+) ([\d.]+)").groups()
                 ends = {"futex": ("-1", "Connection timed out")}.get(call, ("0", "ok"))
                 self.assertEqual((result, error), ends)
                 # epoll_wait alone begins anew.
-                self.assertGreaterEqual(float(seconds), 2.9)
+                self.assertGreaterEqual(float(took), asked - 0.1)
                 self.assertEqual(target.process.wait(), 0)
+
+    def test_a_program_that_is_mostly_in_vfork_is_recorded(self):
+        target = self.running("vforks")
+        heapspy = self.join(target)
+        for _ in range(3):
+            target.line("child: ended")
+        self.leave(heapspy)
+        self.check_free(target)
+        self.assertGreaterEqual(self.recorded("counted_block")[0], 100)
+        os.kill(target.pid, signal.SIGUSR2)
+        self.assertEqual(target.process.wait(), 0)
+
+    def test_a_program_that_stays_in_vfork_is_refused_and_goes_on(self):
+        target = self.running("vforks", "3600000")
+        children = pathlib.Path(f"/proc/{target.pid}/task/{target.pid}/children")
+        [child] = map(int, wait_until(lambda: children.read_text().split(), "it has a child"))
+        try:
+            message = self.refused(target.pid)
+            self.assertIn("for 10 seconds", message)
+            self.assertIn("vfork", message)
+            self.assertFalse(self.file.exists())
+            self.check_free(target)
+            self.assertEqual(state_of(child)[1], 0)
+            for name in ("maps", "environ"):
+                self.assertNotIn("heapspy-agent",
+                                 pathlib.Path(f"/proc/{target.pid}/{name}").read_text())
+        finally:
+            os.kill(target.pid, signal.SIGUSR2)  # the next round is its last
+            os.kill(child, signal.SIGKILL)
+        target.line("child: ended")
+        self.assertEqual(target.process.wait(), 0)
 
     def test_a_read_goes_on(self):
         target = self.running("read")
@@ -270,30 +203,6 @@ class RecordAttach(SystemTest):
         self.assertEqual(target.line(r"sum: (\d+)")[1], "300")
         self.assertGreater(self.report()["totals"]["allocations"], 20000)
 
-    def test_children_are_recorded_and_another_program_ends_it(self):
-        python = need("/usr/bin/python3", "python3")
-        script = ("import os, sys\n"
-                  "print('runs: 1', flush=True)\n"
-                  "sys.stdin.readline()\n"
-                  "if os.fork() == 0:\n"
-                  "    x = [str(i) * 5 for i in range(3000)]\n"
-                  "    os._exit(0)\n"
-                  "os.wait()\n"
-                  "os.execv('/bin/cat', ['cat'])\n")
-        target = self.start(python, "-c", script,
-                            env=dict(self.environment, PYTHONMALLOC="malloc"))
-        target.line("runs: 1")
-        heapspy = self.join(target)
-        target.process.stdin.write(b"go\n")
-        target.process.stdin.flush()
-        messages = heapspy.communicate(timeout=PATIENCE_SECONDS)[1]
-        self.assertEqual(heapspy.returncode, 0, messages)
-        self.check_free(target)
-        self.assertEqual(self.report()["process"]["ending"], "exec")
-        children = list(self.directory.glob("out.*.heapspy"))
-        self.assertEqual(len(children), 1)
-        self.assertGreater(self.report(children[0])["totals"]["allocations"], 3000)
-
     def test_redis_is_recorded(self):
         server = need("redis-server")
         path = self.directory / "redis.sock"
@@ -343,6 +252,26 @@ class RecordAttach(SystemTest):
             self.assertGreater(step, LEAST_STEPS)
             if words == ["loop"]:
                 self.check_counts(target)
+
+    def test_a_signal_at_any_step_ends_the_wait_that_it_came_in(self):
+        environment = dict(self.environment, LD_PRELOAD=str(build_target("libdies_at.so")))
+        for call in ("pause", "poll", "nanosleep", "epoll_wait"):
+            target = self.running("pauses", call)
+            environment["SIGNALED"] = str(target.pid)
+            wakes = 0
+            for step in range(1, MOST_STEPS, 6):
+                wait_until(lambda target=target: state_of(target.pid)[0] == "S", "it waits")
+                done = subprocess.run([HEAPSPY, "record", "-q", "-o", str(self.file), "--duration",
+                                       "1ms", "-p", str(target.pid)], capture_output=True,
+                                      text=True, env=dict(environment, SIGNALS_AT=str(step)),
+                                      check=False, timeout=PATIENCE_SECONDS)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.check_free(target)
+                if "signals" not in done.stderr:
+                    break
+                wakes += 1
+                target.line(f"woken: {wakes}")
+            self.assertGreater(step, LEAST_STEPS)
 
     def test_killed_at_any_moment_it_leaves_the_program_well(self):
         target = self.running("threads")

@@ -256,6 +256,8 @@ class ReportExports(SystemTest):
             live += (bytes or 0) - (ended or 0)
             peak = max(peak, live)
         self.assertEqual(peak, self.totals["peak_live_bytes"])
+        self.assertEqual(one("SELECT count(*), sum(stands_for_bytes) FROM peak_blocks"),
+                         (self.totals["peak_live_blocks"], peak))
         rss = one("SELECT max(max(resident_bytes, peak_resident_bytes)) FROM samples")[0]
         self.assertEqual(rss, self.totals["peak_rss_bytes"])
         threads = collections.Counter()
@@ -263,6 +265,21 @@ class ReportExports(SystemTest):
             threads[thread["tid"]] += thread["allocations"]
         self.assertEqual(dict(ask("SELECT tid, count(*) FROM allocations JOIN threads "
                                   "ON threads.id = thread_id GROUP BY tid")), dict(threads))
+
+    def test_a_database_has_peaks_and_usable_sizes_by_stack(self):
+        ask = self.database().execute
+        peaks = collections.Counter(dict(ask(
+            "SELECT coalesce(function, ''), sum(stands_for_bytes) FROM peak_blocks "
+            "JOIN stack_frames USING (stack_id) WHERE depth = 0 AND inline_depth = 0 GROUP BY 1")))
+        wanted = collections.Counter()
+        for stack in self.report["stacks"]:
+            if stack["frames"] and stack["peak_live_bytes"]:
+                wanted[stack["frames"][0]["function"] or ""] += stack["peak_live_bytes"]
+        self.assertEqual(peaks, wanted)
+        small = [one for one in self.report["usable"]["classes"] if one["most_usable_bytes"] < 32768]
+        [found] = ask("SELECT count(*), sum(bytes), sum(usable_bytes) FROM overheads")
+        self.assertEqual(found, tuple(sum(one[key] for one in small) for key in
+                                      ("allocations", "requested_bytes", "usable_bytes")))
 
     def test_a_database_has_the_same_stacks(self):
         ask = self.database().execute
@@ -280,6 +297,39 @@ class ReportExports(SystemTest):
         facts = dict(ask("SELECT key, value FROM recording"))
         self.assertEqual((facts["ending"], facts["exit_status"]), ("exited", 42))
         self.assertIn("a<b>&\"'\uFFFD", facts["executable"])
+
+    def test_a_database_has_the_same_mappings(self):
+        self.program = build_target("annotated")
+        done = self.heapspy("record", "-q", "-o", self.recording, "--", self.program)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.report = json.loads(self.checked("report", "--json", self.recording))
+        ask = self.database().execute
+        functions = dict(ask("SELECT stack_id, group_concat(function) FROM stack_frames "
+                             "GROUP BY stack_id"))
+        wanted, found = collections.Counter(), collections.Counter()
+        for mapping in self.report["mappings"]:
+            names = ",".join(frame["function"] for frame in mapping["frames"])
+            for key in ("calls", "mapped_at_exit_bytes", "discarded_bytes"):
+                wanted[names, key] += mapping[key]
+        begun = ("SELECT DISTINCT e.id, m.stack_id FROM mapping_events e "
+                 "JOIN mappings m ON m.begun_id = e.id")
+        for stack, calls in ask(f"SELECT stack_id, count(*) FROM ({begun}) GROUP BY stack_id"):
+            found[functions[stack], "calls"] += calls
+        for stack, mapped in ask("SELECT stack_id, sum(bytes) FROM mappings "
+                                 "WHERE ended_id IS NULL GROUP BY stack_id"):
+            found[functions[stack], "mapped_at_exit_bytes"] += mapped
+        for stack, discarded in ask(
+                "SELECT m.stack_id, sum(e.bytes) FROM mapping_events e JOIN mappings m "
+                "ON e.address >= m.address AND e.address < m.address + m.bytes "
+                "AND m.begun_id <= e.id AND (m.ended_id IS NULL OR m.ended_id > e.id) "
+                "WHERE kind = 'discard' GROUP BY m.stack_id"):
+            found[functions[stack], "discarded_bytes"] += discarded
+        self.assertEqual(+found, +wanted)
+        self.assertGreater(sum(found.values()), 2 << 20)
+        kinds = {kind for [kind] in ask("SELECT DISTINCT kind FROM mapping_events")}
+        self.assertEqual(kinds, {"map", "unmap", "remap", "discard"})
+        [pss] = ask("SELECT max(proportional_bytes) FROM samples").fetchone()
+        self.assertEqual(pss, self.report["totals"]["peak_pss_bytes"])
 
     def test_the_sqlite_shell_opens_a_database(self):
         need("sqlite3")
@@ -302,6 +352,25 @@ class ReportExports(SystemTest):
         self.assertEqual((done.returncode, done.stdout), (1, b""))
         self.assertEqual(done.stderr, b"heapspy report: cannot write '/dev/full': "
                                       b"SQLite writes to files only\n")
+
+    def test_a_database_that_cannot_be_written_is_refused_as_any_other_file(self):
+        (self.directory / "file").write_bytes(b"")
+        for name in ("missing/out.db", "file/out.db", "."):
+            said = [self.heapspy("report", "--export", form, "-o", self.directory / name,
+                                 self.recording) for form in ("sqlite", "pprof")]
+            self.assertEqual([done.returncode for done in said], [1, 1])
+            self.assertEqual(said[0].stderr, said[1].stderr)
+            self.assertEqual(said[0].stderr.count(b"\n"), 1)
+
+    def test_a_database_for_which_there_is_no_room_says_so(self):
+        done = subprocess.run(
+            ["sh", "-c", 'trap "" XFSZ; ulimit -f 1; exec "$@"', "sh", HEAPSPY, "report", "--export", "sqlite",
+             "-o", self.directory / "out.db", self.recording],
+            capture_output=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr.decode(), f"heapspy report: cannot write "
+                         f"'{self.directory / 'out.db'}': File too large\n")
+        self.assertEqual(list(self.directory.glob("out.db*")), [])
 
     def test_binary_forms_are_kept_from_terminals(self):
         session = Terminal([HEAPSPY, "report", "--export", "pprof", self.recording])

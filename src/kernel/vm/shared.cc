@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "kernel/vm/raw_syscall.h"
 
@@ -14,17 +15,39 @@ namespace {
 
 constexpr int kAdviseWipeOnFork = 18;  // MADV_WIPEONFORK, Linux 4.14
 
+// With the rights of the real user, as a program has them that is executed next: what this process
+// may beyond that (PR_SET_KEEPCAPS) ends there.
+bool may(const char* path, int access) {
+  return raw_syscall(SYS_faccessat, AT_FDCWD, path, access) == 0;
+}
+
 }  // namespace
 
-void* map_shared(const char* path, std::uint64_t offset, std::size_t bytes) {
+void* map_inherited(const char* path, std::uint64_t offset, std::size_t bytes) {
   const long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
   if (is_error(fd)) return nullptr;
   const long at = raw_syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_NORESERVE, fd, offset);
   raw_syscall(SYS_close, fd);
+  return is_error(at) ? nullptr : reinterpret_cast<void*>(at);
+}
+
+void* map_shared(const char* path, std::uint64_t offset, std::size_t bytes) {
+  void* const at = map_inherited(path, offset, bytes);
+  if (at != nullptr) raw_syscall(SYS_madvise, at, bytes, MADV_DONTFORK);
+  return at;
+}
+
+// With an old size of 0, mremap maps the pages of a shared mapping once more, and as far beyond
+// them as the new size says (mm/mremap.c).
+void* map_more(void* begin, std::uint64_t offset, std::size_t bytes) {
+  const std::size_t whole = offset + bytes;
+  const long at = raw_syscall(SYS_mremap, begin, 0, whole, MREMAP_MAYMOVE, 0);
   if (is_error(at)) return nullptr;
-  raw_syscall(SYS_madvise, at, bytes, MADV_DONTFORK);
-  return reinterpret_cast<void*>(at);
+  if (offset != 0) raw_syscall(SYS_munmap, at, offset);
+  auto* const part = reinterpret_cast<void*>(at + static_cast<long>(offset));
+  raw_syscall(SYS_madvise, part, bytes, MADV_DONTFORK);
+  return part;
 }
 
 void discard_shared(void* begin, std::size_t bytes) {
@@ -69,6 +92,20 @@ std::size_t executable_path(char* out, std::size_t size) {
   return is_error(bytes) ? 0 : static_cast<std::size_t>(bytes);
 }
 
+std::size_t open_file_path(int descriptor, char* out, std::size_t size) {
+  char link[32] = "/proc/self/fd/";
+  char* end = &link[sizeof "/proc/self/fd/" - 1];
+  char digits[12];
+  int count = 0;
+  for (auto rest = static_cast<unsigned>(descriptor); count == 0 || rest != 0; rest /= 10) {
+    digits[count++] = static_cast<char>('0' + rest % 10);
+  }
+  while (count > 0) *end++ = digits[--count];
+  *end = '\0';
+  const long bytes = raw_syscall(SYS_readlinkat, AT_FDCWD, &link[0], out, size);
+  return is_error(bytes) ? 0 : static_cast<std::size_t>(bytes);
+}
+
 std::size_t command_line(char* out, std::size_t size) {
   const long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
   if (is_error(fd)) return 0;
@@ -87,8 +124,29 @@ void end_process(int status) {
   while (true) raw_syscall(SYS_exit_group, status);
 }
 
-bool process_exists(std::uint32_t pid) {
-  return raw_syscall(SYS_kill, pid, 0) != -ESRCH;
+std::uint32_t effective_user() {
+  return static_cast<std::uint32_t>(raw_syscall(SYS_geteuid));
+}
+
+std::uint32_t effective_group() {
+  return static_cast<std::uint32_t>(raw_syscall(SYS_getegid));
+}
+
+bool will_open(const char* path) {
+  return may(path, R_OK | W_OK);
+}
+
+bool will_read(const char* path) {
+  return may(path, R_OK);
+}
+
+bool will_execute(const char* path) {
+  return may(path, X_OK);
+}
+
+bool file_exists(const char* path) {
+  const long answer = raw_syscall(SYS_faccessat, AT_FDCWD, path, 0);  // F_OK
+  return answer != -ENOENT && answer != -ENOTDIR;
 }
 
 }  // namespace mini::kernel::vm

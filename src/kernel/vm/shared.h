@@ -11,6 +11,13 @@ namespace mini::kernel::vm {
 /// have them. Null where that fails.
 void* map_shared(const char* path, std::uint64_t offset, std::size_t bytes);
 
+/// The same, for children of fork too.
+void* map_inherited(const char* path, std::uint64_t offset, std::size_t bytes);
+
+/// Another part of the file that `begin` maps, by map_inherited() from its offset 0, where the file
+/// itself can no longer be opened; as map_shared() does.
+void* map_more(void* begin, std::uint64_t offset, std::size_t bytes);
+
 /// Gives the pages of shared memory back, for all who map it: it reads as zeros.
 void discard_shared(void* begin, std::size_t bytes);
 
@@ -31,13 +38,25 @@ std::uint32_t thread_id();
 std::size_t executable_path(char* out, std::size_t size);
 std::size_t command_line(char* out, std::size_t size);
 
+/// The path of a file that is open, in the same way.
+std::size_t open_file_path(int descriptor, char* out, std::size_t size);
+
 /// Names whole anonymous pages in /proc/PID/maps, where the kernel can (Linux 5.17).
 void name_memory(const void* begin, std::size_t bytes, const char* name);
 
 /// Ends the process at once, all its threads.
 [[noreturn]] void end_process(int status);
 
-/// False where there is no process of that number any more.
-bool process_exists(std::uint32_t pid);
+std::uint32_t effective_user();
+std::uint32_t effective_group();
+
+/// Whether a program that this process becomes may open a file to read and write, read it, or
+/// execute it.
+bool will_open(const char* path);
+bool will_read(const char* path);
+bool will_execute(const char* path);
+
+/// False where nothing has this name; true too where that may not be looked at.
+bool file_exists(const char* path);
 
 }  // namespace mini::kernel::vm

@@ -2,6 +2,7 @@
 #include "kernel/vm/vm.h"
 
 #include <atomic>
+#include <cstddef>
 #include <ctime>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -9,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "kernel/vm/raw_syscall.h"
@@ -21,6 +23,8 @@ constexpr int kMremapDontUnmap = 4;            // Linux 5.7
 constexpr int kAdviseHuge = 14;                // MADV_HUGEPAGE
 constexpr int kAdviseNoHuge = 15;              // MADV_NOHUGEPAGE
 constexpr int kAdvisePopulateWrite = 23;       // MADV_POPULATE_WRITE
+constexpr int kProcessMadvise = 440;           // SYS_process_madvise, Linux 5.10
+constexpr int kSelf = -10001;                  // PIDFD_SELF_THREAD_GROUP, Linux 6.14
 constexpr unsigned kRandomNonBlocking = 1;     // GRND_NONBLOCK
 
 constexpr int kReadWrite = PROT_READ | PROT_WRITE;
@@ -89,6 +93,32 @@ bool unmap(void* at, std::size_t bytes) {
 
 bool discard(void* at, std::size_t bytes) {
   return advise(at, bytes, MADV_DONTNEED);
+}
+
+bool discards_many_at_once() {
+  static constinit std::atomic<int> known{-1};  // asked once; whoever asks too gets the same answer
+  if (const int answer = known.load(std::memory_order_relaxed); answer >= 0) return answer != 0;
+  // Of no range at all: kernels that do this for other processes only, or know no such name for
+  // oneself, say so all the same.
+  const Range none;
+  const bool can =
+      !is_filtered() && raw_syscall(kProcessMadvise, kSelf, &none, 1, MADV_DONTNEED, 0) == 0;
+  known.store(can ? 1 : 0, std::memory_order_relaxed);
+  return can;
+}
+
+std::uint32_t discard_all(const Range* ranges, std::uint32_t count) {
+  static_assert(sizeof(Range) == sizeof(iovec) &&
+                offsetof(Range, bytes) == offsetof(iovec, iov_len));
+  std::uint32_t done = 0;
+  if (count > 1 && discards_many_at_once()) {
+    long advised = raw_syscall(kProcessMadvise, kSelf, ranges, count, MADV_DONTNEED, 0);
+    for (; done < count && advised >= static_cast<long>(ranges[done].bytes); ++done) {
+      advised -= static_cast<long>(ranges[done].bytes);
+    }
+  }
+  while (done < count && discard(ranges[done].at, ranges[done].bytes)) ++done;
+  return done;
 }
 
 bool populate(void* at, std::size_t bytes) {

@@ -37,6 +37,18 @@ bool unmap(void* at, std::size_t bytes);
 /// such call for us (a sandbox): then nothing has changed.
 bool discard(void* at, std::size_t bytes);
 
+struct Range {
+  void* at = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// Whether discard_all() is one call for up to 1,024 ranges (Linux 6.14): then a short one costs
+/// half a microsecond, not ten.
+bool discards_many_at_once();
+
+/// The same for each of several ranges. Returns for how many, from the first on.
+std::uint32_t discard_all(const Range* ranges, std::uint32_t count);
+
 /// Makes pages resident without changing them, in one call instead of a fault each (Linux 5.14).
 /// False where it cannot: then a touch does.
 bool populate(void* at, std::size_t bytes);

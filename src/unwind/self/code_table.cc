@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernel/vm/own_mappings.h"
+#include "kernel/vm/vm.h"
 #include "unwind/self/loader_index.h"
 
 namespace mini::unwind::self {
@@ -36,6 +37,17 @@ bool is_signal_return([[maybe_unused]] ByteRange code) {
 #else
   return false;  // the kernel leaves a frame pointer for its frame
 #endif
+}
+
+// The same code and its description a distance further on: what describes code does so by its
+// distance from itself. Where it does not, nothing is found there.
+[[maybe_unused]] Row compile_from_pages(const Module& module, std::uintptr_t pc) {
+  const std::uintptr_t distance = module.frame_pages.begin - module.frame_pages_of;
+  return compile_row({module.frames.header + distance, module.frame_pages}, pc + distance);
+}
+
+std::uint64_t bit_of(const Module& module) {
+  return std::uint64_t{1} << module.index % 64;
 }
 
 // `pc` is in no code that is described. Its mapping says whether it is code at all.
@@ -87,18 +99,47 @@ bool CodeTable::find_sections(std::uintptr_t pc, EhFrame* sections) const {
 }
 
 Row CodeTable::compile_uncached(std::uintptr_t pc, std::span<char> buffer) {
-  if (modules_.list().find(pc) == nullptr) unknown_count_.fetch_add(1, std::memory_order_relaxed);
+  const Module* const listed = modules_.list().find(pc);
+  if (listed == nullptr) unknown_count_.fetch_add(1, std::memory_order_relaxed);
 #if defined(__x86_64__)
   EhFrame sections;
   if (find_sections(pc, &sections)) {
-    const Row row = compile_row(sections, pc);
+    Row row(RowKind::kFramePointer);
+    if (listed != nullptr && listed->frame_pages.begin != 0 &&
+        listed->frames.header == sections.header) {
+      row = compile_from_pages(*listed, pc);
+      read_modules_.fetch_or(bit_of(*listed), std::memory_order_relaxed);
+    }
+    if (row.kind() == RowKind::kFramePointer) row = compile_row(sections, pc);
     if (row.kind() != RowKind::kFramePointer) return row;
   }
 #endif
   return row_without_description(pc, buffer);
 }
 
+bool CodeTable::discard_read_pages(std::uint64_t now) {
+  constexpr std::uint64_t kQuietTicks = std::uint64_t{1} << 18;  // some 100 microseconds
+  const std::uint64_t count = compiled_count_.load(std::memory_order_relaxed);
+  if (seen_compiled_count_.exchange(count, std::memory_order_relaxed) != count) {
+    seen_compiled_at_.store(now, std::memory_order_relaxed);
+    return false;
+  }
+  if (now - seen_compiled_at_.load(std::memory_order_relaxed) < kQuietTicks ||
+      now < next_discard_.load(std::memory_order_relaxed)) {
+    return false;
+  }
+  const std::uint64_t read = read_modules_.exchange(0, std::memory_order_relaxed);
+  const ModuleList& list = modules_.list();
+  for (std::size_t i = 0; i < list.count; ++i) {
+    const ByteRange pages = list.modules[i]->frame_pages;
+    if ((read & bit_of(*list.modules[i])) == 0) continue;
+    kernel::vm::discard(reinterpret_cast<void*>(pages.begin), pages.end - pages.begin);
+  }
+  return read != 0;
+}
+
 Row CodeTable::compile(std::uintptr_t pc, std::span<char> buffer) {
+  compiled_count_.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t generation = rows_.generation();
   const Row row = compile_uncached(pc, buffer);
   if (pc != 0) rows_.insert(pc, row, generation);

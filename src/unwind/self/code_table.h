@@ -35,6 +35,16 @@ class CodeTable {
   /// slow paths to work in.
   Row compile(std::uintptr_t pc, std::span<char> buffer);
 
+  /// Whether compile() has read pages of modules since they were last discarded.
+  bool has_read_pages() const { return read_modules_.load(std::memory_order_relaxed) != 0; }
+  /// Takes those out of the process's memory, if nothing was compiled for a while. To be called now
+  /// and then, with times of any clock that all threads share; false where nothing was done.
+  bool discard_read_pages(std::uint64_t now);
+  /// Not to be done again before.
+  void discard_no_pages_until(std::uint64_t time) {
+    next_discard_.store(time, std::memory_order_relaxed);
+  }
+
   /// How often an address was met that is in no module of the last refresh(): above 0 and growing,
   /// it is time for one.
   std::uint64_t unknown_count() const { return unknown_count_.load(std::memory_order_relaxed); }
@@ -47,6 +57,11 @@ class CodeTable {
   RowCache rows_;
   std::atomic<std::uint32_t> requests_{0};
   std::atomic<std::uint64_t> unknown_count_{0};
+  std::atomic<std::uint64_t> compiled_count_{0};
+  std::atomic<std::uint64_t> seen_compiled_count_{0};
+  std::atomic<std::uint64_t> seen_compiled_at_{0};
+  std::atomic<std::uint64_t> next_discard_{0};
+  std::atomic<std::uint64_t> read_modules_{0};  // a bit each, by index modulo 64
 };
 
 }  // namespace mini::unwind::self

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 
+#include "kernel/vm/file_pages.h"
 #include "unwind/self/loader_index.h"
 
 namespace mini::unwind::self {
@@ -16,6 +17,31 @@ ByteRange segment_range(const ElfW(Phdr) & header, std::uintptr_t bias) {
   const std::uintptr_t begin = bias + header.p_vaddr;
   const std::uintptr_t end = begin + header.p_memsz;
   return end < begin ? ByteRange{} : ByteRange{begin, end};
+}
+
+// Whole pages from the index on, to the end of its segment. What is as small as what one fault maps
+// is not worth it.
+void map_frame_pages(const dl_phdr_info& info, Module* module) {
+  constexpr std::uintptr_t kPage = kernel::vm::kFilePageBytes;
+  constexpr std::uintptr_t kLeastBytes = std::uintptr_t{64} << 10;
+  const std::uintptr_t begin = module->frames.header & ~(kPage - 1);
+  const std::uintptr_t end = (module->frames.bytes.end + kPage - 1) & ~(kPage - 1);
+  if (module->frames.header == 0 || end - begin < kLeastBytes) return;
+  std::uintptr_t first_page = 0;
+  std::uint64_t offset = 0;
+  for (std::size_t i = 0; i < info.dlpi_phnum; ++i) {
+    const ElfW(Phdr)& header = info.dlpi_phdr[i];
+    const std::uintptr_t at = info.dlpi_addr + header.p_vaddr;
+    if (header.p_type != PT_LOAD || header.p_filesz < kPage) continue;
+    if (header.p_offset == 0) first_page = at;
+    if (at <= begin && end - kPage < at + header.p_filesz) offset = header.p_offset + (begin - at);
+  }
+  if (first_page == 0 || first_page % kPage != 0 || offset == 0 || offset % kPage != 0) return;
+  const std::uintptr_t at =
+      kernel::vm::map_file_pages(module->path, first_page, offset, end - begin);
+  if (at == 0) return;
+  module->frame_pages = {at, at + (end - begin)};
+  module->frame_pages_of = begin;
 }
 
 // A note is three words, a name and a description, each padded (gABI, "Note Section").
@@ -105,6 +131,8 @@ struct Collector {
     if (!describe_module(info.dlpi_phdr, info.dlpi_phnum, info.dlpi_addr, &module)) return 0;
     if (info.dlpi_name != nullptr) module.path = info.dlpi_name;
     module.path_bytes = std::strlen(module.path);
+    // Later the program may have shut itself in, and be killed for opening a file.
+    if (old.count == 0) map_frame_pages(info, &module);
     const Module* const known = old.find(module.code.begin);
     const Module* const kept = known != nullptr && is_same(*known, module) ? known : keep(module);
     if (kept != nullptr) table.found_[count++] = kept;

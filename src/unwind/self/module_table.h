@@ -24,8 +24,12 @@ struct Module {
   std::uintptr_t bias = 0;  // what the loader added to the file's addresses
   ByteRange code;           // from the first executable segment to the last
   EhFrame frames;
-  bool is_in_loaders_index = false;  // _dl_find_object() knows it; it does not know all
-  const char* path = "";             // as the loader has it: empty for the program itself
+  // The same part of the file once more, for compile_row() to read: nobody else needs its pages, so
+  // they can be discarded. Empty: there is none.
+  ByteRange frame_pages;
+  std::uintptr_t frame_pages_of = 0;  // the address that their begin stands for
+  bool is_in_loaders_index = false;   // _dl_find_object() knows it; it does not know all
+  const char* path = "";              // as the loader has it: empty for the program itself
   std::size_t path_bytes = 0;
   std::uint8_t build_id[kMostBuildIdBytes] = {};
   std::size_t build_id_bytes = 0;  // 0: the module has none, or a longer one

@@ -27,6 +27,27 @@ RowCache::Table::Slot* RowCache::Table::take_slot(std::uintptr_t pc) {
   return nullptr;
 }
 
+void RowCache::Table::copy_rows(const Table& from) {
+  for (std::size_t i = 0; i < from.slot_count(); ++i) {
+    const std::uint64_t row = from.slot(i).row.load(std::memory_order_acquire);
+    if (row == 0) continue;
+    Slot* const taken = take_slot(from.slot(i).pc.load(std::memory_order_relaxed));
+    if (taken != nullptr) taken->row.store(row, std::memory_order_relaxed);
+  }
+}
+
+void RowCache::Table::forget_rows() {
+  for (std::size_t i = 0; i < slot_count(); ++i) {
+    slot(i).row.store(0, std::memory_order_seq_cst);
+  }
+}
+
+void RowCache::Table::discard_slots() {
+  constexpr std::size_t kPage = 4096;
+  auto* const begin = reinterpret_cast<std::byte*>(this) + kPage;
+  kernel::vm::discard(begin, bytes(slot_count()) - kPage);
+}
+
 RowCache::Table* RowCache::table_with_room() {
   Table* current = table_.load(std::memory_order_acquire);
   if (current != nullptr && (current->has_room() || current->slot_count() == kMostSlots)) {
@@ -36,10 +57,24 @@ RowCache::Table* RowCache::table_with_room() {
   void* const memory = map_zeroed(Table::bytes(slots));
   if (memory == nullptr) return nullptr;
   auto* const larger = new (memory) Table(slots);
-  // Release: who finds the table finds its mask. Sequentially consistent: see insert().
-  if (table_.compare_exchange_strong(current, larger, std::memory_order_seq_cst)) return larger;
-  kernel::vm::unmap(memory, Table::bytes(slots));
-  return current;  // another thread's, just as new
+  if (Table* const followed = follow(current, larger); followed != larger) {
+    kernel::vm::unmap(memory, Table::bytes(slots));
+    return followed;  // another thread's, just as new
+  }
+  if (current != nullptr) current->discard_slots();
+  return larger;
+}
+
+// As in insert(), a row must not outlive its module: if forget() began a generation since the rows
+// were copied, it may not have found this table, and all of them are taken back; if it begins one
+// after the load below, it finds it.
+RowCache::Table* RowCache::follow(Table* current, Table* larger) {
+  const std::uint64_t generation = generation_.load(std::memory_order_seq_cst);
+  if (current != nullptr) larger->copy_rows(*current);
+  // Release: who finds the table finds its mask.
+  if (!table_.compare_exchange_strong(current, larger, std::memory_order_seq_cst)) return current;
+  if (generation_.load(std::memory_order_seq_cst) != generation) larger->forget_rows();
+  return larger;
 }
 
 // A row that was compiled from a module which is gone by now must not stay. Either forget() began

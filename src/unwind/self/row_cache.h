@@ -13,14 +13,16 @@ namespace mini::unwind::self {
 ///
 ///  C1  a slot's pc goes from 0 to its address and stays; its row changes between kAbsent and what
 ///      was compiled for that address
-///  C2  no table is ever freed, or filled beyond half: a search ends at an empty slot
-///  C3  a table that is full is followed by an empty one, twice as large, up to kMostSlots
+///  C2  no table is ever unmapped, or filled beyond half: a search ends at an empty slot
+///  C3  a table that is full is followed by one of twice its size that has its rows, up to
+///      kMostSlots; its own memory is given back, so that most of its slots are empty
 ///
-/// A thread may go on reading a table that was followed by another: its rows are still right, for
-/// forget() is about code that no thread can be in.
+/// A thread may go on reading a table that was followed by another: a row that it finds there is
+/// still right, for forget() is about code that no thread can be in, and one that is gone is
+/// compiled again.
 class RowCache {
  public:
-  static constexpr std::size_t kFirstSlots = std::size_t{1} << 12;
+  static constexpr std::size_t kFirstSlots = std::size_t{1} << 10;
   static constexpr std::size_t kMostSlots = std::size_t{1} << 20;  // 16 MiB
 
   class Table;
@@ -45,6 +47,7 @@ class RowCache {
 
  private:
   Table* table_with_room();
+  Table* follow(Table* current, Table* larger);
 
   std::atomic<Table*> table_{nullptr};
   std::atomic<std::uint64_t> generation_{1};
@@ -72,6 +75,11 @@ class RowCache::Table {
 
   /// The slot of `pc`, taken if need be; null where others took the last ones.
   Slot* take_slot(std::uintptr_t pc);
+  /// Takes over the rows of a smaller table. REQUIRES: no other thread has found this one yet.
+  void copy_rows(const Table& from);
+  void forget_rows();
+  /// Gives the memory of the slots back, but for those in the page of the table itself.
+  void discard_slots();
 
  private:
   std::size_t byte_mask_;

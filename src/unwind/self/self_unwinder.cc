@@ -304,12 +304,13 @@ bool SelfUnwinder::Walk::step_slowly() {
 
 bool SelfUnwinder::start(CodeTable& code, std::uint32_t max_depth) {
   const std::size_t frame_bytes = std::size_t{max_depth} * sizeof(Frame);
-  const std::size_t bytes = 2 * frame_bytes + std::size_t{max_depth} * sizeof(std::uintptr_t);
+  const std::size_t bytes = max_depth * kFrameBytes;
   auto* const memory = static_cast<std::byte*>(map_zeroed(in_map_steps(bytes)));
   if (memory == nullptr) return false;
   frames_ = reinterpret_cast<Frame*>(memory);
   new_frames_ = reinterpret_cast<Frame*>(memory + frame_bytes);
   pcs_ = reinterpret_cast<std::uintptr_t*>(memory + 2 * frame_bytes);
+  hashes_ = reinterpret_cast<std::uint64_t*>(pcs_ + max_depth);
   code_ = &code;
   max_depth_ = max_depth;
   forget_frames();
@@ -318,7 +319,7 @@ bool SelfUnwinder::start(CodeTable& code, std::uint32_t max_depth) {
 
 void SelfUnwinder::stop() {
   if (frames_ == nullptr) return;
-  const std::size_t bytes = std::size_t{max_depth_} * (2 * sizeof(Frame) + sizeof(std::uintptr_t));
+  const std::size_t bytes = max_depth_ * kFrameBytes;
   kernel::vm::unmap(frames_, in_map_steps(bytes));
   frames_ = nullptr;
   forget_frames();
@@ -335,6 +336,13 @@ inline bool SelfUnwinder::is_kept(const Frame& frame, ByteRange stack) const {
     return false;
   }
   return !frame.is(Frame::kHasCfaHome) || holds(frame.cfa_home, frame.slot + 8);
+}
+
+// Of a frame that has another return address from now on.
+inline void SelfUnwinder::set_hash(std::uint32_t place, std::uintptr_t pc) {
+  const std::uint64_t hash = frame_hash(pc, place);
+  hash_ += hash - hashes_[place];
+  hashes_[place] = hash;
 }
 
 // Another call was made from where a frame of the previous walk was, as it is in a loop. If the row
@@ -356,7 +364,7 @@ inline bool SelfUnwinder::replace(std::uint32_t place, std::uintptr_t pc) {
   if (row.bp_rule() == BpRule::kAtBp) return false;
   const std::int64_t home = row.bp_rule() == BpRule::kAtCfa ? row.bp_offset() + 8 : 0;
   if (home != outer.bp_home || (row.bp_rule() == BpRule::kAtCfa && home == 0)) return false;
-  hash_ += frame_hash(pc, place) - frame_hash(frame.return_address, place);
+  set_hash(place, pc);
   frame.return_address = pcs_[place] = pc;
   return true;
 }
@@ -419,18 +427,18 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
     std::memmove(frames_, frames_ + dropped, kept * sizeof(Frame));
     std::memmove(pcs_, pcs_ + dropped, kept * sizeof(std::uintptr_t));
     count_ = kept;
-    for (std::uint32_t i = 0; i < kept; ++i) hash_ += frame_hash(pcs_[i], i);
+    for (std::uint32_t i = 0; i < kept; ++i) hash_ += hashes_[i] = frame_hash(pcs_[i], i);
     chain->unchanged_outer = 0;
     end_ = StackEnd::kDepthLimit;
   }
-  for (std::uint32_t i = kept; i < count_; ++i) hash_ -= frame_hash(pcs_[i], i);
+  for (std::uint32_t i = kept; i < count_; ++i) hash_ -= hashes_[i];
   bool has_guess = kept != 0 && frames_[kept - 1].is(Frame::kGuessOutside);
   const Frame* const begin = walk.begin();
   std::memcpy(frames_ + kept, begin, added * sizeof(Frame));
   demanding_count_ = std::min(demanding_count_, kept);
   for (std::uint32_t i = 0; i < added; ++i) {
     pcs_[kept + i] = begin[i].return_address;
-    hash_ += frame_hash(pcs_[kept + i], kept + i);
+    hash_ += hashes_[kept + i] = frame_hash(pcs_[kept + i], kept + i);
     if (begin[i].is(Frame::kDemanding)) demanding_count_ = kept + i + 1;
   }
   if (has_guess || walk.has_guess()) {

@@ -69,7 +69,7 @@ class SelfUnwinder {
   SelfUnwinder(const SelfUnwinder&) = delete;
   SelfUnwinder& operator=(const SelfUnwinder&) = delete;
 
-  /// Maps room for `max_depth` frames, 88 bytes each; it takes memory as deep as stacks really are.
+  /// Maps room for `max_depth` frames, 96 bytes each; it takes memory as deep as stacks really are.
   /// False where there is none. REQUIRES: not started; `code` outlives it; max_depth > 0.
   bool start(CodeTable& code, std::uint32_t max_depth = kDefaultMaxDepth);
   void stop();
@@ -122,6 +122,9 @@ class SelfUnwinder {
     bool is(std::uint32_t any_of) const { return (flags & any_of) != 0; }
   };
   static_assert(sizeof(Frame) == 40);
+  // Of one frame in all of the arrays below.
+  static constexpr std::size_t kFrameBytes =
+      2 * sizeof(Frame) + sizeof(std::uintptr_t) + sizeof(std::uint64_t);
 
   void forget_frames() {
     count_ = 0;
@@ -131,12 +134,14 @@ class SelfUnwinder {
   bool refresh(const CallerRegisters& caller, ByteRange stack, Chain* chain);
   bool is_kept(const Frame& frame, ByteRange stack) const;
   bool replace(std::uint32_t place, std::uintptr_t pc);
+  void set_hash(std::uint32_t place, std::uintptr_t pc);
   void finish(const Walk& walk, Chain* chain);
 
   CodeTable* code_ = nullptr;
-  Frame* frames_ = nullptr;        // of the previous walk, the outermost first
-  Frame* new_frames_ = nullptr;    // of this one: filled from the end down, so in the same order
-  std::uintptr_t* pcs_ = nullptr;  // those of frames_
+  Frame* frames_ = nullptr;          // of the previous walk, the outermost first
+  Frame* new_frames_ = nullptr;      // of this one: filled from the end down, so in the same order
+  std::uintptr_t* pcs_ = nullptr;    // those of frames_
+  std::uint64_t* hashes_ = nullptr;  // and what each adds to hash_
   std::uint32_t max_depth_ = 0;
   std::uint32_t count_ = 0;            // in frames_
   std::uint32_t demanding_count_ = 0;  // all kDemanding ones are among so many of the outermost

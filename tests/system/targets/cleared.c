@@ -1,4 +1,5 @@
-/* Becomes and starts `true` in every way there is, each with an environment of its own making. */
+/* Becomes and starts `true` in every way there is, each with an environment of its own making. With
+   an argument it waits for a line of input before. */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -47,9 +48,23 @@ static void become(int way) {
   _exit(1);
 }
 
-int main(void) {
+/* In a child: the environment stays as it is for the others. */
+static void shells(void) {
+  if (fork() != 0) return;
+  clearenv();
+  if (system("exec true") != 0) _exit(1);
+  FILE* const output = popen("test \"it's $0\" = \"it's sh\" && exec true", "r");
+  _exit(output == NULL || pclose(output) != 0);
+}
+
+int main(int count, char** words) {
   int status = 0;
   pid_t child = 0;
+  if (count > 1 && words[1] != NULL) {
+    printf("waits: %d\n", getpid());
+    fflush(stdout);
+    getchar();
+  }
   for (int way = 0; way < 9; ++way) {
     child = fork();
     if (child == 0) become(way);
@@ -65,6 +80,8 @@ int main(void) {
   if (waitpid(child, &status, 0) != child || status != 0) return 1;
   if (posix_spawnp(&child, "true", NULL, NULL, arguments, variables) != 0) return 1;
   if (waitpid(child, &status, 0) != child || status != 0) return 1;
-  puts("12");
+  shells();
+  if (wait(&status) < 0 || status != 0) return 1;
+  puts("14");
   return 0;
 }

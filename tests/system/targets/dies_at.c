@@ -1,6 +1,9 @@
-/* Preloaded into heapspy: has it killed by SIGKILL just before its N-th request to ptrace or write
-   into another process, N from DIES_AT. What heapspy had done up to there is all that the target
-   gets. */
+/* Preloaded into heapspy: has something happen just before its N-th request to ptrace or write into
+   another process.
+
+     DIES_AT=N     heapspy is killed by SIGKILL. What it had done up to there is all that the target
+                   gets.
+     SIGNALS_AT=N  the process SIGNALED gets a SIGUSR1; "signals" on standard error says so. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,14 +12,25 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+static long number_in(const char* name) {
+  const char* const text = getenv(name);
+  return text != NULL ? atol(text) : 0;
+}
+
 static void step(void) {
   static long steps;
-  static long last = -1;
-  if (last < 0) {
-    const char* const text = getenv("DIES_AT");
-    last = text != NULL ? atol(text) : 0;
+  static long dies_at = -1, signals_at, signaled;
+  if (dies_at < 0) {
+    dies_at = number_in("DIES_AT");
+    signals_at = number_in("SIGNALS_AT");
+    signaled = number_in("SIGNALED");
   }
-  if (++steps == last) kill(getpid(), SIGKILL);
+  ++steps;
+  if (steps == dies_at) kill(getpid(), SIGKILL);
+  static const char said[] = "signals\n";
+  if (steps == signals_at && write(STDERR_FILENO, said, sizeof said - 1) > 0) {
+    kill((pid_t)signaled, SIGUSR1);
+  }
 }
 
 long ptrace(enum __ptrace_request request, ...) {

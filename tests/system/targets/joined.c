@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -149,6 +150,42 @@ static void waits(const char* what, const char* where) {
   said(what, result, began);
 }
 
+/* Waits for signals, each of which must end a wait. */
+static void pauses(const char* how) {
+  const int epoll = epoll_create1(0);
+  for (unsigned long wakes = 1;; ++wakes) {
+    struct epoll_event event;
+    const struct timespec long_time = {3600, 0};
+    if (strcmp(how, "pause") == 0) pause();
+    if (strcmp(how, "poll") == 0) poll(NULL, 0, 3600000);
+    if (strcmp(how, "nanosleep") == 0) nanosleep(&long_time, NULL);
+    if (strcmp(how, "epoll_wait") == 0) epoll_wait(epoll, &event, 1, -1);
+    printf("woken: %lu\n", wakes);
+    fflush(stdout);
+  }
+}
+
+/* Is mostly in vfork, for so many milliseconds each time, which no signal and no tracer interrupts,
+   and in between works a little; until it is asked for its count. */
+static void vforks(long milliseconds) {
+  while (!is_asked) {
+    const pid_t child = vfork();
+    if (child == 0) {
+      const struct timespec nap = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+      nanosleep(&nap, NULL);
+      _exit(0);
+    }
+    if (child < 0 || waitpid(child, NULL, 0) != child) abort();
+    for (int i = 0; i < 100; ++i) {
+      const struct timespec nap = {0, 1000000};
+      nanosleep(&nap, NULL);
+      free(counted_block(100));
+    }
+    printf("child: ended\n");
+    fflush(stdout);
+  }
+}
+
 /* Loads a library when it is asked to, and uses it from then on. */
 static void loads_later(const char* library) {
   while (!is_counting) pause();
@@ -182,6 +219,14 @@ int main(int count, char** words) {
     printf("runs: %d\n", getpid());
     fflush(stdout);
     loads_later(words[2]);
+  } else if (strcmp(what, "vforks") == 0) {
+    printf("runs: %d\n", getpid());
+    fflush(stdout);
+    vforks(count > 2 ? atol(words[2]) : 400);
+  } else if (strcmp(what, "pauses") == 0 && count > 2) {
+    printf("runs: %d\n", getpid());
+    fflush(stdout);
+    pauses(words[2]);
   } else {
     waits(what, count > 2 ? words[2] : "1");
     void* const after = malloc(60);

@@ -15,33 +15,28 @@ using unwind::self::frame_hash;
 // Every stack is found by its number, through all sizes of the index, and no other one is.
 TEST(StackIndex, FindsWhatWasTold) {
   constexpr std::uint32_t kStacks = 50'000;
-  std::vector<wire::Node> nodes(kStacks + 1);
-  std::vector<std::uint64_t> hashes(kStacks + 1);
-  std::vector<std::uint32_t> depths(kStacks + 1);
+  std::vector<std::uint64_t> hashes(1);
   std::mt19937_64 random(5);
   StackIndex index;
-  for (std::uint32_t node = 1; node <= kStacks; ++node) {
-    const auto caller = static_cast<std::uint32_t>(random() % node);  // 0: an outermost frame
-    const std::uint64_t pc = 0x400000 + random() % 5000;
-    depths[node] = depths[caller] + 1;
-    hashes[node] = hashes[caller] + frame_hash(pc, depths[caller]);
-    const std::uint32_t known = index.find(hashes[node], pc, nodes.data());
-    if (known != 0) {  // the same stack came up before
-      ASSERT_EQ(nodes[known].pc, pc);
-      ASSERT_EQ(hashes[known], hashes[node]);
-      continue;
-    }
-    nodes[node] = {.pc = pc, .caller = caller, .place = 0};
-    ASSERT_TRUE(index.insert(hashes[node], node, nodes.data()));
+  EXPECT_EQ(index.find(random()), 0U);
+  for (std::uint32_t number = 1; number <= kStacks; ++number) {
+    hashes.push_back(random());
+    ASSERT_TRUE(index.make_room());
+    ASSERT_EQ(index.find(hashes[number]), 0U);
+    ASSERT_EQ(index.insert(hashes[number]), number);
+    ASSERT_EQ(index.count(), number);
   }
-  for (std::uint32_t node = 1; node <= kStacks; ++node) {
-    if (nodes[node].pc == 0) continue;
-    ASSERT_EQ(index.find(hashes[node], nodes[node].pc, nodes.data()), node);
-    ASSERT_EQ(index.find(hashes[node], nodes[node].pc + 1, nodes.data()), 0U);
-    ASSERT_EQ(index.find(hashes[node] + 1, nodes[node].pc, nodes.data()), 0U);
+  for (std::uint32_t number = 1; number <= kStacks; ++number) {
+    ASSERT_EQ(index.find(hashes[number]), number);
+    // Those that begin at the same place, with the same tag, and those with another.
+    ASSERT_EQ(index.find(hashes[number] ^ std::uint64_t{1} << 40), 0U);
+    ASSERT_EQ(index.find(hashes[number] ^ std::uint64_t{1} << 60), 0U);
   }
   index.clear();
-  EXPECT_EQ(index.find(hashes[1], nodes[1].pc, nodes.data()), 0U);
+  EXPECT_EQ(index.count(), 0U);
+  EXPECT_EQ(index.find(hashes[1]), 0U);
+  ASSERT_TRUE(index.make_room());
+  EXPECT_EQ(index.insert(hashes[7]), 1U);
 }
 
 TEST(StackIndex, ADeepStackIsNotItsOuterPart) {

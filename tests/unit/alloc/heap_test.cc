@@ -40,11 +40,11 @@ TEST_F(HeapTest, ALargeBlockIsWholePages) {
   std::byte* const block = allocate({.bytes = 100'000});
   EXPECT_EQ(usable(block), 25 * kPageBytes);
   std::memset(block, 1, usable(block));
-  EXPECT_EQ(heap().large_figures().blocks, 1U);
-  EXPECT_EQ(heap().large_figures().pages, pages(25));
+  EXPECT_EQ(heap().large_figures(backing()).blocks, 1U);
+  EXPECT_EQ(heap().large_figures(backing()).pages, pages(25));
   free(block);
-  EXPECT_EQ(heap().large_figures().blocks, 0U);
-  EXPECT_EQ(heap().large_figures().pages, pages(0));
+  EXPECT_EQ(heap().large_figures(backing()).blocks, 0U);
+  EXPECT_EQ(heap().large_figures(backing()).pages, pages(0));
   EXPECT_EQ(backing().pages.in_use(), pages(0));
 }
 
@@ -89,7 +89,7 @@ TEST_F(HeapTest, NothingIsKeptWhereThereIsNoMemory) {
   vm().limit_mapped(vm().mapped_bytes());
   EXPECT_EQ(allocate({.bytes = 100 * kMiB}), nullptr);
   EXPECT_EQ(backing().pages.in_use(), pages(0));
-  EXPECT_EQ(heap().large_figures().blocks, 0U);
+  EXPECT_EQ(heap().large_figures(backing()).blocks, 0U);
   vm().limit_mapped(SIZE_MAX);
   EXPECT_NE(allocate({.bytes = 100 * kMiB}), nullptr);
 }
@@ -100,7 +100,7 @@ TEST_F(HeapTest, ABlockGrowsIntoFreePagesAfterIt) {
   ASSERT_TRUE(resize(block, 300'000));
   EXPECT_GE(usable(block), 300'000U);
   std::memset(block, 2, usable(block));
-  EXPECT_EQ(heap().large_figures().pages.bytes(), usable(block));
+  EXPECT_EQ(heap().large_figures(backing()).pages.bytes(), usable(block));
 }
 
 TEST_F(HeapTest, ABlockDoesNotGrowIntoItsNeighbour) {
@@ -170,7 +170,7 @@ TEST_F(HeapTest, AFreedBlockIsTheNextOneOfItsLength) {
   EXPECT_FALSE(zeroed);
   EXPECT_EQ(allocate({.bytes = 100'000}), low);
   EXPECT_TRUE(vm().records().empty());
-  EXPECT_EQ(heap().large_figures().blocks, 3U);
+  EXPECT_EQ(heap().large_figures(backing()).blocks, 3U);
   Checker::heap(heap(), backing());
 }
 
@@ -245,7 +245,7 @@ TEST_F(HeapTest, OfTwoFreesOneFindsTheBlockGone) {
   Span& span = span_of(allocate({.bytes = 200'000}));
   EXPECT_TRUE(heap().free_large(backing(), span));
   EXPECT_FALSE(heap().free_large(backing(), span));
-  EXPECT_EQ(heap().large_figures().blocks, 0U);
+  EXPECT_EQ(heap().large_figures(backing()).blocks, 0U);
   Checker::heap(heap(), backing());
 }
 
@@ -305,7 +305,7 @@ TEST_F(HeapTableTest, NumbersAndMemoryOfDestroyedHeapsAreUsedAgain) {
   Heap* const again = create("again");
   EXPECT_EQ(again->id(), 2);
   EXPECT_STREQ(again->name(), "again");
-  EXPECT_EQ(again->large_figures().blocks, 0U);
+  EXPECT_EQ(again->large_figures(backing()).blocks, 0U);
   EXPECT_EQ(backing().records.used_bytes(), used);
   EXPECT_EQ(create()->id(), 4);
 }

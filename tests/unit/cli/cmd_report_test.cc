@@ -130,6 +130,61 @@ TEST_F(ReportCommandTest, LooksAtAPartOfTheTime) {
   EXPECT_EQ(said({"--export", "folded", "--between", "1500ns", "1s"}), "main;parse 24\n");
 }
 
+TEST_F(ReportCommandTest, SaysWhatPartOfTheTimeItIsOf) {
+  EXPECT_NE(said({"--at", "1500ns"}).find("as of 1.5 us: what comes later does not count"),
+            std::string::npos);
+  EXPECT_NE(contents(output()).find("live then        4.9 KiB in 1 block: not freed by then"),
+            std::string::npos);
+  EXPECT_NE(said({"--at", "1s"}).find("5 us: all of it, since the recording ends before 1.0 s"),
+            std::string::npos);
+  EXPECT_NE(contents(output()).find("live at the end  4.9 KiB in 1 block: never freed"),
+            std::string::npos);
+  EXPECT_NE(said({"--between", "1500ns", "3us"}).find("from 1.5 us to 3 us; blocks from before"),
+            std::string::npos);
+  EXPECT_NE(said({"--between", "1500ns", "1s"}).find("from 1.5 us to the end, at 5 us; blocks"),
+            std::string::npos);
+  EXPECT_NE(said({"--at", "0"}).find("live then        nothing  "), std::string::npos);
+}
+
+TEST_F(ReportCommandTest, APartBehindTheEndIsRefused) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run({"--between", "6us", "1s"}, recording()), 2);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "heapspy report: --between: the recording ends at 5 us, before 6 us: type earlier "
+            "times\n");
+}
+
+TEST_F(ReportCommandTest, AFocusThatMatchesNothingSaysWhatToDo) {
+  const std::string text = said({"--focus", "nobody"});
+  EXPECT_NE(text.find("No stack matches 'nobody'"), std::string::npos) << text;
+  EXPECT_EQ(text.find("By "), std::string::npos) << text;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(said({"--export", "folded", "--focus", "nobody"}), "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "heapspy report: the export is empty: no stack matches --focus 'nobody'\n");
+}
+
+TEST_F(ReportCommandTest, AnEmptyExportIsExplained) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(said({"--export", "folded", "--measure", "temporary", "--focus", "load"}), "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "heapspy report: the export is empty: no stack has any (--measure temporary)\n");
+  EXPECT_NE(said({"--tree", "--measure", "temporary", "--focus", "load"}).find("No stack has any."),
+            std::string::npos);
+}
+
+TEST_F(ReportCommandTest, TheRecordingIsNeverWrittenOver) {
+  const std::string before = contents(recording());
+  const std::string link = recording() + ".link";
+  std::filesystem::create_symlink(recording(), link);
+  for (const Words& words : {Words{"-o", recording(), recording()}, Words{"-o", link, recording()},
+                             Words{"--json", "-o", recording(), link},
+                             Words{"--export", "sqlite", "-o", link, recording()}}) {
+    EXPECT_EQ(run_report_command(words), 2);
+    EXPECT_EQ(contents(recording()), before);
+  }
+}
+
 TEST_F(ReportCommandTest, FailsOnALeakIfAsked) {
   EXPECT_EQ(run({}, recording()), 0);
   EXPECT_EQ(run({"--fail-on-leak"}, recording()), kExitLeak);

@@ -1,5 +1,6 @@
 #include "cli/diff_arguments.h"
 
+#include <cstdint>
 #include <gtest/gtest.h>
 
 namespace mini::cli {
@@ -35,6 +36,7 @@ TEST(DiffArgumentsTest, ReadsEveryOption) {
   EXPECT_EQ(arguments.width, 100U);
   ASSERT_TRUE(arguments.most_growth.has_value());
   EXPECT_EQ(arguments.most_growth->amount, 65536U);
+  EXPECT_EQ(parsed({"--top", "all", "a", "b"}).top, SIZE_MAX);
   EXPECT_TRUE(parsed({"--help"}).help);
 }
 
@@ -50,7 +52,8 @@ TEST(DiffArgumentsTest, RefusesInOneLineWithWhatToType) {
                     .starts_with("--fail-on-growth"))
         << limit;
   }
-  EXPECT_EQ(refused({"--top", "0", "a", "b"}), "--top 0: type a number from 1 on");
+  EXPECT_EQ(refused({"--top", "0", "a", "b"}), "--top 0: type a number from 1 on, or all");
+  EXPECT_EQ(refused({"--top", "some", "a", "b"}), "--top some: type a number from 1 on, or all");
 }
 
 bool exceeds(const char* limit, std::uint64_t before, std::uint64_t after) {

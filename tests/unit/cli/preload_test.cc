@@ -65,6 +65,10 @@ TEST_F(WhyNotPreloaded, AStaticProgramHasNoLoader) {
   EXPECT_THAT(why_not(file("static", elf(nullptr))), Optional(HasSubstr("is statically linked")));
 }
 
+TEST_F(WhyNotPreloaded, TheLoaderAsAProgramLoadsLibraries) {
+  EXPECT_EQ(why_not(file("ld-linux-x86-64.so.2", elf(nullptr))), std::nullopt);
+}
+
 TEST_F(WhyNotPreloaded, MuslIsAnotherCLibrary) {
   EXPECT_THAT(why_not(file("musl", elf("/lib/ld-musl-x86_64.so.1"))), Optional(HasSubstr("musl")));
 }

@@ -69,6 +69,7 @@ TEST(ReportArgumentsTest, ReadsEveryOption) {
   EXPECT_EQ(parsed({"--tree=callers", "f"}).tree, explain::TreeDirection::kCallers);
   EXPECT_EQ(parsed({"--at", "340ms", "f"}).span, (model::TimeSpan{0, 340'000'000}));
   EXPECT_EQ(parsed({"--json", "f"}).form, ReportForm::kJson);
+  EXPECT_EQ(parsed({"--top", "all", "f"}).top, SIZE_MAX);
   EXPECT_EQ(parsed({"--export=folded", "f"}).exported, find_export_form("folded"));
   EXPECT_EQ(parsed({"--export", "sqlite", "-o", "x.db", "f"}).form, ReportForm::kExport);
   EXPECT_EQ(parsed({"--fail-on-leak", "f"}).most_leaked, Bytes{0});
@@ -82,6 +83,12 @@ TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
             "--by line: choose function, file, module, thread or size");
   EXPECT_EQ(refused({"--between", "2s", "1s", "f"}),
             "--between 2s 1s: type the earlier time first");
+  EXPECT_EQ(refused({"--between", "1s", "1000ms", "f"}),
+            "--between 1s 1000ms: the second time must be later than the first");
+  EXPECT_EQ(refused({"--by", "thread", "--focus", "x", "f"}),
+            "--focus chooses stacks, and --by thread has none: leave one of them out");
+  EXPECT_EQ(refused({"--tree", "callers", "f"}), "--tree callers: type --tree=callers");
+  EXPECT_EQ(refused({"--fail-on-leak", "64K", "f"}), "--fail-on-leak 64K: type --fail-on-leak=64K");
   EXPECT_EQ(refused({"--nonsense", "f"}), "no option '--nonsense': see 'heapspy report --help'");
   EXPECT_EQ(refused({"--export", "svg", "f"}),
             "--export svg: choose folded, flamegraph, pprof, speedscope, perfetto or sqlite");
@@ -95,9 +102,10 @@ TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
        {Words{"--tree=up", "f"}, Words{"--by", "size", "--tree", "f"}, Words{"--at", "x", "f"},
         Words{"--at", "1s", "--between", "1s", "2s", "f"}, Words{"--measure", "lifetime", "f"},
         Words{"--json", "--export", "folded", "f"}, Words{"--json", "--tree", "f"},
-        Words{"--top", "0", "f"}, Words{"--width", "5", "f"}, Words{"--depth", "99999", "f"},
-        Words{"--focus", "", "f"}, Words{"--color", "red", "f"}, Words{"--fail-on-leak=big", "f"},
-        Words{"--between", "1s"}, Words{"--top"}}) {
+        Words{"--top", "0", "f"}, Words{"--top", "-1", "f"}, Words{"--top", "3x", "f"},
+        Words{"--width", "5", "f"}, Words{"--depth", "99999", "f"}, Words{"--focus", "", "f"},
+        Words{"--color", "red", "f"}, Words{"--fail-on-leak=big", "f"}, Words{"--between", "1s"},
+        Words{"--top"}}) {
     EXPECT_EQ(refused(words).find('\n'), std::string::npos);
   }
 }

@@ -133,6 +133,45 @@ TEST_F(DatabaseTest, StacksLeadToFramesLinesAndModules) {
   EXPECT_EQ(rows("SELECT * FROM modules"), Rows{"1|/opt/program|ab12|20480"});
 }
 
+TEST_F(DatabaseTest, MappingsAreCallsAndTheRangesThatTheyMade) {
+  using recording::Mapping;
+  using Operation = Mapping::Operation;
+  open(recording::written({}, [](Writer& writer) {
+    const auto first = writer.stack(0, writer.frame({.module = 0, .address = 0x10}));
+    const auto second = writer.stack(0, writer.frame({.module = 0, .address = 0x20}));
+    std::uint64_t time_ns = 0;
+    const auto add = [&](Mapping event, recording::StackNumber stack) {
+      event.time_ns = time_ns += 1000;
+      event.stack = stack;
+      writer.add(event);
+    };
+    add({.operation = Operation::kMap, .address = Address{0x10000}, .bytes = Bytes{0x4001}}, first);
+    // Out of the middle, then over what is left at the end.
+    add({.operation = Operation::kUnmap, .address = Address{0x11000}, .bytes = Bytes{0x1000}},
+        second);
+    add({.operation = Operation::kMap, .address = Address{0x14000}, .bytes = Bytes{0x2000}},
+        second);
+    add({.operation = Operation::kDiscard, .address = Address{0x12000}, .bytes = Bytes{0x1000}},
+        second);
+    add({.operation = Operation::kRemap,
+         .address = Address{0x50000},
+         .bytes = Bytes{0x8000},
+         .old_address = Address{0x12000},
+         .old_bytes = Bytes{0x2000}},
+        second);
+    EXPECT_TRUE(writer.finish({}).has_value());
+  }));
+  EXPECT_EQ(rows("SELECT id, time_ns, kind, address, bytes, old_address, old_bytes, stack_id "
+                 "FROM mapping_events"),
+            (Rows{"1|1000|map|65536|16385|-|-|1", "2|2000|unmap|69632|4096|-|-|2",
+                  "3|3000|map|81920|8192|-|-|2", "4|4000|discard|73728|4096|-|-|2",
+                  "5|5000|remap|327680|32768|73728|8192|2"}));
+  EXPECT_EQ(rows("SELECT printf('%x', address), bytes, stack_id, begun_id, ended_id FROM mappings "
+                 "ORDER BY begun_id, address"),
+            (Rows{"10000|4096|1|1|-", "11000|4096|1|1|2", "12000|8192|1|1|5", "14000|4096|1|1|3",
+                  "14000|8192|2|3|-", "50000|32768|1|5|-"}));
+}
+
 TEST_F(DatabaseTest, NamesOfAnyBytesAreText) {
   open(recording::written({}, [](Writer& writer) {
     writer.define_thread({.tid = 1, .name = std::string("a\xff\0'b", 5)});

@@ -48,6 +48,15 @@ TEST(DiffFindingsTest, SaysWhatIsNewAndWhatIsGone) {
             std::string::npos);
 }
 
+TEST(DiffFindingsTest, WhatARecordingThatSamplesDoesNotKnowDidNotShrink) {
+  HeapProfile after = sample_profile();
+  after.totals.temporary = {};
+  for (model::StackProfile& stack : after.stacks) stack.totals.temporary = {};
+  EXPECT_NE(of_kind(found(sample_profile(), after), "temporary-shrinkage"), nullptr);
+  after.is_estimate = true;
+  EXPECT_EQ(of_kind(found(sample_profile(), after), "temporary-shrinkage"), nullptr);
+}
+
 TEST(DiffFindingsTest, APlaceThatOutgrowsTheWholeIsSaid) {
   HeapProfile after = sample_profile();
   after.stacks[1].totals.allocated.bytes += 10'000'000;

@@ -48,6 +48,21 @@ TEST(HeapFindingsTest, SaysWhatWasNeverFreed) {
   EXPECT_TRUE(advice().starts_with("It does not allocate all along the run")) << advice();
 }
 
+TEST(HeapFindingsTest, WhatWasNotFreedYetIsNotCalledNeverFreed) {
+  model::HeapProfile profile = sample_profile();
+  profile.span.until_ns = profile.duration_ns;  // the recording goes on
+  profile.stacks[1].first_ns = profile.stacks[1].last_ns = 67'100'000;
+  profile.totals.live.bytes *= 1000;
+  const std::vector<Finding> findings = find_in_heap(profile);
+  const Finding* finding = find(findings, "leak");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->statement,
+            "47.7 MiB in 500 blocks from app::Cache::put at cache.cc:17 were not freed by 10.0 s.");
+  EXPECT_EQ(finding->evidence,
+            "That is under 1% of what was live then; the place allocated at 67 ms of 10.0 s.");
+  EXPECT_EQ(finding->advice, "The rest of the recording tells whether they are freed later.");
+}
+
 TEST(HeapFindingsTest, SaysThatLiveBytesFellButRssDidNot) {
   model::HeapProfile profile = sample_profile();
   EXPECT_EQ(statement(profile, "retention"),
@@ -96,6 +111,80 @@ TEST(HeapFindingsTest, SaysWhereBytesComeAndGo) {
   profile.totals.peak.bytes = 1'000'000;
   EXPECT_EQ(statement(profile, "churn"),
             "67% of all bytes that were allocated are from app::Cache::put at cache.cc:17.");
+}
+
+/// What the cache, and the library beside it, were given for what they had at the peak.
+model::HeapProfile rounded_profile(std::uint64_t given_each) {
+  model::HeapProfile profile = sample_profile();
+  profile.usable = {.is_known = true, .totals = {}, .classes = {}, .stacks = {}};
+  const auto add = [&](std::size_t stack, std::uint64_t each, std::uint64_t given_bytes) {
+    const model::StackProfile& of = profile.stacks[stack];
+    profile.usable.stacks.push_back({.node = of.node,
+                                     .block_bytes = each,
+                                     .peak = of.totals.peak,
+                                     .peak_usable_bytes = given_bytes});
+    profile.usable.totals.peak += of.totals.peak;
+    profile.usable.totals.peak_usable_bytes += given_bytes;
+  };
+  add(1, 100'000, 1000 * given_each);
+  add(2, 0, 1'200'000);
+  return profile;
+}
+
+TEST(HeapFindingsTest, SaysWhoseBlocksAreRoundedUp) {
+  const std::vector<Finding> findings = find_in_heap(rounded_profile(125'000));
+  const Finding* finding = find(findings, "rounding");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->statement,
+            "20% of what the allocator holds for app::Cache::put at cache.cc:17 is rounding: "
+            "100,000 bytes are asked for, and 125,000 bytes given.");
+  EXPECT_EQ(finding->evidence,
+            "At the peak 1,000 blocks had 119.2 MiB, of which 95.4 MiB were asked for: 23.8 MiB "
+            "beyond that, of 24.2 MiB in all blocks together.");
+  EXPECT_EQ(std::ranges::count(findings, "rounding", &Finding::kind), 1)
+      << "the library's rounding is large, but little beside the whole";
+}
+
+TEST(HeapFindingsTest, LittleRoundingIsNotWorthAWord) {
+  EXPECT_EQ(statement(rounded_profile(110'000), "rounding"), "");
+  EXPECT_EQ(statement(rounded_profile(100'000), "rounding"), "");
+}
+
+/// The cache's pages of which `touched_bytes` became resident.
+model::HeapProfile touched_profile(std::uint64_t touched_bytes, std::uint64_t peak_resident) {
+  model::HeapProfile profile = sample_profile();
+  profile.first_touch = {.state = model::FirstTouch::State::kRecorded,
+                         .refusal = "",
+                         .owners = {{.node = profile.stacks[1].node,
+                                     .touched = {touched_bytes / 4096, touched_bytes}}},
+                         .touchers = {}};
+  profile.kernel.peak_resident = Bytes{peak_resident};
+  return profile;
+}
+
+TEST(HeapFindingsTest, SaysWhatWasNeverTouched) {
+  const std::vector<Finding> findings = find_in_heap(touched_profile(3'000'000, 5'000'000));
+  const Finding* finding = find(findings, "never-touched");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->statement,
+            "app::Cache::put at cache.cc:17 had 95.4 MiB at the peak, and about 3% of it ever "
+            "became resident.");
+  EXPECT_EQ(finding->evidence,
+            "92.5 MiB of the 95.4 MiB in 1,000 blocks were never touched; RSS was never above 4.8 "
+            "MiB, where 96.1 MiB were live.");
+  EXPECT_TRUE(statement(touched_profile(0, 5'000'000), "never-touched")
+                  .ends_with("and almost nothing of it ever became resident."));
+}
+
+TEST(HeapFindingsTest, WhatRssDoesNotBearOutIsNotSaid) {
+  // The kernel wrote into the blocks, for a system call: no page fault of the program's tells.
+  EXPECT_EQ(statement(touched_profile(3'000'000, 99'000'000), "never-touched"), "");
+  EXPECT_EQ(statement(touched_profile(3'000'000, 30'000'000), "never-touched"), "");
+  EXPECT_EQ(statement(touched_profile(60'000'000, 70'000'000), "never-touched"), "")
+      << "more than half of it is used";
+  model::HeapProfile unasked = touched_profile(3'000'000, 5'000'000);
+  unasked.first_touch.state = model::FirstTouch::State::kRefused;
+  EXPECT_EQ(statement(unasked, "never-touched"), "");
 }
 
 TEST(HeapFindingsTest, LossesComeFirst) {

@@ -2,6 +2,7 @@
 #include "explain/memory_ledger.h"
 
 #include <gtest/gtest.h>
+#include <string_view>
 
 namespace mini::explain {
 namespace {
@@ -61,6 +62,43 @@ TEST(MemoryLedgerTest, RowsAddUpToTheKernelsFigures) {
   make_memory_ledgers(inspection);
   EXPECT_EQ(sum(inspection.resident_ledger), 0xc000);
   EXPECT_EQ(sum(inspection.mapped_ledger), 0x10000);
+}
+
+TEST(MemoryLedgerTest, WhatTheAgentOfARecordedProcessMapsIsHeapspys) {
+  constexpr std::string_view kAgent = "/usr/lib/heapspy/libheapspy-agent.so";
+  const auto image = [](std::uint64_t begin, std::string path, bool execute) {
+    model::MemoryRegion part = region(begin, 0x1000, std::move(path), 0x1000);
+    part.mapping.protection = {.read = true, .execute = execute};
+    return part;
+  };
+  Inspection inspection = process();
+  inspection.regions.insert(
+      inspection.regions.begin() + 4,
+      {image(0x31000, "/lib/x.so", false),  // of its own accord: no neighbour of the image
+       image(0x33000, "/lib/x.so", false), image(0x34000, "/lib/x.so", true),
+       image(0x35000, "/lib/data", false), region(0x36000, 0x1000, std::string(kAgent), 0x800),
+       region(0x37000, 0x1000, "", 0x400),  // its bss
+       region(0x38000, 0x2000, "/memfd:heapspy (deleted)", 0x1800, true),
+       region(0x3a000, 0x1000, "", 0x100)});  // nobody's: shared memory has no bss
+  Inspection without = inspection;
+  std::erase_if(without.regions, [&](const model::MemoryRegion& one) {
+    return one.mapping.path == kAgent || one.mapping.path.starts_with("/memfd:");
+  });
+  make_memory_ledgers(inspection);
+  make_memory_ledgers(without);
+  const auto bytes = [](const Inspection& of, const std::string& owner) -> std::int64_t {
+    const auto* row = find(of.resident_ledger, MemoryKind::kAgent, owner);
+    return row != nullptr ? row->bytes : 0;
+  };
+  EXPECT_EQ(bytes(inspection, std::string(kAgent)), 0xc00);
+  EXPECT_EQ(bytes(inspection, "/memfd:heapspy (deleted)"), 0x1800);
+  EXPECT_EQ(bytes(inspection, "frame information of /lib/x.so"), 0x1000);
+  EXPECT_EQ(bytes(inspection, "frame information of /lib/data"), 0);
+  EXPECT_EQ(find(inspection.resident_ledger, MemoryKind::kProgramFile, "/memfd:heapspy (deleted)"),
+            nullptr);
+  // Where there is no agent, such a mapping is the program's.
+  EXPECT_EQ(sum_of_kind(without.resident_ledger, MemoryKind::kAgent), 0);
+  EXPECT_EQ(sum(inspection.resident_ledger), 0xc000);
 }
 
 TEST(MemoryLedgerTest, EachMappingIsSomebodys) {

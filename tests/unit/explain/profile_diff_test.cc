@@ -59,16 +59,16 @@ TEST(ProfileDiffTest, StacksAndGroupsAddUpToBothTotals) {
       const ProfileDiff diff = diff_profiles(before, after);
       BeforeAndAfter sum;
       for (const StackDiff& stack : diff.stacks) {
-        add_totals(sum.before, stack.before);
-        add_totals(sum.after, stack.after);
+        sum.before += stack.before;
+        sum.after += stack.after;
       }
       EXPECT_EQ(sum.before.allocated, before.totals.allocated);
       EXPECT_EQ(sum.after.live, after.totals.live);
       for (const auto grouping : {Grouping::kFunction, Grouping::kFile, Grouping::kModule}) {
         BeforeAndAfter groups;
         for (const GroupDiff& group : diff_groups(diff, grouping, Measure::kPeak)) {
-          add_totals(groups.before, group.before);
-          add_totals(groups.after, group.after);
+          groups.before += group.before;
+          groups.after += group.after;
         }
         EXPECT_EQ(groups.before.peak, before.totals.peak);
         EXPECT_EQ(groups.after.temporary, after.totals.temporary);

@@ -141,6 +141,36 @@ HeapProfile sample_profile() {
   return profile;
 }
 
+HeapProfile crowded_profile() {
+  HeapProfile profile = sample_profile();
+  const auto place =
+      add_frame(profile, 1, 0x5000, {{"app::intern(char const*)", "/src/intern.cc", 9}});
+  const auto plumbing = add_frame(profile, 3, 0x1400, {{"operator new(unsigned long)"}});
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    const auto caller = add_node(profile, 0, add_frame(profile, 1, 0x6000 + 16 * i, {}));
+    const auto node = add_node(profile, add_node(profile, caller, place), plumbing);
+    add_stack(profile, node, 1, 0,
+              {.allocated = {2, 48},
+               .freed = {1, 16},
+               .temporary = {1, 16},
+               .live = {1, 32},
+               .peak = {1, 32}});
+    profile.mappings.push_back({.node = node,
+                                .calls = 2,
+                                .mapped_bytes = 8192,
+                                .discarded_bytes = 4096,
+                                .live_bytes = 4096,
+                                .most_live_bytes = 8192});
+    profile.inheritance.stacks.push_back({.node = node, .at_fork = {3, 96}, .freed = {1, 32}});
+    profile.first_touch.owners.push_back({.node = node, .touched = {1, 4096}});
+    profile.first_touch.touchers.push_back(
+        {.node = profile.nodes[node].caller, .touched = {1, 4096}});
+  }
+  profile.inheritance.state = model::Inheritance::State::kKnown;
+  profile.first_touch.state = model::FirstTouch::State::kRecorded;
+  return profile;
+}
+
 HeapProfile changed_profile() {
   HeapProfile profile = empty_profile();
   profile.process.executable = profile.modules[1].path = "/build/new/server-2";

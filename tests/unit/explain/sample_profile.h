@@ -13,6 +13,10 @@ model::HeapProfile sample_profile();
 /// keeps all its blocks.
 model::HeapProfile changed_profile();
 
+/// sample_profile()'s program, with one more place that 3000 different callers come to: each has a
+/// temporary allocation of 16 bytes there and keeps one of 32.
+model::HeapProfile crowded_profile();
+
 /// Names full of control characters, very long ones, a stack as deep as can be; and losses of every
 /// kind.
 model::HeapProfile hostile_profile();

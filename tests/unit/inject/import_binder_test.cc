@@ -68,6 +68,24 @@ TEST(ImportBinderTest, TheFirstDefinitionIsTheRealOne) {
   EXPECT_EQ(found.at("malloc"), Address{FakeModule::kBias + 0x500});
 }
 
+TEST(ImportBinderTest, OperatorsCountThatComeWithMalloc) {
+  FakeModule fake;
+  fake.add_symbol("malloc", 0x500);
+  fake.add_symbol("_Znwm", 0x600);
+  const LoadedModule allocator = fake.build(FakeModule::Hash::kGnu);
+  const auto found = find_real_functions({"malloc", "_Znwm"}, {allocator}, fake);
+  ASSERT_TRUE(found.contains("_Znwm"));
+  EXPECT_EQ(found.at("_Znwm"), Address{FakeModule::kBias + 0x600});
+}
+
+TEST(ImportBinderTest, OperatorsOfOthersDoNot) {
+  FakeModule cxx_library;
+  cxx_library.add_symbol("malloc");
+  cxx_library.add_symbol("_Znwm", 0x600);
+  const LoadedModule module = cxx_library.build(FakeModule::Hash::kGnu);
+  EXPECT_TRUE(find_real_functions({"malloc", "_Znwm"}, {module}, cxx_library).empty());
+}
+
 TEST(ImportBinderTest, TheAgentIsNoRealFunction) {
   FakeModule agent;
   agent.add_symbol("malloc", 0x500);

@@ -23,6 +23,23 @@ TEST(LoadedModulesTest, ListsThoseOfThisProcess) {
   ::dlclose(handle);
 }
 
+TEST(LoadedModulesTest, AnEntryThatSaysSomethingElseIsNoMoreThere) {
+  const kernel::ProcessMemory memory(::getpid());
+  const auto list = LoaderList::find(::getpid(), memory);
+  ASSERT_TRUE(list);
+  const std::vector<LoadedModule> modules = list->read(memory);
+  ASSERT_GT(modules.size(), 1U);
+  EXPECT_TRUE(is_still_loaded(modules[1], memory));
+  LoadedModule other = modules[1];
+  other.bias += 4096;
+  EXPECT_FALSE(is_still_loaded(other, memory));
+  other = modules[1];
+  other.link_map = modules[0].link_map;
+  EXPECT_FALSE(is_still_loaded(other, memory));
+  other.link_map = Address{16};
+  EXPECT_FALSE(is_still_loaded(other, memory));
+}
+
 TEST(LoadedModulesTest, AProcessThatIsGoneHasNone) {
   constexpr pid_t kNobody = 0x3fff'ffff;
   EXPECT_FALSE(LoaderList::find(kNobody, kernel::ProcessMemory(kNobody)));

@@ -49,6 +49,20 @@ TEST(SafeMomentTest, TheAllocatorIsNot) {
             Moment::kInAllocator);
 }
 
+TEST(SafeMomentTest, PartsOfTheAllocatorAreNotEither) {
+  // Their entry ended in a jump: it has no frame.
+  for (const char* const function :
+       {"_mid_memalign", "_mid_memalign.constprop.0", "_int_memalign", "_int_free_chunk",
+        "sysmalloc", "unlink_chunk.constprop.0", "tcache_init.part.0"}) {
+    EXPECT_EQ(judged({{"libc.so", function}, {"app", "main"}}), Moment::kInAllocator) << function;
+    EXPECT_EQ(judged({{"app", function}, {"app", "main"}}), Moment::kGood) << function;
+  }
+  // As a debug file may name them.
+  for (const char* const function : {"__GI___libc_malloc", "__posix_memalign", "__libc_valloc"}) {
+    EXPECT_EQ(judged({{"libc.so", function}, {"app", "main"}}), Moment::kInAllocator) << function;
+  }
+}
+
 TEST(SafeMomentTest, TheLoaderIsNot) {
   EXPECT_EQ(judged({{"app", "constructor"}, {"ld.so", "call_init"}, {"app", "main"}}),
             Moment::kInLoader);

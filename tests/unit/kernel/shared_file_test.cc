@@ -1,9 +1,12 @@
 #include "kernel/shared_file.h"
 
+#include <atomic>
+#include <csignal>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/life_sign.h"
 #include "kernel/vm/shared.h"
 
 namespace mini::kernel {
@@ -76,8 +79,30 @@ TEST(ProcessHandle, KnowsWhenItsProcessHasEnded) {
   ::waitpid(child, &status, 0);
   EXPECT_TRUE(handle.has_ended());
   EXPECT_TRUE(ProcessHandle(child).has_ended());
-  EXPECT_FALSE(vm::process_exists(static_cast<std::uint32_t>(child)));
-  EXPECT_TRUE(vm::process_exists(vm::process_id()));
+}
+
+TEST(LifeSign, SaysThatItsThreadWasKilled) {
+  auto file = SharedFile::create("test", 4096);
+  ASSERT_TRUE(file);
+  auto mapping = file->map(0, 4096);
+  ASSERT_TRUE(mapping);
+  struct Shared {
+    std::atomic<std::uint32_t> thread;
+    std::uint64_t link;
+  };
+  auto& shared = *reinterpret_cast<Shared*>(mapping->begin());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const LifeSign life(shared.link, shared.thread);
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(shared.thread.load(), static_cast<std::uint32_t>(FUTEX_OWNER_DIED));
+  {
+    const LifeSign life(shared.link, shared.thread);
+    EXPECT_EQ(shared.thread.load(), static_cast<std::uint32_t>(::gettid()));
+  }
+  EXPECT_EQ(shared.thread.load(), 0U);
 }
 
 }  // namespace

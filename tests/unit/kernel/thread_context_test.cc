@@ -43,6 +43,17 @@ TEST(ThreadContextTest, EintrThatNobodyAskedForIsTakenBack) {
   EXPECT_EQ(resume_point(interrupted(SYS_read, -EINTR), true).rip, kBehindCall);
 }
 
+TEST(ThreadContextTest, WhatTheKernelStartsAgainIsLeftToIt) {
+  for (const int result : {-512, -513, -514, -516, 5}) {
+    EXPECT_EQ(static_cast<int>(undisturbed(interrupted(SYS_poll, result)).rax), result);
+  }
+  const auto waits = undisturbed(interrupted(SYS_epoll_wait, -EINTR));
+  EXPECT_EQ(static_cast<int>(waits.rax), -514) << "unless a handler is called";
+  EXPECT_EQ(waits.rip, kBehindCall);
+  EXPECT_EQ(waits.system_call, static_cast<std::uint64_t>(SYS_epoll_wait));
+  EXPECT_EQ(static_cast<int>(undisturbed(interrupted(SYS_read, -EINTR)).rax), -EINTR);
+}
+
 TEST(ThreadContextTest, ResultsAndRunningThreadsStay) {
   EXPECT_EQ(resume_point(interrupted(SYS_read, 5), true).rax, 5U);
   EXPECT_EQ(resume_point(interrupted(SYS_read, 5), true).rip, kBehindCall);

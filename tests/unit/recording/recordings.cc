@@ -78,6 +78,11 @@ std::string to_text(const Fork& f) {
   return fmt::format("{} fork {}", f.time_ns, f.number);
 }
 
+std::string to_text(const UnrecordedProgram& p) {
+  return fmt::format("{} not recorded {} times '{}': it {}", p.time_ns, p.count, p.path,
+                     words_of(p.obstacle));
+}
+
 void Remembered::module(ModuleNumber number, const ModuleFacts& module) {
   definitions.push_back(fmt::format("module {}: {} {} {:#x}", number, module.path, module.build_id,
                                     module.load_bias.value));
@@ -126,6 +131,9 @@ void Remembered::touch_watch(const TouchWatch& watch) {
 void Remembered::fork(const Fork& fork) {
   events.push_back(to_text(fork));
 }
+void Remembered::unrecorded_program(const UnrecordedProgram& program) {
+  events.push_back(to_text(program));
+}
 
 SmallRecording small_recording() {
   SmallRecording small;
@@ -156,6 +164,7 @@ SmallRecording small_recording() {
     writer.define_source(outer,
                          std::vector<SourceFrame>{{"f", "f.cc", 3, true}, {"main", "m.cc", 9}});
     EXPECT_TRUE(writer.flush());
+    add(UnrecordedProgram{7000, PreloadObstacle::kStatic, 3, "/bin/static"});
     add(Free{8000, worker, Address{0x10030}, stack});
     add(Free{9000, main_thread, Address{0x7f3300001000}, stack});
     EXPECT_TRUE(writer.finish({9500, Ending::Kind::kExited, 3, {11, 12}}));

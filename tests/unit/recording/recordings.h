@@ -37,6 +37,7 @@ struct Remembered final : Visitor {
   void touch(const Touch& touch) override;
   void touch_watch(const TouchWatch& watch) override;
   void fork(const Fork& fork) override;
+  void unrecorded_program(const UnrecordedProgram& program) override;
 };
 
 std::string to_text(const Allocation& allocation);
@@ -48,6 +49,7 @@ std::string to_text(const UsableSize& usable);
 std::string to_text(const Touch& touch);
 std::string to_text(const TouchWatch& watch);
 std::string to_text(const Fork& fork);
+std::string to_text(const UnrecordedProgram& program);
 
 /// A small recording with one of everything, of several events blocks, and its events.
 struct SmallRecording {

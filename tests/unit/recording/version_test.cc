@@ -35,9 +35,10 @@ TEST(Version, AnotherMajorIsRefused) {
 
 TEST(Version, WhatIsNoRecordingIsRefused) {
   EXPECT_EQ(refusal({}), "the recording is empty: no recording was begun in it");
-  EXPECT_EQ(refusal(bytes("#!/bin/sh\n")), "the recording is no recording of heapspy's");
+  EXPECT_EQ(refusal(bytes("#!/bin/sh\n")),
+            "the recording is no recording of heapspy's: 'heapspy record' makes one");
   EXPECT_EQ(refusal(bytes("{\"type\":\"header\",\"schema\":1}")),
-            "the recording is no recording of heapspy's");
+            "the recording is no recording of heapspy's: 'heapspy record' makes one");
   EXPECT_THAT(refusal(bytes("\x8bHSP\n\x1a\n and so on, and so on")),
               HasSubstr("as if it were text"));
   EXPECT_THAT(refusal(bytes("\x8bHSP\r\n")), HasSubstr("ends within its first bytes"));

@@ -37,16 +37,32 @@ class Story {
   }
   Story& gets(std::uint64_t time_ns, std::uint64_t address, std::uint64_t bytes,
               std::uint32_t stack = kParse, std::uint32_t thread = 1) {
-    builder.allocation({.time_ns = time_ns,
-                        .thread = thread,
-                        .address = Address{address},
-                        .requested_bytes = bytes,
-                        .stack = stack});
+    allocation({.time_ns = time_ns,
+                .thread = thread,
+                .address = Address{address},
+                .requested_bytes = bytes,
+                .stack = stack});
     return *this;
   }
   Story& frees(std::uint64_t time_ns, std::uint64_t address, std::uint32_t thread = 1) {
-    builder.free({.time_ns = time_ns, .thread = thread, .address = Address{address}});
+    free({.time_ns = time_ns, .thread = thread, .address = Address{address}});
     return *this;
+  }
+  void allocation(const Allocation& allocation) {
+    hand_on({.time_ns = allocation.time_ns,
+             .address = allocation.address,
+             .requested_bytes = allocation.requested_bytes,
+             .weight_bytes = allocation.weight_bytes,
+             .thread = allocation.thread,
+             .stack = allocation.stack,
+             .kind = allocation.kind});
+  }
+  void free(const Free& free) {
+    hand_on({.time_ns = free.time_ns,
+             .address = free.address,
+             .thread = free.thread,
+             .stack = free.stack,
+             .is_free = true});
   }
   HeapProfile end(std::uint64_t time_ns = 0) {
     recording::Summary summary;
@@ -60,6 +76,13 @@ class Story {
   }
 
   HeapProfileBuilder builder;
+
+ private:
+  /// As if it were an events block of its own.
+  void hand_on(const recording::HeapEvent& event) {
+    builder.heap_events({&event, 1});
+    builder.events_end();
+  }
 };
 
 const BlockTotals& stack_totals(const HeapProfile& profile, std::uint32_t node) {
@@ -223,7 +246,7 @@ TEST(HeapProfileBuilderTest, ASampledBlockStandsForSeveral) {
                           .requested_bytes = 100,
                           .stack = kParse,
                           .weight_bytes = 250};
-    story.builder.allocation(allocation);
+    story.allocation(allocation);
   }
   story.frees(2, 0x1000);
   const HeapProfile profile = story.end();
@@ -308,12 +331,12 @@ TEST(HeapProfileBuilderTest, PagesBelongToWhoMappedThem) {
 TEST(HeapProfileBuilderTest, ASampledRecordingKnowsItsErrorAndNothingOfTemporaryBlocks) {
   Story story;
   for (std::uint64_t i = 0; i < 100; ++i) {
-    story.builder.allocation({.time_ns = i,
-                              .thread = 1,
-                              .address = Address{0x10},
-                              .requested_bytes = 10,
-                              .stack = kParse,
-                              .weight_bytes = 1000});
+    story.allocation({.time_ns = i,
+                      .thread = 1,
+                      .address = Address{0x10},
+                      .requested_bytes = 10,
+                      .stack = kParse,
+                      .weight_bytes = 1000});
     story.frees(i, 0x10);
   }
   const HeapProfile profile = story.end();
@@ -367,6 +390,32 @@ TEST(HeapProfileBuilderTest, UsableSizesAreThoseOfThePeak) {
   EXPECT_EQ(profile.usable.classes[0].allocated_usable_bytes, 5 * 24U);
   EXPECT_EQ(profile.usable.classes[1].least_usable_bytes, 65'536U);
   EXPECT_EQ(profile.usable.classes[1].most_usable_bytes, 131'071U);
+}
+
+TEST(HeapProfileBuilderTest, UsableSizesOfAStackAreKnownWhereItsSmallBlocksHaveOneSize) {
+  const auto with = [](std::uint64_t last_size) {
+    Story story;
+    const auto told = [&story](std::uint64_t requested, std::uint64_t usable) {
+      story.builder.usable_size({.requested_bytes = requested, .usable_bytes = usable});
+    };
+    told(20, 24);
+    told(40, 56);
+    story.gets(1, 0x100, 20).gets(2, 0x200, 20);
+    told(100'000, 102'400);
+    story.gets(3, 0x10000, 100'000);
+    story.gets(4, 0x300, last_size);  // the peak
+    story.frees(5, 0x100).frees(6, 0x10000);
+    return story.end().usable.stacks;
+  };
+  const auto same = with(20);
+  ASSERT_EQ(same.size(), 1U);
+  EXPECT_EQ(same[0].peak, (Amount{.blocks = 4, .bytes = 3 * 20 + 100'000}));
+  EXPECT_EQ(same[0].peak_usable_bytes, 3 * 24 + 102'400U);
+  EXPECT_EQ(same[0].block_bytes, 0U);
+  const auto several = with(40);
+  ASSERT_EQ(several.size(), 1U);
+  EXPECT_EQ(several[0].peak, (Amount{.blocks = 1, .bytes = 100'000}));
+  EXPECT_EQ(several[0].peak_usable_bytes, 102'400U);
 }
 
 TEST(HeapProfileBuilderTest, WithoutUsableSizesNothingIsSaidOfThem) {
@@ -527,9 +576,9 @@ HeapProfile built_from(const std::vector<HeapEvent>& events) {
   Story story;
   for (const HeapEvent& event : events) {
     if (const auto* allocation = std::get_if<Allocation>(&event)) {
-      story.builder.allocation(*allocation);
+      story.allocation(*allocation);
     } else {
-      story.builder.free(std::get<Free>(event));
+      story.free(std::get<Free>(event));
     }
   }
   EXPECT_TRUE(story.builder.live_blocks().check());

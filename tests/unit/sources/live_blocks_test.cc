@@ -14,8 +14,7 @@ void expect_same(const std::optional<LiveBlock>& got, const LiveBlock& expected)
   EXPECT_EQ(got->bytes, expected.bytes);
   EXPECT_EQ(got->blocks, expected.blocks);
   EXPECT_EQ(got->stack, expected.stack);
-  EXPECT_EQ(got->thread, expected.thread);
-  EXPECT_EQ(got->size_range, expected.size_range);
+  EXPECT_EQ(got->cell, expected.cell);
 }
 
 LiveBlock random_block(std::mt19937_64& random) {
@@ -23,8 +22,7 @@ LiveBlock random_block(std::mt19937_64& random) {
           .bytes = random() & LiveBlocks::kMostBytes,
           .blocks = static_cast<std::uint32_t>(random()) & LiveBlocks::kMostBlocks,
           .stack = static_cast<std::uint32_t>(random()),
-          .thread = static_cast<std::uint32_t>(random()) & LiveBlocks::kMostThread,
-          .size_range = static_cast<std::uint8_t>(random() & LiveBlocks::kMostSizeRange)};
+          .cell = static_cast<std::uint32_t>(random()) & LiveBlocks::kMostCell};
 }
 
 TEST(LiveBlocksTest, HoldsTheLargestOfEachValue) {
@@ -33,16 +31,14 @@ TEST(LiveBlocksTest, HoldsTheLargestOfEachValue) {
                         .bytes = LiveBlocks::kMostBytes,
                         .blocks = LiveBlocks::kMostBlocks,
                         .stack = UINT32_MAX,
-                        .thread = LiveBlocks::kMostThread,
-                        .size_range = LiveBlocks::kMostSizeRange};
+                        .cell = LiveBlocks::kMostCell};
   blocks.put(Address{UINT64_MAX}, block);
   expect_same(blocks.take(Address{UINT64_MAX}), block);
 }
 
 TEST(LiveBlocksTest, WhatWasPutIsTakenOnce) {
   LiveBlocks blocks;
-  const LiveBlock block{
-      .time_ns = 5, .bytes = 100, .blocks = 3, .stack = 7, .thread = 9, .size_range = 64};
+  const LiveBlock block{.time_ns = 5, .bytes = 100, .blocks = 3, .stack = 7, .cell = 9};
   EXPECT_FALSE(blocks.put(Address{0x1000}, block));
   EXPECT_EQ(blocks.size(), 1U);
   EXPECT_FALSE(blocks.take(Address{0x1010}));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <map>
+#include <optional>
 #include <random>
 
 namespace mini::sources {
@@ -11,27 +12,43 @@ using Place = PlacedBlocks::Place;
 
 const auto kNobodyLoses = [](Address, const LiveBlock&) { ADD_FAILURE() << "a block was lost"; };
 
+std::optional<LiveBlock> put(PlacedBlocks& blocks, Place place, std::uint64_t address,
+                             const LiveBlock& block) {
+  PlacedBlocks::Slot& slot = blocks.at(place, Address{address});
+  const auto before = slot.is_live ? std::optional(slot.block) : std::nullopt;
+  slot.block = block;
+  slot.is_live = true;
+  return before;
+}
+
+std::optional<LiveBlock> take(PlacedBlocks& blocks, Place place, std::uint64_t address) {
+  PlacedBlocks::Slot& slot = blocks.at(place, Address{address});
+  const auto taken = slot.is_live ? std::optional(slot.block) : std::nullopt;
+  slot.is_live = false;
+  return taken;
+}
+
 TEST(PlacedBlocks, ABlockIsFoundByItsPlaceAndAfterwardsByItsAddress) {
   PlacedBlocks blocks;
-  EXPECT_FALSE(blocks.put(1, Address{0x10}, {.bytes = 5}));
-  EXPECT_FALSE(blocks.put(2, Address{0x20}, {.bytes = 6}));
-  const LiveBlock* taken = blocks.take(1, Address{0x10});
-  ASSERT_NE(taken, nullptr);
+  EXPECT_FALSE(put(blocks, 1, 0x10, {.bytes = 5}));
+  EXPECT_FALSE(put(blocks, 2, 0x20, {.bytes = 6}));
+  auto taken = take(blocks, 1, 0x10);
+  ASSERT_TRUE(taken);
   EXPECT_EQ(taken->bytes, 5U);
-  EXPECT_EQ(blocks.take(1, Address{0x10}), nullptr);
+  EXPECT_FALSE(take(blocks, 1, 0x10));
   blocks.gather(kNobodyLoses);
   EXPECT_EQ(blocks.table().size(), 1U);
   // Another events block: the same address at another place, and none.
-  EXPECT_EQ(blocks.take(7, Address{0x10}), nullptr);
-  taken = blocks.take(2, Address{0x20});
-  ASSERT_NE(taken, nullptr);
+  EXPECT_FALSE(take(blocks, 7, 0x10));
+  taken = take(blocks, 2, 0x20);
+  ASSERT_TRUE(taken);
   EXPECT_EQ(taken->bytes, 6U);
 }
 
 TEST(PlacedBlocks, TwoPlacesOfOneAddressLoseNothing) {
   PlacedBlocks blocks;
-  blocks.put(1, Address{0x10}, {.bytes = 5});
-  blocks.put(2, Address{0x10}, {.bytes = 6});
+  put(blocks, 1, 0x10, {.bytes = 5});
+  put(blocks, 2, 0x10, {.bytes = 6});
   std::uint64_t lost_bytes = 0;
   blocks.gather([&](Address, const LiveBlock& block) { lost_bytes += block.bytes; });
   EXPECT_EQ(lost_bytes, 5U);
@@ -53,19 +70,19 @@ TEST(PlacedBlocks, DoesWhatAMapDoes) {
       const Place place = has_places ? places.emplace(address, fresh).first->second : Place{0};
       const auto known = expected.find(address);
       if (random() % 2 == 0) {
-        const auto before = blocks.put(place, Address{address}, {.bytes = random() % 1000});
+        const auto before = put(blocks, place, address, {.bytes = random() % 1000});
         ASSERT_EQ(before.has_value(), known != expected.end());
         if (before) {
           ASSERT_EQ(before->bytes, known->second);
         }
         // What it holds now is asked for by taking it and putting it back.
-        const LiveBlock now = *blocks.take(place, Address{address});
-        blocks.put(place, Address{address}, now);
+        const LiveBlock now = *take(blocks, place, address);
+        put(blocks, place, address, now);
         expected[address] = now.bytes;
       } else {
-        const LiveBlock* const taken = blocks.take(place, Address{address});
-        ASSERT_EQ(taken != nullptr, known != expected.end());
-        if (taken == nullptr) continue;
+        const auto taken = take(blocks, place, address);
+        ASSERT_EQ(taken.has_value(), known != expected.end());
+        if (!taken) continue;
         ASSERT_EQ(taken->bytes, known->second);
         expected.erase(known);
       }

@@ -62,7 +62,6 @@ class RecordedProcessTest : public testing::Test {
   RecordedProcessTest() {
     wire::Slot& slot = view_.slot();
     slot.pid = static_cast<std::uint32_t>(::getpid());
-    slot.nodes_taken = 1;
     slot.state = wire::SlotState::kReady;
   }
   ~RecordedProcessTest() override { std::filesystem::remove(path_); }
@@ -74,20 +73,20 @@ class RecordedProcessTest : public testing::Test {
     view_.slot().rings_taken = std::max(view_.slot().rings_taken.load(), number + 1);
     return {head, view_.words(number)};
   }
-  std::uint32_t node(std::uint32_t caller, std::uint64_t pc) {
-    const std::uint32_t number = view_.slot().nodes_taken.fetch_add(1);
-    view_.nodes()[number] = {.pc = pc, .caller = caller, .place = 0};
-    return number;
+  static void tell_stack(wire::RingWriter& ring, std::uint32_t kept,
+                         std::initializer_list<std::uint64_t> pcs, std::uint8_t detail = 0) {
+    ring.put(wire::stack_word(kept, static_cast<std::uint32_t>(pcs.size()), detail));
+    put(ring, pcs);
   }
   static void put(wire::RingWriter& ring, std::initializer_list<std::uint64_t> words) {
     for (const std::uint64_t word : words) ring.put(word);
     ring.publish();
   }
   static void allocate(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address,
-                       std::uint64_t bytes, std::uint64_t node = 0) {
+                       std::uint64_t bytes, std::uint64_t stack = 0) {
     put(ring, {wire::record_word(wire::RecordKind::kTime, time),
                wire::block_word(wire::RecordKind::kAllocation, address),
-               bytes << wire::kNodeBits | node});
+               bytes << wire::kStackBits | stack});
   }
   static void free(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address) {
     put(ring, {wire::record_word(wire::RecordKind::kTime, time),
@@ -98,7 +97,7 @@ class RecordedProcessTest : public testing::Test {
     if (process_ == nullptr) {
       process_ = std::make_unique<RecordedProcess>(
           *file_->map(0, wire::kSlotBytes), path_, Bytes{},
-          unwind::make_module_cache({.source_lines = false}), false, "");
+          unwind::make_module_cache({.source_lines = false}), false, "", begin_);
     }
     return *process_;
   }
@@ -120,6 +119,7 @@ class RecordedProcessTest : public testing::Test {
   kernel::SharedMapping mapping_ = *file_->map(0, wire::kSlotBytes);
   wire::SlotView view_{mapping_.begin()};
   TickClock clock_{0, 0};
+  RecordingBegin begin_;
   std::unique_ptr<RecordedProcess> process_;
   RecordedResult result_;
 };
@@ -135,6 +135,22 @@ TEST_F(RecordedProcessTest, EventsOfThreadsComeInTheOrderOfTheirTimes) {
   EXPECT_EQ(contents.order, "afaf");
   EXPECT_THAT(contents.threads, testing::UnorderedElementsAre(100U, 101U));
   EXPECT_EQ(result_.events, 4U);
+}
+
+TEST_F(RecordedProcessTest, ItsTimesCountFromItsBegin) {
+  EXPECT_EQ(RecordedProcess::first_ticks(view_), std::nullopt);
+  wire::RingWriter main = ring(0);
+  EXPECT_EQ(RecordedProcess::first_ticks(view_), std::nullopt);
+  allocate(main, 5'000'000, 0x1000, 16);
+  allocate(main, 7'000'000, 0x2000, 16);
+  allocate(main, 9'000'000, 0x3000, 16);
+  EXPECT_EQ(RecordedProcess::first_ticks(view_), 5'000'000U);
+  begin_ = {.ns = 6'000'000, .unix_ns = 77};
+  const Contents contents = finish();
+  EXPECT_THAT(contents.allocations,
+              ElementsAre(Field(&recording::Allocation::time_ns, 0U),
+                          Field(&recording::Allocation::time_ns, 1'000'000U),
+                          Field(&recording::Allocation::time_ns, 3'000'000U)));
 }
 
 // What is later than the moment at which the rings were looked at may follow from what was not
@@ -155,7 +171,7 @@ TEST_F(RecordedProcessTest, ATimeStandsUntilTheNext) {
   allocate(first, 10, 0x1000, 16);
   put(first, {wire::block_word(wire::RecordKind::kFree, 0x1000)});
   put(first, {wire::block_word(wire::RecordKind::kAllocation, 0x1000),
-              std::uint64_t{24} << wire::kNodeBits});
+              std::uint64_t{24} << wire::kStackBits});
   free(second, 20, 0x1000);
   put(second, {wire::record_word(wire::RecordKind::kTime, 25)});
   process().drain(30, clock_);
@@ -193,20 +209,47 @@ TEST_F(RecordedProcessTest, StacksAreResolvedByTheModulesOfTheirTime) {
                text[0], text[1], text[2]});
   };
   load(1, 0x10000);
-  const std::uint32_t outer = node(0, 0x10100);
-  const std::uint32_t inner = node(outer, 0x10200);
-  allocate(ring, 2, 0x1000, 16, inner);
+  tell_stack(ring, 0, {0x10100, 0x10200}, wire::kForgetsStacks);
+  allocate(ring, 2, 0x1000, 16, 1);
   put(ring, {wire::record_word(wire::RecordKind::kTime, 3),
              wire::record_word(wire::RecordKind::kModuleGone), 0x10000});
   load(4, 0x8000);
-  allocate(ring, 5, 0x2000, 16, node(0, 0x10200));
-  allocate(ring, 6, 0x3000, 16, node(0, 0x99999));
+  tell_stack(ring, 0, {0x10200}, wire::kForgetsStacks);
+  allocate(ring, 5, 0x2000, 16, 1);
+  tell_stack(ring, 0, {0x99999});
+  allocate(ring, 6, 0x3000, 16, 2);
   Contents contents = finish();
   ASSERT_EQ(contents.modules.size(), 2U);
   EXPECT_EQ(contents.modules[0].path, path);
   EXPECT_THAT(contents.addresses_of(contents.allocations.at(0).stack), ElementsAre(0x200, 0x100));
   EXPECT_THAT(contents.addresses_of(contents.allocations.at(1).stack), ElementsAre(0x8200));
   EXPECT_THAT(contents.addresses_of(contents.allocations.at(2).stack), ElementsAre(0x99999));
+}
+
+TEST_F(RecordedProcessTest, AStackIsToldByWhatDiffers) {
+  wire::RingWriter ring = this->ring(0);
+  wire::RingWriter other = this->ring(1);
+  tell_stack(ring, 0, {0x11, 0x12, 0x13}, wire::kForgetsStacks);
+  tell_stack(ring, 2, {0x24});
+  tell_stack(ring, 1, {});  // the outer part of both
+  tell_stack(ring, 1, {0x32}, wire::kGoesOn);
+  tell_stack(ring, 2, {0x33});
+  for (std::uint64_t stack = 1; stack <= 5; ++stack) {
+    allocate(ring, stack, stack << 12, 16, stack);
+  }
+  tell_stack(other, 0, {0x99}, wire::kForgetsStacks);  // its numbers are its own
+  allocate(other, 6, 0x6000, 16, 1);
+  Contents contents = finish();
+  ASSERT_EQ(contents.allocations.size(), 6U);
+  const auto stack = [&](std::size_t number) {
+    return contents.addresses_of(contents.allocations[number - 1].stack);
+  };
+  EXPECT_THAT(stack(1), ElementsAre(0x13, 0x12, 0x11));
+  EXPECT_THAT(stack(2), ElementsAre(0x24, 0x12, 0x11));
+  EXPECT_THAT(stack(3), ElementsAre(0x11));
+  EXPECT_THAT(stack(4), ElementsAre(0x33, 0x32, 0x11));
+  EXPECT_THAT(stack(5), ElementsAre());
+  EXPECT_THAT(stack(6), ElementsAre(0x99));
 }
 
 TEST_F(RecordedProcessTest, ARingIsReadToItsEndBeforeItIsGivenToAnotherThread) {
@@ -247,18 +290,31 @@ TEST_F(RecordedProcessTest, HostileNumbersReachNothingOutsideTheSlot) {
   view_.slot().rings_taken = ~0U;
   view_.slot().executable_bytes = ~0U;
   view_.slot().command_bytes = ~0U;
-  const std::uint32_t loop = node(0, 0x1);
-  view_.nodes()[loop].caller = loop;
-  const std::uint32_t forward = node(0x7fffff, 0x2);
-  allocate(ring, 1, 0x1000, 16, loop);
-  allocate(ring, 2, 0x2000, 16, forward);
-  allocate(ring, 3, 0x3000, 16, 0xffffff);
-  view_.slot().nodes_taken = ~0U;
-  allocate(ring, 4, ~std::uint64_t{0}, (std::uint64_t{1} << 40) - 1, 0xffffff);
+  tell_stack(ring, 0, {0x1});
+  allocate(ring, 1, 0x1000, 16, 1);
+  allocate(ring, 2, 0x2000, 16, 2);
+  allocate(ring, 3, ~std::uint64_t{0}, (std::uint64_t{1} << 40) - 1, 0xffffff);
   Contents contents = finish();
-  ASSERT_EQ(contents.allocations.size(), 4U);
+  ASSERT_EQ(contents.allocations.size(), 3U);
   EXPECT_THAT(contents.addresses_of(contents.allocations[0].stack), ElementsAre(0x1));
-  EXPECT_THAT(contents.addresses_of(contents.allocations[1].stack), ElementsAre(0x2));
+  EXPECT_EQ(contents.allocations[1].stack, 0U);
+  EXPECT_EQ(contents.allocations[2].stack, 0U);
+}
+
+TEST_F(RecordedProcessTest, AStackThatCannotBeEndsItsRing) {
+  wire::RingWriter keeps_more = ring(0);
+  wire::RingWriter has_more = ring(1);
+  wire::RingWriter is_cut = ring(2);
+  tell_stack(keeps_more, 0, {0x1}, wire::kForgetsStacks);
+  tell_stack(keeps_more, 2, {0x2});
+  allocate(keeps_more, 1, 0x1000, 16, 1);
+  for (std::uint32_t kept = 0; kept <= wire::kMostFrames; ++kept) {
+    tell_stack(has_more, kept, {0x1}, wire::kGoesOn);
+    if (kept % 1024 == 0) process().drain(0, clock_);
+  }
+  allocate(has_more, 2, 0x2000, 16, 1);
+  put(is_cut, {wire::stack_word(0, wire::kMostFrames, 0), 0x1});
+  EXPECT_TRUE(finish().allocations.empty());
 }
 
 TEST_F(RecordedProcessTest, AModuleWithAHostileLengthEndsItsRing) {

@@ -28,7 +28,10 @@ class ReportingSink final : public TraceSink {
     if (events_count_ == kBusyAfterEvents) say("busy\n");
   }
   void on_notice(const std::string&) override {}
-  void on_difference(const model::Process&, const std::string&) override { ++differences_count; }
+  void on_difference(const model::Process&, const std::string& line) override {
+    ++differences_count;
+    fmt::print(stderr, "difference: {}\n", line);  // a test that fails says which
+  }
   void on_detach(model::Process&) override { ++detached_count; }
 
   void say(const std::string& text) const {
@@ -103,6 +106,9 @@ TracerProcess::TracerProcess(const TraceOptions& options, Channel& input, Channe
   pid_ = ::fork();
   if (pid_ == 0) {
     ::setpgid(0, 0);
+    // A shell's background job ignores some of them, and what is ignored when a trace begins stays
+    // so.
+    for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) ::signal(signal, SIG_DFL);
     if (!options.command.empty()) {
       ::dup2(input.read_fd(), 0);
       ::dup2(output.write_fd(), 1);

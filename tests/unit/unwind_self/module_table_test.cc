@@ -1,12 +1,14 @@
 // What is loaded, and following dlopen and dlclose.
 #include "unwind/self/module_table.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>
 
+#include "unwind/self/code_table.h"
 #include "unwind/self/loader_index.h"
 #include "unwinding.h"
 
@@ -61,6 +63,45 @@ TEST(ModuleTableTest, KnowsWhereCodeIs) {
   EXPECT_STREQ(program->path, "");
   EXPECT_EQ(table.list().find(reinterpret_cast<std::uintptr_t>(&changes)), nullptr);
   EXPECT_FALSE(table.refresh(changes.listener()));
+}
+
+// What call frame information is read from a second time is the same, and says the same.
+TEST(ModuleTableTest, FramePagesAreThoseOfTheModule) {
+  ModuleTable table;
+  table.refresh({});
+  const Module* const libc = table.list().find(reinterpret_cast<std::uintptr_t>(&std::strtoull));
+  ASSERT_NE(libc, nullptr);
+  const ByteRange pages = libc->frame_pages;
+  ASSERT_NE(pages.begin, 0U);
+  EXPECT_TRUE(libc->frames.bytes.contains(libc->frame_pages_of));
+  EXPECT_LE(libc->frame_pages_of, libc->frames.header);
+  EXPECT_GE(libc->frame_pages_of + (pages.end - pages.begin), libc->frames.bytes.end);
+  EXPECT_EQ(std::memcmp(reinterpret_cast<const void*>(pages.begin),
+                        reinterpret_cast<const void*>(libc->frame_pages_of),
+                        libc->frames.bytes.end - libc->frame_pages_of),
+            0);
+}
+
+TEST(CodeTableTest, PagesAreDiscardedWhenNothingWasCompiledForAWhile) {
+  constexpr std::uint64_t kLong = std::uint64_t{1} << 40;
+  CodeTable table;
+  table.refresh();
+  char buffer[4096];
+  const auto pc = reinterpret_cast<std::uintptr_t>(&std::strtoull);
+  EXPECT_FALSE(table.has_read_pages());
+  const Row row = table.compile(pc, buffer);
+  EXPECT_NE(row.kind(), RowKind::kFramePointer);
+  EXPECT_TRUE(table.has_read_pages());
+  EXPECT_FALSE(table.discard_read_pages(kLong));  // when it was compiled is found out here
+  EXPECT_FALSE(table.discard_read_pages(kLong + 1));
+  EXPECT_TRUE(table.has_read_pages());
+  EXPECT_TRUE(table.discard_read_pages(2 * kLong));
+  EXPECT_FALSE(table.has_read_pages());
+  EXPECT_EQ(table.compile(pc, buffer), row);
+  table.discard_no_pages_until(5 * kLong);
+  EXPECT_FALSE(table.discard_read_pages(3 * kLong));
+  EXPECT_FALSE(table.discard_read_pages(4 * kLong));
+  EXPECT_TRUE(table.discard_read_pages(5 * kLong));
 }
 
 TEST(ModuleTableTest, EachChangeIsToldOnce) {

@@ -26,14 +26,37 @@ TEST(RowTest, KeepsWhatItIsMadeOf) {
 TEST(RowCacheTest, FindsWhatWasInserted) {
   RowCache cache;
   EXPECT_EQ(RowCache::find(cache.table(), 0x1000).kind(), RowKind::kAbsent);
-  // Enough for some tables; those that are followed by another one are not copied.
+  // Enough for some tables: each takes over what was in the one before.
   constexpr std::uintptr_t kCount = 3 * RowCache::kFirstSlots;
   for (std::uintptr_t pc = 0x1000; pc < 0x1000 + kCount; ++pc) {
     cache.insert(pc, row_for(pc), cache.generation());
     ASSERT_EQ(RowCache::find(cache.table(), pc), row_for(pc));
   }
+  for (std::uintptr_t pc = 0x1000; pc < 0x1000 + kCount; ++pc) {
+    ASSERT_EQ(RowCache::find(cache.table(), pc), row_for(pc));
+  }
   EXPECT_EQ(RowCache::find(cache.table(), 0x1000 + kCount).kind(), RowKind::kAbsent);
   EXPECT_GE(cache.table()->slot_count(), 4 * RowCache::kFirstSlots);
+}
+
+// A walk that began before may go on with it.
+TEST(RowCacheTest, ATableThatWasFollowedIsLeftNearlyEmpty) {
+  RowCache cache;
+  cache.insert(1, row_for(1), cache.generation());
+  const RowCache::Table* const first = cache.table();
+  constexpr std::uintptr_t kCount = RowCache::kFirstSlots;
+  for (std::uintptr_t pc = 1; pc < kCount; ++pc) {
+    cache.insert(pc, row_for(pc), cache.generation());
+  }
+  ASSERT_NE(cache.table(), first);
+  std::size_t left = 0;
+  for (std::uintptr_t pc = 1; pc < kCount; ++pc) {
+    const Row row = RowCache::find(first, pc);
+    if (row.kind() == RowKind::kAbsent) continue;
+    ASSERT_EQ(row, row_for(pc));
+    ++left;
+  }
+  EXPECT_LE(left, 4096 / sizeof(RowCache::Table::Slot));
 }
 
 TEST(RowCacheTest, IsBounded) {

@@ -1,23 +1,21 @@
 // The forms of a diff: text word for word, JSON by its meaning. UPDATE_GOLDEN=1 rewrites
 // tests/golden/ from what is printed: read the difference before committing it.
-#include <cstdlib>
-#include <fstream>
+#include <cstdint>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <ostream>
-#include <set>
-#include <sstream>
 
 #include "../explain/sample_profile.h"
+#include "agreed_text.h"
 #include "explain/diff_findings.h"
 #include "sample_story.h"
 #include "views/diff_view.h"
-#include "views/utf8.h"
 
 namespace mini::views {
 namespace {
 
 using explain::changed_profile;
+using explain::crowded_profile;
 using explain::hostile_profile;
 using explain::sample_profile;
 using model::HeapProfile;
@@ -47,26 +45,14 @@ std::string printed(const Look& look) {
 class DiffGoldenTest : public testing::TestWithParam<Look> {};
 
 TEST_P(DiffGoldenTest, PrintsWhatWasAgreed) {
-  const std::string path = std::string(MINI_GOLDEN_DIR) + "/" + GetParam().name + ".txt";
-  const std::string text = printed(GetParam());
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path) << text;
-    GTEST_SKIP() << "wrote " << path;
-  }
-  std::ifstream file(path);
-  ASSERT_TRUE(file) << path << " is missing: run with UPDATE_GOLDEN=1";
-  std::ostringstream expected;
-  expected << file.rdbuf();
-  EXPECT_EQ(text, expected.str());
+  expect_agreed(std::string(GetParam().name) + ".txt", printed(GetParam()));
 }
 
 TEST_P(DiffGoldenTest, NoLineIsWiderThanAskedAndNothingIsObeyed) {
   const TextStyle& style = GetParam().options.style;
-  std::istringstream lines(printed(GetParam()));
-  for (std::string line; std::getline(lines, line);) {
-    EXPECT_LE(column_width(line), style.width) << line;
-    for (const char c : line) EXPECT_GE(static_cast<unsigned char>(c), 0x20U) << line;
-  }
+  const std::string text = printed(GetParam());
+  expect_lines_fit(text, style.width);
+  expect_nothing_obeyed(text, style);
 }
 
 DiffOptions look(std::size_t width, bool unicode = true) {
@@ -119,7 +105,7 @@ std::string json_text(const HeapProfile& before, const HeapProfile& after,
 
 TEST(DiffJsonTest, EveryListAddsUpToTheTotals) {
   const HeapProfile before = sample_profile();
-  for (const HeapProfile& after : {changed_profile(), hostile_profile()}) {
+  for (const HeapProfile& after : {changed_profile(), hostile_profile(), crowded_profile()}) {
     const json diff = json::parse(json_text(before, after, explain::Grouping::kModule));
     for (const char* when : {"before", "after"}) {
       for (const char* list : {"stacks", "groups"}) {
@@ -144,30 +130,50 @@ TEST(DiffJsonTest, TheLargestDifferenceComesFirst) {
   EXPECT_TRUE(diff["by"].is_null());
 }
 
-void collect_names(const json& value, std::set<std::string>& names) {
-  if (value.is_object()) {
-    for (const auto& [name, inner] : value.items()) {
-      names.insert(name);
-      collect_names(inner, names);
-    }
-  } else if (value.is_array()) {
-    for (const json& inner : value) collect_names(inner, names);
+/// The crowded one, built again: some of its callers are at other addresses, and one is worse.
+HeapProfile crowded_and_changed() {
+  HeapProfile profile = crowded_profile();
+  profile.process.executable = profile.modules[1].path = "/build/new/server-2";
+  for (model::ProfileFrame& frame : profile.frames) frame.address += 0x100;
+  model::BlockTotals& worse = profile.stacks[2000].totals;
+  for (model::BlockTotals* totals : {&worse, &profile.totals}) {
+    totals->allocated += {.blocks = 1, .bytes = 24};
+    totals->live += {.blocks = 1, .bytes = 24};
   }
+  return profile;
+}
+
+TEST(DiffJsonTest, StacksOfLittleWeightAreMergedUnlessAllAreAskedFor) {
+  const HeapProfile before = crowded_profile();
+  const HeapProfile after = crowded_and_changed();
+  const json all = json::parse(json_text(before, after, {}, SIZE_MAX));
+  const json diff = json::parse(json_text(before, after));
+  EXPECT_GT(all["stacks"].size(), 3003U);  // some of either build alone
+  EXPECT_LT(diff["stacks"].size(), 1010U);
+  std::size_t stacks = 0;
+  std::size_t merged_entries = 0;
+  bool has_worse = false;
+  for (const json& one : diff["stacks"]) {
+    const bool is_merged = !one["merged_stacks"].is_null();
+    stacks += is_merged ? one["merged_stacks"].get<std::size_t>() : 1;
+    has_worse |= !is_merged && one["after"]["allocated_bytes"] == 72;
+    if (!is_merged) continue;
+    ++merged_entries;
+    EXPECT_EQ(one["place"], "app::intern at intern.cc:9");
+    EXPECT_EQ(one["place_frame"], one["frames"].size() - 1);
+    EXPECT_TRUE(one["is_before"].get<bool>() && one["is_after"].get<bool>());
+  }
+  EXPECT_EQ(stacks, all["stacks"].size());
+  EXPECT_EQ(merged_entries, 1U);
+  EXPECT_TRUE(has_worse);
+  for (const json& one : all["stacks"]) EXPECT_TRUE(one["merged_stacks"].is_null());
 }
 
 TEST(DiffJsonTest, EveryFieldIsDocumented) {
-  std::ifstream file(std::string(MINI_DOCS_DIR) + "/diff-format.md");
-  std::ostringstream document;
-  document << file.rdbuf();
-  std::set<std::string> names;
   const std::string text =
       json_text(sample_profile(), changed_profile(), explain::Grouping::kFunction);
   EXPECT_EQ(text.find('\n'), text.size() - 1);
-  collect_names(json::parse(text), names);
-  EXPECT_GT(names.size(), 40U);
-  for (const std::string& name : names) {
-    EXPECT_NE(document.str().find("`" + name + "`"), std::string::npos) << name;
-  }
+  expect_documented(json::parse(text), "diff-format.md", 40);
 }
 
 }  // namespace

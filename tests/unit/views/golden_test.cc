@@ -1,15 +1,12 @@
 // The terminal form, word for word. UPDATE_GOLDEN=1 rewrites tests/golden/ from what is printed:
 // read the difference before committing it.
-#include <cstdlib>
 #include <fcntl.h>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <sstream>
 #include <unistd.h>
 
+#include "agreed_text.h"
 #include "sample_story.h"
 #include "views/terminal_view.h"
-#include "views/utf8.h"
 
 namespace mini::views {
 namespace {
@@ -41,40 +38,16 @@ std::string printed(const Look& look) {
 class GoldenTest : public testing::TestWithParam<Look> {};
 
 TEST_P(GoldenTest, PrintsWhatWasAgreed) {
-  const std::string path = std::string(MINI_GOLDEN_DIR) + "/" + GetParam().name + ".txt";
-  const std::string text = printed(GetParam());
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path) << text;
-    GTEST_SKIP() << "wrote " << path;
-  }
-  std::ifstream file(path);
-  ASSERT_TRUE(file) << path << " is missing: run with UPDATE_GOLDEN=1";
-  std::ostringstream expected;
-  expected << file.rdbuf();
-  EXPECT_EQ(text, expected.str());
+  expect_agreed(std::string(GetParam().name) + ".txt", printed(GetParam()));
 }
 
 TEST_P(GoldenTest, NoLineIsWiderThanAsked) {
   if (GetParam().style.color) GTEST_SKIP() << "colours have no width";
-  std::istringstream lines(printed(GetParam()));
-  for (std::string line; std::getline(lines, line);) {
-    EXPECT_LE(column_width(line), GetParam().style.width) << line;
-  }
+  expect_lines_fit(printed(GetParam()), GetParam().style.width);
 }
 
 TEST_P(GoldenTest, NothingReachesTheTerminalThatItWouldObey) {
-  const TextStyle& style = GetParam().style;
-  const std::string text = printed(GetParam());
-  for (std::string_view rest = text; !rest.empty();) {
-    const Decoded decoded = decode_utf8(rest);
-    ASSERT_TRUE(decoded.valid);
-    const bool ours = decoded.code == '\n' || (decoded.code == 0x1b && style.color);
-    const bool control = decoded.code < 0x20 || (decoded.code >= 0x7f && decoded.code < 0xa0) ||
-                         decoded.code == 0x202e;
-    EXPECT_TRUE(ours || !control) << static_cast<std::uint32_t>(decoded.code);
-    EXPECT_TRUE(style.unicode || decoded.code < 0x80);
-    rest.remove_prefix(decoded.length);
-  }
+  expect_nothing_obeyed(printed(GetParam()), GetParam().style);
 }
 
 INSTANTIATE_TEST_SUITE_P(

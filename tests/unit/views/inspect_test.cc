@@ -1,10 +1,10 @@
 // The forms of an inspection: the text's lines, the JSON by its meaning.
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "agreed_text.h"
 #include "explain/memory_findings.h"
 #include "explain/memory_ledger.h"
 #include "views/inspect_view.h"
@@ -112,11 +112,9 @@ TEST(InspectTextTest, FitsItsWidthAndEscapes) {
   for (const std::size_t width : {std::size_t{60}, std::size_t{80}, std::size_t{120}}) {
     for (const bool pieces : {false, true}) {
       const InspectOptions options = options_of(width, pieces);
-      std::istringstream lines(text_of(sample(), options));
-      for (std::string line; std::getline(lines, line);) {
-        EXPECT_LE(line.size(), width) << line;
-        EXPECT_EQ(line.find('\x1b'), std::string::npos);
-      }
+      const std::string text = text_of(sample(), options);
+      expect_lines_fit(text, width);
+      expect_nothing_obeyed(text, options.style);
     }
   }
 }
@@ -232,28 +230,9 @@ TEST(InspectJsonTest, WhatIsShownOnDemand) {
   EXPECT_EQ(live, 40U * 0x800) << "of the regions that are drawn";
 }
 
-void collect_names(const json& value, std::set<std::string>& names) {
-  if (value.is_object()) {
-    for (const auto& [name, inner] : value.items()) {
-      names.insert(name);
-      collect_names(inner, names);
-    }
-  } else if (value.is_array()) {
-    for (const json& inner : value) collect_names(inner, names);
-  }
-}
-
 TEST(InspectJsonTest, EveryFieldIsDescribed) {
-  std::ifstream file(std::string(MINI_DOCS_DIR) + "/inspect-format.md");
-  ASSERT_TRUE(file);
-  std::ostringstream text;
-  text << file.rdbuf();
-  std::set<std::string> names;
-  collect_names(json_of(sample(), options_of(80, true, Address{0x10300})), names);
-  for (const std::string& name : names) {
-    if (name.ends_with("_counted")) continue;  // described by the fields that they are beside
-    EXPECT_THAT(text.str(), HasSubstr("`" + name + "`")) << name;
-  }
+  expect_documented(json_of(sample(), options_of(80, true, Address{0x10300})), "inspect-format.md",
+                    90);
 }
 
 }  // namespace

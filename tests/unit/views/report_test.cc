@@ -1,23 +1,20 @@
 // The forms of a report: text word for word, JSON by its meaning. UPDATE_GOLDEN=1
 // rewrites tests/golden/ from what is printed: read the difference before committing it.
-#include <cstdlib>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <ostream>
-#include <set>
-#include <sstream>
 
 #include "../explain/sample_profile.h"
+#include "agreed_text.h"
 #include "explain/leak_suppressions.h"
 #include "sample_story.h"
 #include "views/report_export.h"
 #include "views/report_view.h"
-#include "views/utf8.h"
 
 namespace mini::views {
 namespace {
 
+using explain::crowded_profile;
 using explain::hostile_profile;
 using explain::sample_profile;
 using model::HeapProfile;
@@ -56,6 +53,13 @@ HeapProfile searched_profile() {
   return profile;
 }
 
+/// As --at makes it: the recording goes on.
+HeapProfile early_profile() {
+  HeapProfile profile = sample_profile();
+  profile.span.until_ns = profile.duration_ns;
+  return profile;
+}
+
 HeapProfile unsearched_profile() {
   HeapProfile profile = sample_profile();
   profile.leak_scan.state = model::LeakScan::State::kMissing;
@@ -84,32 +88,14 @@ std::string printed(const Look& look) {
 class ReportGoldenTest : public testing::TestWithParam<Look> {};
 
 TEST_P(ReportGoldenTest, PrintsWhatWasAgreed) {
-  const std::string path = std::string(MINI_GOLDEN_DIR) + "/" + GetParam().name + ".txt";
-  const std::string text = printed(GetParam());
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path) << text;
-    GTEST_SKIP() << "wrote " << path;
-  }
-  std::ifstream file(path);
-  ASSERT_TRUE(file) << path << " is missing: run with UPDATE_GOLDEN=1";
-  std::ostringstream expected;
-  expected << file.rdbuf();
-  EXPECT_EQ(text, expected.str());
+  expect_agreed(std::string(GetParam().name) + ".txt", printed(GetParam()));
 }
 
 TEST_P(ReportGoldenTest, NoLineIsWiderThanAskedAndNothingIsObeyed) {
   const TextStyle& style = GetParam().options.style;
-  std::istringstream lines(printed(GetParam()));
-  for (std::string line; std::getline(lines, line);) {
-    EXPECT_LE(column_width(line), style.width) << line;
-    for (std::string_view rest = line; !rest.empty();) {
-      const Decoded decoded = decode_utf8(rest);
-      ASSERT_TRUE(decoded.valid);
-      EXPECT_GE(decoded.code, 0x20U);
-      EXPECT_TRUE(style.unicode || decoded.code < 0x80) << line;
-      rest.remove_prefix(decoded.length);
-    }
-  }
+  const std::string text = printed(GetParam());
+  expect_lines_fit(text, style.width);
+  expect_nothing_obeyed(text, style);
 }
 
 ReportOptions all_tables(std::size_t width, bool unicode = true) {
@@ -125,8 +111,8 @@ ReportOptions by(explain::Grouping grouping) {
 }
 
 ReportOptions tree(explain::TreeDirection direction, explain::Measure measure,
-                   std::optional<std::size_t> depth = std::nullopt) {
-  ReportOptions options = all_tables(80);
+                   std::optional<std::size_t> depth = std::nullopt, std::size_t width = 80) {
+  ReportOptions options = all_tables(width);
   options.tree = direction;
   options.measure = measure;
   options.depth = depth;
@@ -137,6 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
     Looks, ReportGoldenTest,
     testing::Values(Look{"report_80", sample_profile, all_tables(80)},
                     Look{"report_ascii", sample_profile, all_tables(60, false)},
+                    Look{"report_early", early_profile, all_tables(80)},
                     Look{"report_hostile", hostile_profile, all_tables(80)},
                     Look{"report_searched", searched_profile, all_tables(80)},
                     Look{"report_suppressed", suppressed_profile, all_tables(80)},
@@ -145,22 +132,63 @@ INSTANTIATE_TEST_SUITE_P(
                          tree(explain::TreeDirection::kCallers, explain::Measure::kCalls)},
                     Look{"report_callees", sample_profile,
                          tree(explain::TreeDirection::kCallees, explain::Measure::kPeak)},
+                    Look{"report_callees_narrow", sample_profile,
+                         tree(explain::TreeDirection::kCallees, explain::Measure::kPeak, {}, 48)},
                     Look{"report_callees_hostile", hostile_profile,
                          tree(explain::TreeDirection::kCallees, explain::Measure::kPeak, 8)}),
     [](const testing::TestParamInfo<Look>& look) { return std::string(look.param.name); });
 
-TEST(ReportJsonTest, IsWhatWasAgreed) {
-  const std::string path = std::string(MINI_GOLDEN_DIR) + "/report.json";
-  const std::string text = json::parse(json_text(sample_profile())).dump(1) + "\n";
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path) << text;
-    GTEST_SKIP() << "wrote " << path;
+TEST(ReportTablesTest, WhatMayHaveBeenFreedLaterIsNowhereCalledNeverFreed) {
+  for (const ReportOptions& options :
+       {all_tables(80), by(explain::Grouping::kModule),
+        tree(explain::TreeDirection::kCallees, explain::Measure::kLeaked)}) {
+    const std::string whole = printed({"", sample_profile, options});
+    const std::string early = printed({"", early_profile, options});
+    EXPECT_NE(whole.find("never freed"), std::string::npos) << whole;
+    EXPECT_EQ(early.find("never freed"), std::string::npos) << early;
+    EXPECT_EQ(early.find("at the end"), std::string::npos) << early;
   }
-  std::ifstream file(path);
-  ASSERT_TRUE(file) << path << " is missing: run with UPDATE_GOLDEN=1";
-  std::ostringstream expected;
-  expected << file.rdbuf();
-  EXPECT_EQ(text, expected.str());
+}
+
+TEST(ReportTablesTest, ARecordingThatSamplesSaysNothingOfTemporaryAllocations) {
+  const auto sampled = [] {
+    HeapProfile profile = sample_profile();
+    profile.is_estimate = true;
+    profile.process.sample_bytes = 4096;
+    for (model::StackProfile& stack : profile.stacks) stack.totals.temporary = {};
+    return profile;
+  };
+  const std::string tree_text =
+      printed({"", sampled, tree(explain::TreeDirection::kCallers, explain::Measure::kTemporary)});
+  EXPECT_NE(tree_text.find("Not known, since the recording samples."), std::string::npos);
+  EXPECT_EQ(printed({"", sampled, by(explain::Grouping::kThread)}).find("0.0%"), std::string::npos);
+}
+
+TEST(ReportTablesTest, RowsThatLookAlikeSayWhatThePlaceCalled) {
+  HeapProfile profile = sample_profile();
+  const auto count = [](const std::string& text, std::string_view word) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  std::string before;
+  write_report_tables(before, profile, all_tables(80));
+  EXPECT_EQ(count(before, "→"), 0U);
+  // The cache's stack once more, by way of operator new.
+  model::StackProfile again = profile.stacks[1];
+  profile.nodes.push_back(
+      {.caller = again.node, .frame = profile.nodes[profile.stacks[0].node].frame});
+  again.node = static_cast<std::uint32_t>(profile.nodes.size() - 1);
+  profile.stacks.push_back(again);
+  std::string after;
+  write_report_tables(after, profile, all_tables(80));
+  EXPECT_EQ(count(after, "→ operator new in libc.so.6\n"), count(before, "app::Cache::put"));
+}
+
+TEST(ReportJsonTest, IsWhatWasAgreed) {
+  expect_agreed("report.json", json::parse(json_text(sample_profile())).dump(1) + "\n");
 }
 
 std::uint64_t sum(const json& list, const char* field) {
@@ -170,7 +198,7 @@ std::uint64_t sum(const json& list, const char* field) {
 }
 
 TEST(ReportJsonTest, TotalsReconcile) {
-  for (const HeapProfile& profile : {sample_profile(), hostile_profile()}) {
+  for (const HeapProfile& profile : {sample_profile(), hostile_profile(), crowded_profile()}) {
     const json report = json::parse(json_text(profile));
     const json& totals = report["totals"];
     EXPECT_EQ(sum(report["leaks"], "bytes"), totals["live_at_exit_bytes"]);
@@ -219,34 +247,62 @@ TEST(ReportJsonTest, HostileNamesAreWellFormed) {
   EXPECT_TRUE(report["stacks"].back()["frames"].empty());
 }
 
+TEST(ReportJsonTest, ProgramsWithoutARecordingAreNamed) {
+  HeapProfile profile = sample_profile();
+  profile.unrecorded_programs = {
+      {.path = "/bin/tool\x1b", .obstacle = PreloadObstacle::kStatic, .count = 3},
+      {.path = "", .obstacle = PreloadObstacle::kNone, .count = 1}};
+  const json programs = json::parse(json_text(profile))["unrecorded_programs"];
+  EXPECT_EQ(programs[0], (json{{"path", "/bin/tool\x1b"}, {"reason", "static"}, {"count", 3}}));
+  EXPECT_EQ(programs[1], (json{{"path", nullptr}, {"reason", "unknown"}, {"count", 1}}));
+  std::string text;
+  write_report_summary(text, profile, {.width = 100, .unicode = true});
+  EXPECT_NE(text.find("not recorded     /bin/tool\\x1b, 3 times: it is statically linked\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST(ReportJsonTest, ListsHaveAsManyEntriesAsAsked) {
   const json report = json::parse(json_text(sample_profile(), 1));
   EXPECT_EQ(report["stacks"].size(), 1U);
   EXPECT_EQ(report["stacks"][0]["place"], "app::parse at x.cc:88");
 }
 
-void collect_names(const json& value, std::set<std::string>& names) {
-  if (value.is_object()) {
-    for (const auto& [name, inner] : value.items()) {
-      names.insert(name);
-      collect_names(inner, names);
+TEST(ReportJsonTest, StacksOfLittleWeightAreMergedUnlessAllAreAskedFor) {
+  const HeapProfile profile = crowded_profile();
+  const json all = json::parse(json_text(profile, SIZE_MAX));
+  const json report = json::parse(json_text(profile));
+  for (const char* const path :
+       {"/stacks", "/leaks", "/temporary", "/mappings", "/inherited/stacks", "/first_touch/owners",
+        "/first_touch/touchers"}) {
+    const json::json_pointer list(path);
+    EXPECT_GE(all[list].size(), 3000U) << path;
+    EXPECT_LT(report[list].size(), 1010U) << path;
+    std::size_t stacks = 0;
+    for (const json& one : report[list]) {
+      const bool is_merged = !one["merged_stacks"].is_null();
+      stacks += is_merged ? one["merged_stacks"].get<std::size_t>() : 1;
+      ASSERT_FALSE(one["frames"].empty());
+      // Merged ones have no callers in common.
+      if (is_merged) {
+        EXPECT_EQ(one["place_frame"], one["frames"].size() - 1);
+      }
     }
-  } else if (value.is_array()) {
-    for (const json& inner : value) collect_names(inner, names);
+    EXPECT_EQ(stacks, all[list].size());
+    for (const json& one : all[list]) EXPECT_TRUE(one["merged_stacks"].is_null());
+    for (const auto& [field, value] : all[list].front().items()) {
+      const bool adds_up = value.is_number() && field.find("_ns") == std::string::npos &&
+                           field != "place_frame" && field != "allocated_bytes_error";
+      if (adds_up) {
+        EXPECT_EQ(sum(report[list], field.c_str()), sum(all[list], field.c_str())) << field;
+      }
+    }
   }
 }
 
 TEST(ReportJsonTest, EveryFieldIsDocumented) {
-  std::ifstream file(std::string(MINI_DOCS_DIR) + "/report-format.md");
-  std::ostringstream document;
-  document << file.rdbuf();
-  std::set<std::string> names;
-  collect_names(json::parse(json_text(hostile_profile())), names);
-  collect_names(json::parse(json_text(suppressed_profile())), names);
-  EXPECT_GT(names.size(), 50U);
-  for (const std::string& name : names) {
-    EXPECT_NE(document.str().find("`" + name + "`"), std::string::npos) << name;
-  }
+  expect_documented(json::parse(json_text(hostile_profile())), "report-format.md", 50);
+  expect_documented(json::parse(json_text(suppressed_profile())), "report-format.md", 50);
 }
 
 }  // namespace

@@ -28,9 +28,19 @@ TEST(Record, AWordKeepsABlocksAddress) {
   }
 }
 
+TEST(Record, AStackSaysHowItDiffers) {
+  const std::uint32_t kept = kMostFrames;
+  const std::uint32_t frames = kMostFramesARecord;
+  const std::uint64_t word = stack_word(kept, frames, kForgetsStacks | kGoesOn);
+  EXPECT_EQ(kind_of(word), RecordKind::kStack);
+  EXPECT_EQ(detail_of(word), kForgetsStacks | kGoesOn);
+  EXPECT_EQ(kept_of(word), kept);
+  EXPECT_EQ(frames_of(word), frames);
+}
+
 TEST(Record, WhatIsNoKindHasNoWords) {
   for (unsigned kind = 0; kind < 16; ++kind) {
-    const bool is_known = kind >= 1 && kind <= static_cast<unsigned>(RecordKind::kUsable);
+    const bool is_known = kind >= 1 && kind <= static_cast<unsigned>(RecordKind::kStack);
     EXPECT_EQ(head_words(static_cast<RecordKind>(kind)) != 0, is_known) << kind;
   }
 }

@@ -1,18 +1,18 @@
-#include "sources/mapped_ranges.h"
+#include "recording/mapped_ranges.h"
 
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
 #include <vector>
 
-namespace mini::sources {
+namespace mini::recording {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
 
 // Against a table of pages.
 TEST(MappedRanges, IsWhatATableOfPagesSays) {
-  MappedRanges ranges;
+  MappedRanges<std::uint32_t> ranges;
   constexpr std::uint64_t kPages = 64;
   std::vector<std::uint32_t> owners(kPages);
   std::mt19937_64 random(11);
@@ -26,7 +26,9 @@ TEST(MappedRanges, IsWhatATableOfPagesSays) {
       owners[page] = owner;
     }
     std::map<std::uint32_t, std::uint64_t> gone;
-    const auto count = [&gone](std::uint32_t who, Bytes size) { gone[who] += size.count; };
+    const auto count = [&gone](std::uint32_t who, AddressRange range) {
+      gone[who] += range.size().count;
+    };
     const Address at{begin * kPage};
     const Bytes size{pages * kPage - random() % kPage};  // whole pages, whatever was asked for
     if (owner != 0) {
@@ -42,9 +44,9 @@ TEST(MappedRanges, IsWhatATableOfPagesSays) {
 }
 
 TEST(MappedRanges, NonsenseEndsWithTheAddressSpace) {
-  MappedRanges ranges;
+  MappedRanges<std::uint32_t> ranges;
   std::uint64_t gone = 0;
-  const auto count = [&gone](std::uint32_t, Bytes size) { gone += size.count; };
+  const auto count = [&gone](std::uint32_t, AddressRange range) { gone += range.size().count; };
   ranges.map(Address{UINT64_MAX - 10}, Bytes{UINT64_MAX}, 1, count);
   ranges.map(Address{UINT64_MAX}, Bytes{1}, 2, count);
   ranges.map(Address{0x1000}, Bytes{0}, 3, count);
@@ -55,4 +57,4 @@ TEST(MappedRanges, NonsenseEndsWithTheAddressSpace) {
 }
 
 }  // namespace
-}  // namespace mini::sources
+}  // namespace mini::recording

@@ -1,0 +1,82 @@
+// How findings of a heap profile are made and worded.
+#pragma once
+
+#include <cstdint>
+#include <fmt/format.h>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/text.h"
+#include "explain/heap_findings.h"
+#include "explain/profile_frames.h"
+#include "model/heap_profile.h"
+
+namespace mini::explain {
+
+using Findings = std::vector<Finding>;
+
+inline double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+inline std::string percent(double part) {
+  if (part > 0 && part < 0.005) return "under 1%";
+  return part >= 0.995 && part < 1 ? "over 99%" : fmt::format("{:.0f}%", 100 * part);
+}
+
+/// The same at the begin of a sentence.
+inline std::string percent_first(double part) {
+  std::string text = percent(part);
+  if (text.front() == 'o') text.front() = 'O';
+  if (text.front() == 'u') text.front() = 'U';
+  return text;
+}
+
+inline std::string bytes(std::uint64_t n) {
+  return format_bytes(Bytes{n});
+}
+
+inline std::string blocks(std::uint64_t n) {
+  return fmt::format("{} block{}", format_count(n), n == 1 ? "" : "s");
+}
+
+inline std::string seconds(std::uint64_t ns) {
+  return ns == 0 ? "0 s" : format_duration(static_cast<double>(ns));
+}
+
+/// "from 3 s to 5.5 s", "at 67 ms" where that is all there is to say.
+inline std::string from_to(std::uint64_t from_ns, std::uint64_t to_ns) {
+  const std::string from = seconds(from_ns);
+  const std::string to = seconds(to_ns);
+  return from == to ? "at " + from : fmt::format("from {} to {}", from, to);
+}
+
+inline std::string mean_bytes(model::Amount amount) {
+  return bytes(amount.blocks == 0 ? 0 : amount.bytes / amount.blocks);
+}
+
+/// Places by their stacks, each looked up once: it takes reading the whole stack.
+class PlaceNames {
+ public:
+  explicit PlaceNames(const model::HeapProfile& profile) : profile_(profile) {}
+
+  const std::string& of(std::uint32_t node) {
+    const auto [at, is_new] = names_.try_emplace(node);
+    if (is_new) at->second = describe_place(stack_view(profile_, node));
+    return at->second;
+  }
+
+ private:
+  const model::HeapProfile& profile_;
+  std::unordered_map<std::uint32_t, std::string> names_;
+};
+
+// Each appends what stands out of its kind; see heap_findings.h.
+
+/// Places whose blocks the allocator makes much larger than was asked for.
+void find_rounding(const model::HeapProfile& profile, PlaceNames& names, Findings& out);
+/// Places most of whose memory never became resident.
+void find_never_touched(const model::HeapProfile& profile, PlaceNames& names, Findings& out);
+
+}  // namespace mini::explain

@@ -1,0 +1,168 @@
+// Findings about memory that a program has and does not use: what the allocator gives beyond what
+// was asked for, and pages that were asked for and never touched.
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "explain/finding_words.h"
+
+namespace mini::explain {
+namespace {
+
+using model::Amount;
+using model::HeapProfile;
+
+constexpr std::size_t kMostOfAKind = 3;
+// A place's rounding is worth a word from here on: of what the place was given, of what all were
+// given, and at all.
+constexpr double kRoundingShare = 0.10;
+constexpr double kRoundingShareOfAll = 0.03;
+constexpr std::uint64_t kRoundingBytes = 256U << 10U;
+// The same of what was never touched. Smaller blocks share their pages with others, which the
+// kernel tells of only once.
+constexpr double kUntouchedShare = 0.50;
+constexpr double kUntouchedShareOfPeak = 0.10;
+constexpr std::uint64_t kUntouchedBytes = 4U << 20U;
+constexpr std::uint64_t kManyPagesBytes = 64U << 10U;
+// Page faults tell of user mode only: what a system call wrote into a block, and what came with a
+// huge page, is resident without one. So the kernel's own figure has to bear most of it out.
+constexpr double kBorneOut = 0.9;
+
+/// The places with the most of something, at most kMostOfAKind, the most first.
+template <typename Place, typename Of>
+std::vector<Place> most(std::map<std::string, Place> by_name, const Of& amount) {
+  std::vector<Place> places;
+  for (auto& [name, place] : by_name) {
+    place.name = name;
+    places.push_back(std::move(place));
+  }
+  std::ranges::stable_sort(places, std::greater<>(), amount);
+  places.resize(std::min(places.size(), kMostOfAKind));
+  return places;
+}
+
+struct RoundedPlace {
+  std::string name;
+  Amount requested;
+  std::uint64_t usable_bytes = 0;
+  std::uint64_t block_bytes = 0;  // of each, as requested; 0: several sizes
+
+  std::uint64_t rounding_bytes() const { return usable_bytes - requested.bytes; }
+};
+
+std::map<std::string, RoundedPlace> rounded_places(const HeapProfile& profile, PlaceNames& names) {
+  std::map<std::string, RoundedPlace> places;
+  for (const model::StackUsable& stack : profile.usable.stacks) {
+    RoundedPlace& place = places[names.of(stack.node)];
+    const bool is_first = place.requested.blocks == 0;
+    const bool is_alike = is_first || place.block_bytes == stack.block_bytes;
+    place.block_bytes = is_alike ? stack.block_bytes : 0;
+    place.requested += stack.peak;
+    place.usable_bytes += stack.peak_usable_bytes;
+  }
+  return places;
+}
+
+/// "1,040 bytes are asked for, and 1,280 bytes given": of each block, where all are alike.
+std::string asked_and_given(const RoundedPlace& place) {
+  const auto exact = [](std::uint64_t n) {
+    return fmt::format("{} byte{}", format_count(n), n == 1 ? "" : "s");
+  };
+  if (place.block_bytes != 0) {
+    return fmt::format("{} are asked for, and {} given", exact(place.block_bytes),
+                       exact(place.usable_bytes / place.requested.blocks));
+  }
+  return fmt::format("{} are asked for at a time, and {} given, on average",
+                     mean_bytes(place.requested),
+                     bytes(place.usable_bytes / place.requested.blocks));
+}
+
+struct UntouchedPlace {
+  std::string name;
+  Amount peak;
+  std::uint64_t touched_bytes = 0;
+
+  std::uint64_t untouched_bytes() const { return peak.bytes - std::min(peak.bytes, touched_bytes); }
+};
+
+std::string about(double part) {
+  return part < 0.005 ? "almost nothing" : "about " + percent(part);
+}
+
+std::map<std::string, UntouchedPlace> untouched_places(const HeapProfile& profile,
+                                                       PlaceNames& names) {
+  std::map<std::string, UntouchedPlace> places;
+  for (const model::StackProfile& stack : profile.stacks) {
+    if (stack.totals.peak.blocks != 0) {
+      places[names.of(stack.node)].peak += stack.totals.peak;
+    }
+  }
+  for (const model::TouchProfile& owner : profile.first_touch.owners) {
+    const auto place = places.find(names.of(owner.node));
+    if (place != places.end()) place->second.touched_bytes += owner.touched.bytes;
+  }
+  return places;
+}
+
+}  // namespace
+
+void find_rounding(const HeapProfile& profile, PlaceNames& names, Findings& out) {
+  const model::UsableProfile& all = profile.usable.totals;
+  const auto rounding = [](const RoundedPlace& place) { return place.rounding_bytes(); };
+  for (const RoundedPlace& place : most(rounded_places(profile, names), rounding)) {
+    const std::uint64_t too_many = place.rounding_bytes();
+    const double part = share(too_many, place.usable_bytes);
+    const double of_all = share(too_many, all.peak_usable_bytes);
+    if (part < kRoundingShare || of_all < kRoundingShareOfAll || too_many < kRoundingBytes) {
+      continue;
+    }
+    out.push_back(
+        {"rounding",
+         fmt::format("{} of what the allocator holds for {} is rounding: {}.", percent_first(part),
+                     place.name, asked_and_given(place)),
+         fmt::format("At the peak {} had {}, of which {} were asked for: {} beyond that, of {} in "
+                     "all blocks together.",
+                     blocks(place.requested.blocks), bytes(place.usable_bytes),
+                     bytes(place.requested.bytes), bytes(too_many),
+                     bytes(all.peak_usable_bytes - all.peak.bytes)),
+         "Ask for a size that the allocator has, put several things into one block, or take an "
+         "allocator whose sizes are closer.",
+         of_all});
+  }
+}
+
+void find_never_touched(const HeapProfile& profile, PlaceNames& names, Findings& out) {
+  const model::FirstTouch& touch = profile.first_touch;
+  const std::uint64_t resident = profile.kernel.peak_resident.count;
+  const std::uint64_t peak = profile.totals.peak.bytes;
+  if (touch.state != model::FirstTouch::State::kRecorded || profile.is_estimate ||
+      profile.kernel.samples == 0 || peak <= resident) {
+    return;
+  }
+  // Of what was live at the peak at least so much was never resident, whoever's it was.
+  auto borne_out = static_cast<double>(peak - resident);
+  const auto untouched = [](const UntouchedPlace& place) { return place.untouched_bytes(); };
+  for (const UntouchedPlace& place : most(untouched_places(profile, names), untouched)) {
+    const std::uint64_t never = place.untouched_bytes();
+    if (never < kUntouchedBytes || share(never, peak) < kUntouchedShareOfPeak ||
+        share(never, place.peak.bytes) < kUntouchedShare ||
+        place.peak.bytes / place.peak.blocks < kManyPagesBytes ||
+        borne_out < kBorneOut * static_cast<double>(never)) {
+      continue;
+    }
+    borne_out -= static_cast<double>(never);
+    out.push_back(
+        {"never-touched",
+         fmt::format("{} had {} at the peak, and {} of it ever became resident.", place.name,
+                     bytes(place.peak.bytes), about(share(place.touched_bytes, place.peak.bytes))),
+         fmt::format("{} of the {} in {} were never touched; RSS was never above {}, where {} were "
+                     "live.",
+                     bytes(never), bytes(place.peak.bytes), blocks(place.peak.blocks),
+                     bytes(resident), bytes(peak)),
+         "It costs addresses, and memory only once it is touched: ask for less, or later, where a "
+         "limit counts what is asked for.",
+         share(never, peak) / 2});
+  }
+}
+
+}  // namespace mini::explain

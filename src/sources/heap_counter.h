@@ -1,0 +1,99 @@
+// What blocks add up to, and the tables of it: two cache lines each, of which an event needs the
+// first one, and tables that grow without moving what is there.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "model/heap_profile.h"
+
+namespace mini::sources {
+
+/// Of a stack; or of a thread and a range of sizes, which is called a cell. K1 and K2 in
+/// heap_profile_builder.h say what `epoch` and `saved` are.
+struct alignas(64) HeapCounter {
+  model::Amount allocated;
+  model::Amount gone;  // freed or lost
+  std::uint64_t epoch = 0;
+  double lifetime_ns = 0;
+  double held_byte_ns = 0;    // of stacks: of blocks that are gone
+  std::uint64_t last_ns = 0;  // of stacks, as first_ns
+
+  model::Amount saved;
+  model::Amount temporary;
+  std::uint64_t resized = 0;
+  std::uint64_t first_ns = 0;
+  std::uint32_t owner = 0;      // a stack's node, a cell's thread
+  std::uint32_t rare = 0;       // position of its RareCounter; 0: it has none
+  std::uint8_t size_range = 0;  // a cell's
+  // Of a stack whose small blocks were asked for with one size so far: 1 more than it. 0: none was.
+  std::uint32_t only_size = 0;
+  static constexpr std::uint32_t kSeveralSizes = UINT32_MAX;
+
+  /// REQUIRES: `bytes` is that of a small block, see UsableSizeCounter.
+  void note_size(std::uint64_t bytes) {
+    const auto size = static_cast<std::uint32_t>(bytes + 1);
+    if (only_size != size) [[unlikely]]
+      only_size = only_size == 0 ? size : kSeveralSizes;
+  }
+
+  model::Amount live() const {
+    model::Amount live = allocated;
+    return live -= gone;
+  }
+};
+static_assert(sizeof(HeapCounter) == 128);
+
+/// What few counters have.
+struct RareCounter {
+  model::Amount lost;
+  model::Amount unreachable;
+  model::Amount lost_indirectly;
+  double allocated_variance = 0;
+  double carry = 0;  // the part of a block that is not yet counted, where the recording samples
+};
+
+/// Counters by number, from 1 on. 0 is there, and nobody's. References stay good.
+class HeapCounters {
+ public:
+  HeapCounters() { add(); }
+
+  HeapCounter& operator[](std::uint32_t number) {
+    return chunks_[number >> kChunkBits][number & kInChunk];
+  }
+  const HeapCounter& operator[](std::uint32_t number) const {
+    return chunks_[number >> kChunkBits][number & kInChunk];
+  }
+  std::uint32_t size() const { return size_; }
+
+  /// Returns its number.
+  std::uint32_t add() {
+    if ((size_ & kInChunk) == 0) {
+      chunks_.push_back(std::make_unique<HeapCounter[]>(std::size_t{1} << kChunkBits));
+    }
+    return size_++;
+  }
+
+  RareCounter& rare_of(HeapCounter& counter) {
+    if (counter.rare == 0) {
+      if (rare_.empty()) rare_.emplace_back();
+      counter.rare = static_cast<std::uint32_t>(rare_.size());
+      rare_.emplace_back();
+    }
+    return rare_[counter.rare];
+  }
+  RareCounter rare_or_none(const HeapCounter& counter) const {
+    return counter.rare == 0 ? RareCounter{} : rare_[counter.rare];
+  }
+
+ private:
+  static constexpr unsigned kChunkBits = 8;
+  static constexpr std::uint32_t kInChunk = (1U << kChunkBits) - 1;
+
+  std::vector<std::unique_ptr<HeapCounter[]>> chunks_;
+  std::vector<RareCounter> rare_;  // 0: not used
+  std::uint32_t size_ = 0;
+};
+
+}  // namespace mini::sources

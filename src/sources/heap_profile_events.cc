@@ -1,0 +1,256 @@
+// What the heap profile builder does at each allocation and free: what a report of a long recording
+// spends its time with.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "sources/heap_profile_builder.h"
+
+namespace mini::sources {
+namespace {
+
+// Events that pass between the request for a block's place in the cache and its use.
+constexpr std::size_t kAhead = 8;
+
+/// Exact below 2^63; a conversion of all values takes a branch more.
+double to_double(std::uint64_t number) {
+  return static_cast<double>(static_cast<std::int64_t>(number));
+}
+
+model::Amount amount_of(const LiveBlock& block) {
+  return {.blocks = block.blocks, .bytes = block.bytes};
+}
+
+std::uint64_t size_of(const recording::HeapEvent& event) {
+  return std::min(event.requested_bytes, recording::kMostBlockBytes);
+}
+
+}  // namespace
+
+void HeapProfileBuilder::pass_to(std::uint64_t time_ns) {
+  event_ns_ = time_ns;
+  if (time_ns > span_.until_ns) {
+    part_ = Part::kAfter;
+    return;
+  }
+  now_ns_ = std::clamp(time_ns, now_ns_, LiveBlocks::kMostTimeNs);
+  part_ = now_ns_ < span_.from_ns ? Part::kBefore : Part::kWithin;
+}
+
+void HeapProfileBuilder::switch_to(recording::ThreadNumber number) {
+  event_thread_ = number;
+  thread_ = threads_.find(number);
+}
+
+std::uint32_t HeapProfileBuilder::new_stack_counter(std::uint32_t node) {
+  const std::uint32_t number = stacks_.add();
+  stacks_[number].owner = node;
+  stacks_[number].first_ns = now_ns_;
+  return counter_of_node_[node] = number;
+}
+
+// What every event runs through is declared inline: in position-independent code the compiler would
+// otherwise make calls of it.
+
+inline std::uint32_t HeapProfileBuilder::stack_counter(recording::StackNumber number) {
+  const std::uint32_t node = nodes_.find(number);
+  if (node == 0) [[unlikely]]
+    ++profile_.losses.unknown_stacks;
+  const std::uint32_t counter = counter_of_node_[node];
+  return counter != 0 ? counter : new_stack_counter(node);
+}
+
+/// Of the current thread.
+std::uint32_t HeapProfileBuilder::new_cell(std::size_t size_range) {
+  Thread& thread = thread_states_[thread_];
+  if (std::ranges::max(thread.cells) == 0) thread.first_ns = now_ns_;
+  const std::uint32_t number = cells_.add();
+  cells_[number].owner = thread_;
+  cells_[number].size_range = static_cast<std::uint8_t>(size_range);
+  return thread.cells[size_range] = number;
+}
+
+/// The blocks that a sampled one stands for are rarely a whole number: what is left over goes into
+/// the stack's next one, so that sums of whole numbers stay true in the long run.
+model::Amount HeapProfileBuilder::stands_for(const recording::HeapEvent& event,
+                                             HeapCounter& stack) {
+  const std::uint64_t weight = std::min(event.weight_bytes, recording::kMostBlockBytes);
+  constexpr double kMost = LiveBlocks::kMostBlocks;
+  double& carry = stacks_.rare_of(stack).carry;
+  const double exact =
+      static_cast<double>(weight) / static_cast<double>(std::max<std::uint64_t>(size_of(event), 1));
+  const double blocks = std::clamp(std::floor(exact + carry), 1.0, kMost);
+  carry = std::clamp(exact + carry - blocks, 0.0, 1.0);
+  return {.blocks = static_cast<std::uint64_t>(blocks), .bytes = weight};
+}
+
+/// See BlockTotals: the probability with which a block was recorded is its size by its weight.
+void HeapProfileBuilder::count_variance(const recording::HeapEvent& event, HeapCounter& stack,
+                                        HeapCounter& cell) {
+  profile_.is_estimate = true;
+  const auto weight = static_cast<double>(event.weight_bytes);
+  const auto size = static_cast<double>(size_of(event));
+  const double variance = weight * weight * std::max(0.0, 1 - size / weight);
+  stacks_.rare_of(stack).allocated_variance += variance;
+  cells_.rare_of(cell).allocated_variance += variance;
+}
+
+/// K1, before a counter changes that is not part of a new maximum.
+inline void HeapProfileBuilder::keep(HeapCounter& counter) const {
+  if (counter.epoch == epoch_) return;
+  counter.saved = counter.live();
+  counter.epoch = epoch_;
+}
+
+/// A block is not live any more. Returns how long it was.
+inline std::uint64_t HeapProfileBuilder::remove_live(const LiveBlock& block, HeapCounter& stack,
+                                                     HeapCounter& cell) {
+  const model::Amount amount = amount_of(block);
+  const std::uint64_t lifetime_ns = now_ns_ - block.time_ns;
+  keep(stack);
+  keep(cell);
+  stack.gone += amount;
+  cell.gone += amount;
+  live_ -= amount;
+  stack.held_byte_ns += to_double(block.bytes) * to_double(lifetime_ns);
+  return lifetime_ns;
+}
+
+/// What is not in the counters. A pool's block has a bit in its address, and no usable size.
+inline void HeapProfileBuilder::forget(Address address, const LiveBlock& block) {
+  if (usable_.is_used() && block.blocks == 1 && address.value >> 63U == 0) {
+    usable_.freed(address, block.bytes, epoch_);
+  }
+  if (touch_.is_used()) [[unlikely]]
+    touch_.freed(address);
+}
+
+/// A free was lost: a live block's address was given out again.
+void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
+  if (block.stack == kBefore) return;
+  HeapCounter& stack = stacks_[block.stack];
+  HeapCounter& cell = cells_[block.cell];
+  remove_live(block, stack, cell);
+  forget(address, block);
+  stacks_.rare_of(stack).lost += amount_of(block);
+  cells_.rare_of(cell).lost += amount_of(block);
+}
+
+[[gnu::always_inline]] inline void HeapProfileBuilder::allocated(
+    const recording::HeapEvent& event) {
+  PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
+  if (part_ == Part::kBefore) [[unlikely]] {
+    slot.block = {.time_ns = now_ns_, .stack = kBefore};
+    slot.is_live = true;
+    return;
+  }
+  const std::uint64_t size = size_of(event);
+  const std::uint32_t stack_number = stack_counter(event.stack);
+  HeapCounter& stack = stacks_[stack_number];
+  Thread& thread = thread_states_[thread_];
+  const auto size_range = static_cast<std::size_t>(std::bit_width(size));
+  std::uint32_t cell_number = thread.cells[size_range];
+  if (cell_number == 0) [[unlikely]]
+    cell_number = new_cell(size_range);
+  HeapCounter& cell = cells_[cell_number];
+  if (slot.is_live) [[unlikely]]
+    lose(event.address, slot.block);
+
+  const bool is_sampled = event.weight_bytes != 0;
+  model::Amount amount{.blocks = 1, .bytes = size};
+  if (is_sampled) [[unlikely]] {
+    amount = stands_for(event, stack);
+    count_variance(event, stack, cell);
+  }
+  slot.block = {.time_ns = now_ns_,
+                .bytes = amount.bytes,
+                .blocks = static_cast<std::uint32_t>(amount.blocks),
+                .stack = stack_number,
+                .cell = cell_number};
+  slot.is_live = true;
+
+  live_ += amount;
+  const bool is_new_maximum = live_.bytes > peak_.bytes;
+  if (is_new_maximum) {
+    ++epoch_;
+    peak_ = live_;
+    profile_.peak_time_ns = now_ns_;
+  } else {
+    keep(stack);
+    keep(cell);
+  }
+  stack.allocated += amount;
+  cell.allocated += amount;
+  stack.last_ns = thread.last_ns = now_ns_;
+  // Where the recording samples, nobody knows what else its thread allocated before the free.
+  thread.last_address = is_sampled ? Address{} : event.address;
+  if (event.kind == recording::CallKind::kRealloc) {
+    stack.resized += amount.blocks;
+    cell.resized += amount.blocks;
+  }
+  if (usable_.is_used() && !is_sampled && event.kind != recording::CallKind::kPool) {
+    usable_.allocated(event.address, size, stack_number, epoch_, is_new_maximum);
+    if (UsableSizeCounter::is_small(size)) stack.note_size(size);
+  }
+  if (touch_.is_used()) [[unlikely]]
+    touch_.allocated(event.address, event.requested_bytes, stack.owner, event.thread);
+  ++profile_.allocation_events;
+  timeline_.allocated(now_ns_, live_.bytes);
+}
+
+[[gnu::always_inline]] inline void HeapProfileBuilder::freed(const recording::HeapEvent& event) {
+  PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
+  const bool is_known = slot.is_live;
+  slot.is_live = false;
+  const bool is_inherited = !is_known && inherited_.take(event.address);
+  if (part_ == Part::kBefore) [[unlikely]]
+    return;
+  ++profile_.free_events;
+  const LiveBlock& block = slot.block;
+  if (!is_known || block.stack == kBefore) [[unlikely]] {
+    if (!is_inherited) ++profile_.losses.frees_not_seen;
+    return;
+  }
+  HeapCounter& stack = stacks_[block.stack];
+  HeapCounter& cell = cells_[block.cell];
+  const model::Amount amount = amount_of(block);
+  const std::uint64_t lifetime_ns = remove_live(block, stack, cell);
+  const double lifetimes_ns = to_double(lifetime_ns) * to_double(amount.blocks);
+  stack.lifetime_ns += lifetimes_ns;
+  cell.lifetime_ns += lifetimes_ns;
+  lifetimes_[static_cast<std::size_t>(std::bit_width(lifetime_ns))] += amount;
+  if (cell.owner != thread_) {
+    thread_states_[cell.owner].frees_by_others += amount.blocks;
+  } else if (thread_states_[thread_].last_address == event.address && thread_ != 0) {
+    // A live block at the owner's last address is the owner's last allocation.
+    stack.temporary += amount;
+    cell.temporary += amount;
+  }
+  forget(event.address, block);
+  timeline_.freed(now_ns_, live_.bytes);
+}
+
+void HeapProfileBuilder::heap_events(std::span<const recording::HeapEvent> events) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const recording::HeapEvent& event = events[i];
+    if (i + 2 * kAhead < events.size()) {
+      blocks_.prefetch(events[i + 2 * kAhead].place);
+      blocks_.prefetch(events[i + kAhead].place, events[i + kAhead].address);
+    }
+    if (event.time_ns != event_ns_) pass_to(event.time_ns);
+    if (part_ == Part::kAfter) [[unlikely]]
+      continue;
+    if (event.thread != event_thread_) switch_to(event.thread);
+    if (event.is_free) {
+      freed(event);
+    } else {
+      allocated(event);
+    }
+  }
+}
+
+void HeapProfileBuilder::events_end() {
+  blocks_.gather([this](Address address, const LiveBlock& block) { lose(address, block); });
+}
+
+}  // namespace mini::sources

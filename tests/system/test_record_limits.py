@@ -1,0 +1,140 @@
+"""heapspy record where something is missing: descriptors, rights, room, time; and the program is as it
+is without it."""
+import os
+import pathlib
+import resource
+import subprocess
+
+from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, need_root
+from recording import RecordTest
+
+# A daemon as they are made, without any descriptor; it says on a file what it has done.
+DAEMON = """
+import os, sys
+def leave():
+    if os.fork(): os._exit(0)
+os.closerange(0, 4096)
+leave()
+os.setsid()
+leave()
+os.closerange(0, 4096)
+blocks = [str(i) * 9 for i in range(20000)]
+with open(sys.argv[1], 'w') as out: out.write(str(len(blocks)))
+"""
+
+JAILED = """
+import os, sys
+os.chroot(sys.argv[1])
+os.chdir('/')
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+print(len([str(i) * 9 for i in range(20000)]))
+"""
+
+# What may be called from here on: as little as a thread needs that computes.
+SANDBOXED = """
+import ctypes, struct
+kLoad, kEqual, kReturn, kAllow, kKill = 0x20, 0x15, 0x06, 0x7fff0000, 0x80000000
+allowed = [0, 1, 3, 5, 9, 10, 11, 12, 13, 14, 15, 16, 25, 28, 60, 72, 202, 228, 231, 262]
+program = [(kLoad, 0, 0, 0)]
+program += [(kEqual, len(allowed) - i, 0, number) for i, number in enumerate(allowed)]
+program += [(kReturn, 0, 0, kKill), (kReturn, 0, 0, kAllow)]
+code = b''.join(struct.pack('HBBI', *one) for one in program)
+held = ctypes.create_string_buffer(code, len(code))
+head = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', len(program), ctypes.addressof(held)), 16)
+libc = ctypes.CDLL(None)
+print(libc.prctl(38, 1, 0, 0, 0), libc.prctl(22, 2, head), flush=True)
+print(len([str(i) * 9 for i in range(200000)]), flush=True)
+"""
+
+MANY = "print(len([str(i) * 20 for i in range(200000)]))"
+
+
+class RecordLimits(RecordTest):
+    def setUp(self):
+        super().setUp()
+        self.environment["PYTHONMALLOC"] = "malloc"
+        self.python = need("/usr/bin/python3", "python3")
+
+    def test_a_daemon_that_closes_all_descriptors_is_recorded(self):
+        told = self.directory / "told"
+        done = self.record(self.python, "-S", "-c", DAEMON, told)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # heapspy waits for all that it records.
+        self.assertEqual(told.read_text(), "20000")
+        reports = [self.report(file) for file in self.others()]
+        self.assertEqual(len(reports), 2)
+        self.assertGreater(max(one["totals"]["allocations"] for one in reports), 20000)
+        for report in reports:
+            self.check_whole(report)
+        os.waitpid(-1, 0)
+        os.waitpid(-1, 0)
+
+    def test_a_program_that_gives_up_its_rights_is_recorded(self):
+        need_root()
+        report = self.check_same(self.python, "-S", "-c", JAILED, self.directory)
+        self.assertGreater(report["totals"]["allocations"], 20000)
+
+    def test_a_program_in_a_sandbox_of_its_own_goes_on(self):
+        report = self.check_same(self.python, "-c", SANDBOXED)
+        self.assertGreater(report["totals"]["allocations"], 200000)
+
+    def test_a_faster_program_need_not_wait(self):
+        done = self.record(self.python, "-S", "-c", MANY, options=["--on-overflow=drop"])
+        self.assertEqual((done.returncode, done.stdout), (0, "200000\n"))
+        totals = self.report()["totals"]
+        self.assertEqual("were dropped" in done.stderr, totals["dropped_events"] != 0, done.stderr)
+        self.assertGreater(totals["allocations"] + totals["dropped_events"], 200000)
+
+    def test_a_full_disk_is_said_and_what_is_written_can_be_reported(self):
+        need_root()
+        disk = self.directory / "disk"
+        disk.mkdir()
+        mounted = self.run_plain("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk)
+        if mounted.returncode != 0:
+            self.skipTest("nothing can be mounted here")
+        try:
+            self.file = disk / "out.heapspy"
+            done = self.record(self.python, "-S", "-c", MANY)
+            self.assertEqual((done.returncode, done.stdout), (1, "200000\n"), done.stderr)
+            self.assertIn("No space left on device", done.stderr)
+            self.assertGreater(self.report()["totals"]["allocations"], 1000)
+        finally:
+            subprocess.run(["umount", disk], check=True)
+
+    def limited(self, what, limit):
+        return self.record("true", preexec_fn=lambda: resource.setrlimit(what, (limit, limit)))
+
+    def test_limits_that_are_too_low_are_said(self):
+        done = self.limited(resource.RLIMIT_FSIZE, 1 << 20)
+        self.assertEqual(done.returncode, 126)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertIn("ulimit -f unlimited", done.stderr)
+        done = self.limited(resource.RLIMIT_AS, 100 << 20)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("ulimit -v", done.stderr)
+
+    def test_a_program_that_has_few_descriptors_is_recorded(self):
+        report = self.check_same("sh", "-c", f"ulimit -n 4; exec {build_target('recorded')}")
+        self.assertEqual(report["process"]["ending"], "exec")
+        self.assertGreater(max(self.report(file)["totals"]["allocations"]
+                               for file in self.others()), 5000)
+
+    def test_what_else_is_preloaded_stays_so(self):
+        own = str(build_target("libdies_at.so"))
+        done = self.record("sh", "-c", "echo $LD_PRELOAD; env -i sh -c 'echo $LD_PRELOAD'",
+                           env=dict(self.environment, LD_PRELOAD=own))
+        first, second = done.stdout.splitlines()
+        self.assertTrue(first.endswith(f"libheapspy-agent.so:{own}"), first)
+        self.assertTrue(second.endswith("libheapspy-agent.so"), second)
+
+    def test_heapspy_is_recorded_by_heapspy(self):
+        inner = self.directory / "inner.heapspy"
+        done = self.record(HEAPSPY, "record", "-q", "-o", inner, build_target("recorded"))
+        self.assertEqual(done.returncode, 42, done.stderr)
+        report = self.report()
+        self.check_whole(report)
+        self.assertEqual(pathlib.Path(report["process"]["executable"]).name, "heapspy")
+        sums = self.by_function(self.report(inner), ["temporary"])
+        self.assertEqual(sums["temporary"], [1000, 100000, 0])
