@@ -61,7 +61,10 @@ RowCache::Table* RowCache::table_with_room() {
     kernel::vm::unmap(memory, Table::bytes(slots));
     return followed;  // another thread's, just as new
   }
-  if (current != nullptr) current->discard_slots();
+  // An inserter either is counted by now or finds that the table was followed (insert()).
+  if (current != nullptr && current->inserters.load(std::memory_order_seq_cst) == 0) {
+    current->discard_slots();
+  }
   return larger;
 }
 
@@ -77,13 +80,21 @@ RowCache::Table* RowCache::follow(Table* current, Table* larger) {
   return larger;
 }
 
+void RowCache::insert(std::uintptr_t pc, Row row, std::uint64_t generation) {
+  Table* const table = table_with_room();
+  if (table == nullptr) return;
+  // Sequentially consistent, as in table_with_room(): either the load below comes after the table
+  // was followed and sees it, or who followed it sees that somebody is inserting.
+  table->inserters.fetch_add(1, std::memory_order_seq_cst);
+  if (table_.load(std::memory_order_seq_cst) == table) insert_into(table, pc, row, generation);
+  table->inserters.fetch_sub(1, std::memory_order_release);
+}
+
 // A row that was compiled from a module which is gone by now must not stay. Either forget() began
 // its generation before the load below, which sees it, and the row is taken back; or after it: then
 // forget() looks at the table and the slot later than that load in the order of all sequentially
 // consistent operations, hence finds both as they are here, and clears the slot itself.
-void RowCache::insert(std::uintptr_t pc, Row row, std::uint64_t generation) {
-  Table* const table = table_with_room();
-  if (table == nullptr) return;
+void RowCache::insert_into(Table* table, std::uintptr_t pc, Row row, std::uint64_t generation) {
   Table::Slot* const slot = table->take_slot(pc);
   if (slot == nullptr) return;
   slot->row.store(row.word(), std::memory_order_seq_cst);

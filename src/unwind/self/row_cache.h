@@ -15,7 +15,8 @@ namespace mini::unwind::self {
 ///      was compiled for that address
 ///  C2  no table is ever unmapped, or filled beyond half: a search ends at an empty slot
 ///  C3  a table that is full is followed by one of twice its size that has its rows, up to
-///      kMostSlots; its own memory is given back, so that most of its slots are empty
+///      kMostSlots; its own memory is given back, so that most of its slots are empty, unless
+///      somebody is inserting into it: C1 would not hold for what was half in it
 ///
 /// A thread may go on reading a table that was followed by another: a row that it finds there is
 /// still right, for forget() is about code that no thread can be in, and one that is gone is
@@ -48,6 +49,7 @@ class RowCache {
  private:
   Table* table_with_room();
   Table* follow(Table* current, Table* larger);
+  void insert_into(Table* table, std::uintptr_t pc, Row row, std::uint64_t generation);
 
   std::atomic<Table*> table_{nullptr};
   std::atomic<std::uint64_t> generation_{1};
@@ -80,6 +82,9 @@ class RowCache::Table {
   void forget_rows();
   /// Gives the memory of the slots back, but for those in the page of the table itself.
   void discard_slots();
+
+  /// Who inserts, for as long as it does.
+  std::atomic<std::uint32_t> inserters{0};
 
  private:
   std::size_t byte_mask_;
