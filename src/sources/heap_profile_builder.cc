@@ -6,7 +6,7 @@ namespace mini::sources {
 namespace {
 
 constexpr std::size_t kMostMarkers = 1000;
-constexpr std::size_t kMostUnrecordedPrograms = 4096;
+constexpr std::size_t kMostUnrecordedPrograms = 512;  // a recorder tells of 257 at most
 constexpr std::size_t kMostThreads = 1U
                                      << 23U;  // so that cells have fewer than LiveBlocks::kMostCell
 
