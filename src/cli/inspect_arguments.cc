@@ -16,6 +16,7 @@ struct RawArguments {
   InspectArguments parsed;
   RawInspectExtras extras;
   bool no_stop = false;
+  std::string top;
   std::uint64_t max_pause_ms = 0;
   std::string max_copy;
   bool chunks = false;
@@ -60,7 +61,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_option("--around", raw.around, "what an address is, to program, allocator and kernel")
       ->option_text("ADDRESS")
       ->group(kShow);
-  app.add_option("--top", raw.parsed.top, "rows of each table (10), of --chunks (100)")
+  app.add_option("--top", raw.top, "rows of each table (10), of --chunks (100), or all")
       ->option_text("N")
       ->group(kShow);
 
@@ -213,7 +214,9 @@ Result<InspectArguments> check(RawArguments& raw, const CLI::App& app,
   out.stop = !raw.no_stop;
   if (app.count("--output") != 0) out.output_path = raw.output_path;
   if (app.count("--width") != 0) out.width = raw.look.width;
-  if (out.top == 0) return fail("--top 0: type a number from 1 on");
+  std::optional<std::size_t> top;
+  if (auto read = read_top(app, raw.top, top); !read) return std::unexpected(read.error());
+  out.top = top.value_or(out.top);
   const auto color = parse_color_choice(raw.look.color);
   if (!color) return std::unexpected(color.error());
   out.color = *color;

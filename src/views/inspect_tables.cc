@@ -112,7 +112,7 @@ void write_inspect_ledger(std::string& out, const Inspection& inspection,
   for (std::size_t i = 0; i < rows.size();) {
     std::size_t end = i;
     while (end < rows.size() && rows[end].kind == rows[i].kind) ++end;
-    const std::size_t shown = std::min(end, i + options.top);
+    const std::size_t shown = i + std::min(end - i, options.top);
     for (std::size_t row = i; row < shown; ++row) {
       const MemoryRow& one = rows[row];
       add(one.bytes, model::figure_tag_name(one.tag),

@@ -13,8 +13,6 @@ import xml.etree.ElementTree
 from harness import (HEAPSPY, LAB, PATIENCE_SECONDS, TARGETS, SystemTest, build_target, need, said,
                      state_of, wait_until)
 
-ALL = 10**9
-
 
 def inspect(*words, check=True):
     done = subprocess.run([HEAPSPY, "inspect", *map(str, words)], capture_output=True, text=True,
@@ -123,7 +121,7 @@ class KnownHeapChecks(SystemTest):
 class KnownHeap(KnownHeapChecks):
     def test_agrees_with_the_program_and_with_malloc(self):
         with Target() as target:
-            report = inspect_json("--chunks", "--top", ALL, target.pid)
+            report = inspect_json("--chunks", "--top", "all", target.pid)
         self.assertEqual(report["damages"], [])
         self.check_blocks(target, report["chunks"])
         self.check_statistics(target, report)
@@ -180,7 +178,7 @@ class KnownHeap(KnownHeapChecks):
 
     def test_no_stop(self):
         with Target() as target:
-            report = inspect_json("--no-stop", "--chunks", "--live", "--top", ALL, target.pid)
+            report = inspect_json("--no-stop", "--chunks", "--live", "--top", "all", target.pid)
         self.assertEqual(report["pause_ns"], 0)
         self.assertEqual(report["heap"]["caches_not_found"], 3)
         live = {int(chunk["block"], 16) for chunk in report["chunks"]}
@@ -190,7 +188,7 @@ class KnownHeap(KnownHeapChecks):
 
     def test_static_program(self):
         with Target(program="known_heap_static") as target:
-            report = inspect_json("--chunks", "--top", ALL, target.pid)
+            report = inspect_json("--chunks", "--top", "all", target.pid)
         self.check_blocks(target, report["chunks"])
         self.check_statistics(target, report)
 
@@ -254,7 +252,7 @@ class KnownHeap(KnownHeapChecks):
 
     def check_damage(self, how, field):
         with Target(how) as target:
-            report = inspect_json("--chunks", "--live", "--top", ALL, target.pid)
+            report = inspect_json("--chunks", "--live", "--top", "all", target.pid)
         found = {int(damage["address"], 16): damage for damage in report["damages"]}
         where = target.facts["damaged number"]
         self.assertIn(where, found, report["damages"])
@@ -290,7 +288,7 @@ class KnownHeap(KnownHeapChecks):
 
     def test_core_of_the_kernel(self):
         target, core = self.kernel_core()
-        report = inspect_json("--chunks", "--top", ALL, core)
+        report = inspect_json("--chunks", "--top", "all", core)
         self.assertEqual(report["source"], "core")
         self.assertIsNone(report["rss_bytes"])
         self.assertEqual(report["pid"], target.pid)
@@ -300,10 +298,10 @@ class KnownHeap(KnownHeapChecks):
 
     def test_core_of_gcore_is_the_same_as_the_process(self):
         with Target() as target:
-            live = inspect_json("--chunks", "--top", ALL, target.pid)
+            live = inspect_json("--chunks", "--top", "all", target.pid)
             subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(target.pid)],
                            check=True, capture_output=True)
-        core = inspect_json("--chunks", "--top", ALL, self.directory / f"core.{target.pid}")
+        core = inspect_json("--chunks", "--top", "all", self.directory / f"core.{target.pid}")
         self.assertEqual(core["chunks"], live["chunks"])
         self.assertEqual(core["heap"]["version"], live["heap"]["version"])
 
@@ -335,8 +333,8 @@ class KnownHeap(KnownHeapChecks):
         _, core = self.kernel_core()
         packed = self.directory / "core.zst"
         self.pack(core, packed)
-        whole = inspect_json("--chunks", "--top", ALL, core)
-        report = inspect_json("--chunks", "--top", ALL, packed)
+        whole = inspect_json("--chunks", "--top", "all", core)
+        report = inspect_json("--chunks", "--top", "all", packed)
         self.assertEqual(report, whole)
 
     def test_packed_core_that_was_cut_or_damaged(self):

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 
 from harness import PATIENCE_SECONDS, build_target
-from test_inspect import ALL, KnownHeapChecks, Target, inspect_json
+from test_inspect import KnownHeapChecks, Target, inspect_json
 
 GLIBCS = pathlib.Path(os.environ.get("HEAPSPY_GLIBCS", ""))
 PERL = "my @kept = map { 'x' x (10 + $_ % 900) } 1 .. 20000; @kept = @kept[grep { $_ % 3 } 0 .. $#kept];" \
@@ -26,7 +26,7 @@ class OtherGlibcs(KnownHeapChecks):
     def check_version(self, version):
         _, run = self.unpacked(version)
         with Target(program="known_heap", run_by=run) as target:
-            report = inspect_json("--chunks", "--top", ALL, target.pid)
+            report = inspect_json("--chunks", "--top", "all", target.pid)
         self.assertEqual(report["heap"]["version"], version)
         self.assertEqual(report["damages"], [])
         self.check_blocks(target, report["chunks"])

@@ -6,7 +6,7 @@ import resource
 import subprocess
 
 from harness import HEAPSPY, SystemTest, need
-from test_inspect import ALL, inspect, inspect_json
+from test_inspect import inspect, inspect_json
 from test_inspect import Target as KnownHeap
 
 STATES = {0: "live", 1: "cached", 2: "depot", 3: "slab"}
@@ -87,7 +87,7 @@ class Minimalloc(SystemTest):
 
     def test_agrees_with_the_library(self):
         with Target() as target:
-            report = inspect_json("--chunks", "--top", ALL, target.pid)
+            report = inspect_json("--chunks", "--top", "all", target.pid)
         self.check_all(target, report)
         threads = {bin["thread"] for bin in report["bins"] if bin["kind"] == "cached"}
         self.assertIn(target.pid, threads)
@@ -96,7 +96,7 @@ class Minimalloc(SystemTest):
         with Target() as target:
             subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(target.pid)],
                            check=True, capture_output=True)
-        report = inspect_json("--chunks", "--top", ALL, self.directory / f"core.{target.pid}")
+        report = inspect_json("--chunks", "--top", "all", self.directory / f"core.{target.pid}")
         self.check_all(target, report)
 
     def test_core_of_the_kernel(self):
@@ -111,11 +111,11 @@ class Minimalloc(SystemTest):
         cores = list(self.directory.glob("core*"))
         if not cores:
             self.skipTest("the kernel wrote no core here")
-        self.check_all(target, inspect_json("--chunks", "--top", ALL, cores[0]))
+        self.check_all(target, inspect_json("--chunks", "--top", "all", cores[0]))
 
     def test_no_stop(self):
         with Target() as target:
-            report = inspect_json("--no-stop", "--chunks", "--top", ALL, target.pid)
+            report = inspect_json("--no-stop", "--chunks", "--top", "all", target.pid)
         self.check_blocks(target, report)
 
     def test_a_heap_that_changes_all_the_time_is_read_as_of_one_moment(self):
@@ -145,7 +145,7 @@ class Minimalloc(SystemTest):
 
     def check_damage(self, how, field):
         with Target(how) as target:
-            report = inspect_json("--chunks", "--live", "--top", ALL, target.pid)
+            report = inspect_json("--chunks", "--live", "--top", "all", target.pid)
             # The allocator would trip over it.
             target.process.kill()
         where = target.facts["damaged number"]

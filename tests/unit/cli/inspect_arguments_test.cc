@@ -36,6 +36,8 @@ TEST(InspectArgumentsTest, ChunksByArenaSizeAndState) {
   EXPECT_EQ(arguments.chunks->most_size, kMiB);
   EXPECT_TRUE(arguments.chunks->only_free);
   EXPECT_EQ(arguments.chunks->most, 7U);
+  EXPECT_EQ(parsed({"--chunks", "--top", "all", "1"}).chunks->most, SIZE_MAX);
+  EXPECT_EQ(parsed({"--chunks", "1"}).chunks->most, 100U);
   EXPECT_EQ(parsed({"--chunks", "--arena", "main", "1"}).chunks->arena, 0U);
   EXPECT_EQ(parsed({"--chunks", "--arena", "mmapped", "1"}).chunks->arena, model::kNoArena);
   EXPECT_EQ(parsed({"--chunks", "--size", "48", "1"}).chunks->most_size, Bytes{48});
@@ -66,7 +68,8 @@ TEST(InspectArgumentsTest, RefusalsSayWhatToType) {
   EXPECT_THAT(refusal({"--max-copy", "1G", "core"}), HasSubstr("stands still"));
   EXPECT_THAT(refusal({"--max-copy", "much", "7"}), HasSubstr("--max-copy"));
   EXPECT_THAT(refusal({"--max-copy", "1G", "--leaks", "7"}), HasSubstr("leave out"));
-  EXPECT_THAT(refusal({"--top", "0", "1"}), HasSubstr("from 1 on"));
+  EXPECT_THAT(refusal({"--top", "0", "1"}), HasSubstr("from 1 on, or all"));
+  EXPECT_THAT(refusal({"--top", "few", "1"}), HasSubstr("from 1 on, or all"));
   EXPECT_THAT(refusal({"--color", "blue", "1"}), HasSubstr("--color"));
 }
 
