@@ -13,8 +13,7 @@ enum class Extent : unsigned char {
   kNothing,  // nobody reads
 };
 
-/// By a jump: to the real function, or to the one that records it. REQUIRES: a block that is handed
-/// over is none of start_block().
+/// By a jump: to the real function, or to the one that records it.
 struct Ways {
   std::atomic<void* (*)(std::size_t)> malloc;
   std::atomic<void* (*)(std::size_t, std::size_t)> calloc;

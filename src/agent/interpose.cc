@@ -1,8 +1,7 @@
 // The malloc family as the program sees it: the real function, and a record of what it did.
 //
 // A free is recorded before the real call and an allocation after it, so that in the order of times
-// a block is never given out before it came back. Blocks of start_block() are the agent's: the
-// program's frees of them are nobody's business.
+// a block is never given out before it came back.
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -28,21 +27,6 @@ bool overflows(std::size_t count, std::size_t size, std::size_t* bytes) {
   return __builtin_mul_overflow(count, size, bytes);
 }
 
-// An aligned block before there is an allocator: with room to align it in.
-void* aligned_start_block(std::size_t alignment, std::size_t bytes) {
-  constexpr std::size_t kAligned = 16;
-  if (alignment <= kAligned) return start_block(bytes);
-  return nullptr;
-}
-
-// A block of the agent's is copied to where the program's are.
-void* move_start_block(void* block, std::size_t bytes) {
-  void* const moved = malloc(bytes);
-  if (moved == nullptr) return nullptr;
-  const std::size_t old = start_block_bytes(block);
-  return std::memcpy(moved, block, old < bytes ? old : bytes);
-}
-
 void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Caller& caller) {
   // Told before, since from the call on another thread may get the old block's memory.
   note_free(block, caller);
@@ -60,34 +44,28 @@ void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Ca
 // of that one's.
 
 [[gnu::noinline]] void* record_malloc(std::size_t size) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return start_block(size);
-  void* const block = real->malloc(size);
+  const RealFunctions& real = real_functions();
+  void* const block = real.malloc(size);
   note_allocation(block, size, CallKind::kMalloc, capture_caller());
   return block;
 }
 
 [[gnu::noinline]] void* record_calloc(std::size_t count, std::size_t size) {
-  const RealFunctions* const real = find_real_functions();
-  std::size_t bytes = 0;
-  if (real == nullptr) return overflows(count, size, &bytes) ? nullptr : start_block(bytes);
-  void* const block = real->calloc(count, size);
+  const RealFunctions& real = real_functions();
+  void* const block = real.calloc(count, size);
   note_allocation(block, count * size, CallKind::kCalloc, capture_caller());
   return block;
 }
 
 [[gnu::noinline]] void* record_realloc(void* block, std::size_t size) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return start_block(size);
-  return resize(*real, block, size, capture_caller());
+  return resize(real_functions(), block, size, capture_caller());
 }
 
 [[gnu::noinline]] void record_and_free(void* block) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return;
+  const RealFunctions& real = real_functions();
   __builtin_prefetch(block);  // what the allocator will look at
   note_free(block, capture_caller());
-  real->free(block);
+  real.free(block);
 }
 
 // A thread that still has the way of before does what was right then. Each way is right by itself.
@@ -105,7 +83,7 @@ constinit Ways g_ways{record_malloc, record_calloc, record_realloc, record_and_f
 constinit Ways g_sampled_ways{record_malloc, record_calloc, record_realloc, record_and_free};
 
 void set_extent(Extent extent) {
-  const RealFunctions* const real = find_real_functions();
+  const RealFunctions* const real = &real_functions();
   std::atomic_thread_fence(std::memory_order_seq_cst);
   set_ways(g_ways, extent == Extent::kNothing ? real : nullptr);
   set_ways(g_sampled_ways, extent == Extent::kAll ? nullptr : real);
@@ -129,13 +107,11 @@ MINI_EXPORT void* calloc(std::size_t nmemb, std::size_t size) {
 }
 
 MINI_EXPORT void free(void* ptr) {
-  if (is_start_block(ptr)) return;
   const Ways& ways = is_free_unrecorded(ptr) ? g_sampled_ways : g_ways;
   return ways.free.load(std::memory_order_relaxed)(ptr);
 }
 
 MINI_EXPORT void* realloc(void* ptr, std::size_t size) {
-  if (is_start_block(ptr)) return move_start_block(ptr, size);
   const bool passes = is_free_unrecorded(ptr) && passes_sample(size);
   const Ways& ways = passes ? g_sampled_ways : g_ways;
   return ways.realloc.load(std::memory_order_relaxed)(ptr, size);
@@ -147,75 +123,63 @@ MINI_EXPORT void* reallocarray(void* ptr, std::size_t nmemb, std::size_t size) {
     errno = ENOMEM;
     return nullptr;
   }
-  if (is_start_block(ptr)) return move_start_block(ptr, bytes);
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return start_block(bytes);
-  return resize(*real, ptr, bytes, capture_caller());
+  return resize(real_functions(), ptr, bytes, capture_caller());
 }
 
 MINI_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return aligned_start_block(alignment, size);
-  void* const block = real->aligned_alloc(alignment, size);
+  const RealFunctions& real = real_functions();
+  void* const block = real.aligned_alloc(alignment, size);
   note_allocation(block, size, CallKind::kAligned, capture_caller());
   return block;
 }
 
 MINI_EXPORT int posix_memalign(void** memptr, std::size_t alignment, std::size_t size) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return ENOMEM;
-  const int result = real->posix_memalign(memptr, alignment, size);
+  const RealFunctions& real = real_functions();
+  const int result = real.posix_memalign(memptr, alignment, size);
   if (result == 0) note_allocation(*memptr, size, CallKind::kAligned, capture_caller());
   return result;
 }
 
 MINI_EXPORT void* memalign(std::size_t alignment, std::size_t size) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return aligned_start_block(alignment, size);
-  void* const block = real->memalign(alignment, size);
+  const RealFunctions& real = real_functions();
+  void* const block = real.memalign(alignment, size);
   note_allocation(block, size, CallKind::kAligned, capture_caller());
   return block;
 }
 
 MINI_EXPORT void* valloc(std::size_t size) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return nullptr;
-  void* const block = real->valloc(size);
+  const RealFunctions& real = real_functions();
+  void* const block = real.valloc(size);
   note_allocation(block, size, CallKind::kAligned, capture_caller());
   return block;
 }
 
 MINI_EXPORT void* pvalloc(std::size_t size) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return nullptr;
-  void* const block = real->pvalloc(size);
+  const RealFunctions& real = real_functions();
+  void* const block = real.pvalloc(size);
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   note_allocation(block, (size + page - 1) & ~(page - 1), CallKind::kAligned, capture_caller());
   return block;
 }
 
 MINI_EXPORT void free_sized(void* block, std::size_t bytes) {
-  if (is_start_block(block)) return;
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return;
+  const RealFunctions& real = real_functions();
   note_free(block, capture_caller());
-  real->free_sized != nullptr ? real->free_sized(block, bytes) : real->free(block);
+  real.free_sized != nullptr ? real.free_sized(block, bytes) : real.free(block);
 }
 
 MINI_EXPORT void free_aligned_sized(void* block, std::size_t alignment, std::size_t bytes) {
-  if (is_start_block(block)) return;
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return;
+  const RealFunctions& real = real_functions();
   note_free(block, capture_caller());
-  real->free_aligned_sized != nullptr ? real->free_aligned_sized(block, alignment, bytes)
-                                      : real->free(block);
+  real.free_aligned_sized != nullptr ? real.free_aligned_sized(block, alignment, bytes)
+                                     : real.free(block);
 }
 
 // dlopen is not here: it finds libraries by who calls it, and that must stay the program.
 MINI_EXPORT int dlclose(void* handle) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr || real->dlclose == nullptr) return -1;
-  const int result = real->dlclose(handle);
+  const RealFunctions& real = real_functions();
+  if (real.dlclose == nullptr) return -1;
+  const int result = real.dlclose(handle);
   with_log([](ThreadLog& log) { log.add_unloaded_modules(); });
   return result;
 }

@@ -34,12 +34,6 @@ int with_environment(Words environment, Call&& call) {
   return call(write_environment(environment, plan, room, text));
 }
 
-const RealFunctions* real_or_fail() {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) errno = ENOSYS;
-  return real;
-}
-
 /// Calls `call(environment)`, which becomes `program`, or fails.
 template <typename Call>
 int become(NextProgram program, Words environment, Call&& call) {
@@ -50,17 +44,15 @@ int become(NextProgram program, Words environment, Call&& call) {
 }
 
 int become(const char* path, Words arguments, Words environment) {
-  const RealFunctions* const real = real_or_fail();
-  if (real == nullptr) return -1;
+  const RealFunctions& real = real_functions();
   return become(NextProgram(AT_FDCWD, path), environment,
-                [&](Words whole) { return real->execve(path, arguments, whole); });
+                [&](Words whole) { return real.execve(path, arguments, whole); });
 }
 
 int become_found(const char* file, Words arguments, Words environment) {
-  const RealFunctions* const real = real_or_fail();
-  if (real == nullptr) return -1;
+  const RealFunctions& real = real_functions();
   return become(NextProgram(file), environment,
-                [&](Words whole) { return real->execvpe(file, arguments, whole); });
+                [&](Words whole) { return real.execvpe(file, arguments, whole); });
 }
 
 /// The same of a program that is started as another process, by `call(pid, environment)`.
@@ -139,35 +131,32 @@ MINI_EXPORT int execle(const char* path, const char* arg, ...) {
 
 MINI_EXPORT int execveat(int fd, const char* path, char* const* argv, char* const* envp,
                          int flags) {
-  const RealFunctions* const real = real_or_fail();
-  if (real == nullptr || real->execveat == nullptr) return errno = ENOSYS, -1;
+  const RealFunctions& real = real_functions();
+  if (real.execveat == nullptr) return errno = ENOSYS, -1;
   return become(NextProgram(fd, path), envp,
-                [&](Words whole) { return real->execveat(fd, path, argv, whole, flags); });
+                [&](Words whole) { return real.execveat(fd, path, argv, whole, flags); });
 }
 
 MINI_EXPORT int fexecve(int fd, char* const* argv, char* const* envp) {
-  const RealFunctions* const real = real_or_fail();
-  if (real == nullptr) return -1;
+  const RealFunctions& real = real_functions();
   return become(NextProgram(fd, ""), envp,
-                [&](Words whole) { return real->fexecve(fd, argv, whole); });
+                [&](Words whole) { return real.fexecve(fd, argv, whole); });
 }
 
 MINI_EXPORT int posix_spawn(pid_t* pid, const char* path,
                             const posix_spawn_file_actions_t* file_actions,
                             const posix_spawnattr_t* attrp, char* const* argv, char* const* envp) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return ENOSYS;
+  const RealFunctions& real = real_functions();
   return start(NextProgram(AT_FDCWD, path), pid, envp, [&](pid_t* child, Words whole) {
-    return real->posix_spawn(child, path, file_actions, attrp, argv, whole);
+    return real.posix_spawn(child, path, file_actions, attrp, argv, whole);
   });
 }
 
 MINI_EXPORT int posix_spawnp(pid_t* pid, const char* file,
                              const posix_spawn_file_actions_t* file_actions,
                              const posix_spawnattr_t* attrp, char* const* argv, char* const* envp) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return ENOSYS;
+  const RealFunctions& real = real_functions();
   return start(NextProgram(file), pid, envp, [&](pid_t* child, Words whole) {
-    return real->posix_spawnp(child, file, file_actions, attrp, argv, whole);
+    return real.posix_spawnp(child, file, file_actions, attrp, argv, whole);
   });
 }

@@ -83,15 +83,15 @@ void* find_in_cxx_library(const char* name) {
 }
 
 void* OperatorPlace::look_up() {
-  const RealFunctions* const real = find_real_functions();
+  const auto* const blocks = reinterpret_cast<const void*>(real_functions().malloc);
   const bool was_inside = t_is_inside;
   t_is_inside = true;  // what looking up allocates is not the program's
   void* found = dlsym(RTLD_NEXT, name_);
   if (found == nullptr) found = find_in_cxx_library(name_);
   t_is_inside = was_inside;
-  if (found == nullptr || real == nullptr) return found;
+  if (found == nullptr) return found;
   const std::uintptr_t library = library_of(found);
-  set(found, library != 0 && library == library_of(reinterpret_cast<const void*>(real->malloc)));
+  set(found, library != 0 && library == library_of(blocks));
   return found;
 }
 

@@ -2,17 +2,14 @@
 //
 // What is given back is told before the call, and what is got after it: see wire/record.h. The C
 // library's own calls do not come by here: what its malloc does is seen by `heapspy trace`.
-#include <cerrno>
 #include <cstdarg>
 #include <cstdint>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/export.h"
 #include "agent/guard.h"
 #include "agent/real.h"
-#include "kernel/vm/raw_syscall.h"
 
 namespace mini::agent {
 namespace {
@@ -29,26 +26,14 @@ void note(const Mapping& mapping, const Caller& caller) {
   with_log([&](ThreadLog& log) { log.add_mapping(mapping, caller); });
 }
 
-// As the C library's function would, where it is not found yet.
-template <typename... Arguments>
-long call_directly(long call, Arguments... arguments) {
-  const long result = kernel::vm::raw_syscall(call, arguments...);
-  if (!kernel::vm::is_error(result)) return result;
-  errno = static_cast<int>(-result);
-  return -1;
-}
-
 }  // namespace
 }  // namespace mini::agent
 
 using namespace mini::agent;  // NOLINT: what follows has C's names
 
 MINI_EXPORT void* mmap(void* addr, std::size_t len, int prot, int flags, int fd, off_t offset) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) {
-    return reinterpret_cast<void*>(call_directly(SYS_mmap, addr, len, prot, flags, fd, offset));
-  }
-  void* const at = real->mmap(addr, len, prot, flags, fd, offset);
+  const RealFunctions& real = real_functions();
+  void* const at = real.mmap(addr, len, prot, flags, fd, offset);
   if (at != MAP_FAILED) {
     note({.operation = MappingOperation::kMap, .address = number(at), .bytes = len},
          capture_caller());
@@ -62,11 +47,10 @@ MINI_EXPORT void* mmap64(void* addr, std::size_t len, int prot, int flags, int f
     __attribute__((alias("mmap")));
 
 MINI_EXPORT int munmap(void* addr, std::size_t len) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return static_cast<int>(call_directly(SYS_munmap, addr, len));
+  const RealFunctions& real = real_functions();
   note({.operation = MappingOperation::kUnmap, .address = number(addr), .bytes = len},
        capture_caller());
-  return real->munmap(addr, len);
+  return real.munmap(addr, len);
 }
 
 MINI_EXPORT void* mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, ...) {
@@ -74,12 +58,8 @@ MINI_EXPORT void* mremap(void* addr, std::size_t old_len, std::size_t new_len, i
   va_start(rest, flags);
   void* const wanted = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void*) : nullptr;
   va_end(rest);
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) {
-    return reinterpret_cast<void*>(
-        call_directly(SYS_mremap, addr, old_len, new_len, flags, wanted));
-  }
-  void* const at = real->mremap(addr, old_len, new_len, flags, wanted);
+  const RealFunctions& real = real_functions();
+  void* const at = real.mremap(addr, old_len, new_len, flags, wanted);
   if (at != MAP_FAILED) {
     note({.operation = MappingOperation::kRemap,
           .address = number(at),
@@ -92,9 +72,8 @@ MINI_EXPORT void* mremap(void* addr, std::size_t old_len, std::size_t new_len, i
 }
 
 MINI_EXPORT int madvise(void* addr, std::size_t len, int advice) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return static_cast<int>(call_directly(SYS_madvise, addr, len, advice));
-  const int result = real->madvise(addr, len, advice);
+  const RealFunctions& real = real_functions();
+  const int result = real.madvise(addr, len, advice);
   if (result == 0 && (advice == MADV_DONTNEED || advice == MADV_FREE)) {
     note({.operation = MappingOperation::kDiscard, .address = number(addr), .bytes = len},
          capture_caller());
@@ -118,9 +97,8 @@ void note_break(std::uint64_t before, std::uint64_t after, const Caller& caller)
 }  // namespace mini::agent
 
 MINI_EXPORT void* sbrk(std::intptr_t delta) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return reinterpret_cast<void*>(-1);
-  void* const before = real->sbrk(delta);
+  const RealFunctions& real = real_functions();
+  void* const before = real.sbrk(delta);
   if (before != reinterpret_cast<void*>(-1) && delta != 0) {
     note_break(number(before), number(before) + static_cast<std::uint64_t>(delta),
                capture_caller());
@@ -129,10 +107,9 @@ MINI_EXPORT void* sbrk(std::intptr_t delta) {
 }
 
 MINI_EXPORT int brk(void* addr) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return -1;
-  const std::uint64_t before = number(real->sbrk(0));
-  const int result = real->brk(addr);
+  const RealFunctions& real = real_functions();
+  const std::uint64_t before = number(real.sbrk(0));
+  const int result = real.brk(addr);
   if (result == 0) note_break(before, number(addr), capture_caller());
   return result;
 }

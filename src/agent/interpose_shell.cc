@@ -97,13 +97,11 @@ void ShellCommand::write(const EnvironmentPlan& plan) {
 using namespace mini::agent;  // NOLINT: what follows has C's names
 
 MINI_EXPORT int system(const char* command) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return -1;
-  return real->system(ShellCommand(command).text());
+  const RealFunctions& real = real_functions();
+  return real.system(ShellCommand(command).text());
 }
 
 MINI_EXPORT FILE* popen(const char* command, const char* modes) {
-  const RealFunctions* const real = find_real_functions();
-  if (real == nullptr) return nullptr;
-  return real->popen(ShellCommand(command).text(), modes);
+  const RealFunctions& real = real_functions();
+  return real.popen(ShellCommand(command).text(), modes);
 }

@@ -30,7 +30,7 @@ void before_fork() {
 // Before most code of the program: a low key is most likely free, and the modules are known before
 // the first stack is walked through them.
 __attribute__((constructor(101))) void start() {
-  find_real_functions();
+  real_functions();
   if (pthread_key_create(&g_key, end_thread) == 0) {
     g_has_key = g_key < kKeysWithoutHeap;
     if (!g_has_key) pthread_key_delete(g_key);

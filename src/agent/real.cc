@@ -1,21 +1,14 @@
-// dlsym allocates in some C libraries, and is asked for the first time by a call of malloc.
 #include "agent/real.h"
 
-#include <dlfcn.h>
-#include <iterator>
 #include <malloc.h>
 
+#include "agent/library_order.h"
 #include "unwind/self/loader_index.h"
 
 namespace mini::agent {
 namespace {
 
-constexpr std::size_t kGranule = 16;
-
-constinit std::atomic<std::size_t> g_start_used{0};
-
 constinit RealFunctions g_real{};
-constinit thread_local bool t_is_looking __attribute__((tls_model("initial-exec"))) = false;
 
 struct Name {
   const char* name;
@@ -30,21 +23,6 @@ void** place_of(Function& function) {
 }  // namespace
 
 constinit std::atomic<const RealFunctions*> g_real_functions{nullptr};
-alignas(kGranule) constinit std::byte g_start_memory[kStartBytes];
-
-void* start_block(std::size_t bytes) {
-  if (bytes > kStartBytes) return nullptr;
-  const std::size_t chunk = kGranule + ((bytes + kGranule - 1) & ~(kGranule - 1));
-  const std::size_t begin = g_start_used.fetch_add(chunk, std::memory_order_relaxed);
-  if (begin + chunk > kStartBytes) return nullptr;
-  std::byte* const block = g_start_memory + begin + kGranule;
-  reinterpret_cast<std::size_t*>(block)[-1] = bytes;
-  return block;
-}
-
-std::size_t start_block_bytes(const void* block) {
-  return static_cast<const std::size_t*>(block)[-1];
-}
 
 void take_real_functions(void* (*find)(const char* name)) {
   const Name names[] = {
@@ -100,13 +78,9 @@ bool can_ask_usable() {
   return answer == 2;
 }
 
-const RealFunctions* look_up_real_functions() {
-  if (t_is_looking) return nullptr;
-  t_is_looking = true;
-  // Two threads may look at once: both write the same.
-  take_real_functions([](const char* name) { return dlsym(RTLD_NEXT, name); });
-  t_is_looking = false;
-  return &g_real;
+const RealFunctions& look_up_real_functions() {
+  take_real_functions(next_function);  // two threads may look at once: both write the same
+  return g_real;
 }
 
 }  // namespace mini::agent

@@ -45,13 +45,13 @@ struct RealFunctions {
 
 /// Null until they are found.
 extern constinit std::atomic<const RealFunctions*> g_real_functions;
-const RealFunctions* look_up_real_functions();
+const RealFunctions& look_up_real_functions();
 
-/// Finds them, once. Null to a call from inside itself: looking them up may allocate, and the
-/// thread that does it gets memory from start_block().
-inline const RealFunctions* find_real_functions() {
+/// Finds them the first time, without a lock and without the heap: an allocator may come here that
+/// is at its own beginning, for pages.
+inline const RealFunctions& real_functions() {
   const RealFunctions* const known = g_real_functions.load(std::memory_order_acquire);
-  return known != nullptr ? known : look_up_real_functions();
+  return known != nullptr ? *known : look_up_real_functions();
 }
 
 /// Where the library begins that a function is in; 0 where it is in none.
@@ -61,23 +61,9 @@ std::uintptr_t library_of(const void* function);
 /// it must not be asked another's.
 bool can_ask_usable();
 
-inline constexpr std::size_t kStartBytes = std::size_t{64} << 10;
-extern std::byte g_start_memory[kStartBytes];
-
 /// Takes them from whoever knows better than the order of libraries; find() may give null.
 void take_real_functions(void* (*find)(const char* name));
 /// The same of operator new and delete; REQUIRES: those that it gives come with the real malloc.
 void take_real_operators(void* (*find)(const char* name));
-
-/// A block from memory of the agent's own, zero-filled and aligned to 16, for those who allocate
-/// before there is an allocator; null where it is used up.
-void* start_block(std::size_t bytes);
-inline bool is_start_block(const void* block) {
-  const auto offset =
-      reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(g_start_memory);
-  return offset < kStartBytes;
-}
-/// Bytes that may be read of a start block: at least what was asked for.
-std::size_t start_block_bytes(const void* block);
 
 }  // namespace mini::agent

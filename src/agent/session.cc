@@ -7,6 +7,7 @@
 
 #include "agent/door.h"
 #include "agent/guard.h"
+#include "agent/library_order.h"
 #include "agent/sampled_blocks.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
@@ -197,6 +198,7 @@ bool Session::open() {
   wire::Slot& slot = slot_.slot();
   slot.pid = vm::process_id();
   slot.parent_pid = vm::parent_process_id();
+  slot.has_own_malloc = program_has_function("malloc") ? 1 : 0;
   slot.is_forked = g_has_begun.exchange(true, std::memory_order_relaxed) ? 1 : 0;
   slot_number_ = number;
   if (slot.is_forked != 0) {

@@ -1,4 +1,4 @@
-// Why a program goes without a library that is to be preloaded into it.
+// Why a program goes without a library that is to be preloaded into it, or makes no use of it.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,12 @@ enum class PreloadObstacle : std::uint8_t {
   kOtherMachine,  // 64-bit code of another architecture
   kMoreRights,    // it runs with more rights than its user: the loader trusts no environment
   kOutOfReach,    // as its user it may not read the library, or not reach heapspy's memory
+  kOwnMalloc,     // its own file comes before all libraries, and has a malloc
 };
 
 /// Of one that comes from elsewhere, and may be any number.
 constexpr PreloadObstacle preload_obstacle(std::uint64_t number) {
-  return number <= static_cast<std::uint64_t>(PreloadObstacle::kOutOfReach)
+  return number <= static_cast<std::uint64_t>(PreloadObstacle::kOwnMalloc)
              ? static_cast<PreloadObstacle>(number)
              : PreloadObstacle::kNone;
 }
@@ -32,7 +33,8 @@ constexpr std::string_view words_of(PreloadObstacle obstacle) {
       "is a 32-bit program",
       "is a program of another architecture",
       "runs with more rights than its user (set-user-ID, set-group-ID or capabilities)",
-      "runs as another user, or in another root directory, from where heapspy is out of reach"};
+      "runs as another user, or in another root directory, from where heapspy is out of reach",
+      "has a malloc of its own, whose blocks heapspy does not see"};
   return kWords[static_cast<std::uint8_t>(obstacle)];
 }
 

@@ -31,6 +31,7 @@ std::string why(PreloadObstacle obstacle, const OwnLibrary& library) {
       return "runs with more rights than you have (set-user-ID, set-group-ID or capabilities), and "
              "for such programs the loader ignores LD_PRELOAD";
     case PreloadObstacle::kOutOfReach:
+    case PreloadObstacle::kOwnMalloc:
     case PreloadObstacle::kNone:
       break;
   }

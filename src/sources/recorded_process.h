@@ -61,6 +61,7 @@ class RecordedProcess {
   pid_t pid() const { return pid_; }
   /// As it said when it began.
   pid_t parent_pid() const { return parent_pid_; }
+  const std::string& executable() const { return executable_; }
   /// Copies of it that it told of.
   std::uint64_t forks_count() const { return forks_count_; }
   /// Whether it ended, or became another program, and can write no more.

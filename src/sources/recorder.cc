@@ -89,6 +89,7 @@ class Recorder {
   void watch_page_faults(Result<std::unique_ptr<kernel::PageFaultWatch>> watch);
   void read_page_faults();
   void read_program_notices(ProgramNotices::Moment moment = ProgramNotices::Moment::kGoesOn);
+  void note_unrecorded(RecordedProcess* process, const std::string& path, PreloadObstacle obstacle);
   RecordedProcess* find_process(pid_t pid) const;
   void wait_for_command(int flags);
   void end_processes();
@@ -198,6 +199,10 @@ bool Recorder::begin_process(std::uint32_t number) {
                                         modules_, options_.finds_leaks, origin, begin);
   if (options_.first_touch) process->note_touch_watch(touch_refusal_, 0);
   processes_.push_back({.slot = number, .process = std::move(process)});
+  if (view.slot().has_own_malloc != 0) {
+    RecordedProcess& begun = *processes_.back().process;
+    note_unrecorded(&begun, begun.executable(), PreloadObstacle::kOwnMalloc);
+  }
   return true;
 }
 
@@ -237,18 +242,23 @@ RecordedProcess* Recorder::find_process(pid_t pid) const {
 
 // It is said in the recordings of all that it came from: who looks into one of these asks where the
 // memory of what they started went.
-void Recorder::read_program_notices(ProgramNotices::Moment moment) {
+void Recorder::note_unrecorded(RecordedProcess* process, const std::string& path,
+                               PreloadObstacle obstacle) {
   constexpr int kMostGenerations = 64;
+  const std::uint64_t now = monotonic_ns() - begin_ns_;
+  outcome_.unrecorded.count(path, obstacle, now);
+  for (int i = 0; process != nullptr && i < kMostGenerations; ++i) {
+    process->note_unrecorded_program(path, obstacle, now);
+    process = find_process(process->parent_pid());
+  }
+}
+
+void Recorder::read_program_notices(ProgramNotices::Moment moment) {
   for (const ProgramNotices::Found& found : notices_.read(moment)) {
-    const std::uint64_t now = monotonic_ns() - begin_ns_;
-    outcome_.unrecorded.count(found.path, found.obstacle, now);
     RecordedProcess* process = find_process(found.pid);
     if (process == nullptr) process = find_process(found.parent_pid);
     if (process == nullptr && !processes_.empty()) process = processes_.front().process.get();
-    for (int i = 0; process != nullptr && i < kMostGenerations; ++i) {
-      process->note_unrecorded_program(found.path, found.obstacle, now);
-      process = find_process(process->parent_pid());
-    }
+    note_unrecorded(process, found.path, found.obstacle);
   }
 }
 

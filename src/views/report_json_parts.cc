@@ -142,8 +142,9 @@ void write_first_touch(Output& output, JsonWriter& json, const HeapProfile& prof
 }
 
 void write_unrecorded_programs(JsonWriter& json, const HeapProfile& profile) {
-  static constexpr std::string_view kReasons[] = {
-      "unknown", "static", "other-libc", "32-bit", "other-machine", "more-rights", "out-of-reach"};
+  static constexpr std::string_view kReasons[] = {"unknown",      "static",        "other-libc",
+                                                  "32-bit",       "other-machine", "more-rights",
+                                                  "out-of-reach", "own-malloc"};
   json.key("unrecorded_programs").begin_array();
   for (const model::UnrecordedProgram& program : profile.unrecorded_programs) {
     json.begin_object();

@@ -91,7 +91,8 @@ struct alignas(64) Slot {
   std::atomic<std::uint32_t> rings_taken;
   alignas(64) std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
   std::atomic<EndState> end;
-  std::uint32_t is_forked;  // 1: it began with blocks that it did not tell of
+  std::uint32_t is_forked;       // 1: it began with blocks that it did not tell of
+  std::uint32_t has_own_malloc;  // 1: the program's file has one, whose blocks are not told of
   // Where they were told of: the slot of the process that it is a copy of, and which of that one's
   // forks it was. 0: it does not know.
   std::uint32_t origin_slot_plus_1;

@@ -127,3 +127,12 @@ class RecordUnrecorded(JoinTest):
         self.check_said(self.leave(heapspy), f"{self.program}: it is statically linked")
         self.assertEqual(self.unrecorded(), [(str(self.program), "static", 1)])
         self.check_free(target)
+
+    def test_a_malloc_in_the_program_s_own_file_is_said(self):
+        program = build_target("own_malloc").resolve()
+        done = self.record(program)
+        self.assertEqual(done.stdout, "3 blocks of its own\n")
+        self.check_said(done.stderr,
+                        f"{program}: it has a malloc of its own, whose blocks heapspy does not see")
+        self.assertEqual(self.unrecorded(), [(str(program), "own-malloc", 1)])
+        self.assertEqual(self.report()["totals"]["allocations"], 0)
