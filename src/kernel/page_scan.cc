@@ -1,11 +1,13 @@
 // Documentation/admin-guide/mm/pagemap.rst of the kernel, and linux/fs.h of Linux 6.7.
 #include "kernel/page_scan.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/types.h>
+#include <span>
 #include <sys/ioctl.h>
 
 namespace mini::kernel {
@@ -78,9 +80,13 @@ std::optional<std::vector<PageRun>> PageScan::read(AddressRange range) const {
     const int count = ::ioctl(file_.get(), kPagemapScan, &arguments);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return std::nullopt;
-    for (int i = 0; i < count; ++i) append(found.at(static_cast<std::size_t>(i)), runs);
-    if (arguments.walk_end <= arguments.start) break;
-    arguments.start = arguments.walk_end;
+    const std::span regions(found.begin(), static_cast<std::size_t>(count));
+    for (const PageRegion& region : regions) append(region, runs);
+    // Where there was room for more, there is no more: walk_end is then where the kernel's own
+    // buffer was full the last time (fs/proc/task_mmu.c, do_pagemap_scan(), 6.7 to 6.18), and what
+    // is behind it would come twice.
+    if (regions.size() < found.size()) break;
+    arguments.start = std::max(arguments.walk_end, regions.back().end);
   }
   return runs;
 }
