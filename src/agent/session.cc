@@ -198,6 +198,7 @@ bool Session::open() {
   wire::Slot& slot = slot_.slot();
   slot.pid = vm::process_id();
   slot.parent_pid = vm::parent_process_id();
+  slot.pid_namespace = vm::pid_namespace();
   slot.has_own_malloc = program_has_function("malloc") ? 1 : 0;
   slot.is_forked = g_has_begun.exchange(true, std::memory_order_relaxed) ? 1 : 0;
   slot_number_ = number;

@@ -10,8 +10,10 @@
 #include <fmt/format.h>
 #include <memory>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "kernel/file_descriptor.h"
+#include "kernel/proc_status.h"
 
 namespace mini::kernel {
 namespace {
@@ -19,10 +21,9 @@ namespace {
 constexpr std::size_t kLongestFile = std::size_t{1} << 30;
 constexpr std::size_t kChunk = 64 * 1024;
 
-std::vector<int> read_numeric_names(pid_t pid, std::string_view folder) {
+std::vector<int> read_numeric_names(const std::string& folder) {
   std::vector<int> numbers;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(
-      ::opendir(fmt::format("/proc/{}/{}", pid, folder).c_str()), ::closedir);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(folder.c_str()), ::closedir);
   if (!directory) return numbers;
   while (const dirent* entry = ::readdir(directory.get())) {
     const std::string_view name = entry->d_name;
@@ -31,6 +32,16 @@ std::vector<int> read_numeric_names(pid_t pid, std::string_view folder) {
     if (error == std::errc{} && end == name.data() + name.size()) numbers.push_back(number);
   }
   return numbers;
+}
+
+std::vector<int> read_numeric_names(pid_t pid, std::string_view folder) {
+  return read_numeric_names(fmt::format("/proc/{}/{}", pid, folder));
+}
+
+/// 0 where it cannot be found out.
+std::uint64_t pid_namespace_of(pid_t pid) {
+  struct stat status{};
+  return ::stat(fmt::format("/proc/{}/ns/pid", pid).c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
 }  // namespace
@@ -87,6 +98,16 @@ std::string root_prefix(pid_t pid) {
   const auto theirs = read_proc_link(pid, "ns/mnt");
   const auto ours = read_proc_link(::getpid(), "ns/mnt");
   return theirs && ours && *theirs != *ours ? fmt::format("/proc/{}/root", pid) : "";
+}
+
+std::optional<pid_t> find_in_namespace(pid_t number, std::uint64_t pid_namespace) {
+  if (pid_namespace == 0 || pid_namespace == pid_namespace_of(::getpid())) return number;
+  for (const pid_t pid : read_numeric_names("/proc")) {
+    if (pid_namespace_of(pid) != pid_namespace) continue;
+    const auto status = read_proc_file(pid, "status");
+    if (status && parse_innermost_pid(*status) == number) return pid;
+  }
+  return std::nullopt;
 }
 
 std::vector<pid_t> read_thread_ids(pid_t pid) {

@@ -38,6 +38,11 @@ std::string root_prefix(pid_t pid);
 /// Whether a descriptor of the process is a userfaultfd.
 bool has_userfaultfd(pid_t pid);
 
+/// The number by which we know the process that counts as `number` in a namespace of processes,
+/// named by the inode of its ns/pid (0: not known, ours is meant). nullopt where there is none any
+/// more. Looks through all processes where the namespace is another one.
+std::optional<pid_t> find_in_namespace(pid_t number, std::uint64_t pid_namespace);
+
 /// The numeric names in /proc/PID/task.
 std::vector<pid_t> read_thread_ids(pid_t pid);
 

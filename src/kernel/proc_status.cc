@@ -149,6 +149,19 @@ bool parse_signal_waiting(std::string_view text) {
   return (waiting & ~silent) != 0;
 }
 
+std::optional<pid_t> parse_innermost_pid(std::string_view status_text) {
+  constexpr std::string_view kName = "\nNSpid:";
+  const auto at = status_text.find(kName);
+  if (at == std::string_view::npos) return std::nullopt;
+  std::string_view line = status_text.substr(at + kName.size());
+  line = line.substr(0, line.find('\n'));
+  line.remove_prefix(line.find_last_of(" \t") + 1);  // npos + 1 is 0
+  pid_t number = 0;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
+  if (error != std::errc{} || end != line.data() + line.size()) return std::nullopt;
+  return number;
+}
+
 bool has_signal_waiting(pid_t tid) {
   const auto text = read_proc_file(tid, "status");
   return text && parse_signal_waiting(*text);

@@ -25,6 +25,10 @@ struct ProcessStatus {
 std::optional<ProcessStatus> parse_status(std::string_view text);
 std::optional<ProcessStatus> read_status(pid_t pid);
 
+/// The last number of the line NSpid of /proc/PID/status: in the innermost namespace. nullopt where
+/// there is no such line.
+std::optional<pid_t> parse_innermost_pid(std::string_view status_text);
+
 /// Whether a signal waits for the thread that it neither blocks nor ignores.
 bool has_signal_waiting(pid_t tid);
 bool parse_signal_waiting(std::string_view status_text);

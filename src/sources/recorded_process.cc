@@ -45,6 +45,14 @@ Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& pa
   return recording::Writer::create(descriptor, facts);
 }
 
+/// What it says itself is meant in its own namespace, which may be another one than ours.
+pid_t parent_of(pid_t pid, const wire::Slot& slot) {
+  const auto told = static_cast<pid_t>(slot.parent_pid);
+  if (pid == static_cast<pid_t>(slot.pid)) return told;
+  const auto status = kernel::read_status(pid);
+  return status ? status->parent : 0;
+}
+
 std::string thread_name(pid_t pid, std::uint32_t tid) {
   std::string name = kernel::read_proc_file(pid, fmt::format("task/{}/comm", tid)).value_or("");
   while (name.ends_with('\n')) name.pop_back();
@@ -79,14 +87,14 @@ std::uint32_t text_words(const wire::RingReader& reader, wire::RecordKind kind) 
 
 }  // namespace
 
-RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path, Bytes sample,
-                                 std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks,
-                                 const std::string& origin, RecordingBegin begin)
+RecordedProcess::RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::string path,
+                                 Bytes sample, std::shared_ptr<unwind::ModuleCache> modules,
+                                 bool finds_leaks, const std::string& origin, RecordingBegin begin)
     : begin_ns_(begin.ns),
       mapping_(std::move(slot)),
       slot_{mapping_.begin()},
-      pid_(static_cast<pid_t>(slot_.slot().pid)),
-      parent_pid_(static_cast<pid_t>(slot_.slot().parent_pid)),
+      pid_(pid),
+      parent_pid_(parent_of(pid, slot_.slot())),
       handle_(pid_),
       path_(std::move(path)),
       sample_(sample),
@@ -98,7 +106,7 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, std::string path, B
       live_(finds_leaks ? std::make_unique<LiveBlocks>() : nullptr),
       stopper_(pid_) {
   recording::ProcessFacts facts;
-  facts.pid = static_cast<std::uint64_t>(pid_);
+  facts.pid = pid_ != 0 ? static_cast<std::uint64_t>(pid_) : slot_.slot().pid;
   facts.parent_pid = static_cast<std::uint64_t>(parent_pid_);
   facts.command = command_;
   facts.executable = executable_;

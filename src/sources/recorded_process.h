@@ -46,9 +46,10 @@ struct RecordingBegin {
 /// recording, nothing else.
 class RecordedProcess {
  public:
-  /// `sample`: the mean distance of sampled bytes that its agent was told, 0 for none. `origin`:
-  /// the path of the recording of the process that this one is a copy of, "" where there is none.
-  RecordedProcess(kernel::SharedMapping slot, std::string path, Bytes sample,
+  /// `pid`: by which we know the process; 0: it is gone. `sample`: the mean distance of sampled
+  /// bytes that its agent was told, 0 for none. `origin`: the path of the recording of the process
+  /// that this one is a copy of, "" where there is none.
+  RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::string path, Bytes sample,
                   std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks,
                   const std::string& origin, RecordingBegin begin);
 
@@ -58,8 +59,9 @@ class RecordedProcess {
   /// The time of the first thing that a process told, in ticks; nothing where it did not so far.
   static std::optional<std::uint64_t> first_ticks(const wire::SlotView& slot);
 
+  /// 0 of one that was gone when it was begun.
   pid_t pid() const { return pid_; }
-  /// As it said when it began.
+  /// When it began.
   pid_t parent_pid() const { return parent_pid_; }
   const std::string& executable() const { return executable_; }
   /// Copies of it that it told of.

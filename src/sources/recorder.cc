@@ -181,7 +181,9 @@ bool Recorder::begin_process(std::uint32_t number) {
   if (!slot) return false;
   const wire::SlotView view{slot->begin()};
   if (view.slot().state.load(std::memory_order_acquire) != wire::SlotState::kReady) return false;
-  const auto pid = static_cast<pid_t>(view.slot().pid);
+  const auto told = static_cast<pid_t>(view.slot().pid);
+  const pid_t known = kernel::find_in_namespace(told, view.slot().pid_namespace).value_or(0);
+  const pid_t pid = known != 0 ? known : told;  // by which its recording is named
   const unsigned image = ++images_[pid];
   std::string path =
       pid == command_ && image == 1 ? options_.output : recording_name(options_.output, pid, image);
@@ -195,7 +197,7 @@ bool Recorder::begin_process(std::uint32_t number) {
   const RecordingBegin begin =
       is_first ? RecordingBegin{.ns = 0, .unix_ns = begin_unix_ns_} : begin_of(view);
   auto process =
-      std::make_unique<RecordedProcess>(std::move(*slot), std::move(path), options_.sample,
+      std::make_unique<RecordedProcess>(std::move(*slot), known, std::move(path), options_.sample,
                                         modules_, options_.finds_leaks, origin, begin);
   if (options_.first_touch) process->note_touch_watch(touch_refusal_, 0);
   processes_.push_back({.slot = number, .process = std::move(process)});
@@ -314,7 +316,9 @@ void Recorder::end_processes() {
   for (std::size_t i = 0; i < processes_.size();) {
     RecordedProcess& process = *processes_[i].process;
     const pid_t pid = process.pid();
-    const auto is_same = [pid](const Running& later) { return later.process->pid() == pid; };
+    const auto is_same = [pid](const Running& later) {
+      return pid != 0 && later.process->pid() == pid;
+    };
     const bool was_replaced = std::any_of(processes_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                                           processes_.end(), is_same);
     const bool has_ended = processes_[i].has_ended;

@@ -89,6 +89,7 @@ struct alignas(64) Slot {
   std::uint32_t pid;
   std::uint32_t parent_pid;
   std::atomic<std::uint32_t> rings_taken;
+  std::uint64_t pid_namespace;  // the inode of the one in which the two count; 0: not known
   alignas(64) std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
   std::atomic<EndState> end;
   std::uint32_t is_forked;       // 1: it began with blocks that it did not tell of

@@ -142,6 +142,18 @@ class RecordRights(JoinTest):
                 for file in self.home.glob("out*.heapspy"):
                     file.unlink()
 
+    # Its number is 1 there, which here is another process that does not end.
+    def test_what_counts_processes_anew_is_recorded(self):
+        unshare = [need("unshare", "util-linux"), "--pid", "--fork"]
+        if subprocess.run([*unshare, "/bin/true"], capture_output=True, check=False).returncode != 0:
+            raise unittest.SkipTest("no namespaces can be made here")
+        done = self.record_as([], "--", *unshare, "/bin/sh", "-c", "/bin/echo $$; /bin/echo again")
+        self.assertEqual((done.returncode, done.stdout), (0, "1\nagain\n"), done.stderr)
+        processes = {report["process"]["command"][-1]: report["process"]
+                     for report in map(self.report, self.home.glob("out*.heapspy"))}
+        self.assertLessEqual({"1", "again", "/bin/echo $$; /bin/echo again"}, set(processes))
+        self.assertNotIn(1, [process["pid"] for process in processes.values()])
+
     def test_what_the_agent_is_out_of_reach_for_is_told(self):
         locked = self.home / "locked"
         locked.mkdir()

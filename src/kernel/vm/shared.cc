@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -85,6 +86,12 @@ std::uint32_t parent_process_id() {
 
 std::uint32_t thread_id() {
   return static_cast<std::uint32_t>(raw_syscall(SYS_gettid));
+}
+
+std::uint64_t pid_namespace() {
+  struct stat status{};
+  const long result = raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/pid", &status, 0);
+  return is_error(result) ? 0 : status.st_ino;
 }
 
 std::size_t executable_path(char* out, std::size_t size) {

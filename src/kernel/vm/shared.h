@@ -32,6 +32,8 @@ void wake_shared(std::uint32_t* word);
 std::uint32_t process_id();
 std::uint32_t parent_process_id();
 std::uint32_t thread_id();
+/// The inode of the namespace in which these three count; 0 where it cannot be found out.
+std::uint64_t pid_namespace();
 
 /// What this process runs: the path of its program, and its arguments, each ended by a zero. Bytes
 /// written, cut to `size`; 0 where it cannot be found out.

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 #include <string>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "kernel/proc_file.h"
 
 namespace mini::kernel {
 namespace {
@@ -28,6 +31,22 @@ TEST(ProcStatus, KnowsKernelThreadsWithAndWithoutTheirLine) {
   EXPECT_FALSE(parse_status("Tgid:\t2\nKthread:\t0\n")->kernel_thread);
   EXPECT_TRUE(parse_status("State:\tS (sleeping)\nTgid:\t2\n")->kernel_thread);
   EXPECT_FALSE(parse_status("State:\tZ (zombie)\nTgid:\t2\n")->kernel_thread);
+}
+
+TEST(ProcStatus, KnowsANumberInTheInnermostNamespace) {
+  EXPECT_EQ(parse_innermost_pid("Name:\tNSpid: 9\nNSpid:\t4711\t17\t1\nNSpgid:\t3\n"), 1);
+  EXPECT_EQ(parse_innermost_pid("Name:\tx\nNSpid:\t4711\n"), 4711);
+  EXPECT_FALSE(parse_innermost_pid("Name:\tx\nPid:\t4711\n"));
+  EXPECT_FALSE(parse_innermost_pid("Name:\tx\nNSpid:\t\n"));
+  EXPECT_FALSE(parse_innermost_pid("Name:\tx\nNSpid:\t1x\n"));
+}
+
+TEST(ProcStatus, FindsAProcessOfItsOwnNamespaceByItsNumber) {
+  struct stat status{};
+  ASSERT_EQ(::stat("/proc/self/ns/pid", &status), 0);
+  EXPECT_EQ(find_in_namespace(::getpid(), status.st_ino), ::getpid());
+  EXPECT_EQ(find_in_namespace(::getpid(), 0), ::getpid());
+  EXPECT_FALSE(find_in_namespace(::getpid(), status.st_ino + 1));
 }
 
 TEST(ProcStatus, RefusesTextWithoutAProcess) {

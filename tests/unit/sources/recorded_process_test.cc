@@ -96,7 +96,7 @@ class RecordedProcessTest : public testing::Test {
   RecordedProcess& process() {
     if (process_ == nullptr) {
       process_ = std::make_unique<RecordedProcess>(
-          *file_->map(0, wire::kSlotBytes), path_, Bytes{},
+          *file_->map(0, wire::kSlotBytes), ::getpid(), path_, Bytes{},
           unwind::make_module_cache({.source_lines = false}), false, "", begin_);
     }
     return *process_;
