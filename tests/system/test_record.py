@@ -282,9 +282,9 @@ class Record(RecordTest):
         # The peak lasts for less than it takes until the next regular sample.
         python = need("/usr/bin/python3", "python3")
         self.environment["PYTHONMALLOC"] = "malloc"
-        self.record(python, "-c", "x = [b'x' * 100000 for _ in range(600)]; x.append(0); del x")
+        self.record(python, "-c", "x = [b'x' * 100000 for _ in range(3000)]; x.append(0); del x")
         totals = self.report()["totals"]
-        self.assertGreater(totals["rss_at_peak_bytes"], 30 << 20)
+        self.assertGreater(totals["rss_at_peak_bytes"], 150 << 20)
         self.assertLessEqual(totals["rss_at_peak_bytes"], totals["peak_rss_bytes"])
         self.assertRegex(self.report_text(), r"RSS at the peak +\S+ MiB with \S+ MiB live")
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { kPage = 4096, kFew = 32 };
+enum { kSeenMicroseconds = 50000 };  // whoever samples every 10 ms has seen it
 
 static void** kept;
 
@@ -51,6 +52,7 @@ static int use_pool(size_t bytes, const char* how) {
     for (size_t at = 0; at < bytes; at += step, touched += kPage) ((volatile char*)pool)[at] = 1;
   }
   printf("pool: %zu\ntouched: %zu\n", bytes, touched);
+  usleep(kSeenMicroseconds);
   free(pool);
   return 0;
 }
