@@ -33,9 +33,7 @@ constexpr std::string_view words_of(PreloadObstacle obstacle) {
       "is a 32-bit program",
       "is a program of another architecture",
       "runs with more rights than its user (set-user-ID, set-group-ID or capabilities)",
-      "runs as another user, or in another root directory or container, from where heapspy is out "
-      "of "
-      "reach",
+      "runs as another user, or in another root directory or container: out of heapspy's reach",
       "has a malloc of its own, whose blocks heapspy does not see"};
   return kWords[static_cast<std::uint8_t>(obstacle)];
 }
