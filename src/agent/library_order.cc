@@ -2,12 +2,13 @@
 // DT_GNU_HASH and DT_VERSYM, glibc's elf/dl-lookup.c and the LSB's "Symbol Versioning".
 #include "agent/library_order.h"
 
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <elf.h>
 #include <link.h>
 #include <sys/auxv.h>
+
+#include "base/symbol_hash.h"
 
 #if defined(__aarch64__)
 #include <sys/ifunc.h>
@@ -21,19 +22,12 @@ constexpr std::uint16_t kHiddenVersion = 0x8000;
 
 /// A name and what the two kinds of tables find it by.
 struct Name {
-  explicit Name(const char* name) : text(name) {
-    for (const char* c = name; *c != '\0'; ++c) {
-      const auto byte = static_cast<std::uint8_t>(*c);
-      gnu_hash = gnu_hash * 33 + byte;
-      sysv_hash = (sysv_hash << 4) + byte;
-      const std::uint32_t top = sysv_hash & 0xf0000000U;
-      sysv_hash = (sysv_hash ^ top >> 24) & ~top;
-    }
-  }
+  explicit Name(const char* name)
+      : text(name), gnu_hash(mini::gnu_hash(name)), sysv_hash(mini::sysv_hash(name)) {}
 
   const char* text;
-  std::uint32_t gnu_hash = 5381;
-  std::uint32_t sysv_hash = 0;
+  std::uint32_t gnu_hash;
+  std::uint32_t sysv_hash;
 };
 
 /// What a library offers by name.

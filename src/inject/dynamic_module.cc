@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/checked.h"
+#include "base/symbol_hash.h"
 
 namespace mini::inject {
 namespace {
@@ -25,22 +26,6 @@ constexpr std::uint32_t kCallSlot = R_AARCH64_JUMP_SLOT;
 constexpr std::uint32_t kDataSlot = R_AARCH64_GLOB_DAT;
 constexpr std::uint32_t kPointer = R_AARCH64_ABS64;
 #endif
-
-std::uint32_t gnu_hash(std::string_view name) {
-  std::uint32_t hash = 5381;
-  for (const char c : name) hash = hash * 33 + static_cast<unsigned char>(c);
-  return hash;
-}
-
-std::uint32_t sysv_hash(std::string_view name) {
-  std::uint32_t hash = 0;
-  for (const char c : name) {
-    hash = (hash << 4) + static_cast<unsigned char>(c);
-    const std::uint32_t top = hash & 0xf0000000U;
-    hash = (hash ^ top >> 24) & ~top;
-  }
-  return hash;
-}
 
 std::uint32_t read_word(std::uint64_t at, const MemoryReader& memory) {
   return memory.read_object<std::uint32_t>(Address{at}).value_or(0);

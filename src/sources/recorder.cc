@@ -235,6 +235,7 @@ void Recorder::read_page_faults() {
 }
 
 RecordedProcess* Recorder::find_process(pid_t pid) const {
+  if (pid == 0) return nullptr;  // is no process's number, but that of all that were gone
   // The last of them: a process that became another program is there twice for a moment.
   for (const Running& running : std::views::reverse(processes_)) {
     if (running.process->pid() == pid) return running.process.get();
