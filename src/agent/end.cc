@@ -1,5 +1,7 @@
-// The end of a process that is to be searched for leaks: its memory has to be there until the
-// recorder has read it. A process that is killed has none.
+// The end of a process: its memory has to be there until the recorder has measured it, and has
+// searched it for leaks where it is to. A process that is killed has none.
+#include "agent/end.h"
+
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -14,38 +16,44 @@ namespace {
 namespace vm = kernel::vm;
 using wire::EndState;
 
-constexpr std::uint64_t kMostWaitForEndNs = 120'000'000'000;
+constexpr std::uint64_t kMostWaitForSearchNs = 120'000'000'000;
 constexpr std::uint64_t kWaitNs = 100'000'000;  // then it is looked whether anybody records
 
-void await_search(Session& session, std::atomic<EndState>& end) {
-  const auto waiting = static_cast<std::uint32_t>(EndState::kEnding);
-  for (const std::uint64_t until = vm::now_ns() + kMostWaitForEndNs; vm::now_ns() < until;) {
-    vm::wait_shared(reinterpret_cast<std::uint32_t*>(&end), waiting, kWaitNs);
-    if (end.load(std::memory_order_acquire) != EndState::kEnding ||
-        !wire::has_reader(session.channel())) {
+void await(const Session& session, EndState what, std::uint64_t most_ns) {
+  wire::Slot& slot = session.slot().slot();
+  if (!wire::has_reader(session.channel())) return;
+  auto state = EndState::kRunning;
+  if (!slot.end.compare_exchange_strong(state, what, std::memory_order_acq_rel)) return;
+  ring_doorbell(session.channel());
+  for (const std::uint64_t until = vm::now_ns() + most_ns; vm::now_ns() < until;) {
+    vm::wait_shared(reinterpret_cast<std::uint32_t*>(&slot.end), static_cast<std::uint32_t>(what),
+                    kWaitNs);
+    if (slot.end.load(std::memory_order_acquire) != what || !wire::has_reader(session.channel())) {
       return;
     }
   }
 }
 
+/// A child of vfork is in its parent's memory, and has its session.
+bool is_own(const Session& session) {
+  return session.slot().slot().pid == vm::process_id();
+}
+
+// Unless it is to be searched a process that ends is not asked who it is: a sandbox may kill for
+// that. At the end of a child of vfork its parent is measured, which does no harm.
 void tell_end() {
-  Session* const session = Session::if_connected();
-  if (session == nullptr || session->settings().scan_at_end == 0) return;
-  wire::Slot& slot = session->slot().slot();
-  // A child of vfork ends in its parent's memory.
-  if (slot.pid != vm::process_id()) return;
-  auto state = EndState::kRunning;
-  if (!slot.end.compare_exchange_strong(state, EndState::kEnding, std::memory_order_acq_rel)) {
-    return;
+  const Session* const session = Session::if_connected();
+  if (session == nullptr) return;
+  if (session->settings().scan_at_end != 0) {
+    if (is_own(*session)) await(*session, EndState::kWaitsForSearch, kMostWaitForSearchNs);
+  } else {
+    await(*session, EndState::kWaitsForSample, kMostWaitNs);
   }
-  session->ring_doorbell();
-  await_search(*session, slot.end);
 }
 
 // First of all, so that it is called last of all.
 __attribute__((constructor(102))) void begin() {
-  Session* const session = Session::if_connected();
-  if (session != nullptr && session->settings().scan_at_end != 0) at_quick_exit(tell_end);
+  if (Session::if_connected() != nullptr) at_quick_exit(tell_end);
 }
 
 // The library that was loaded first of all ends last of all: what the program's destructors and
@@ -60,6 +68,14 @@ __attribute__((destructor(101))) void end() {
 }
 
 }  // namespace
+
+void await_last_sample() {
+  const Session* const session = Session::if_connected();
+  if (session != nullptr && is_own(*session)) {
+    await(*session, EndState::kWaitsForSample, kMostWaitNs);
+  }
+}
+
 }  // namespace mini::agent
 
 // Ways to end without destructors.

@@ -11,6 +11,7 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include "agent/end.h"
 #include "agent/exec_environment.h"
 #include "agent/export.h"
 #include "agent/program_notice.h"
@@ -38,6 +39,7 @@ int with_environment(Words environment, Call&& call) {
 template <typename Call>
 int become(NextProgram program, Words environment, Call&& call) {
   program.announce();
+  await_last_sample();
   const int result = with_environment(environment, call);
   program.take_back();
   return result;

@@ -84,8 +84,9 @@ class RecordedProcess {
   void sample(std::uint64_t time_ns);
   /// The same where it is more than ever before, by what is worth it.
   void sample_at_peak(std::uint64_t time_ns);
-  /// Where the process waits at its end to be searched for leaks: searches it, and lets it go.
-  void search_if_asked(const TickClock& clock);
+  /// Where the process waits to end: measures its memory for the last time, searches it for leaks
+  /// if that was asked for, and lets it go.
+  void look_if_it_waits(const TickClock& clock);
   /// Reads the rest and completes the file.
   RecordedResult finish(const recording::Ending& ending, const TickClock& clock);
 

@@ -123,13 +123,19 @@ recording::LeakScan RecordedProcess::search(const TickClock& clock) {
   return scan;
 }
 
-void RecordedProcess::search_if_asked(const TickClock& clock) {
+void RecordedProcess::look_if_it_waits(const TickClock& clock) {
   stopper_.release_late_ones();
   std::atomic<wire::EndState>& end = slot_.slot().end;
-  if (is_searched_ || end.load(std::memory_order_acquire) != wire::EndState::kEnding) return;
-  is_searched_ = true;
-  if (live_ != nullptr && writer_ != nullptr) writer_->add(search(clock));
-  end.store(wire::EndState::kSearched, std::memory_order_release);
+  const wire::EndState state = end.load(std::memory_order_acquire);
+  const bool waits_for_search = state == wire::EndState::kWaitsForSearch && !is_searched_;
+  if (state != wire::EndState::kWaitsForSample && !waits_for_search) return;
+  sample(clock.ns(wire::now_ticks()));
+  if (waits_for_search) {
+    is_searched_ = true;
+    if (live_ != nullptr && writer_ != nullptr) writer_->add(search(clock));
+  }
+  end.store(waits_for_search ? wire::EndState::kSearched : wire::EndState::kRunning,
+            std::memory_order_release);
   kernel::wake_waiter(reinterpret_cast<std::uint32_t*>(&end));
 }
 

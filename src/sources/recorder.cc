@@ -275,7 +275,7 @@ void Recorder::drain() {
   if (touch_watch_ != nullptr) read_page_faults();
   for (const Running& running : processes_) {
     running.process->drain(ticks, clock_);
-    if (options_.finds_leaks) running.process->search_if_asked(clock_);
+    running.process->look_if_it_waits(clock_);
   }
 }
 

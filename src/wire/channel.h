@@ -36,7 +36,7 @@ struct Settings {
   std::uint32_t most_frames = 0;  // of a stack
   std::uint32_t free_stacks = 0;  // 1: frees have stacks too
   Overflow overflow = Overflow::kWait;
-  std::uint32_t scan_at_end = 0;   // 1: a process tells of its end and waits until it was searched
+  std::uint32_t scan_at_end = 0;   // 1: a process waits at its end until it was searched for leaks
   std::uint64_t sample_bytes = 0;  // 0: every allocation
 };
 
@@ -75,11 +75,14 @@ inline constexpr std::size_t kMostCommandBytes = 2048;
 
 enum class SlotState : std::uint32_t { kEmpty, kReady };
 
-/// How a process that is to be searched for leaks comes to its end.
+/// How a process comes to its end, or becomes another program: its memory has to be there until the
+/// recorder has looked at it. The process sets what it waits for, on this word; the recorder what
+/// is then.
 enum class EndState : std::uint32_t {
   kRunning,
-  kEnding,    // it waits, on this word, for the recorder
-  kSearched,  // it may end
+  kWaitsForSample,  // kRunning afterwards: what it is about to do may fail
+  kWaitsForSearch,  // for leaks, and for a sample too
+  kSearched,        // for the one time
 };
 
 /// The head of a process's slot. What a process is it says itself: a short one is gone before the

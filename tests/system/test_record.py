@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 
-from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, said
+from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, said, wait_until
 from recording import RecordTest
 
 # Instructions that a pair of malloc and free takes longer where nothing of it is recorded.
@@ -287,6 +287,31 @@ class Record(RecordTest):
         self.assertGreater(totals["rss_at_peak_bytes"], 150 << 20)
         self.assertLessEqual(totals["rss_at_peak_bytes"], totals["peak_rss_bytes"])
         self.assertRegex(self.report_text(), r"RSS at the peak +\S+ MiB with \S+ MiB live")
+
+    def test_rss_is_known_however_soon_a_program_ends(self):
+        python = need("/usr/bin/python3", "python3")
+        for command in (["true"], ["sh", "-c", "exec /nowhere || exec true"],
+                        [python, "-S", "-c", "import os; os._exit(0)"],
+                        [build_target("leaks"), "quick"]):
+            with self.subTest(command[0]):
+                self.record(*command)
+                for file in [self.file, *self.others()]:
+                    report = self.report(file)
+                    self.assertGreater(report["totals"]["peak_rss_bytes"], 500 << 10)
+                    file.unlink()
+
+    def test_a_program_ends_though_heapspy_stands_still(self):
+        with subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, "sh", "-c",
+                               "echo $$; read line"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True,
+                              env=self.environment) as heapspy:
+            child = pathlib.Path(f"/proc/{heapspy.stdout.readline().strip()}/stat")
+            heapspy.send_signal(signal.SIGSTOP)
+            heapspy.stdin.close()
+            wait_until(lambda: child.read_text().rpartition(")")[2].split()[0] == "Z", "its end")
+            heapspy.send_signal(signal.SIGCONT)
+            self.assertEqual(heapspy.wait(PATIENCE_SECONDS), 1)  # read found no line
+        self.check_whole(self.report())
 
     def test_programs_tell_of_pools_moments_and_pages(self):
         for name in ("annotated", "annotated_non_pie"):
