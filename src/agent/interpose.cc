@@ -173,12 +173,3 @@ MINI_EXPORT void free_aligned_sized(void* block, std::size_t alignment, std::siz
   real.free_aligned_sized != nullptr ? real.free_aligned_sized(block, alignment, bytes)
                                      : real.free(block);
 }
-
-// dlopen is not here: it finds libraries by who calls it, and that must stay the program.
-MINI_EXPORT int dlclose(void* handle) {
-  const RealFunctions& real = real_functions();
-  if (real.dlclose == nullptr) return -1;
-  const int result = real.dlclose(handle);
-  with_log([](ThreadLog& log) { log.add_unloaded_modules(); });
-  return result;
-}

@@ -38,6 +38,7 @@ void take_real_functions(void* (*find)(const char* name)) {
       {"pvalloc", place_of(g_real.pvalloc)},
       {"free_sized", place_of(g_real.free_sized)},
       {"free_aligned_sized", place_of(g_real.free_aligned_sized)},
+      {"dlopen", place_of(g_real.dlopen)},
       {"dlclose", place_of(g_real.dlclose)},
       {"mmap", place_of(g_real.mmap)},
       {"munmap", place_of(g_real.munmap)},

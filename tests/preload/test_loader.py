@@ -17,6 +17,10 @@ class Loader(PreloadTest):
     def test_libraries_come_and_go(self):
         self.check("plugins", harness.PROGRAMS / "libplugin.so")
 
+    @fails_on(jemalloc="crashes", tcmalloc="crashes", mimalloc="crashes")
+    def test_libraries_that_look_into_libc_first(self):
+        self.check("deep_bound", "libplugin.so")
+
     def test_bind_now(self):
         environment = self.with_variable("LD_BIND_NOW", 1)
         for program in "early", "tls_destructors":

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import harness
-from harness import PreloadTest, need
+from harness import PreloadTest, fails_on, need
 from servers import Server, free_port
 
 PYTHON = """
@@ -74,6 +74,15 @@ puts 4.times.map { |t| Thread.new { (1..5000).map { |i| i.to_s * t }.join.size }
 GC.start
 GC.compact if GC.respond_to?(:compact) && RUBY_VERSION >= "3.2"
 puts `echo from a child`
+"""
+
+PHP = r"""
+$words = []; for ($i = 0; $i < 50000; $i++) $words[] = str_repeat($i * 7919 % 10007, $i % 5 + 1);
+sort($words, SORT_STRING); echo count(array_unique($words)), ' ', md5(implode(' ', $words)), "\n";
+echo strlen(serialize($words)), ' ', preg_match_all('/([0-9])\1/', implode(' ', $words)), ' ';
+echo strlen(json_encode($words)), ' ', count(json_decode(json_encode($words))), "\n";
+$file = tempnam('.', 'php'); file_put_contents($file, $words[7]); echo filesize($file), "\n"; unlink($file);
+echo count(get_loaded_extensions()) > 10 ? "extensions\n" : "none\n";
 """
 
 NODE = r"""
@@ -228,6 +237,10 @@ class Programs(PreloadTest):
 
     def test_ruby(self):
         self.both([need("ruby"), "-e", RUBY])
+
+    @fails_on(jemalloc="crashes", tcmalloc="crashes", mimalloc="crashes")
+    def test_php(self):
+        self.both([need("php", "php-cli"), "-r", PHP])
 
     def test_node(self):
         self.both([need("node", "nodejs"), "-e", NODE])

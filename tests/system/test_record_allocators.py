@@ -81,6 +81,19 @@ class RecordAllocators(JoinTest):
         if len(files) == 1:
             self.skipTest("none of the other allocators is installed")
 
+    def test_a_library_that_looks_into_libc_first_counts_over_each(self):
+        for library in LIBRARIES:
+            environment = dict(self.environment, LD_PRELOAD=library)
+            if b"cannot be preloaded" in self.run_plain("true", env=environment).stderr:
+                continue
+            with self.subTest(library):
+                done = self.record(build_target("deep_bound"), env=environment)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                expected = {name: [int(blocks), int(size), 0] for name, blocks, size
+                            in re.findall(r"^(\w+): (\d+) (\d+)$", done.stdout, re.MULTILINE)}
+                self.assertEqual(len(expected), 2)
+                self.check_functions(expected)
+
     @staticmethod
     def stacks_of_main(report):
         stacks = {}

@@ -114,6 +114,14 @@ class RecordPrograms(RecordTest):
                          (plain.returncode, plain.stderr.decode()))
         self.assertGreater(self.report()["totals"]["allocations"], 100)
 
+    def test_php(self):
+        # Its extensions are opened so that they look for functions in the C library first.
+        php = need("php", "php-cli")
+        self.environment["USE_ZEND_ALLOC"] = "0"
+        report = self.check_same(php, "-r", "for ($i = 0; $i < 20000; $i++) $a[] = str_repeat($i, 9);"
+                                 "echo md5(implode($a)), count(get_loaded_extensions());")
+        self.assertGreater(report["totals"]["allocations"], 20000)
+
     def test_git(self):
         git = need("git")
         self.environment.update(GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_SYSTEM="/dev/null",

@@ -32,6 +32,7 @@ __attribute__((destructor)) void destruct() {
 extern "C" {
 std::size_t plugin_work(int number) noexcept;
 char* plugin_text() noexcept;
+char* plugin_longer(char* text) noexcept;
 }
 
 // How many words this thread has given; 0 where something is not as it was left.
@@ -48,4 +49,13 @@ char* plugin_text() noexcept {
   if (copy != nullptr) text.copy(copy, text.size());
   if (copy != nullptr) copy[text.size()] = '\0';
   return copy;
+}
+
+// A block that the caller has allocated, and frees.
+char* plugin_longer(char* text) noexcept {
+  const std::string longer = std::string(text) + ", and more";
+  char* moved = static_cast<char*>(std::realloc(text, longer.size() + 1));
+  if (moved != nullptr) longer.copy(moved, longer.size());
+  if (moved != nullptr) moved[longer.size()] = '\0';
+  return moved;
 }

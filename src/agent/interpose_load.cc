@@ -1,0 +1,60 @@
+// Libraries that come and go while the program runs.
+//
+// dlopen is passed on by a jump: the loader searches by who calls it, and that must stay the
+// program.
+#include <dlfcn.h>
+#include <iterator>
+#include <malloc.h>
+
+#include "agent/export.h"
+#include "agent/guard.h"
+#include "agent/library_order.h"
+#include "agent/real.h"
+#include "kernel/vm/redirect.h"
+
+namespace mini::agent {
+namespace {
+
+const void* address(auto* function) {
+  return reinterpret_cast<const void*>(function);
+}
+
+// A library that is opened with RTLD_DEEPBIND finds the C library's functions before ours: its
+// blocks would not be recorded, and where the program has another allocator, which that library
+// would not find either, blocks of one would come to the other.
+void lead_libc_here() {
+  const kernel::vm::Redirection functions[] = {
+      {"malloc", address(malloc)},
+      {"calloc", address(calloc)},
+      {"realloc", address(realloc)},
+      {"reallocarray", address(reallocarray)},
+      {"free", address(free)},
+      {"aligned_alloc", address(aligned_alloc)},
+      {"posix_memalign", address(posix_memalign)},
+      {"memalign", address(memalign)},
+      {"valloc", address(valloc)},
+      {"pvalloc", address(pvalloc)},
+      {"malloc_usable_size", next_function("malloc_usable_size")},
+  };
+  kernel::vm::redirect_libc(functions, std::size(functions));
+}
+
+}  // namespace
+}  // namespace mini::agent
+
+using namespace mini::agent;  // NOLINT: what follows has C's names
+
+MINI_EXPORT void* dlopen(const char* file, int mode) noexcept {
+  const RealFunctions& real = real_functions();
+  if (real.dlopen == nullptr) return nullptr;
+  if ((mode & RTLD_DEEPBIND) != 0) lead_libc_here();
+  return real.dlopen(file, mode);
+}
+
+MINI_EXPORT int dlclose(void* handle) noexcept {
+  const RealFunctions& real = real_functions();
+  if (real.dlclose == nullptr) return -1;
+  const int result = real.dlclose(handle);
+  with_log([](ThreadLog& log) { log.add_unloaded_modules(); });
+  return result;
+}

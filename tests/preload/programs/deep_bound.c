@@ -1,0 +1,50 @@
+// A library opened so that it looks for functions in its own libraries, which the C library is one
+// of, before it looks where all others do: blocks come to it and from it, and all are one malloc's.
+// It is found by this program's own path for libraries.
+//   deep_bound NAME
+#include <dlfcn.h>
+#include <malloc.h>
+#include <pthread.h>
+
+#include "probe.h"
+
+static char* (*plugin_text)(void);
+static size_t (*plugin_work)(int);
+static char* (*plugin_longer)(char*);
+
+static void* work(void* unused) {
+  (void)unused;
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT(plugin_work(i) > 0);
+    char* text = plugin_text();
+    EXPECT(text != NULL && malloc_usable_size(text) > strlen(text));
+    free(text);
+    char* own = malloc(20);
+    EXPECT(own != NULL);
+    strcpy(own, "a block of ours");
+    own = plugin_longer(own);
+    EXPECT(own != NULL && strcmp(own, "a block of ours, and more") == 0);
+    own = realloc(own, 5000);
+    EXPECT(own != NULL && strcmp(own, "a block of ours, and more") == 0);
+    free(own);
+  }
+  return NULL;
+}
+
+int main(int argc, char** argv) {
+  EXPECT(argc == 2);
+  watchdog(60);
+  void* library = dlopen(argv[1], RTLD_LAZY | RTLD_GLOBAL | RTLD_DEEPBIND);
+  EXPECT_SAYING(library != NULL, "%s", dlerror());
+  *(void**)&plugin_text = dlsym(library, "plugin_text");
+  *(void**)&plugin_work = dlsym(library, "plugin_work");
+  *(void**)&plugin_longer = dlsym(library, "plugin_longer");
+  EXPECT(plugin_text != NULL && plugin_work != NULL && plugin_longer != NULL);
+  pthread_t thread;
+  EXPECT_NUMBERS(pthread_create(&thread, NULL, work, NULL), ==, 0);
+  work(NULL);
+  pthread_join(thread, NULL);
+  EXPECT_NUMBERS(dlclose(library), ==, 0);
+  EXPECT(dlopen("no such library", RTLD_NOW | RTLD_DEEPBIND) == NULL && dlerror() != NULL);
+  return ok();
+}
