@@ -29,6 +29,12 @@ class Record(RecordTest):
         self.assertEqual(report["leaks"][0]["bytes"], 10000)
         self.assertEqual(report["temporary"][0]["count"], 1000)
 
+    def test_stacks_are_whole_before_main_too(self):
+        done = self.record(build_target("early"))
+        self.assertEqual((done.returncode, done.stdout), (0, "in_constructor: 7 7000 7\n"))
+        report = self.check_functions({"in_constructor": [7, 7000, 7]})
+        self.assertEqual(report["losses"]["truncated_stacks"], 0)
+
     def test_forked_children_have_recordings_of_their_own(self):
         self.record(build_target("recorded"))
         self.assertEqual(len(self.others()), 3)

@@ -7,7 +7,21 @@
 #include "unwind/self/arena.h"
 #include "unwind/self/stack_word.h"
 
+// glibc's loader keeps the stack pointer that the kernel gave the process.
+extern "C" __attribute__((weak)) void* mini_first_stack_pointer asm("__libc_stack_end");
+
 namespace mini::unwind::self {
+namespace {
+
+// Where the frame is of the loader's own first code, which calls the constructors of libraries. It
+// has no call frame information, and is the outermost: _dl_start_user of glibc 2.36,
+// sysdeps/x86_64/dl-machine.h.
+std::uintptr_t where_the_process_began() {
+  if (&mini_first_stack_pointer == nullptr) return 0;
+  return reinterpret_cast<std::uintptr_t>(mini_first_stack_pointer);
+}
+
+}  // namespace
 
 /// One walk.
 ///
@@ -251,7 +265,10 @@ bool SelfUnwinder::Walk::step_frame_pointer() {
   use_bp(at_.top);
   const std::uintptr_t bp = at_.bp;
   // Zero marks the outermost frame (psABI, §3.4.1) but is as good a variable as any other number.
-  if (bp == 0) return stop(StackEnd::kNoUnwindInfo, true);
+  if (bp == 0) {
+    const bool is_first = at_.sp == where_the_process_began();
+    return stop(is_first ? StackEnd::kComplete : StackEnd::kNoUnwindInfo, true);
+  }
   if (bp < at_.sp || bp % 8 != 0 || !readable(bp) || !readable(bp + 8)) {
     return stop(StackEnd::kNoUnwindInfo, false);
   }
