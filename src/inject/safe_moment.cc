@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <sys/syscall.h>
 
 namespace mini::inject {
@@ -127,6 +128,40 @@ constexpr auto kWaits = std::to_array<std::uint64_t>({
 #endif
 });
 
+// They wait for another thread by a futex, as locks of the allocator and the loader do; but what
+// they wait for is the program's own, and inside them nothing is held that dlopen needs. The second
+// ones are what some of the first end in by a jump.
+constexpr std::array kThreadWaits = {
+    "pthread_cond_wait"sv,
+    "pthread_cond_timedwait"sv,
+    "pthread_cond_clockwait"sv,
+    "cnd_wait"sv,
+    "cnd_timedwait"sv,
+    "pthread_mutex_lock"sv,
+    "pthread_mutex_timedlock"sv,
+    "pthread_mutex_clocklock"sv,
+    "mtx_lock"sv,
+    "mtx_timedlock"sv,
+    "pthread_rwlock_rdlock"sv,
+    "pthread_rwlock_timedrdlock"sv,
+    "pthread_rwlock_clockrdlock"sv,
+    "pthread_rwlock_wrlock"sv,
+    "pthread_rwlock_timedwrlock"sv,
+    "pthread_rwlock_clockwrlock"sv,
+    "pthread_barrier_wait"sv,
+    "pthread_join"sv,
+    "pthread_timedjoin_np"sv,
+    "pthread_clockjoin_np"sv,
+    "thrd_join"sv,
+    "sem_wait"sv,
+    "sem_timedwait"sv,
+    "sem_clockwait"sv,
+
+    "pthread_clockjoin_ex"sv,
+    "pthread_mutex_lock_full"sv,
+    "new_sem_wait_slow64"sv,
+};
+
 template <typename List, typename Item>
 bool contains(const List& list, const Item& item) {
   return std::ranges::find(list, item) != list.end();
@@ -179,12 +214,28 @@ Moment judge_frame(const unwind::Frame& frame, const Landmarks& landmarks, bool 
   return Moment::kGood;
 }
 
+/// How many of the innermost frames are a wait for another thread: the function of the C library
+/// that was called for it, and what that has called, which has few names in a stripped library.
+std::size_t frames_of_thread_wait(const unwind::CallStack& stack, const Landmarks& landmarks) {
+  std::size_t count = 0;
+  for (const unwind::Frame& frame : stack.frames) {
+    if (frame.module != landmarks.c_library) return 0;
+    ++count;
+    std::string_view function = without_suffix(frame.function);
+    function.remove_prefix(std::min(function.find_first_not_of('_'), function.size()));
+    if (contains(kThreadWaits, function)) return count;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Moment judge(const unwind::CallStack& stack, const Landmarks& landmarks,
              std::optional<std::uint64_t> system_call) {
   const bool waits = system_call && contains(kWaits, *system_call);
-  for (const unwind::Frame& frame : stack.frames) {
+  const bool is_in_futex = system_call && *system_call == SYS_futex;
+  const std::size_t judged = is_in_futex ? frames_of_thread_wait(stack, landmarks) : 0;
+  for (const unwind::Frame& frame : stack.frames | std::views::drop(judged)) {
     const Moment moment = judge_frame(frame, landmarks, waits);
     if (moment != Moment::kGood) return moment;
   }

@@ -47,6 +47,11 @@ class RecordAttach(JoinTest):
         report = self.check_counts(target, 1)
         self.assertEqual(len(report["threads"]), 8)
 
+    def test_threads_that_wait_for_each_other_are_recorded(self):
+        target = self.running("turns")
+        for _ in range(5):
+            self.check_counts(target, 0.2)
+
     def test_programs_that_are_linked_in_other_ways_are_recorded(self):
         for program in ("joined_lazy", "joined_stripped"):
             with self.subTest(program):
@@ -95,13 +100,14 @@ class RecordAttach(JoinTest):
         raise AssertionError(f"it never came in time: {line}")
 
     def test_waiting_system_calls_go_on(self):
-        for call in ("nanosleep", "poll", "epoll_wait", "futex"):
+        for call in ("nanosleep", "poll", "epoll_wait", "futex", "cond", "semaphore"):
             with self.subTest(call):
                 target, asked, heapspy = self.join_while_it_waits(call)
                 self.leave(heapspy)
                 _, result, error, took = target.line(
                     r"(\w+): (-?\d+) (.+) ([\d.]+)").groups()
-                ends = {"futex": ("-1", "Connection timed out")}.get(call, ("0", "ok"))
+                is_timeout = call in ("futex", "cond", "semaphore")
+                ends = ("-1", "Connection timed out") if is_timeout else ("0", "ok")
                 self.assertEqual((result, error), ends)
                 # epoll_wait alone begins anew.
                 self.assertGreaterEqual(float(took), asked - 0.1)

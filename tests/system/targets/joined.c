@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -99,6 +100,33 @@ static void threads(void) {
   churn(0, 1);
 }
 
+/* Two threads that wait for each other in turn: most of the time both do nothing else. */
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_changed = PTHREAD_COND_INITIALIZER;
+static int turn;
+
+static void* take_turns(void* is_second) {
+  const int me = is_second != NULL;
+  for (;;) {
+    pthread_mutex_lock(&turn_lock);
+    while (turn != me) pthread_cond_wait(&turn_changed, &turn_lock);
+    atomic_fetch_add(&in_flight, 1);
+    free(is_counting ? counted_block(100) : uncounted_block(100));
+    atomic_fetch_sub(&in_flight, 1);
+    turn = !me;
+    pthread_cond_signal(&turn_changed);
+    pthread_mutex_unlock(&turn_lock);
+    if (!me) answer();
+  }
+  return NULL;
+}
+
+static void turns(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, take_turns, &turn);
+  take_turns(NULL);
+}
+
 static double now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -129,6 +157,19 @@ static void waits(const char* what, const char* where) {
   if (strcmp(what, "nanosleep") == 0) result = nanosleep(&time, NULL);
   if (strcmp(what, "poll") == 0) result = poll(&poll_one, 1, (int)ms);
   if (strcmp(what, "epoll_wait") == 0) result = epoll_wait(epoll, &event, 1, (int)ms);
+  struct timespec end;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_sec += (time_t)seconds;
+  if (strcmp(what, "cond") == 0) {
+    pthread_mutex_lock(&turn_lock);
+    errno = pthread_cond_timedwait(&turn_changed, &turn_lock, &end);
+    result = errno == 0 ? 0 : -1;
+  }
+  if (strcmp(what, "semaphore") == 0) {
+    sem_t semaphore;
+    sem_init(&semaphore, 0, 0);
+    result = sem_timedwait(&semaphore, &end);
+  }
   if (strcmp(what, "futex") == 0) {
     result = syscall(SYS_futex, &word, FUTEX_WAIT, 7, &time, NULL, 0);
   }
@@ -210,9 +251,10 @@ int main(int count, char** words) {
   sigaction(SIGUSR2, &action, NULL);
   alarm(240); /* should the test die, this does too */
   void* const before = malloc(50);
-  if (strcmp(what, "loop") == 0 || strcmp(what, "threads") == 0) {
+  if (strcmp(what, "loop") == 0 || strcmp(what, "threads") == 0 || strcmp(what, "turns") == 0) {
     printf("runs: %d\n", getpid());
     fflush(stdout);
+    if (strcmp(what, "turns") == 0) turns();
     if (strcmp(what, "threads") == 0) threads();
     churn(0, 1);
   } else if (strcmp(what, "load") == 0 && count > 2) {

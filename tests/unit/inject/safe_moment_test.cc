@@ -77,6 +77,39 @@ TEST(SafeMomentTest, DelicatePartsOfTheLibraryAreNot) {
   EXPECT_EQ(judged({{"libc.so", ""}, {"app", "main"}}), Moment::kInLibrary) << "unknown code of it";
 }
 
+TEST(SafeMomentTest, AThreadThatWaitsForAnotherIsGood) {
+  // A stripped library names its public functions only.
+  const Frames waits = {{"libc.so", ""}, {"libc.so", "pthread_cond_wait"}, {"app", "worker"}};
+  EXPECT_EQ(judged(waits, SYS_futex), Moment::kGood);
+  EXPECT_EQ(judged(waits), Moment::kInLibrary) << "it runs, and may be anywhere";
+  EXPECT_EQ(
+      judged({{"libc.so", ""}, {"libc.so", "__new_sem_wait_slow64.constprop.0"}, {"app", "main"}},
+             SYS_futex),
+      Moment::kGood);
+  EXPECT_EQ(judged({{"libc.so", ""}, {"libc.so", "___pthread_mutex_lock"}, {"app", ""}}, SYS_futex),
+            Moment::kGood);
+  // Not for itself, but for what called it; and not where its callers are unknown.
+  EXPECT_EQ(
+      judged({{"libc.so", ""}, {"libc.so", "pthread_mutex_lock"}, {"libjemalloc", ""}}, SYS_futex),
+      Moment::kInAllocator);
+  EXPECT_EQ(judged({{"libc.so", ""}, {"libc.so", "pthread_cond_wait"}, {"libc.so", ""}}, SYS_futex),
+            Moment::kInLibrary);
+  EXPECT_EQ(judge(stack_of({{"libc.so", ""}, {"libc.so", "pthread_cond_wait"}, {"jit", ""}},
+                           unwind::StackEnd::kNoUnwindInfo),
+                  kLandmarks, SYS_futex),
+            Moment::kUnknownStack);
+  // The allocator's own lock, the loader's, and what is no wait for another thread.
+  EXPECT_EQ(judged({{"libc.so", "__lll_lock_wait_private"}, {"libc.so", "malloc"}, {"app", "main"}},
+                   SYS_futex),
+            Moment::kInAllocator);
+  EXPECT_EQ(
+      judged({{"libc.so", ""}, {"ld.so", "_dl_open"}, {"libc.so", "pthread_join"}}, SYS_futex),
+      Moment::kInLibrary);
+  EXPECT_EQ(judged({{"libc.so", ""}, {"libc.so", "pthread_once"}, {"app", "main"}}, SYS_futex),
+            Moment::kInLibrary);
+  EXPECT_EQ(judged({{"libc.so", ""}, {"app", "main"}}, SYS_futex), Moment::kInLibrary);
+}
+
 TEST(SafeMomentTest, AThreadThatWaitsIsGoodWhateverIsUnknown) {
   EXPECT_EQ(judged({{"libc.so", ""}, {"app", "main"}}, SYS_read), Moment::kGood);
   EXPECT_EQ(judge(stack_of({{"jit", ""}}, unwind::StackEnd::kNoUnwindInfo), kLandmarks, SYS_poll),
