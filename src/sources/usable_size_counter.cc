@@ -1,5 +1,6 @@
 #include "sources/usable_size_counter.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 
@@ -31,9 +32,11 @@ void UsableSizeCounter::told(const recording::UsableSize& usable) {
   }
   // A block of no bytes may be one that became a pool's memory, which is then nobody's overhead.
   if (usable.requested_bytes == 0) return;
-  // The first one holds: what a block counts in must be what it was counted in.
-  std::uint64_t& known = small_[step_of(usable.requested_bytes)].usable_bytes;
-  if (known == 0) known = usable.usable_bytes;
+  // The first one holds: what a block counts in must be what it was counted in. An allocator may
+  // say exactly what was asked for (AddressSanitizer's): others of this step have asked for more.
+  const std::size_t step = step_of(usable.requested_bytes);
+  std::uint64_t& known = small_[step].usable_bytes;
+  if (known == 0) known = std::max(usable.usable_bytes, step * kStepBytes);
 }
 
 void UsableSizeCounter::large_allocated(Address address, std::uint64_t bytes, std::uint32_t stack,

@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 
-from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, said, wait_until
+from harness import HEAPSPY, PATIENCE_SECONDS, TARGETS, build_target, need, said, wait_until
 from recording import RecordTest
 
 # Instructions that a pair of malloc and free takes longer where nothing of it is recorded.
@@ -34,6 +34,19 @@ class Record(RecordTest):
         self.assertEqual((done.returncode, done.stdout), (0, "in_constructor: 7 7000 7\n"))
         report = self.check_functions({"in_constructor": [7, 7000, 7]})
         self.assertEqual(report["losses"]["truncated_stacks"], 0)
+
+    def test_a_program_with_address_sanitizer_is_recorded(self):
+        if not (TARGETS / "recorded_asan").exists():
+            self.skipTest("it was not built by GCC with AddressSanitizer")
+        environment = dict(self.environment,
+                           ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1")
+        done = self.record(build_target("recorded_asan"), env=environment)
+        self.assertEqual(done.returncode, 42, done.stderr)
+        expected = {name: [int(figure) for figure in figures.split()]
+                    for name, figures in re.findall(r"^(\w+): (.*)$", done.stdout, re.MULTILINE)}
+        report = self.check_functions(expected)
+        usable = report["usable"]
+        self.assertGreaterEqual(usable["peak_usable_bytes"], usable["peak_requested_bytes"])
 
     def test_forked_children_have_recordings_of_their_own(self):
         self.record(build_target("recorded"))

@@ -366,6 +366,15 @@ TEST(HeapProfileBuilderTest, BetweenTwoMomentsWhatWasThereBeforeDoesNotCount) {
   EXPECT_EQ(profile.losses.frees_not_seen, 1U);
 }
 
+// An allocator may say exactly what was asked for; the next block of the same step asks for more.
+TEST(HeapProfileBuilderTest, NoBlockHasLessThanItAskedFor) {
+  Story story;
+  story.builder.usable_size({.requested_bytes = 97, .usable_bytes = 97});
+  const model::UsableSizes usable = story.gets(1, 0x100, 97).gets(2, 0x200, 104).end().usable;
+  EXPECT_EQ(usable.totals.peak, (Amount{.blocks = 2, .bytes = 97 + 104}));
+  EXPECT_EQ(usable.totals.peak_usable_bytes, 2 * 104U);
+}
+
 // A block's usable size is that of its requested size, rounded up to a multiple of 8.
 TEST(HeapProfileBuilderTest, UsableSizesAreThoseOfThePeak) {
   Story story;
