@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,9 +40,11 @@ std::string root_prefix(pid_t pid);
 bool has_userfaultfd(pid_t pid);
 
 /// The number by which we know the process that counts as `number` in a namespace of processes,
-/// named by the inode of its ns/pid (0: not known, ours is meant). nullopt where there is none any
-/// more. Looks through all processes where the namespace is another one.
-std::optional<pid_t> find_in_namespace(pid_t number, std::uint64_t pid_namespace);
+/// named by the inode of its ns/pid. 0: not known; then it is the one of all with that number, each
+/// in its own namespace, for which is_it(pid). nullopt where there is none any more. Looks through
+/// all processes where the namespace is not ours.
+std::optional<pid_t> find_in_namespace(pid_t number, std::uint64_t pid_namespace,
+                                       const std::function<bool(pid_t)>& is_it);
 
 /// The numeric names in /proc/PID/task.
 std::vector<pid_t> read_thread_ids(pid_t pid);

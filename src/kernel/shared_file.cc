@@ -1,5 +1,6 @@
 #include "kernel/shared_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -10,9 +11,12 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
+
+#include "kernel/proc_maps.h"
 
 namespace mini::kernel {
 
@@ -56,6 +60,15 @@ Result<SharedMapping> SharedFile::map(std::size_t offset, std::size_t bytes) con
 
 std::string SharedFile::path() const {
   return path_in(::getpid());
+}
+
+bool SharedFile::is_mapped_by(pid_t pid) const {
+  struct stat status{};
+  if (::fstat(descriptor_.get(), &status) != 0) return false;
+  const auto maps = read_maps(pid);
+  return maps && std::ranges::any_of(*maps, [&](const MapsEntry& entry) {
+           return entry.device == status.st_dev && entry.inode == status.st_ino;
+         });
 }
 
 std::string SharedFile::path_in(pid_t pid) const {

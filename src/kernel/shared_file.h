@@ -36,6 +36,8 @@ class SharedFile {
   std::string path() const;
   /// The same by another process that has inherited it.
   std::string path_in(pid_t pid) const;
+  /// Whether a process has mapped any of it; false where it may not be looked at.
+  bool is_mapped_by(pid_t pid) const;
   /// Gives the memory of a part back: it reads as zeros.
   void discard(std::size_t offset, std::size_t bytes) const;
 

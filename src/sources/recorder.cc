@@ -182,7 +182,8 @@ bool Recorder::begin_process(std::uint32_t number) {
   const wire::SlotView view{slot->begin()};
   if (view.slot().state.load(std::memory_order_acquire) != wire::SlotState::kReady) return false;
   const auto told = static_cast<pid_t>(view.slot().pid);
-  const pid_t known = kernel::find_in_namespace(told, view.slot().pid_namespace).value_or(0);
+  const auto is_it = [this](pid_t pid) { return file_.is_mapped_by(pid); };
+  const pid_t known = kernel::find_in_namespace(told, view.slot().pid_namespace, is_it).value_or(0);
   const pid_t pid = known != 0 ? known : told;  // by which its recording is named
   const unsigned image = ++images_[pid];
   std::string path =

@@ -31,6 +31,23 @@ for line in sys.stdin:
 """
 
 
+# A copy of the program in a namespace of processes of its own, where there is no /proc to say so.
+WITHOUT_PROC = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+NEW_PROCESSES_AND_MOUNTS, PRIVATE_ALL, DETACHED = 0x20020000, 0x44000, 2
+if libc.unshare(NEW_PROCESSES_AND_MOUNTS) != 0: print('refused'); os._exit(0)
+libc.mount(b'none', b'/', None, PRIVATE_ALL, None)
+libc.umount2(b'/proc', DETACHED)
+child = os.fork()
+if child == 0:
+    kept = [str(i) * 99 for i in range(3000)]
+    print(os.getpid(), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
 class RecordRights(JoinTest):
     def setUp(self):
         super().setUp()
@@ -153,6 +170,19 @@ class RecordRights(JoinTest):
                      for report in map(self.report, self.home.glob("out*.heapspy"))}
         self.assertLessEqual({"1", "again", "/bin/echo $$; /bin/echo again"}, set(processes))
         self.assertNotIn(1, [process["pid"] for process in processes.values()])
+
+    def test_what_counts_processes_anew_and_has_no_proc_is_recorded(self):
+        python = need("/usr/bin/python3", "python3")
+        for options in ([], ["--sample", "64K"]):  # the latter is behind by a tenth of a second
+            done = self.record_as([], *options, "--", python, "-S", "-c", WITHOUT_PROC)
+            if done.stdout == "refused\n":
+                raise unittest.SkipTest("no namespaces can be made here")
+            self.assertEqual((done.returncode, done.stdout), (0, "1\n"), done.stderr)
+            if not options:
+                [child] = self.home.glob("out.*.heapspy")
+                report = self.report(child)
+                self.assertNotEqual(report["process"]["pid"], 1)
+                self.assertGreater(report["totals"]["peak_rss_bytes"], 1 << 20)
 
     def test_what_the_agent_is_out_of_reach_for_is_told(self):
         locked = self.home / "locked"

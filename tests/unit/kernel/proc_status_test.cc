@@ -44,9 +44,12 @@ TEST(ProcStatus, KnowsANumberInTheInnermostNamespace) {
 TEST(ProcStatus, FindsAProcessOfItsOwnNamespaceByItsNumber) {
   struct stat status{};
   ASSERT_EQ(::stat("/proc/self/ns/pid", &status), 0);
-  EXPECT_EQ(find_in_namespace(::getpid(), status.st_ino), ::getpid());
-  EXPECT_EQ(find_in_namespace(::getpid(), 0), ::getpid());
-  EXPECT_FALSE(find_in_namespace(::getpid(), status.st_ino + 1));
+  const auto is_any = [](pid_t) { return true; };
+  const auto is_none = [](pid_t) { return false; };
+  EXPECT_EQ(find_in_namespace(::getpid(), status.st_ino, is_none), ::getpid());
+  EXPECT_EQ(find_in_namespace(::getpid(), 0, is_any), ::getpid());
+  EXPECT_FALSE(find_in_namespace(::getpid(), 0, is_none));
+  EXPECT_FALSE(find_in_namespace(::getpid(), status.st_ino + 1, is_any));
 }
 
 TEST(ProcStatus, RefusesTextWithoutAProcess) {

@@ -17,7 +17,9 @@ constexpr std::size_t kPage = 4096;
 TEST(SharedFile, OthersSeeItByItsPath) {
   const auto file = SharedFile::create("test", 4 * kPage);
   ASSERT_TRUE(file);
+  EXPECT_FALSE(file->is_mapped_by(::getpid()));
   const auto ours = file->map(kPage, kPage);
+  EXPECT_TRUE(file->is_mapped_by(::getpid()));
   ASSERT_TRUE(ours);
   auto* const theirs = static_cast<std::byte*>(vm::map_shared(file->path().c_str(), kPage, kPage));
   ASSERT_NE(theirs, nullptr);
