@@ -10,6 +10,8 @@
 #include <span>
 #include <sys/ioctl.h>
 
+#include "kernel/present_pages.h"
+
 namespace mini::kernel {
 namespace {
 
@@ -62,6 +64,12 @@ void append(const PageRegion& region, std::vector<PageRun>& runs) {
 }
 
 }  // namespace
+
+std::vector<AddressRange> ranges_of(std::span<const PageRun> runs) {
+  std::vector<AddressRange> ranges;
+  for (const PageRun& run : runs) append_run(run.range, ranges);
+  return ranges;
+}
 
 PageScan::PageScan(pid_t pid)
     : file_(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC)) {}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <sys/types.h>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct PageRun {
   bool swapped = false;
   bool huge = false;
 };
+
+/// Where runs in order of address are, whatever is there; those that touch are one.
+std::vector<AddressRange> ranges_of(std::span<const PageRun> runs);
 
 /// By the PAGEMAP_SCAN ioctl of Linux 6.7.
 class PageScan {

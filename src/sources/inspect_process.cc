@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <optional>
 
+#include "base/address_ranges.h"
 #include "base/clock.h"
 #include "kernel/memory_snapshot.h"
 #include "kernel/page_scan.h"
@@ -129,8 +130,9 @@ Result<Residency> read_residency(pid_t pid, Inspection& inspection) {
   return residency;
 }
 
-/// What of the writable memory can hold pointers; nullopt where some of it is swapped out.
-std::optional<std::vector<AddressRange>> present_parts(pid_t pid, const Inspection& inspection) {
+/// What of the writable memory can hold pointers; nullopt where that cannot be found out.
+std::optional<std::vector<AddressRange>> written_parts(pid_t pid, const Inspection& inspection) {
+  if (const auto runs = kernel::PageScan(pid).read_all()) return kernel::ranges_of(*runs);
   if (inspection.swapped != Bytes{}) return std::nullopt;
   kernel::PresentPages pages(pid);
   std::vector<AddressRange> runs;
@@ -162,7 +164,7 @@ void find_lost(pid_t pid, const MemoryReader& memory, LiveBlockList& blocks, Pro
   const FilledMemory filled(memory, files, anonymous);
   const MeteredMemory metered(filled, meter);
   meter.begin(ProgressMeter::Step::kSearch, searched_about(inspection), true);
-  inspection.lost = find_lost_blocks(metered, inspection, blocks, present_parts(pid, inspection));
+  inspection.lost = find_lost_blocks(metered, inspection, blocks, written_parts(pid, inspection));
 }
 
 void read_figures(pid_t pid, Inspection& inspection) {
@@ -176,20 +178,6 @@ void read_figures(pid_t pid, Inspection& inspection) {
 
 void list_threads(pid_t pid, Inspection& inspection) {
   for (const pid_t tid : kernel::read_thread_ids(pid)) inspection.threads.push_back({.id = tid});
-}
-
-/// What both have; both sorted and disjoint.
-std::vector<AddressRange> common_parts(std::span<const AddressRange> a,
-                                       std::span<const AddressRange> b) {
-  std::vector<AddressRange> parts;
-  auto other = b.begin();
-  for (const AddressRange& one : a) {
-    while (other != b.end() && other->end <= one.begin) ++other;
-    for (auto in = other; in != b.end() && in->begin < one.end; ++in) {
-      parts.push_back({std::max(one.begin, in->begin), std::min(one.end, in->end)});
-    }
-  }
-  return parts;
 }
 
 /// One process, from the first look at it to its inspection.
@@ -271,7 +259,7 @@ class ProcessInspector {
   /// What to copy: what the decoder will walk over and has memory.
   std::vector<AddressRange> ranges_to_copy(const MemoryReader& memory,
                                            const Residency& residency) const {
-    return common_parts(inspector_.survey(memory, inspection_), residency.readable_heap_pages);
+    return intersection(inspector_.survey(memory, inspection_), residency.readable_heap_pages);
   }
 
   Result<void> prepare() {

@@ -4,8 +4,10 @@
 #include <optional>
 #include <string_view>
 
+#include "base/address_ranges.h"
 #include "base/text.h"
 #include "heaps/glibc.h"
+#include "kernel/page_scan.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_maps.h"
 #include "kernel/process_memory.h"
@@ -52,6 +54,24 @@ std::vector<AddressRange> allocator_state(const MemoryReader& memory,
   return {{malloc->main_arena, malloc->main_arena + kArenaBytes}};
 }
 
+/// Leaves of `ranges` what can hold pointers: memory that was never written is no memory, and there
+/// may be terabytes of it, as a sanitizer's shadow. Bytes that are left out though nothing is known
+/// of them.
+Bytes keep_written(pid_t pid, std::vector<AddressRange>& ranges) {
+  if (const auto runs = kernel::PageScan(pid).read_all()) {
+    ranges = intersection(merged(std::move(ranges)), kernel::ranges_of(*runs));
+    return {};
+  }
+  constexpr Bytes kMostUnknown{std::uint64_t{64} << 30U};
+  Bytes left_out;
+  std::erase_if(ranges, [&](const AddressRange& range) {
+    if (range.size() <= kMostUnknown) return false;
+    left_out += range.size();
+    return true;
+  });
+  return left_out;
+}
+
 }  // namespace
 
 recording::LeakScan scan_for_leaks(pid_t pid, std::span<const StoppedThread> threads,
@@ -73,10 +93,12 @@ recording::LeakScan scan_for_leaks(pid_t pid, std::span<const StoppedThread> thr
     facts.registers.insert(facts.registers.end(), thread.registers->dwarf.begin(),
                            thread.registers->dwarf.end());
   }
-  const heaps::Reachability found = heaps::find_reachable(memory, blocks, find_roots(facts));
+  heaps::RootSet roots = find_roots(facts);
+  const Bytes left_out = keep_written(pid, roots.ranges);
+  const heaps::Reachability found = heaps::find_reachable(memory, blocks, roots);
   scan.is_done = true;
   scan.scanned_bytes = found.scanned_bytes;
-  scan.unreadable_bytes = found.unreadable_bytes;
+  scan.unreadable_bytes = found.unreadable_bytes + left_out.count;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     if (found.of_block[i] == heaps::Reach::kReachable) continue;
     scan.lost.push_back({.address = Address{blocks[i].begin},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/address_ranges.h"
 #include "sources/content_hint.h"
 #include "sources/leak_roots.h"
 
@@ -13,20 +14,6 @@ using model::Inspection;
 
 // The largest of glibc's malloc_state (2.27 to 2.42, 64 bits); others are smaller.
 constexpr Bytes kArenaBytes{0x898};
-
-/// Ranges by address, those that overlap or touch made one.
-std::vector<AddressRange> merged(std::vector<AddressRange> ranges) {
-  std::ranges::sort(ranges, {}, &AddressRange::begin);
-  std::vector<AddressRange> out;
-  for (const AddressRange& range : ranges) {
-    if (!out.empty() && range.begin <= out.back().end) {
-      out.back().end = std::max(out.back().end, range.end);
-    } else {
-      out.push_back(range);
-    }
-  }
-  return out;
-}
 
 std::vector<kernel::MapsEntry> maps_of(const Inspection& inspection) {
   std::vector<kernel::MapsEntry> maps;
@@ -43,18 +30,6 @@ std::vector<kernel::MapsEntry> maps_of(const Inspection& inspection) {
     maps.push_back(std::move(entry));
   }
   return maps;
-}
-
-/// Both by address and disjoint.
-std::vector<AddressRange> intersection(const std::vector<AddressRange>& a,
-                                       const std::vector<AddressRange>& b) {
-  std::vector<AddressRange> out;
-  for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
-    const AddressRange both{std::max(a[i].begin, b[j].begin), std::min(a[i].end, b[j].end)};
-    if (both.begin < both.end) out.push_back(both);
-    a[i].end < b[j].end ? ++i : ++j;
-  }
-  return out;
 }
 
 void gather(const MemoryReader& memory, const Inspection& inspection,

@@ -82,6 +82,17 @@ class Leaks(SystemTest):
             with self.subTest(how):
                 self.check_leaks(how)
 
+    def test_terabytes_that_were_never_written_are_not_read(self):
+        done = self.record(build_target("leaks"), "reserved")
+        if done.returncode == 5:
+            self.skipTest("so much cannot be reserved here")
+        self.assertEqual(done.returncode, 4, done.stderr)
+        report = self.report()
+        if report["leak_scan"]["unreadable_bytes"] != 0:
+            self.skipTest("this kernel does not say where memory is")  # before Linux 6.7
+        self.assertEqual(self.by_function(report, ["in_reserved"])["in_reserved"], [900, 0, 0])
+        self.assertLess(report["leak_scan"]["scanned_bytes"], 1 << 30)
+
     def test_only_what_is_lost_fails_a_check(self):
         self.record(build_target("leaks"), "return")
         lost = sum(total for total, _ in LOST.values())

@@ -1,12 +1,13 @@
 // Blocks that are never freed, each kept, or not, in another way: by a function of its own, so that
 // a report tells them apart. How it ends is its argument: "return", "_exit", "quick", "thread",
-// "kill".
+// "kill". "reserved" maps terabytes too, of which it uses the last page, and returns.
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct node {
@@ -59,6 +60,10 @@ static void* lost_in_freed(void) {
   return malloc(700);
 }
 
+static void* in_reserved(void) {
+  return malloc(900);
+}
+
 static void fill(void* block, size_t bytes) {
   memset(block, 0x5a, bytes);
 }
@@ -90,6 +95,14 @@ __attribute__((noinline)) static void lose(void) {
   void** const freed = malloc(200);
   freed[10] = lost_in_freed();
   free(freed);
+}
+
+__attribute__((noinline)) static void reserve(void) {
+  const size_t bytes = (size_t)8 << 40;
+  char* const memory =
+      mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) exit(5);
+  *(void**)(memory + bytes - 64) = in_reserved();
 }
 
 // Writes over what the calls before left on the stack.
@@ -139,6 +152,7 @@ int main(int argc, char** argv) {
   if (pipe(ready) != 0) return 1;
   keep();
   lose();
+  if (strcmp(how, "reserved") == 0) reserve();
   wipe_stack();
   pthread_t thread;
   pthread_create(&thread, NULL, on_stack, NULL);
