@@ -1,6 +1,7 @@
 // Reads registers by ptrace; the only file with one branch per architecture.
 #include "kernel/registers.h"
 
+#include <cstddef>
 #include <elf.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -29,6 +30,10 @@ std::optional<ThreadRegisters> read_registers(pid_t tid) {
   return out;
 }
 
+bool write_first_argument(pid_t tid, std::uint64_t value) {
+  return ::ptrace(PTRACE_POKEUSER, tid, offsetof(user_regs_struct, rdi), value) == 0;
+}
+
 #elif defined(__aarch64__)
 
 std::optional<ThreadRegisters> read_registers(pid_t tid) {
@@ -45,6 +50,14 @@ std::optional<ThreadRegisters> read_registers(pid_t tid) {
   iovec tls{&out.thread_pointer, sizeof out.thread_pointer};
   ::ptrace(PTRACE_GETREGSET, tid, NT_ARM_TLS, &tls);
   return out;
+}
+
+bool write_first_argument(pid_t tid, std::uint64_t value) {
+  user_regs_struct regs{};
+  iovec whole{&regs, sizeof regs};
+  if (::ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &whole) != 0) return false;
+  regs.regs[0] = value;
+  return ::ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &whole) == 0;
 }
 
 #endif

@@ -31,4 +31,7 @@ struct ThreadRegisters {
 /// nullopt where the thread is gone (or not stopped).
 std::optional<ThreadRegisters> read_registers(pid_t tid);
 
+/// Changes the first argument of the call that the thread is about to make; false where it is gone.
+bool write_first_argument(pid_t tid, std::uint64_t value);
+
 }  // namespace mini::kernel

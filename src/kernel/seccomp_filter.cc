@@ -44,8 +44,9 @@ void emit_leaf(std::vector<sock_filter>& code, const SyscallSpec& spec) {
   // Arguments are 64 bits wide and little-endian here; those that are matched are 32 bits.
   const std::size_t argument =
       offsetof(seccomp_data, args) + spec.only->index * sizeof(std::uint64_t);
+  const int test = spec.only->is_bits ? BPF_JSET : BPF_JEQ;
   append(code, {jump(BPF_JMP | BPF_JEQ | BPF_K, spec.number, 1, 0), kAllow, load(argument),
-                jump(BPF_JMP | BPF_JEQ | BPF_K, spec.only->value, 0, 1), kTrace, kAllow});
+                jump(BPF_JMP | test | BPF_K, spec.only->value, 0, 1), kTrace, kAllow});
 }
 
 void emit_search(std::vector<sock_filter>& code, std::span<const SyscallSpec> calls) {

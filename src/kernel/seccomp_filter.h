@@ -6,9 +6,10 @@
 
 namespace mini::kernel {
 
-/// SECCOMP_RET_TRACE for memory_syscalls() of the native architecture (prctl only for PR_SET_VMA),
-/// SECCOMP_RET_ALLOW for all else. A search tree over the numbers, so a call costs few steps; and
-/// the kernel (5.11 on) skips the filter where its answer depends on the number alone.
+/// SECCOMP_RET_TRACE for memory_syscalls() of the native architecture (of some only where an
+/// argument is of interest), SECCOMP_RET_ALLOW for all else. A search tree over the numbers, so a
+/// call costs few steps; and the kernel (5.11 on) skips the filter where its answer depends on the
+/// number alone.
 std::vector<sock_filter> build_memory_filter();
 
 /// Installs the filter for the calling thread and all it starts. Sets no_new_privs only where the

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <vector>
@@ -74,6 +75,7 @@ constexpr Parameters<3> kMapShadowStack = {
 constexpr Parameters<1> kExit = {{{"status", kInt}}};
 
 constexpr ArgumentMatch kSetVma{.index = 0, .value = PR_SET_VMA};
+constexpr ArgumentMatch kUntraced{.index = 0, .value = CLONE_UNTRACED, .is_bits = true};
 constexpr ArgumentMatch kNewUserfaultfd{.index = 1, .value = 0xaa00};  // USERFAULTFD_IOC_NEW
 
 std::vector<SyscallSpec> make_table() {
@@ -104,6 +106,7 @@ std::vector<SyscallSpec> make_table() {
       {SyscallId::kExitGroup, SYS_exit_group, "exit_group", kExit},
       {SyscallId::kUserfaultfd, SYS_userfaultfd, "userfaultfd", {}, false, {}, false},
       {SyscallId::kIoctl, SYS_ioctl, "ioctl", {}, false, kNewUserfaultfd, false},
+      {SyscallId::kClone, SYS_clone, "clone", {}, false, kUntraced, false},
   };
   std::ranges::sort(table, {}, &SyscallSpec::number);
   return table;
@@ -112,7 +115,9 @@ std::vector<SyscallSpec> make_table() {
 }  // namespace
 
 bool matches(const SyscallSpec& spec, std::span<const std::uint64_t, 6> arguments) {
-  return !spec.only || static_cast<std::uint32_t>(arguments[spec.only->index]) == spec.only->value;
+  if (!spec.only) return true;
+  const auto argument = static_cast<std::uint32_t>(arguments[spec.only->index]);
+  return spec.only->is_bits ? (argument & spec.only->value) != 0 : argument == spec.only->value;
 }
 
 std::span<const SyscallSpec> memory_syscalls() {

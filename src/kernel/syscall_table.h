@@ -38,8 +38,9 @@ enum class SyscallId : std::uint8_t {
   kExitGroup,
   kUserfaultfd,  // watched only, see SyscallSpec::shown
   kIoctl,
+  kClone,  // the same, of processes that are to escape a tracer
 };
-inline constexpr std::size_t kSyscallIdCount = 26;
+inline constexpr std::size_t kSyscallIdCount = 27;
 
 enum class ParameterForm : std::uint8_t {
   kNumber,    // unsigned long
@@ -60,10 +61,12 @@ struct Parameter {
   std::uint64_t if_flags = 0;  // where not 0: there only if the one before has one of these flags
 };
 
-/// A value that one argument must have for the call to be of interest; its lower 32 bits count.
+/// A value that one argument must have for the call to be of interest, or one of whose bits it must
+/// have; its lower 32 bits count.
 struct ArgumentMatch {
   std::uint8_t index = 0;
   std::uint32_t value = 0;
+  bool is_bits = false;
 };
 
 struct SyscallSpec {

@@ -271,9 +271,9 @@ const std::array<void (Update::*)(), kernel::kSyscallIdCount> Update::kActions =
     &Update::look,     &Update::look,    &Update::look,    &Update::nothing,  &Update::nothing,
     &Update::set_name, &Update::nothing, &Update::nothing, &Update::io_setup, &Update::detach,
     &Update::remap,    &Update::shmat,   &Update::nothing, &Update::nothing,  &Update::nothing,
-    &Update::nothing,
+    &Update::nothing,  &Update::nothing,
 };
-static_assert(static_cast<std::size_t>(SyscallId::kIoctl) + 1 == kernel::kSyscallIdCount);
+static_assert(static_cast<std::size_t>(SyscallId::kClone) + 1 == kernel::kSyscallIdCount);
 
 Effect Update::apply() {
   if (result_.failed) {

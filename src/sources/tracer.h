@@ -60,6 +60,7 @@ class Tracer {
   void on_exit(Thread& thread, CallResult result);
   void report_call(Thread& thread, Call& call, CallResult result);
   void be_careful_with_memory(const TracedSpace& space);
+  static void keep_traced(const Thread& thread, const kernel::ThreadRegisters& registers);
   void let_go(Thread& thread);
   void call_ended(Thread& thread);
   void release_waiting(TracedSpace& space);

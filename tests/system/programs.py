@@ -58,6 +58,7 @@ PROGRAMS = {
     "children": target("children", "200"),
     "exec_self": target("exec_self"),
     "vfork_shared": target("vfork_shared"),
+    "untraced": target("untraced"),
     "memory_calls": target("memory_calls"),
     "odd_calls": target("odd_calls"),
     "own_maps": target("own_maps"),

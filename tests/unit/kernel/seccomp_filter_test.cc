@@ -7,6 +7,7 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <initializer_list>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -65,8 +66,8 @@ TEST(SeccompFilter, StopsEveryMemoryCallOfTheTable) {
     ::syscall(SYS_munlockall);
   });
   EXPECT_EQ(observed.exit_status, 0);
-  // All but exit, prctl and ioctl; exit_group ends the child.
-  EXPECT_EQ(observed.stopped_at.size(), kSyscallIdCount - 3);
+  // All but exit, prctl, ioctl and clone; exit_group ends the child.
+  EXPECT_EQ(observed.stopped_at.size(), kSyscallIdCount - 4);
   for (const std::uint64_t number : observed.stopped_at) {
     EXPECT_NE(find_syscall(number), nullptr) << number;
   }
@@ -123,6 +124,15 @@ TEST(SeccompFilter, LooksAtIoctlsSecondArgument) {
     ::syscall(SYS_ioctl, 0xaa00L, 0L, 0xaa00L);
   });
   EXPECT_EQ(observed.stopped_at, (std::vector<std::uint64_t>{SYS_ioctl, SYS_exit_group}));
+}
+
+TEST(SeccompFilter, LooksAtABitOfClonesFirstArgument) {
+  const Observed observed = observe([] {
+    // Both fail: a thread shares its signal handlers.
+    ::syscall(SYS_clone, CLONE_THREAD, 0L, 0L, 0L, 0L);
+    ::syscall(SYS_clone, CLONE_THREAD | CLONE_UNTRACED, 0L, 0L, 0L, 0L);
+  });
+  EXPECT_EQ(observed.stopped_at, (std::vector<std::uint64_t>{SYS_clone, SYS_exit_group}));
 }
 
 TEST(SeccompFilter, NeedsFewSteps) {
