@@ -9,6 +9,8 @@
 
 #include "kernel/proc_file.h"
 #include "kernel/vm/program_file.h"
+#include "unwind/elf_file.h"
+#include "unwind/symbol_table.h"
 #include "views/event_facts.h"
 
 namespace mini::cli {
@@ -63,6 +65,13 @@ std::optional<std::string> why_not_preloaded(const std::string& path, const OwnL
   const std::string interpreter = &program.interpreter[0];
   return interpreter.empty() ? words
                              : fmt::format("is a script of {}, which {}", interpreter, words);
+}
+
+bool has_own_malloc(const std::string& path) {
+  const auto file = unwind::ElfFile::open(path);
+  if (!file) return false;
+  using unwind::SymbolTable;
+  return SymbolTable(**file, SymbolTable::Kind::kDynamic).address_of("malloc").has_value();
 }
 
 Result<std::string> choose_library(const OwnLibrary& library,

@@ -29,6 +29,10 @@ Result<std::string> choose_library(const OwnLibrary& library,
 /// is.
 std::optional<std::string> why_not_preloaded(const std::string& path, const OwnLibrary& library);
 
+/// Whether the program's own file has a malloc, which calls go to whatever is preloaded. False of a
+/// script.
+bool has_own_malloc(const std::string& path);
+
 /// LD_PRELOAD with a library added after what is there: libraries that wrap malloc come first.
 /// Fails where the path has a character that the list cannot hold.
 Result<std::string> preload_list(const char* before, const std::string& library);

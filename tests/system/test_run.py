@@ -35,6 +35,11 @@ class Run(SystemTest):
         self.assertIn("libminimalloc.so", done.stdout)
         self.assertRegex(done.stderr, r"^minimalloc \d.* RETAIN=5242880 ")
 
+    def test_a_malloc_in_the_program_s_own_file_is_said(self):
+        done = self.run_on_library(str(build_target("own_malloc")))
+        self.assertEqual((done.returncode, done.stdout), (0, "3 blocks of its own\n"))
+        self.assertRegex(done.stderr, r"\Aheapspy run: \S*own_malloc has a malloc of its own, .*\n\Z")
+
     def test_the_report_comes_at_exit(self):
         self.assertIn("= pages in use", self.run_on_library("--stats", "true").stderr)
 
