@@ -10,13 +10,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <dlfcn.h>
+#include <cstring>
+#include <link.h>
 #include <new>
 #include <type_traits>
 
 #include "agent/export.h"
 #include "agent/guard.h"
+#include "agent/library_order.h"
 #include "agent/real.h"
+#include "kernel/vm/library_functions.h"
 
 namespace mini::agent {
 namespace {
@@ -37,12 +40,12 @@ class OperatorPlace {
   void take(void* (*find)(const char* name)) {
     if (void* const found = find(name_)) set(found, true);
   }
-
- protected:
   void* place() {
     void* const known = function_.load(std::memory_order_acquire);
     return known != nullptr ? known : look_up();
   }
+
+ protected:
   void* passed_on_place() const { return passed_on_.load(std::memory_order_relaxed); }
 
  private:
@@ -72,24 +75,41 @@ class Operator : public OperatorPlace {
   Function* passed_on() const { return reinterpret_cast<Function*>(passed_on_place()); }
 };
 
-/// What a plug-in in C++ was loaded with, into a program in C, is not in the order of libraries.
-void* find_in_cxx_library(const char* name) {
-  for (const char* const library : {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"}) {
-    void* const handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
-    if (handle == nullptr) continue;
-    if (void* const found = dlsym(handle, name)) return found;
+constinit std::atomic<bool> g_knows_order{false};  // what the program began with was looked at
+
+struct CxxFunction {
+  kernel::vm::FunctionName name;
+  void* found;
+};
+
+int find_in_cxx_library(dl_phdr_info* library, std::size_t, void* argument) {
+  auto& wanted = *static_cast<CxxFunction*>(argument);
+  const char* const slash = std::strrchr(library->dlpi_name, '/');
+  const char* const name = slash == nullptr ? library->dlpi_name : slash + 1;
+  for (const char* const known : {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"}) {
+    if (std::strcmp(name, known) != 0) continue;
+    const kernel::vm::LibraryFunctions functions(*library);
+    const ElfW(Sym)* const symbol = functions.find(wanted.name);
+    if (symbol != nullptr) {
+      wanted.found = reinterpret_cast<void*>(library->dlpi_addr + symbol->st_value);
+    }
   }
-  return nullptr;
+  return wanted.found != nullptr ? 1 : 0;
+}
+
+/// What a plug-in in C++ was loaded with, into a program in C, is not in the order of libraries.
+/// Not by dlsym: the program would not hear any more of an error before, from dlerror.
+void* find_in_cxx_library(const char* name) {
+  CxxFunction wanted{kernel::vm::FunctionName(name), nullptr};
+  dl_iterate_phdr(find_in_cxx_library, &wanted);
+  return wanted.found;
 }
 
 void* OperatorPlace::look_up() {
-  const auto* const blocks = reinterpret_cast<const void*>(real_functions().malloc);
-  const bool was_inside = t_is_inside;
-  t_is_inside = true;  // what looking up allocates is not the program's
-  void* found = dlsym(RTLD_NEXT, name_);
+  void* found = g_knows_order.load(std::memory_order_relaxed) ? nullptr : next_function(name_);
   if (found == nullptr) found = find_in_cxx_library(name_);
-  t_is_inside = was_inside;
   if (found == nullptr) return found;
+  const auto* const blocks = reinterpret_cast<const void*>(real_functions().malloc);
   const std::uintptr_t library = library_of(found);
   set(found, library != 0 && library == library_of(blocks));
   return found;
@@ -259,6 +279,11 @@ template <typename... Rest>
 }
 
 }  // namespace
+
+void look_up_real_operators() {
+  for (OperatorPlace* const one : kOperators) one->place();
+  g_knows_order.store(true, std::memory_order_relaxed);
+}
 
 void take_real_operators(void* (*find)(const char* name)) {
   for (OperatorPlace* const one : kOperators) one->take(find);

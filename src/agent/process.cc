@@ -31,6 +31,7 @@ void before_fork() {
 // the first stack is walked through them.
 __attribute__((constructor(101))) void start() {
   real_functions();
+  look_up_real_operators();
   if (pthread_key_create(&g_key, end_thread) == 0) {
     g_has_key = g_key < kKeysWithoutHeap;
     if (!g_has_key) pthread_key_delete(g_key);

@@ -62,6 +62,10 @@ std::uintptr_t library_of(const void* function);
 /// it must not be asked another's.
 bool can_ask_usable();
 
+/// Finds operator new and delete of the libraries that the program begins with. To be called once,
+/// before it can unload one; others are found when they are needed.
+void look_up_real_operators();
+
 /// Takes them from whoever knows better than the order of libraries; find() may give null.
 void take_real_functions(void* (*find)(const char* name));
 /// The same of operator new and delete; REQUIRES: those that it gives come with the real malloc.

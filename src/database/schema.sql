@@ -46,7 +46,8 @@ CREATE VIEW peak_blocks AS
   WHERE allocations.id <= peak.id AND allocations.id NOT IN (
     SELECT ends_id FROM events, peak WHERE ends_id IS NOT NULL AND events.id <= peak.id);
 CREATE VIEW small_usable_sizes AS
-  SELECT (requested_bytes + 7) / 8 AS step, usable_bytes, min(rowid) AS first
+  SELECT (requested_bytes + 7) / 8 AS step,
+    max(usable_bytes, (requested_bytes + 7) / 8 * 8) AS usable_bytes, min(rowid) AS first
   FROM usable_sizes WHERE requested_bytes BETWEEN 1 AND 32768 GROUP BY step;
 CREATE VIEW overheads AS
   SELECT allocations.id AS allocation_id, stack_id, bytes, usable_bytes

@@ -13,10 +13,23 @@ namespace {
 // Of a version that only programs of an older library ask for.
 constexpr std::uint16_t kHiddenVersion = 0x8000;
 
+const ElfW(Dyn) * dynamic_of(const dl_phdr_info& library) {
+  for (unsigned i = 0; i < library.dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = library.dlpi_phdr[i];
+    if (segment.p_type == PT_DYNAMIC) {
+      return reinterpret_cast<const ElfW(Dyn)*>(library.dlpi_addr + segment.p_vaddr);
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 FunctionName::FunctionName(const char* name)
     : text(name), gnu_hash(mini::gnu_hash(name)), sysv_hash(mini::sysv_hash(name)) {}
+
+LibraryFunctions::LibraryFunctions(const dl_phdr_info& library)
+    : LibraryFunctions(library.dlpi_addr, dynamic_of(library)) {}
 
 LibraryFunctions::LibraryFunctions(ElfW(Addr) bias, const ElfW(Dyn) * dynamic) {
   // One that is being loaded just now has none yet.

@@ -20,6 +20,8 @@ class LibraryFunctions {
  public:
   /// `bias`: what is added to the addresses in the library's file; `dynamic`: its dynamic section.
   LibraryFunctions(ElfW(Addr) bias, const ElfW(Dyn) * dynamic);
+  /// As dl_iterate_phdr() tells of it.
+  explicit LibraryFunctions(const dl_phdr_info& library);
 
   /// Null where there is none.
   const ElfW(Sym) * find(const FunctionName& name) const;

@@ -55,13 +55,7 @@ void redirect(const dl_phdr_info& library, const ElfW(Sym) & symbol, const void*
 }
 
 int redirect_if_libc(dl_phdr_info* library, std::size_t, void* argument) {
-  const ElfW(Dyn)* dynamic = nullptr;
-  for (unsigned i = 0; i < library->dlpi_phnum; ++i) {
-    const ElfW(Phdr)& segment = library->dlpi_phdr[i];
-    if (segment.p_type != PT_DYNAMIC) continue;
-    dynamic = reinterpret_cast<const ElfW(Dyn)*>(library->dlpi_addr + segment.p_vaddr);
-  }
-  const LibraryFunctions functions(library->dlpi_addr, dynamic);
+  const LibraryFunctions functions(*library);
   if (functions.find(FunctionName(kOfLibc)) == nullptr) return 0;
   const auto& redirections = *static_cast<const Redirections*>(argument);
   for (const Redirection* one = redirections.begin; one != redirections.end; ++one) {

@@ -2,6 +2,7 @@
 // blocks, how many bytes, and how many stay.
 #include <cstddef>
 #include <cstdio>
+#include <dlfcn.h>
 #include <new>
 
 namespace {
@@ -65,6 +66,10 @@ __attribute__((noinline)) int fails() {
 }
 
 int main(int argc, char**) {
+  // The first operators of all must not take away what dlerror() has to say.
+  dlsym(RTLD_DEFAULT, "mini_that_nobody_has");
+  delete seen(new char);
+  if (dlerror() == nullptr) return 9;
   if (argc > 1 && fails() != 2 * kRounds) return 1;
   plain();
   aligned();
