@@ -24,7 +24,7 @@ constinit char g_channel_path[wire::kMostChannelPathBytes] = {};
 constinit char g_agent_path[wire::kMostAgentPathBytes] = {};
 constinit std::atomic<wire::Channel*> g_channel{nullptr};  // a child of fork has it too
 constinit std::atomic<bool> g_has_begun{false};    // this process, or the one that it is a copy of
-constinit std::atomic<std::uint64_t> g_origin{0};  // of a child: [ slot + 1: 32 ][ fork: 32 ]
+constinit std::atomic<std::uint64_t> g_origin{0};  // of a child: [ serial: 32 ][ fork: 32 ]
 constinit std::atomic<bool> g_is_watched{true};    // false: there is no channel for this program
 
 std::uint32_t* word_of(std::atomic<std::uint32_t>& word) {
@@ -168,6 +168,35 @@ bool Session::connect() {
   return state == State::kReady;
 }
 
+// A copy may be in a sandbox by now that ends it for opening files.
+std::byte* Session::map_slot(std::uint32_t number, bool is_copy) const {
+  const std::uint64_t offset = wire::slot_offset(number);
+  void* slot = is_copy ? vm::map_more(channel_, offset, wire::kSlotBytes) : nullptr;
+  if (slot == nullptr) slot = vm::map_shared(g_channel_path, offset, wire::kSlotBytes);
+  if (slot == nullptr) slot = vm::map_more(channel_, offset, wire::kSlotBytes);
+  return static_cast<std::byte*>(slot);
+}
+
+// What a copy is the recorder knows by whom it is a copy of: nothing is asked for that a sandbox
+// may forbid.
+void Session::describe_process(wire::Slot& slot, bool is_copy) {
+  slot.pid = vm::process_id();
+  slot.pid_namespace = vm::pid_namespace();
+  slot.is_forked = is_copy ? 1 : 0;
+  slot.has_own_malloc = program_has_function("malloc") ? 1 : 0;
+  if (is_copy) {
+    const std::uint64_t origin = g_origin.load(std::memory_order_relaxed);
+    slot.origin = static_cast<std::uint32_t>(origin >> 32);
+    slot.origin_fork = static_cast<std::uint32_t>(origin);
+    if (slot.origin != 0) return;
+  }
+  slot.parent_pid = vm::parent_process_id();
+  slot.executable_bytes =
+      static_cast<std::uint32_t>(vm::executable_path(&slot.executable[0], sizeof slot.executable));
+  slot.command_bytes =
+      static_cast<std::uint32_t>(vm::command_line(&slot.command[0], sizeof slot.command));
+}
+
 // A process that is another user by now, or in another root directory, may not open the channel by
 // its path any more: what it has inherited leads there too.
 bool Session::open() {
@@ -186,32 +215,19 @@ bool Session::open() {
   std::memcpy(&g_agent_path[0], &channel_->agent_path[0], sizeof g_agent_path - 1);
   set_extent(extent());
   if (settings_.sample_bytes != 0 && !make_sampled_blocks()) return false;
-  const std::uint32_t number = channel_->slots_taken.fetch_add(1, std::memory_order_relaxed);
-  if (number >= wire::kSlots) return false;
-  slot_.begin = static_cast<std::byte*>(
-      vm::map_shared(g_channel_path, wire::slot_offset(number), wire::kSlotBytes));
+  const wire::SlotClaim claim = wire::claim_slot(channel_->claims);
+  if (claim.slot == wire::kSlots) return false;
+  std::atomic<std::uint32_t>& word = channel_->claims.words[claim.slot];
+  const bool is_copy = g_has_begun.exchange(true, std::memory_order_relaxed);
+  slot_.begin = map_slot(claim.slot, is_copy);
   if (slot_.begin == nullptr) {
-    slot_.begin = static_cast<std::byte*>(
-        vm::map_more(channel_, wire::slot_offset(number), wire::kSlotBytes));
+    word.store(wire::slot_word(claim.uses, wire::SlotState::kFree), std::memory_order_release);
+    return false;
   }
-  if (slot_.begin == nullptr) return false;
-  wire::Slot& slot = slot_.slot();
-  slot.pid = vm::process_id();
-  slot.parent_pid = vm::parent_process_id();
-  slot.pid_namespace = vm::pid_namespace();
-  slot.has_own_malloc = program_has_function("malloc") ? 1 : 0;
-  slot.is_forked = g_has_begun.exchange(true, std::memory_order_relaxed) ? 1 : 0;
-  slot_number_ = number;
-  if (slot.is_forked != 0) {
-    const std::uint64_t origin = g_origin.load(std::memory_order_relaxed);
-    slot.origin_slot_plus_1 = static_cast<std::uint32_t>(origin >> 32);
-    slot.origin_fork = static_cast<std::uint32_t>(origin);
-  }
-  slot.executable_bytes =
-      static_cast<std::uint32_t>(vm::executable_path(&slot.executable[0], sizeof slot.executable));
-  slot.command_bytes =
-      static_cast<std::uint32_t>(vm::command_line(&slot.command[0], sizeof slot.command));
-  slot.state.store(wire::SlotState::kReady, std::memory_order_release);
+  slot_.slot().ticket = claim.ticket;
+  describe_process(slot_.slot(), is_copy);
+  serial_ = wire::slot_serial(claim.slot, claim.uses);
+  word.store(wire::slot_word(claim.uses, wire::SlotState::kReady), std::memory_order_release);
   ring_doorbell();
   return true;
 }
@@ -219,7 +235,7 @@ bool Session::open() {
 std::uint32_t Session::begin_fork() {
   if (!is_open()) return 0;
   const std::uint32_t number = forks_count_.fetch_add(1, std::memory_order_relaxed) + 1;
-  g_origin.store(std::uint64_t{slot_number_ + 1} << 32 | number, std::memory_order_relaxed);
+  g_origin.store(std::uint64_t{serial_} << 32 | number, std::memory_order_relaxed);
   return number;
 }
 

@@ -96,6 +96,8 @@ class Session {
 
   bool connect();
   bool open();
+  std::byte* map_slot(std::uint32_t number, bool is_copy) const;
+  static void describe_process(wire::Slot& slot, bool is_copy);
   void close();
   void stop_recording();
   Extent extent() const;
@@ -109,7 +111,7 @@ class Session {
   wire::Settings settings_;
   static constexpr std::size_t kMostModules = 4096;
 
-  std::uint32_t slot_number_;
+  std::uint32_t serial_;  // of its claim
   std::atomic<std::uint32_t> forks_count_;
   std::atomic<std::uint32_t> unload_count_;
   std::atomic<std::uint32_t> modules_count_;  // places that were ever used

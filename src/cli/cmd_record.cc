@@ -118,6 +118,12 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
     if (is_trouble || (!arguments.quiet && i < kMostLines)) print_error(describe(all[i]));
   }
   report_unrecorded(outcome.unrecorded);
+  if (outcome.unserved != 0) {
+    print_error(
+        fmt::format("heapspy: not recorded: {} processes, which came while {} others were "
+                    "being recorded\n",
+                    format_count(outcome.unserved), format_count(wire::kSlots)));
+  }
   if (!arguments.quiet) {
     if (all.size() > kMostLines) {
       print_error(fmt::format("heapspy: and {} recordings of other processes beside them\n",

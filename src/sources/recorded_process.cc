@@ -25,15 +25,32 @@ std::string_view slot_text(const char* begin, std::uint32_t bytes, std::size_t m
   return {begin, std::min<std::size_t>(bytes, most)};
 }
 
-std::vector<std::string> read_command(const wire::Slot& slot) {
+std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
-  const std::string text(slot_text(&slot.command[0], slot.command_bytes, sizeof slot.command));
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\0', at), text.size());
-    words.push_back(text.substr(at, end - at));
+    words.emplace_back(text.substr(at, end - at));
     at = end + 1;
   }
   return words;
+}
+
+/// Of a copy, which does not say so itself: what the kernel has, or had of the original.
+std::vector<std::string> command_of(pid_t pid, const wire::Slot& slot,
+                                    const ProcessIdentity& origin) {
+  const std::string text(slot_text(&slot.command[0], slot.command_bytes, sizeof slot.command));
+  if (!text.empty() || slot.is_forked == 0) return words_of(text);
+  const auto known = kernel::read_proc_file(pid, "cmdline");
+  return known && !known->empty() ? words_of(known->substr(0, sizeof slot.command))
+                                  : origin.command;
+}
+
+std::string executable_of(pid_t pid, const wire::Slot& slot, const ProcessIdentity& origin) {
+  const std::string_view told =
+      slot_text(&slot.executable[0], slot.executable_bytes, sizeof slot.executable);
+  if (!told.empty() || slot.is_forked == 0) return std::string(told);
+  const auto known = kernel::read_proc_link(pid, "exe");
+  return known.value_or(origin.executable);
 }
 
 Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& path,
@@ -45,12 +62,13 @@ Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& pa
   return recording::Writer::create(descriptor, facts);
 }
 
-/// What it says itself is meant in its own namespace, which may be another one than ours.
-pid_t parent_of(pid_t pid, const wire::Slot& slot) {
+/// What it says itself is meant in its own namespace, which may be another one than ours; a copy
+/// does not say it.
+pid_t parent_of(pid_t pid, const wire::Slot& slot, const ProcessIdentity& origin) {
   const auto told = static_cast<pid_t>(slot.parent_pid);
-  if (pid == static_cast<pid_t>(slot.pid)) return told;
+  if (told != 0 && pid == static_cast<pid_t>(slot.pid)) return told;
   const auto status = kernel::read_status(pid);
-  return status ? status->parent : 0;
+  return status ? status->parent : origin.pid;
 }
 
 std::string thread_name(pid_t pid, std::uint32_t tid) {
@@ -89,18 +107,18 @@ std::uint32_t text_words(const wire::RingReader& reader, wire::RecordKind kind) 
 
 RecordedProcess::RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::string path,
                                  Bytes sample, std::shared_ptr<unwind::ModuleCache> modules,
-                                 bool finds_leaks, const std::string& origin, RecordingBegin begin)
+                                 bool finds_leaks, const ProcessIdentity& origin,
+                                 RecordingBegin begin)
     : begin_ns_(begin.ns),
       mapping_(std::move(slot)),
       slot_{mapping_.begin()},
       pid_(pid),
-      parent_pid_(parent_of(pid, slot_.slot())),
+      parent_pid_(parent_of(pid, slot_.slot(), origin)),
       handle_(pid_),
       path_(std::move(path)),
       sample_(sample),
-      command_(read_command(slot_.slot())),
-      executable_(slot_text(&slot_.slot().executable[0], slot_.slot().executable_bytes,
-                            sizeof slot_.slot().executable)),
+      command_(command_of(pid, slot_.slot(), origin)),
+      executable_(executable_of(pid, slot_.slot(), origin)),
       module_cache_(std::move(modules)),
       gauge_(pid_),
       live_(finds_leaks ? std::make_unique<LiveBlocks>() : nullptr),
@@ -114,7 +132,7 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::str
   facts.sample_bytes = sample_.count;
   // A sampled child does not tell of the frees of its parent's blocks.
   if (sample_.count == 0) {
-    facts.origin = path_basename(origin);
+    facts.origin = path_basename(origin.recording);
     facts.origin_fork = slot_.slot().origin_fork;
   }
   auto writer = begin_recording(path_, facts);
@@ -125,8 +143,8 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::str
   }
 }
 
-std::uint32_t RecordedProcess::origin_slot_plus_1(const wire::Slot& slot) {
-  return slot.is_forked != 0 ? slot.origin_slot_plus_1 : 0;
+std::uint32_t RecordedProcess::origin(const wire::Slot& slot) {
+  return slot.is_forked != 0 ? slot.origin : 0;
 }
 
 std::optional<std::uint64_t> RecordedProcess::first_ticks(const wire::SlotView& slot) {

@@ -36,6 +36,14 @@ struct RecordedResult {
   std::optional<Error> error;  // it could not be written, or not to its end
 };
 
+/// What a process is, for those that begin as copies of it.
+struct ProcessIdentity {
+  std::string recording;  // its path
+  pid_t pid = 0;
+  std::string executable;
+  std::vector<std::string> command;
+};
+
 /// When a recording begins: its times count from then.
 struct RecordingBegin {
   std::uint64_t ns = 0;  // on the clock of the recorder, by which it gives times
@@ -47,14 +55,14 @@ struct RecordingBegin {
 class RecordedProcess {
  public:
   /// `pid`: by which we know the process; 0: it is gone. `sample`: the mean distance of sampled
-  /// bytes that its agent was told, 0 for none. `origin`: the path of the recording of the process
-  /// that this one is a copy of, "" where there is none.
+  /// bytes that its agent was told, 0 for none. `origin`: the process that this one is a copy of;
+  /// nothing where there is none.
   RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::string path, Bytes sample,
                   std::shared_ptr<unwind::ModuleCache> modules, bool finds_leaks,
-                  const std::string& origin, RecordingBegin begin);
+                  const ProcessIdentity& origin, RecordingBegin begin);
 
-  /// The slot of the process that it began as a copy of, and 1; 0 where it is none.
-  static std::uint32_t origin_slot_plus_1(const wire::Slot& slot);
+  /// The claim of the process that it began as a copy of, by its serial; 0 where it is none.
+  static std::uint32_t origin(const wire::Slot& slot);
 
   /// The time of the first thing that a process told, in ticks; nothing where it did not so far.
   static std::optional<std::uint64_t> first_ticks(const wire::SlotView& slot);
@@ -64,6 +72,7 @@ class RecordedProcess {
   /// When it began.
   pid_t parent_pid() const { return parent_pid_; }
   const std::string& executable() const { return executable_; }
+  ProcessIdentity identity() const { return {path_, pid_, executable_, command_}; }
   /// Copies of it that it told of.
   std::uint64_t forks_count() const { return forks_count_; }
   /// Whether it ended, or became another program, and can write no more.

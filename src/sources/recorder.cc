@@ -23,6 +23,7 @@
 #include "sources/doors.h"
 #include "sources/joined_process.h"
 #include "sources/own_signals.h"
+#include "sources/process_slots.h"
 #include "sources/program_notices.h"
 #include "sources/spawn.h"
 #include "unwind/module_cache.h"
@@ -82,7 +83,7 @@ class Recorder {
   void look_at_joined();
   void record_until_done();
   void find_processes();
-  bool begin_process(std::uint32_t number);
+  void begin_process(NewProcess found);
   RecordingBegin begin_of(const wire::SlotView& slot) const;
   void drain();
   void sample();
@@ -111,13 +112,12 @@ class Recorder {
   std::shared_ptr<unwind::ModuleCache> modules_;
   ProgramNotices notices_{channel().board};
   Doors doors_{channel(), file_};
-  std::uint32_t slots_seen_ = 0;
-  std::vector<std::uint32_t> claimed_;  // slots whose agents were not ready when we looked
+  ProcessSlots slots_{channel().claims, file_};
   std::vector<Running> processes_;
-  std::map<pid_t, unsigned> images_;            // programs that a process has been
-  std::uint64_t forks_count_ = 0;               // of processes that have ended
-  std::uint64_t last_end_ns_ = 0;               // when the last of them did
-  std::map<std::uint32_t, std::string> paths_;  // of recordings, by slot
+  std::map<pid_t, unsigned> images_;                     // programs that a process has been
+  std::uint64_t forks_count_ = 0;                        // of processes that have ended
+  std::uint64_t last_end_ns_ = 0;                        // when the last of them did
+  std::map<std::uint32_t, ProcessIdentity> identities_;  // by the serials of their claims
   RecordOutcome outcome_;
   pid_t command_ = 0;
   std::unique_ptr<JoinedProcess> joined_;  // null where we started the command
@@ -159,10 +159,7 @@ Result<std::unique_ptr<Recorder>> Recorder::create(const RecordOptions& options)
 }
 
 void Recorder::find_processes() {
-  const std::uint32_t taken =
-      std::min(channel().slots_taken.load(std::memory_order_acquire), wire::kSlots);
-  for (; slots_seen_ < taken; ++slots_seen_) claimed_.push_back(slots_seen_);
-  std::erase_if(claimed_, [this](std::uint32_t slot) { return begin_process(slot); });
+  for (NewProcess& found : slots_.find_new()) begin_process(std::move(found));
 }
 
 // Of a process that another one started or became: with the first that it told, which may lie
@@ -175,12 +172,8 @@ RecordingBegin Recorder::begin_of(const wire::SlotView& slot) const {
   return {.ns = ns, .unix_ns = begin_unix_ns_ + ns};
 }
 
-// False while it cannot be begun yet: its agent is not ready, or may never be.
-bool Recorder::begin_process(std::uint32_t number) {
-  auto slot = file_.map(wire::slot_offset(number), wire::kSlotBytes);
-  if (!slot) return false;
-  const wire::SlotView view{slot->begin()};
-  if (view.slot().state.load(std::memory_order_acquire) != wire::SlotState::kReady) return false;
+void Recorder::begin_process(NewProcess found) {
+  const wire::SlotView view = found.view();
   const auto told = static_cast<pid_t>(view.slot().pid);
   const auto is_it = [this](pid_t pid) { return file_.is_mapped_by(pid); };
   const pid_t known = kernel::find_in_namespace(told, view.slot().pid_namespace, is_it).value_or(0);
@@ -188,25 +181,22 @@ bool Recorder::begin_process(std::uint32_t number) {
   const unsigned image = ++images_[pid];
   std::string path =
       pid == command_ && image == 1 ? options_.output : recording_name(options_.output, pid, image);
-  // A parent has its slot before it forks, and so a lower number.
-  std::string origin;
-  if (const std::uint32_t parent = RecordedProcess::origin_slot_plus_1(view.slot()); parent != 0) {
-    if (const auto found = paths_.find(parent - 1); found != paths_.end()) origin = found->second;
-  }
-  paths_[number] = path;
+  // A parent has its slot before it forks.
+  const auto parent = identities_.find(RecordedProcess::origin(view.slot()));
+  const ProcessIdentity origin = parent != identities_.end() ? parent->second : ProcessIdentity{};
   const bool is_first = pid == command_ && image == 1;
   const RecordingBegin begin =
       is_first ? RecordingBegin{.ns = 0, .unix_ns = begin_unix_ns_} : begin_of(view);
-  auto process =
-      std::make_unique<RecordedProcess>(std::move(*slot), known, std::move(path), options_.sample,
-                                        modules_, options_.finds_leaks, origin, begin);
+  auto process = std::make_unique<RecordedProcess>(std::move(found.mapping), known, std::move(path),
+                                                   options_.sample, modules_, options_.finds_leaks,
+                                                   origin, begin);
+  identities_[found.serial] = process->identity();
   if (options_.first_touch) process->note_touch_watch(touch_refusal_, 0);
-  processes_.push_back({.slot = number, .process = std::move(process)});
+  processes_.push_back({.slot = found.slot, .process = std::move(process)});
   if (view.slot().has_own_malloc != 0) {
     RecordedProcess& begun = *processes_.back().process;
     note_unrecorded(&begun, begun.executable(), PreloadObstacle::kOwnMalloc);
   }
-  return true;
 }
 
 void Recorder::watch_page_faults(Result<std::unique_ptr<kernel::PageFaultWatch>> watch) {
@@ -345,7 +335,8 @@ void Recorder::end_processes() {
     outcome_.recordings.push_back(process.finish(ending, clock_));
     forks_count_ += process.forks_count();
     last_end_ns_ = monotonic_ns();
-    file_.discard(wire::slot_offset(processes_[i].slot), wire::kSlotBytes);
+    // One that we have not found may go on.
+    slots_.release(processes_[i].slot, pid != 0 && (has_ended || was_replaced));
     processes_.erase(processes_.begin() + static_cast<std::ptrdiff_t>(i));
   }
 }
@@ -440,6 +431,7 @@ void Recorder::record_until_done() {
     sleep();
   }
   close_channel();
+  outcome_.unserved = slots_.unserved();
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ struct RecordOutcome {
   int exit_status = 0;  // of the command, as a shell has it: 128 + signal where one killed it
   std::vector<RecordedResult> recordings;
   UnrecordedPrograms unrecorded;  // what the processes became or started
+  std::uint32_t unserved = 0;     // processes that came while wire::kSlots others were recorded
 };
 
 /// Returns when the command and all that it started and that is recorded have ended. Fails where

@@ -4,8 +4,8 @@
 //   file:  [ Channel | slot 1 | slot 2 | … ]         sparse: what nobody writes has no memory
 //   slot:  [ Slot | RingHead × kRings | ring bytes × kRings ]
 //
-// A process maps its own slot. Nobody takes a lock: an agent claims a slot and a ring by counting
-// up; afterwards each has one writer. Each side treats what the other wrote as if an
+// A process maps its own slot. Nobody takes a lock: an agent claims a slot, and a thread a ring, by
+// one atomic step; afterwards each has one writer. Each side treats what the other wrote as if an
 // adversary had: a target may scribble over its slot, and the recorder must survive it.
 #pragma once
 
@@ -15,15 +15,15 @@
 
 #include "wire/door.h"
 #include "wire/program_notice.h"
+#include "wire/slot_claim.h"
 
 namespace mini::wire {
 
-inline constexpr std::uint64_t kMagic = 0x35'79'70'73'70'61'65'68U;  // "heapspy5"
+inline constexpr std::uint64_t kMagic = 0x36'79'70'73'70'61'65'68U;  // "heapspy6"
 
 /// Where an agent finds the channel: the path of the file, as text, in this variable.
 inline constexpr char kChannelVariable[] = "HEAPSPY_CHANNEL";
 
-inline constexpr std::uint32_t kSlots = 4096;
 inline constexpr std::uint32_t kRings = 1024;                         // of a slot: threads at once
 inline constexpr std::uint32_t kRingWords = std::uint32_t{16} << 10;  // 128 KiB, a power of two
 
@@ -46,7 +46,6 @@ inline constexpr std::uint32_t kDied = 0x40000000;  // FUTEX_OWNER_DIED of linux
 struct Channel {
   std::uint64_t magic;
   Settings settings;
-  std::atomic<std::uint32_t> slots_taken;
   std::atomic<std::uint32_t> is_closed;  // 1: nobody reads any more; agents go quiet
   // Rung by an agent that has something urgent; the recorder sleeps on it.
   std::atomic<std::uint32_t> doorbell;
@@ -61,6 +60,7 @@ struct Channel {
   std::uint32_t user;  // the recorder's, to whom the file is open by its path
   std::uint32_t group;
   Door doors[kDoors];
+  alignas(64) SlotClaims claims;  // of a few processes' the rest has no memory
   alignas(64) NoticeBoard board;
 };
 
@@ -73,8 +73,6 @@ inline bool has_reader(const Channel& channel) {
 inline constexpr std::size_t kMostExecutableBytes = 1024;
 inline constexpr std::size_t kMostCommandBytes = 2048;
 
-enum class SlotState : std::uint32_t { kEmpty, kReady };
-
 /// How a process comes to its end, or becomes another program: its memory has to be there until the
 /// recorder has looked at it. The process sets what it waits for, on this word; the recorder what
 /// is then.
@@ -85,21 +83,21 @@ enum class EndState : std::uint32_t {
   kSearched,        // for the one time
 };
 
-/// The head of a process's slot. What a process is it says itself: a short one is gone before the
-/// recorder has looked.
+/// The head of a process's slot, filled in before its claim says kReady. What a process is it says
+/// itself, since a short one is gone before the recorder has looked; a copy says whose it is.
 struct alignas(64) Slot {
-  std::atomic<SlotState> state;  // kReady, release: the rest is filled in
+  std::uint64_t ticket;  // of its claim
   std::uint32_t pid;
-  std::uint32_t parent_pid;
+  std::uint32_t parent_pid;  // 0: it is a copy, of `origin`
   std::atomic<std::uint32_t> rings_taken;
   std::uint64_t pid_namespace;  // the inode of the one in which the two count; 0: not known
   alignas(64) std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
   std::atomic<EndState> end;
   std::uint32_t is_forked;       // 1: it began with blocks that it did not tell of
   std::uint32_t has_own_malloc;  // 1: the program's file has one, whose blocks are not told of
-  // Where they were told of: the slot of the process that it is a copy of, and which of that one's
-  // forks it was. 0: it does not know.
-  std::uint32_t origin_slot_plus_1;
+  // Where they were told of: the claim of the process that it is a copy of, by its serial, and
+  // which of that one's forks it was. 0: it does not know.
+  std::uint32_t origin;
   std::uint32_t origin_fork;
   alignas(64) std::uint32_t executable_bytes;
   std::uint32_t command_bytes;
@@ -134,7 +132,7 @@ inline constexpr std::size_t kRingHeadsOffset = kPage;
 inline constexpr std::size_t kRingsOffset = kRingHeadsOffset + kRings * sizeof(RingHead);
 inline constexpr std::size_t kSlotBytes =
     kRingsOffset + std::size_t{kRings} * kRingWords * sizeof(std::uint64_t);
-inline constexpr std::size_t kChannelBytes = 9 * kPage;  // of the head
+inline constexpr std::size_t kChannelBytes = 13 * kPage;  // of the head
 inline constexpr std::size_t kFileBytes = kChannelBytes + kSlots * kSlotBytes;
 
 static_assert(sizeof(Channel) <= kChannelBytes && sizeof(Slot) <= kRingHeadsOffset);

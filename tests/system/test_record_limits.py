@@ -48,6 +48,18 @@ print(libc.prctl(38, 1, 0, 0, 0), libc.prctl(22, 2, head), flush=True)
 print(len([str(i) * 9 for i in range(200000)]), flush=True)
 """
 
+# A copy of the program goes into the sandbox, which allows its number and its thread's too.
+SANDBOXED_COPY = SANDBOXED.replace("allowed = [", "allowed = [39, 186, ").split("print(libc")[0] + """
+import os
+child = os.fork()
+if child == 0:
+    libc.prctl(38, 1, 0, 0, 0)
+    libc.prctl(22, 2, head)
+    kept = [str(i) * 9 for i in range(200000)]
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
 MANY = "print(len([str(i) * 20 for i in range(200000)]))"
 
 
@@ -79,6 +91,16 @@ class RecordLimits(RecordTest):
     def test_a_program_in_a_sandbox_of_its_own_goes_on(self):
         report = self.check_same(self.python, "-c", SANDBOXED)
         self.assertGreater(report["totals"]["allocations"], 200000)
+
+    def test_a_copy_in_a_sandbox_goes_on(self):
+        for options in ([], ["--sample", "1M"]):  # with the latter it tells of itself later
+            self.check_same(self.python, "-c", SANDBOXED_COPY, options=options)
+
+    def test_there_may_be_more_processes_than_at_once(self):
+        done = self.record("sh", "-c", "i=0; while [ $i -lt 4200 ]; do /bin/true; i=$((i+1)); done",
+                           options=["-q"])
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertGreaterEqual(len(self.others()), 4200)
 
     def test_a_faster_program_need_not_wait(self):
         done = self.record(self.python, "-S", "-c", MANY, options=["--on-overflow=drop"])

@@ -15,10 +15,18 @@ namespace {
 // by the kernel's own choice: 128 MiB at least are left free (Linux, arch/x86/mm/mmap.c, MIN_GAP).
 constexpr std::uintptr_t kGrowthBytes = std::uintptr_t{64} << 20;
 
+// A thread's own stack, once it was found. A copy of the process has it too, where all else that
+// was known is forgotten, and files may not be opened any more.
+constinit thread_local ByteRange t_own_stack __attribute__((tls_model("initial-exec")));
+
 }  // namespace
 
 bool StackBounds::find(std::uintptr_t sp, std::span<char> buffer, Stack* found) const {
   const std::uint64_t epoch = s_epoch.load(std::memory_order_relaxed);
+  if (t_own_stack.contains(sp)) {
+    *found = {.range = t_own_stack, .epoch = epoch, .is_own = true};
+    return true;
+  }
   kernel::vm::OwnMapping mapping;
   if (!kernel::vm::find_own_mapping(sp, buffer, &mapping) || !mapping.readable) return false;
   found->range = {mapping.begin, mapping.end};
@@ -34,6 +42,7 @@ bool StackBounds::find(std::uintptr_t sp, std::span<char> buffer, Stack* found) 
     found->is_own = found->range.contains(control_block) && sp < control_block;
     if (found->is_own) found->range.end = control_block;
   }
+  if (found->is_own) t_own_stack = found->range;
   return true;
 }
 

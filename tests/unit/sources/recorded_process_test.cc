@@ -62,7 +62,6 @@ class RecordedProcessTest : public testing::Test {
   RecordedProcessTest() {
     wire::Slot& slot = view_.slot();
     slot.pid = static_cast<std::uint32_t>(::getpid());
-    slot.state = wire::SlotState::kReady;
   }
   ~RecordedProcessTest() override { std::filesystem::remove(path_); }
 
@@ -97,7 +96,7 @@ class RecordedProcessTest : public testing::Test {
     if (process_ == nullptr) {
       process_ = std::make_unique<RecordedProcess>(
           *file_->map(0, wire::kSlotBytes), ::getpid(), path_, Bytes{},
-          unwind::make_module_cache({.source_lines = false}), false, "", begin_);
+          unwind::make_module_cache({.source_lines = false}), false, ProcessIdentity{}, begin_);
     }
     return *process_;
   }
