@@ -65,10 +65,16 @@ std::string describe(const sources::RecordedResult& result) {
   std::string line =
       fmt::format("heapspy: {}: process {}{}, {} events, {}\n", result.path, result.pid, name,
                   format_count(result.events), format_bytes(Bytes{result.bytes}));
-  if (result.losses.dropped_events != 0) {
+  const std::uint64_t dropped = result.losses.dropped_events;
+  const std::uint64_t without_ring = std::min(result.events_without_ring, dropped);
+  if (dropped != without_ring) {
     line +=
         fmt::format("heapspy: {}: {} events were dropped: the program was faster than heapspy\n",
-                    result.path, format_count(result.losses.dropped_events));
+                    result.path, format_count(dropped - without_ring));
+  }
+  if (without_ring != 0) {
+    line += fmt::format("heapspy: {}: {} events were dropped: more than {} threads told of some\n",
+                        result.path, format_count(without_ring), format_count(wire::kRings));
   }
   return line;
 }

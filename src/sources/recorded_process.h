@@ -33,7 +33,8 @@ struct RecordedResult {
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
   recording::Losses losses;
-  std::optional<Error> error;  // it could not be written, or not to its end
+  std::uint64_t events_without_ring = 0;  // of the dropped ones: of more threads than wire::kRings
+  std::optional<Error> error;             // it could not be written, or not to its end
 };
 
 /// What a process is, for those that begin as copies of it.

@@ -170,6 +170,7 @@ RecordedResult RecordedProcess::finish(const recording::Ending& ending, const Ti
   result.events = writer_->event_count();
   result.bytes = writer_->written_bytes();
   result.losses = whole.losses;
+  result.events_without_ring = slot_.slot().lost_events.load(std::memory_order_relaxed);
   return result;
 }
 

@@ -102,6 +102,12 @@ class RecordLimits(RecordTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertGreaterEqual(len(self.others()), 4200)
 
+    def test_too_many_threads_are_said(self):
+        done = self.record(build_target("threads"), "1500")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(self.report()["totals"]["dropped_events"], 0)
+        self.assertIn("events were dropped: more than 1,024 threads", done.stderr)
+
     def test_a_faster_program_need_not_wait(self):
         done = self.record(self.python, "-S", "-c", MANY, options=["--on-overflow=drop"])
         self.assertEqual((done.returncode, done.stdout), (0, "200000\n"))
