@@ -102,7 +102,8 @@ __attribute__((noinline)) static void reserve(void) {
   char* const memory =
       mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) exit(5);
-  *(void**)(memory + bytes - 64) = in_reserved();
+  void** const last_words = (void*)(memory + bytes - 64);
+  last_words[0] = in_reserved();
 }
 
 // Writes over what the calls before left on the stack.
