@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "kernel/proc_maps.h"
+#include "kernel/proc_status.h"
 
 namespace mini::kernel {
 namespace {
@@ -99,12 +100,13 @@ Bytes parse_proportional(std::string_view rollup_text) {
   return read_kib(rollup_text, "\nPss:", &bytes) ? bytes : Bytes{};
 }
 
-MemoryGauge::MemoryGauge(pid_t pid)
-    : status_(open_proc(pid, "status")),
-      stat_(open_proc(pid, "stat")),
-      statm_(open_proc(pid, "statm")),
-      maps_(open_proc(pid, "maps")),
-      rollup_(open_proc(pid, "smaps_rollup")) {}
+void MemoryGauge::open() {
+  status_ = open_proc(thread_, "status");
+  stat_ = open_proc(thread_, "stat");
+  statm_ = open_proc(thread_, "statm");
+  maps_ = open_proc(thread_, "maps");
+  rollup_ = open_proc(thread_, "smaps_rollup");
+}
 
 Bytes MemoryGauge::resident() const {
   std::array<char, 4096> buffer{};
@@ -112,6 +114,15 @@ Bytes MemoryGauge::resident() const {
 }
 
 std::optional<MemoryReading> MemoryGauge::read() {
+  if (const auto reading = read_now()) return reading;
+  const pid_t other = thread_with_memory(pid_);
+  if (other == thread_) return std::nullopt;
+  thread_ = other;
+  open();
+  return read_now();
+}
+
+std::optional<MemoryReading> MemoryGauge::read_now() {
   MemoryReading reading;
   std::array<char, 4096> buffer{};
   if (!parse_memory_status(read_small(status_, &buffer), &reading) ||

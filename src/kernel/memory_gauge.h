@@ -39,7 +39,7 @@ Bytes parse_proportional(std::string_view rollup_text);
 /// Keeps files open. After execve they are those of the old program.
 class MemoryGauge {
  public:
-  explicit MemoryGauge(pid_t pid);
+  explicit MemoryGauge(pid_t pid) : pid_(pid), thread_(pid) { open(); }
   /// nullopt where the process has ended. The proportional size is asked now and then only: the
   /// kernel walks all page tables for it, and so that takes 1/400 of the time at most.
   std::optional<MemoryReading> read();
@@ -47,6 +47,11 @@ class MemoryGauge {
   Bytes resident() const;
 
  private:
+  void open();
+  std::optional<MemoryReading> read_now();
+
+  pid_t pid_;
+  pid_t thread_;  // by which it is looked at: the main one as long as that runs
   FileDescriptor status_;
   FileDescriptor stat_;
   FileDescriptor statm_;

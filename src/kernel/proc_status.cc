@@ -1,6 +1,7 @@
 // Field numbers and names are those of proc(5).
 #include "kernel/proc_status.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/personality.h>
+#include <vector>
 
 #include "base/checked.h"
 #include "kernel/proc_file.h"
@@ -203,6 +205,17 @@ int read_ptrace_scope() {
 Bytes page_size() {
   static const Bytes size{static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))};
   return size;
+}
+
+pid_t thread_with_memory(pid_t pid) {
+  const auto lives = [](pid_t tid) {
+    const auto status = read_status(tid);
+    return status && status->state != 'Z' && status->state != 'X';
+  };
+  if (lives(pid)) return pid;
+  const std::vector<pid_t> threads = read_thread_ids(pid);
+  const auto found = std::ranges::find_if(threads, lives);
+  return found != threads.end() ? *found : pid;
 }
 
 }  // namespace mini::kernel

@@ -75,4 +75,9 @@ int read_ptrace_scope();
 
 Bytes page_size();
 
+/// A thread of the process by which its memory can be looked at: the main one, or another where
+/// that has ended and others go on, since the kernel shows nothing by its number then. The
+/// process's own number where there is none.
+pid_t thread_with_memory(pid_t pid);
+
 }  // namespace mini::kernel

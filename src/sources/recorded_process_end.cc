@@ -2,6 +2,7 @@
 // ending.
 #include <algorithm>
 
+#include "kernel/proc_status.h"
 #include "sources/leak_scan.h"
 #include "sources/recorded_process.h"
 #include "unwind/module_cache.h"
@@ -117,7 +118,8 @@ recording::LeakScan RecordedProcess::search(const TickClock& clock) {
     blocks.push_back({.begin = address.value, .bytes = block.bytes});
   });
   std::ranges::sort(blocks, {}, &heaps::LiveRange::begin);
-  recording::LeakScan scan = scan_for_leaks(pid_, stopper_.threads(), blocks, knows_all_blocks());
+  recording::LeakScan scan = scan_for_leaks(kernel::thread_with_memory(pid_), stopper_.threads(),
+                                            blocks, knows_all_blocks());
   stopper_.release();
   scan.time_ns = last_ns_;
   return scan;

@@ -1,6 +1,6 @@
 // Blocks that are never freed, each kept, or not, in another way: by a function of its own, so that
 // a report tells them apart. How it ends is its argument: "return", "_exit", "quick", "thread",
-// "kill". "reserved" maps terabytes too, of which it uses the last page, and returns.
+// "main ends", "kill". "reserved" maps terabytes too, of which it uses the last page, and returns.
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -143,8 +143,8 @@ static void* in_register(void* unused) {
   return NULL;
 }
 
-static void* end_here(void* unused) {
-  (void)unused;
+static void* end_here(void* waits) {
+  if (waits != NULL) usleep(100000);
   exit(4);
 }
 
@@ -168,6 +168,10 @@ int main(int argc, char** argv) {
   if (strcmp(how, "thread") == 0) {
     pthread_create(&thread, NULL, end_here, NULL);
     pause();
+  }
+  if (strcmp(how, "main ends") == 0) {
+    pthread_create(&thread, NULL, end_here, &ready);
+    pthread_exit(NULL);
   }
   return 4;
 }

@@ -39,6 +39,7 @@ TEST(RecordArgumentsTest, KnowsWhatToDoOnOverflow) {
             wire::Overflow::kDrop);
   EXPECT_EQ(parse_record_arguments(Words{"--on-overflow", "wait", "ls"})->overflow,
             wire::Overflow::kWait);
+  EXPECT_THAT(error_of({"-o", "", "ls"}), HasSubstr("name of a file"));
   EXPECT_THAT(error_of({"--on-overflow", "x", "ls"}), HasSubstr("wait or drop"));
 }
 

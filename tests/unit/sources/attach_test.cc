@@ -5,7 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include "kernel/proc_status.h"
@@ -166,6 +168,18 @@ TEST(AttachRefusals, AZombie) {
   if (pid == 0) ::_exit(0);
   wait_for_state(pid, "Z");
   EXPECT_THAT(refusal(pid), HasSubstr("zombie"));
+  ::waitpid(pid, nullptr, 0);
+}
+
+TEST(AttachRefusals, OneWhoseMainThreadHasEnded) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    std::thread([] { ::pause(); }).detach();
+    ::syscall(SYS_exit, 0);
+  }
+  wait_for_state(pid, "Z");
+  EXPECT_THAT(refusal(pid), HasSubstr("main thread"));
+  ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
 }
 
