@@ -92,6 +92,9 @@ bool Unwinder::Impl::is_signal_trampoline(std::uint64_t pc) {
 Step Unwinder::Impl::step_without_row(const Registers& inner, bool exact, Registers* outer,
                                       bool* signal_frame) {
   const std::uint64_t pc = inner.value[Registers::kInstructionPointer];
+  // A return address at the begin of a function, behind no call: whoever made the stack has put it
+  // there, for when all of it has returned (glibc's makecontext).
+  if (!exact && row_at(pc).kind == UnwindRow::Kind::kCompact) return Step::kOutermost;
   // The psABI marks the outermost frame by a frame pointer of zero: believed of entry code, and
   // where frame pointers were in use up to here.
   if (inner.value[Registers::kFramePointer] == 0 && (last_by_frame_pointer || is_entry_code(pc)))

@@ -84,6 +84,7 @@ class SelfUnwinder::Walk {
   bool step_row(Row row, std::uintptr_t cfa, std::uintptr_t cfa_home);
   bool step_signal();
   bool step_frame_pointer();
+  bool is_bottom_of_made_stack();
   bool push(const Frame& frame, std::uintptr_t sp);
   Row row_of(std::uintptr_t return_address);
 
@@ -261,7 +262,15 @@ bool SelfUnwinder::Walk::step_signal() {
   return true;
 }
 
+// A return address at the first instruction of a function, behind no call: whoever made the stack
+// has put it there, for when all of it has returned (glibc's makecontext).
+inline bool SelfUnwinder::Walk::is_bottom_of_made_stack() {
+  const Row entry = row_of(at_.pc + 1);
+  return entry.kind() == RowKind::kSp && entry.cfa_offset() == sizeof(std::uintptr_t);
+}
+
 bool SelfUnwinder::Walk::step_frame_pointer() {
+  if (is_bottom_of_made_stack()) return stop(StackEnd::kComplete, true);
   use_bp(at_.top);
   const std::uintptr_t bp = at_.bp;
   // Zero marks the outermost frame (psABI, §3.4.1) but is as good a variable as any other number.
