@@ -16,6 +16,7 @@
 #include "agent/export.h"
 #include "agent/program_notice.h"
 #include "agent/real.h"
+#include "agent/session.h"
 
 namespace mini::agent {
 namespace {
@@ -39,6 +40,7 @@ int with_environment(Words environment, Call&& call) {
 template <typename Call>
 int become(NextProgram program, Words environment, Call&& call) {
   program.announce();
+  announce_child();  // where this is one of vfork
   await_last_sample();
   const int result = with_environment(environment, call);
   program.take_back();
@@ -62,6 +64,7 @@ template <typename Call>
 int start(const NextProgram& program, pid_t* pid, Words environment, Call&& call) {
   pid_t child = 0;
   pid_t* const place = pid != nullptr ? pid : &child;
+  announce_child();
   const int result = with_environment(environment, [&](Words whole) { return call(place, whole); });
   if (result == 0) program.tell_started(static_cast<std::uint32_t>(*place));
   return result;

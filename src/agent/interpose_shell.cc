@@ -9,6 +9,7 @@
 #include "agent/exec_environment.h"
 #include "agent/export.h"
 #include "agent/real.h"
+#include "agent/session.h"
 #include "kernel/vm/vm.h"
 
 namespace mini::agent {
@@ -98,10 +99,12 @@ using namespace mini::agent;  // NOLINT: what follows has C's names
 
 MINI_EXPORT int system(const char* command) {
   const RealFunctions& real = real_functions();
+  announce_child();
   return real.system(ShellCommand(command).text());
 }
 
 MINI_EXPORT FILE* popen(const char* command, const char* modes) {
   const RealFunctions& real = real_functions();
+  announce_child();
   return real.popen(ShellCommand(command).text(), modes);
 }

@@ -23,6 +23,7 @@ void end_thread(void*) {
 // early one, comes after the program's own have got what they allocate. Only what other threads do
 // from here to the copy itself is on the wrong side.
 void before_fork() {
+  announce_child();
   if (Session::if_connected() == nullptr) return;
   with_log([](ThreadLog& log) { log.add_fork(); });
 }

@@ -90,6 +90,12 @@ wire::Channel* read_channel() {
   return channel != nullptr && wire::has_reader(*channel) ? channel : nullptr;
 }
 
+void announce_child() {
+  if (wire::Channel* const channel = read_channel()) {
+    channel->has_children.store(1, std::memory_order_release);
+  }
+}
+
 void ring_doorbell(wire::Channel& channel) {
   channel.doorbell.fetch_add(1, std::memory_order_release);
   // One wakes it: until it runs it is asleep to all who ring meanwhile, and a wake is a system

@@ -33,6 +33,8 @@ Carried carried_environment();
 /// The channel, also of a child of fork or vfork that has told of nothing so far; null where nobody
 /// reads it.
 wire::Channel* read_channel();
+/// To be called before another process is made, which may be there before it tells of itself.
+void announce_child();
 /// Wakes the recorder, if it sleeps.
 void ring_doorbell(wire::Channel& channel);
 /// How long the program is kept waiting for the recorder at the most: for room, a place, an answer.

@@ -104,13 +104,17 @@ std::optional<pid_t> find_in_namespace(pid_t number, std::uint64_t pid_namespace
                                        const std::function<bool(pid_t)>& is_it) {
   const bool is_known = pid_namespace != 0;
   if (is_known && pid_namespace == pid_namespace_of(::getpid())) return number;
-  for (const pid_t pid : read_numeric_names("/proc")) {
+  for (const pid_t pid : read_process_ids()) {
     if (is_known && pid_namespace_of(pid) != pid_namespace) continue;
     const auto status = read_proc_file(pid, "status");
     if (!status || parse_innermost_pid(*status) != number) continue;
     if (is_known || is_it(pid)) return pid;
   }
   return std::nullopt;
+}
+
+std::vector<pid_t> read_process_ids() {
+  return read_numeric_names("/proc");
 }
 
 std::vector<pid_t> read_thread_ids(pid_t pid) {

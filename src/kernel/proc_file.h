@@ -46,6 +46,9 @@ bool has_userfaultfd(pid_t pid);
 std::optional<pid_t> find_in_namespace(pid_t number, std::uint64_t pid_namespace,
                                        const std::function<bool(pid_t)>& is_it);
 
+/// All processes that we can see.
+std::vector<pid_t> read_process_ids();
+
 /// The numeric names in /proc/PID/task.
 std::vector<pid_t> read_thread_ids(pid_t pid);
 

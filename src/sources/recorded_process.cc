@@ -308,7 +308,6 @@ inline void RecordedProcess::read_record(Thread& thread, std::uint32_t words) {
                                                 .requested_bytes = reader.peek(1),
                                                 .usable_bytes = reader.peek(2)});
     case wire::RecordKind::kFork:
-      ++forks_count_;
       return writer_->add(recording::Fork{.time_ns = last_ns_, .number = reader.peek(1)});
     case wire::RecordKind::kTime:
     case wire::RecordKind::kNone:

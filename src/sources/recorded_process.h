@@ -74,8 +74,6 @@ class RecordedProcess {
   pid_t parent_pid() const { return parent_pid_; }
   const std::string& executable() const { return executable_; }
   ProcessIdentity identity() const { return {path_, pid_, executable_, command_}; }
-  /// Copies of it that it told of.
-  std::uint64_t forks_count() const { return forks_count_; }
   /// Whether it ended, or became another program, and can write no more.
   bool has_ended() const { return handle_.has_ended(); }
 
@@ -160,7 +158,6 @@ class RecordedProcess {
   std::vector<unwind::ModuleMapping> files_;       // by module number - 1; "" where there is none
   std::shared_ptr<unwind::ModuleCache> module_cache_;
   kernel::MemoryGauge gauge_;
-  std::uint64_t forks_count_ = 0;
   Bytes most_resident_;  // of any sample
   std::deque<kernel::PageFault> faults_;
   std::map<std::uint32_t, recording::ThreadNumber> thread_numbers_;  // by tid, while it runs

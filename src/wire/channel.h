@@ -46,7 +46,8 @@ inline constexpr std::uint32_t kDied = 0x40000000;  // FUTEX_OWNER_DIED of linux
 struct Channel {
   std::uint64_t magic;
   Settings settings;
-  std::atomic<std::uint32_t> is_closed;  // 1: nobody reads any more; agents go quiet
+  std::atomic<std::uint32_t> is_closed;     // 1: nobody reads any more; agents go quiet
+  std::atomic<std::uint32_t> has_children;  // 1: a process has made another, or is about to
   // Rung by an agent that has something urgent; the recorder sleeps on it.
   std::atomic<std::uint32_t> doorbell;
   std::atomic<std::uint32_t> is_asleep;

@@ -91,6 +91,16 @@ class RecordFollow(JoinTest):
         [child] = self.directory.glob("out.*.heapspy")
         self.assertGreater(self.report(child)["totals"]["allocations"], 3000)
 
+    def test_what_outlives_all_that_is_recorded_is_waited_for(self):
+        # A copy of the shell, which tells of nothing itself, starts the second when all have ended.
+        script = "(/bin/sleep 0.03; exec /bin/echo late) & exit 0"
+        for _ in range(10):
+            done = self.record("sh", "-c", script, options=["--sample", "1M"])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(["/bin/echo", "late"], self.commands())
+            for file in self.directory.glob("out.*.heapspy"):
+                file.unlink()
+
     def test_what_is_started_with_an_environment_of_its_own_is_recorded(self):
         target = self.running("wait", program="cleared")
         heapspy = self.join(target)
