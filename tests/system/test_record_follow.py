@@ -97,6 +97,7 @@ class RecordFollow(JoinTest):
         for _ in range(10):
             done = self.record("sh", "-c", script, options=["--sample", "1M"])
             self.assertEqual(done.returncode, 0, done.stderr)
+            os.waitpid(-1, 0)  # the orphan became ours
             self.assertIn(["/bin/echo", "late"], self.commands())
             for file in self.directory.glob("out.*.heapspy"):
                 file.unlink()
