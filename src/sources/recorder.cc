@@ -118,7 +118,6 @@ class Recorder {
   ProcessSlots slots_{channel().claims, file_};
   std::vector<Running> processes_;
   std::map<pid_t, unsigned> images_;                     // programs that a process has been
-  std::uint64_t forks_count_ = 0;                        // of processes that have ended
   std::uint64_t last_end_ns_ = 0;                        // when the last process did
   std::map<std::uint32_t, ProcessIdentity> identities_;  // by the serials of their claims
   RecordOutcome outcome_;
