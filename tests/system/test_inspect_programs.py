@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 
-from harness import SystemTest, need, wait_until
+from harness import SystemTest, need, state_of, wait_until
 from test_inspect import inspect_json
 
 PRELOADS = {"jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
@@ -54,6 +54,8 @@ def running(*command, ready=True, **options):
     try:
         if ready:
             child.stdout.readline()
+            # It goes on from there to where it waits, by code that it may not have touched so far.
+            wait_until(lambda: state_of(child.pid)[0] == "S", "it sleeps")
         yield child
     finally:
         child.kill()
