@@ -20,6 +20,7 @@
 #include "kernel/page_fault_watch.h"
 #include "kernel/proc_file.h"
 #include "kernel/ptrace.h"
+#include "sources/child_search.h"
 #include "sources/doors.h"
 #include "sources/joined_process.h"
 #include "sources/own_signals.h"
@@ -39,9 +40,6 @@ constexpr Bytes kWarmHeap{12 << 20};
 constexpr std::uint64_t kLeastSleepNs = 1'000'000;
 constexpr std::uint64_t kLookForPeaksNs = 2'000'000;
 constexpr std::uint64_t kLookForEndsNs = 5'000'000;  // two system calls, and one for each process
-constexpr std::uint64_t kMostWaitForChildNs = 500'000'000;
-constexpr std::uint64_t kLeastWaitForChildNs = 20'000'000;
-constexpr std::uint64_t kLookForChildrenNs = 50'000'000;  // at all processes of the system
 
 /// How often a target is looked at that has nothing urgent, and how often the kernel is asked for
 /// it.
@@ -99,9 +97,9 @@ class Recorder {
   bool is_time_to_look_for_ends();
   void close_channel();
   bool is_leaving() const { return joined_ != nullptr && has_ended_; }
-  bool is_done() { return has_ended_ && processes_.empty() && !may_get_child(); }
-  bool may_get_child();
-  bool leads_here(pid_t pid) const;
+  bool is_done() {
+    return has_ended_ && processes_.empty() && (joined_ != nullptr || !children_.may_come());
+  }
   void sleep();
 
   const RecordOptions& options_;
@@ -116,9 +114,9 @@ class Recorder {
   ProgramNotices notices_{channel().board};
   Doors doors_{channel(), file_};
   ProcessSlots slots_{channel().claims, file_};
+  ChildSearch children_{channel(), file_};
   std::vector<Running> processes_;
   std::map<pid_t, unsigned> images_;                     // programs that a process has been
-  std::uint64_t last_end_ns_ = 0;                        // when the last process did
   std::map<std::uint32_t, ProcessIdentity> identities_;  // by the serials of their claims
   RecordOutcome outcome_;
   pid_t command_ = 0;
@@ -131,8 +129,6 @@ class Recorder {
   std::uint64_t sampled_ns_ = 0;
   std::uint64_t looked_for_peaks_ns_ = 0;
   std::uint64_t looked_for_ends_ns_ = 0;
-  std::uint64_t looked_for_children_ns_ = 0;
-  bool has_children_ = true;  // when they were looked for
   std::uint64_t sleep_ns_ = kLeastSleepNs;
 };
 
@@ -337,35 +333,11 @@ void Recorder::end_processes() {
       process.note_touch_watch("", touch_watch_->lost());
     }
     outcome_.recordings.push_back(process.finish(ending, clock_));
-    last_end_ns_ = monotonic_ns();
+    children_.process_ended();
     // One that we have not found may go on.
     slots_.release(processes_[i].slot, pid != 0 && (has_ended || was_replaced));
     processes_.erase(processes_.begin() + static_cast<std::ptrdiff_t>(i));
   }
-}
-
-/// Whether the process can come to tell us anything: it has the channel, or will find it.
-bool Recorder::leads_here(pid_t pid) const {
-  if (pid == ::getpid()) return false;
-  if (file_.is_mapped_by(pid)) return true;
-  const auto environment = kernel::read_proc_file(pid, "environ");
-  return environment && environment->find(file_.path()) != std::string::npos;
-}
-
-// A child is known by the first that it tells, and may come to that later than its parent ends. It
-// may also end before, or become a program that tells nothing; so it is looked for, though not at
-// once: who is just becoming another program cannot be seen for a moment.
-bool Recorder::may_get_child() {
-  const std::uint64_t now = monotonic_ns();
-  const bool has_any = channel().has_children.load(std::memory_order_acquire) != 0;
-  if (joined_ != nullptr || !has_any || now - last_end_ns_ >= kMostWaitForChildNs) return false;
-  if (now - last_end_ns_ < kLeastWaitForChildNs) return true;
-  if (now - looked_for_children_ns_ >= kLookForChildrenNs) {
-    looked_for_children_ns_ = now;
-    has_children_ = std::ranges::any_of(kernel::read_process_ids(),
-                                        [this](pid_t pid) { return leads_here(pid); });
-  }
-  return has_children_;
 }
 
 // Not at each look at the rings: a program is hardly ever at its end.
