@@ -15,25 +15,21 @@
 namespace mini::agent {
 namespace {
 
-const void* address(auto* function) {
-  return reinterpret_cast<const void*>(function);
-}
-
 // A library that is opened with RTLD_DEEPBIND finds the C library's functions before ours: its
 // blocks would not be recorded, and where the program has another allocator, which that library
 // would not find either, blocks of one would come to the other.
 void lead_libc_here() {
   const kernel::vm::Redirection functions[] = {
-      {"malloc", address(malloc)},
-      {"calloc", address(calloc)},
-      {"realloc", address(realloc)},
-      {"reallocarray", address(reallocarray)},
-      {"free", address(free)},
-      {"aligned_alloc", address(aligned_alloc)},
-      {"posix_memalign", address(posix_memalign)},
-      {"memalign", address(memalign)},
-      {"valloc", address(valloc)},
-      {"pvalloc", address(pvalloc)},
+      {"malloc", malloc},
+      {"calloc", calloc},
+      {"realloc", realloc},
+      {"reallocarray", reallocarray},
+      {"free", free},
+      {"aligned_alloc", aligned_alloc},
+      {"posix_memalign", posix_memalign},
+      {"memalign", memalign},
+      {"valloc", valloc},
+      {"pvalloc", pvalloc},
       {"malloc_usable_size", next_function("malloc_usable_size")},
   };
   kernel::vm::redirect_libc(functions, std::size(functions));

@@ -40,16 +40,20 @@ class OperatorPlace {
   void take(void* (*find)(const char* name)) {
     if (void* const found = find(name_)) set(found, true);
   }
+  /// Where it is in the order of libraries, if it is. REQUIRES: as next_function().
+  void look_up_in_order() { found(next_function(name_)); }
+
+ protected:
   void* place() {
     void* const known = function_.load(std::memory_order_acquire);
     return known != nullptr ? known : look_up();
   }
-
- protected:
   void* passed_on_place() const { return passed_on_.load(std::memory_order_relaxed); }
 
  private:
   void* look_up();
+  /// Takes what was found, if anything.
+  void found(void* function);
   void set(void* function, bool is_allocators) {
     is_allocators_.store(is_allocators, std::memory_order_relaxed);
     passed_on_.store(is_allocators ? nullptr : function, std::memory_order_relaxed);
@@ -105,14 +109,17 @@ void* find_in_cxx_library(const char* name) {
   return wanted.found;
 }
 
-void* OperatorPlace::look_up() {
-  void* found = g_knows_order.load(std::memory_order_relaxed) ? nullptr : next_function(name_);
-  if (found == nullptr) found = find_in_cxx_library(name_);
-  if (found == nullptr) return found;
+void OperatorPlace::found(void* function) {
+  if (function == nullptr) return;
   const auto* const blocks = reinterpret_cast<const void*>(real_functions().malloc);
-  const std::uintptr_t library = library_of(found);
-  set(found, library != 0 && library == library_of(blocks));
-  return found;
+  const std::uintptr_t library = library_of(function);
+  set(function, library != 0 && library == library_of(blocks));
+}
+
+void* OperatorPlace::look_up() {
+  if (!g_knows_order.load(std::memory_order_relaxed)) look_up_in_order();
+  if (function_.load(std::memory_order_acquire) == nullptr) found(find_in_cxx_library(name_));
+  return function_.load(std::memory_order_acquire);
 }
 
 template <typename... Rest>
@@ -281,7 +288,7 @@ template <typename... Rest>
 }  // namespace
 
 void look_up_real_operators() {
-  for (OperatorPlace* const one : kOperators) one->place();
+  for (OperatorPlace* const one : kOperators) one->look_up_in_order();
   g_knows_order.store(true, std::memory_order_relaxed);
 }
 

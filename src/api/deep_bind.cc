@@ -30,30 +30,26 @@ Dlopen real_dlopen() {
   return real;
 }
 
-const void* address(auto* function) {
-  return reinterpret_cast<const void*>(function);
-}
-
 void lead_libc_here() {
   const mini::kernel::vm::Redirection functions[] = {
-      {"malloc", address(malloc)},
-      {"calloc", address(calloc)},
-      {"realloc", address(realloc)},
-      {"reallocarray", address(reallocarray)},
-      {"free", address(free)},
-      {"cfree", address(cfree)},
-      {"aligned_alloc", address(aligned_alloc)},
-      {"posix_memalign", address(posix_memalign)},
-      {"memalign", address(memalign)},
-      {"valloc", address(valloc)},
-      {"pvalloc", address(pvalloc)},
-      {"malloc_usable_size", address(malloc_usable_size)},
-      {"malloc_trim", address(malloc_trim)},
-      {"malloc_stats", address(malloc_stats)},
-      {"malloc_info", address(malloc_info)},
-      {"mallopt", address(mallopt)},
-      {"mallinfo", address(deprecated_mallinfo)},
-      {"mallinfo2", address(mallinfo2)},
+      {"malloc", malloc},
+      {"calloc", calloc},
+      {"realloc", realloc},
+      {"reallocarray", reallocarray},
+      {"free", free},
+      {"cfree", cfree},
+      {"aligned_alloc", aligned_alloc},
+      {"posix_memalign", posix_memalign},
+      {"memalign", memalign},
+      {"valloc", valloc},
+      {"pvalloc", pvalloc},
+      {"malloc_usable_size", malloc_usable_size},
+      {"malloc_trim", malloc_trim},
+      {"malloc_stats", malloc_stats},
+      {"malloc_info", malloc_info},
+      {"mallopt", mallopt},
+      {"mallinfo", deprecated_mallinfo},
+      {"mallinfo2", mallinfo2},
   };
   mini::kernel::vm::redirect_libc(functions, std::size(functions));
 }

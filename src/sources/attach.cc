@@ -33,7 +33,7 @@ Result<kernel::ProcessStatus> check_target(pid_t pid, TargetUse use) {
     return fail(fmt::format("process {} is heapspy itself", pid), EINVAL);
   }
   if (status->state == 'Z' || status->state == 'X') {
-    if (kernel::read_thread_ids(pid).size() > 1) {
+    if (kernel::thread_with_memory(pid) != pid) {
       return fail(fmt::format("the main thread of process {} has ended, and others go on: the "
                               "kernel shows nothing of the memory of such a process; heapspy can "
                               "record or trace it from its beginning on",

@@ -179,12 +179,11 @@ void Recorder::begin_process(NewProcess found) {
   const pid_t known = kernel::find_in_namespace(told, view.slot().pid_namespace, is_it).value_or(0);
   const pid_t pid = known != 0 ? known : told;  // by which its recording is named
   const unsigned image = ++images_[pid];
-  std::string path =
-      pid == command_ && image == 1 ? options_.output : recording_name(options_.output, pid, image);
+  const bool is_first = pid == command_ && image == 1;
+  std::string path = is_first ? options_.output : recording_name(options_.output, pid, image);
   // A parent has its slot before it forks.
   const auto parent = identities_.find(RecordedProcess::origin(view.slot()));
   const ProcessIdentity origin = parent != identities_.end() ? parent->second : ProcessIdentity{};
-  const bool is_first = pid == command_ && image == 1;
   const RecordingBegin begin =
       is_first ? RecordingBegin{.ns = 0, .unix_ns = begin_unix_ns_} : begin_of(view);
   auto process = std::make_unique<RecordedProcess>(std::move(found.mapping), known, std::move(path),

@@ -1,9 +1,10 @@
 """What the tests of heapspy record need: recordings, reports of them, and sums over stacks."""
 import collections
 import json
+import re
 import subprocess
 
-from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest
+from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, build_target
 
 
 class RecordTest(SystemTest):
@@ -36,6 +37,14 @@ class RecordTest(SystemTest):
         return sorted(path for path in self.directory.glob("out.*.heapspy"))
 
     @staticmethod
+    def told(stdout):
+        """What a program says of its functions, as "NAME: BLOCKS BYTES LEFT", without the last one
+        where nothing is left."""
+        rows = {name: [int(figure) for figure in figures.split()]
+                for name, figures in re.findall(r"^(\w+): (.*)$", stdout, re.MULTILINE)}
+        return {name: row if len(row) == 3 else [*row, 0] for name, row in rows.items()}
+
+    @staticmethod
     def by_function(report, names):
         """Sums over the stacks by the innermost of their functions that is one of the names."""
         sums = collections.defaultdict(lambda: [0, 0, 0])
@@ -53,6 +62,13 @@ class RecordTest(SystemTest):
         self.assertEqual({name: found[name] for name in expected}, expected)
         self.check_whole(report)
         return report
+
+    def check_whole_stacks(self, target, stdout):
+        """A program says this, and it is so in its recording, with no outer frame missing."""
+        done = self.record(build_target(target))
+        self.assertEqual((done.returncode, done.stdout), (0, stdout))
+        report = self.check_functions(self.told(stdout))
+        self.assertEqual(report["losses"]["truncated_stacks"], 0)
 
     def check_whole(self, report):
         """Nothing was lost, and every free is that of a block that was seen."""

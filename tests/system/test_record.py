@@ -21,8 +21,7 @@ class Record(RecordTest):
     def test_it_counts_what_the_program_counted(self):
         done = self.record(build_target("recorded"))
         self.assertEqual(done.returncode, 42, done.stderr)
-        expected = {name: [int(figure) for figure in figures.split()]
-                    for name, figures in re.findall(r"^(\w+): (.*)$", done.stdout, re.MULTILINE)}
+        expected = self.told(done.stdout)
         self.assertEqual(len(expected), 9)
         report = self.check_functions(expected)
         self.assertEqual(report["process"]["exit_status"], 42)
@@ -30,10 +29,7 @@ class Record(RecordTest):
         self.assertEqual(report["temporary"][0]["count"], 1000)
 
     def test_stacks_are_whole_before_main_too(self):
-        done = self.record(build_target("early"))
-        self.assertEqual((done.returncode, done.stdout), (0, "in_constructor: 7 7000 7\n"))
-        report = self.check_functions({"in_constructor": [7, 7000, 7]})
-        self.assertEqual(report["losses"]["truncated_stacks"], 0)
+        self.check_whole_stacks("early", "in_constructor: 7 7000 7\n")
 
     def test_a_program_with_address_sanitizer_is_recorded(self):
         if not (TARGETS / "recorded_asan").exists():
@@ -42,8 +38,7 @@ class Record(RecordTest):
                            ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1")
         done = self.record(build_target("recorded_asan"), env=environment)
         self.assertEqual(done.returncode, 42, done.stderr)
-        expected = {name: [int(figure) for figure in figures.split()]
-                    for name, figures in re.findall(r"^(\w+): (.*)$", done.stdout, re.MULTILINE)}
+        expected = self.told(done.stdout)
         report = self.check_functions(expected)
         usable = report["usable"]
         self.assertGreaterEqual(usable["peak_usable_bytes"], usable["peak_requested_bytes"])
@@ -218,8 +213,7 @@ class Record(RecordTest):
                 arguments = ["fails"] if "mimalloc" not in library else []
                 done = self.record(build_target("news"), *arguments, env=environment)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                expected = {name: [int(figure) for figure in figures.split()] for name, figures
-                            in re.findall(r"^(\w+): (.*)$", done.stdout, re.MULTILINE)}
+                expected = self.told(done.stdout)
                 self.assertEqual(len(expected), 3)
                 self.check_functions(expected)
 

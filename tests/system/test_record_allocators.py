@@ -30,8 +30,7 @@ class RecordAllocators(JoinTest):
     def check_recorded(self, allocator):
         done = self.record(TARGETS / self.linked(allocator))
         self.assertEqual(done.returncode, 0, done.stderr)
-        expected = {name: [int(blocks), int(size), 0] for name, blocks, size
-                    in re.findall(r"^(\w+): (\d+) (\d+)$", done.stdout, re.MULTILINE)}
+        expected = self.told(done.stdout)
         self.assertEqual(len(expected), 20)
         self.check_places(self.check_functions(expected), expected)
 
@@ -89,8 +88,7 @@ class RecordAllocators(JoinTest):
             with self.subTest(library):
                 done = self.record(build_target("deep_bound"), env=environment)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                expected = {name: [int(blocks), int(size), 0] for name, blocks, size
-                            in re.findall(r"^(\w+): (\d+) (\d+)$", done.stdout, re.MULTILINE)}
+                expected = self.told(done.stdout)
                 self.assertEqual(len(expected), 2)
                 self.check_functions(expected)
 

@@ -115,10 +115,7 @@ class RecordPrograms(RecordTest):
         self.assertGreater(self.report()["totals"]["allocations"], 100)
 
     def test_coroutines(self):
-        done = self.record(build_target("coroutines"))
-        self.assertEqual((done.returncode, done.stdout), (0, "in_coroutine: 200 14000 0\n"))
-        report = self.check_functions({"in_coroutine": [200, 14000, 0]})
-        self.assertEqual(report["losses"]["truncated_stacks"], 0)
+        self.check_whole_stacks("coroutines", "in_coroutine: 200 14000 0\n")
 
     def test_php(self):
         # Its extensions are opened so that they look for functions in the C library first.

@@ -7,6 +7,10 @@
 namespace mini::kernel::vm {
 
 struct Redirection {
+  template <typename Function>
+  Redirection(const char* of, Function* to)
+      : name(of), function(reinterpret_cast<const void*>(to)) {}
+
   const char* name;
   const void* function;  // null: none
 };

@@ -42,11 +42,11 @@ TEST(RedirectTest, TheLoaderFindsWhatTheFirstOneSaid) {
   ASSERT_FALSE(before.empty());
 
   const Redirection mine[] = {
-      {"a64l", address(first)}, {"strtoul", nullptr}, {"mini_that_nobody_has", address(first)}};
+      {"a64l", first}, {"strtoul", static_cast<void*>(nullptr)}, {"mini_that_nobody_has", first}};
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) threads.emplace_back([&] { redirect_libc(mine, std::size(mine)); });
   for (std::thread& thread : threads) thread.join();
-  const Redirection late[] = {{"a64l", address(second)}, {"l64a", address(second)}};
+  const Redirection late[] = {{"a64l", second}, {"l64a", second}};
   redirect_libc(late, std::size(late));
 
   EXPECT_EQ(::dlsym(libc, "a64l"), address(first));
