@@ -26,6 +26,7 @@ sources::TraceOptions source_options(const TraceArguments& arguments) {
   sources::TraceOptions options;
   options.command = arguments.command;
   options.attach_pid = arguments.attach_pid;
+  options.most_ns = arguments.duration_ns;
   options.follow = arguments.follow;
   options.stacks = arguments.stacks;
   options.use_seccomp = arguments.seccomp;

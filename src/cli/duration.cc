@@ -34,4 +34,13 @@ Result<std::uint64_t> parse_duration(std::string_view text) {
   return fail(fmt::format("'{}' is not a time: type 12.5s, 340ms, 2m or 1h", text));
 }
 
+Result<std::uint64_t> check_duration(std::string_view text, bool pid_given) {
+  if (!pid_given) return fail("--duration is for a running process: type --pid PID too");
+  const auto time = parse_duration(text);
+  if (!time) return fail(fmt::format("--duration {}: {}", text, time.error().message));
+  if (*time == 0)
+    return fail(fmt::format("--duration {}: type a time that is longer than 0", text));
+  return time;
+}
+
 }  // namespace mini::cli

@@ -12,4 +12,7 @@ namespace mini::cli {
 /// looks like.
 Result<std::uint64_t> parse_duration(std::string_view text);
 
+/// What follows --duration, in nanoseconds, never 0: for how long to watch a process that runs.
+Result<std::uint64_t> check_duration(std::string_view text, bool pid_given);
+
 }  // namespace mini::cli

@@ -81,12 +81,8 @@ Result<void> check_target(const std::string& duration, RecordArguments& out) {
     return fail("nothing to record: type 'heapspy record ls' or 'heapspy record -p PID'");
   }
   if (duration.empty()) return {};
-  if (!out.process) return fail("--duration is for a running process: type --pid PID too");
-  const auto time = parse_duration(duration);
-  if (!time || *time == 0) {
-    return fail(fmt::format("--duration {}: {}", duration,
-                            time ? "type a time that is longer than 0" : time.error().message));
-  }
+  const auto time = check_duration(duration, out.process.has_value());
+  if (!time) return std::unexpected(time.error());
   out.duration_ns = *time;
   return {};
 }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 
+#include "cli/duration.h"
 #include "cli/help.h"
 #include "cli/own_words.h"
 #include "cli/size.h"
@@ -27,6 +28,7 @@ struct RawArguments {
   bool layout = false;
   std::vector<std::string> filters;
   std::vector<std::string> causes;
+  std::string duration;
   std::string minimum;
   std::string verify;
   std::string json_path;
@@ -39,6 +41,9 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_option("-p,--pid", raw.parsed.attach_pid,
                  "trace the running process PID until it ends or Ctrl-C")
       ->option_text("PID")
+      ->group(kTarget);
+  app.add_option("--duration", raw.duration, "with --pid: for this long at most (10s, 5m)")
+      ->option_text("TIME")
       ->group(kTarget);
   app.add_flag("--no-follow", raw.no_follow, "stay with the first process, leave its children")
       ->group(kTarget);
@@ -123,7 +128,7 @@ Result<void> check_filters(const RawArguments& raw, TraceArguments& out) {
   return {};
 }
 
-Result<void> check_target(const TraceArguments& out, bool pid_given) {
+Result<void> check_target(const RawArguments& raw, bool pid_given, TraceArguments& out) {
   if (pid_given && out.attach_pid <= 0) {
     return fail(fmt::format("-p {}: no process has this number", out.attach_pid));
   }
@@ -133,6 +138,10 @@ Result<void> check_target(const TraceArguments& out, bool pid_given) {
   if (!pid_given && out.command.empty()) {
     return fail("nothing to trace: type 'heapspy trace ls' or 'heapspy trace -p PID'");
   }
+  if (raw.duration.empty()) return {};
+  const auto time = check_duration(raw.duration, pid_given);
+  if (!time) return std::unexpected(time.error());
+  out.duration_ns = *time;
   return {};
 }
 
@@ -160,9 +169,9 @@ Result<TraceArguments> check(RawArguments& raw, const CLI::App& app) {
   if (app.count("--width") != 0) out.width = raw.look.width;
   if (out.help) return out;
   if (!out.stacks && out.full_stacks) return fail("--stack and --no-stacks contradict each other");
-  for (auto checked :
-       {check_verify(raw.verify, app.count("--verify"), out), check_color(raw.look.color, out),
-        check_filters(raw, out), check_target(out, app.count("--pid") != 0), check_numbers(out)}) {
+  for (auto checked : {check_verify(raw.verify, app.count("--verify"), out),
+                       check_color(raw.look.color, out), check_filters(raw, out),
+                       check_target(raw, app.count("--pid") != 0, out), check_numbers(out)}) {
     if (!checked) return std::unexpected(checked.error());
   }
   return out;

@@ -18,6 +18,7 @@ namespace mini::cli {
 struct TraceArguments {
   std::vector<std::string> command;
   int attach_pid = 0;
+  std::uint64_t duration_ns = 0;  // 0: until it ends
   bool follow = true;
   bool seccomp = true;
   bool stacks = true;

@@ -3,7 +3,12 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fmt/format.h>
+#include <optional>
 #include <sys/time.h>
+#include <utility>
 
 namespace mini::sources {
 namespace {
@@ -14,15 +19,12 @@ std::atomic<pid_t> passed_to{0};
 volatile std::sig_atomic_t end_wanted = 0;
 volatile std::sig_atomic_t ticked = 0;
 volatile std::sig_atomic_t child_ended = 0;
+std::optional<timer_t> end_timer;
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 void tick_every(suseconds_t microseconds) {
   const itimerval timer{{0, microseconds}, {0, microseconds}};
   ::setitimer(ITIMER_REAL, &timer, nullptr);
-}
-
-void on_tick(int) {
-  ticked = 1;
 }
 
 void on_child(int) {
@@ -32,6 +34,12 @@ void on_child(int) {
 void on_end(int) {
   end_wanted = 1;
   tick_every(kTickMicroseconds);
+}
+
+// Of the two timers that there may be, the one that asks for the end is timer_create's.
+void on_alarm(int, siginfo_t* info, void*) {
+  ticked = 1;
+  if (info->si_code == SI_TIMER) on_end(SIGALRM);
 }
 
 void on_passed(int signal, siginfo_t* info, void*) {
@@ -49,10 +57,10 @@ struct sigaction plain(void (*handler)(int)) {
   return action;
 }
 
-struct sigaction passing() {
+struct sigaction informed(void (*handler)(int, siginfo_t*, void*), int flags) {
   struct sigaction action{};
-  action.sa_sigaction = on_passed;
-  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO | flags;
   sigemptyset(&action.sa_mask);
   return action;
 }
@@ -67,11 +75,11 @@ OwnSignals::OwnSignals(Mode mode) {
   sigemptyset(&wanted);
   for (const int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGALRM}) sigaddset(&wanted, signal);
   ::pthread_sigmask(SIG_UNBLOCK, &wanted, &mask_);
-  set(SIGALRM, plain(on_tick));
+  set(SIGALRM, informed(on_alarm, 0));
   set(SIGCHLD, plain(SIG_DFL));  // ignored, it would take the targets' exit statuses away
   for (const int signal : {SIGTSTP, SIGTTIN, SIGTTOU}) set(signal, plain(SIG_IGN));
   for (const int signal : {SIGTERM, SIGHUP}) {
-    set(signal, mode == Mode::kLaunch ? passing() : plain(on_end));
+    set(signal, mode == Mode::kLaunch ? informed(on_passed, SA_RESTART) : plain(on_end));
   }
   for (const int signal : {SIGINT, SIGQUIT}) {
     set(signal, mode == Mode::kLaunch ? plain(SIG_IGN) : plain(on_end));
@@ -80,6 +88,7 @@ OwnSignals::OwnSignals(Mode mode) {
 
 OwnSignals::~OwnSignals() {
   stop_ticking();
+  if (end_timer) ::timer_delete(*std::exchange(end_timer, std::nullopt));
   passed_to = 0;
   restore();
 }
@@ -108,6 +117,22 @@ void OwnSignals::pass_to(pid_t pid) {
 
 bool OwnSignals::end_requested() {
   return end_wanted != 0;
+}
+
+Result<void> OwnSignals::request_end_after(std::uint64_t ns) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGALRM;
+  timer_t timer{};
+  if (::timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) {
+    return fail(fmt::format("cannot have a timer: {}", std::strerror(errno)), errno);
+  }
+  end_timer = timer;
+  itimerspec at{};
+  at.it_value = {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
+  ::timer_settime(timer, 0, &at, nullptr);
+  return {};
 }
 
 // What was there before is put back with the rest. Reads and writes begin anew by themselves; a

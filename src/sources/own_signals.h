@@ -4,7 +4,10 @@
 #include <array>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <sys/types.h>
+
+#include "base/result.h"
 
 namespace mini::sources {
 
@@ -34,6 +37,9 @@ class OwnSignals {
   /// Has the end of a child cut a sleep short, and how it is noticed.
   static void wake_at_end_of_child();
   static bool take_end_of_child();
+
+  /// kAttach: asks for the end by itself after so long.
+  static Result<void> request_end_after(std::uint64_t ns);
 
   /// A timer that interrupts waitpid every few milliseconds, and how it is noticed.
   static void start_ticking();

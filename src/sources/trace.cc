@@ -55,6 +55,11 @@ Result<TraceOutcome> trace_launched(const TraceOptions& options, TraceSink& sink
 
 Result<TraceOutcome> trace_attached(const TraceOptions& options, TraceSink& sink) {
   const OwnSignals signals(OwnSignals::Mode::kAttach);
+  if (options.most_ns != 0) {
+    if (auto limited = OwnSignals::request_end_after(options.most_ns); !limited) {
+      return std::unexpected(limited.error());
+    }
+  }
   Tracer tracer(options, sink, false);
   if (const auto attached = attach(options.attach_pid, tracer); !attached) {
     return std::unexpected(attached.error());

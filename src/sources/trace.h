@@ -20,7 +20,8 @@ struct TraceOptions {
   std::vector<std::string> command;  // CMD ARG…; empty when attaching
   TargetSettings settings;           // of the command
   pid_t attach_pid = 0;
-  bool follow = true;  // children too
+  std::uint64_t most_ns = 0;  // for which it is traced when attaching; 0: until it ends
+  bool follow = true;         // children too
   bool stacks = true;
   bool use_seccomp = true;  // false: plain system call stops, for comparison and tests
   unwind::UnwinderOptions unwinder;
@@ -55,7 +56,8 @@ struct TraceOutcome {
 };
 
 /// Runs the trace to its end: the first process's exit and that of all it left behind (those that
-/// outlive it are followed to their end too), or Ctrl-C when attached. Errors are for a
+/// outlive it are followed to their end too), or Ctrl-C or
+/// most_ns when attached. Errors are for a
 /// target that could not be started or attached to; exit codes 126 and 127 are in error_number's
 /// stead (Error::error_number is the errno: ENOENT gives 127, others 126).
 Result<TraceOutcome> run_trace(const TraceOptions& options, TraceSink& sink);

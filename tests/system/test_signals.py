@@ -121,10 +121,10 @@ class Death(SystemTest):
         self.assertIn(state, "RSD")
         self.assertEqual(tracer, 0)
 
-    def attach(self, pid):
+    def attach(self, pid, *options):
         self.json = self.directory / "attach.json"
         process = subprocess.Popen([HEAPSPY, "trace", "--json", self.json, "-o",
-                                    self.directory / "story", "-p", str(pid)],
+                                    self.directory / "story", *options, "-p", str(pid)],
                                    env=self.environment, stderr=subprocess.PIPE)
         self.addCleanup(process.stderr.close)
         self.addCleanup(self.end, process)
@@ -175,6 +175,24 @@ class Death(SystemTest):
         self.assert_runs_on(pid)
         ticker.send_signal(signal.SIGINT)
         self.assertEqual(ticker.wait(), 3)
+
+    def test_a_duration_ends_the_trace(self):
+        ticker, pid = self.start_ticker()
+        heapspy = self.attach(pid, "--duration", "2s")
+        self.assertEqual(heapspy.wait(), 0, heapspy.stderr.read())
+        self.assert_runs_on(pid)
+        self.assertEqual(read_json(self.json)[-1]["processes"][0]["end"], "detached")
+        ticker.send_signal(signal.SIGINT)
+        self.assertEqual(ticker.wait(), 3)
+
+    def test_a_duration_ends_the_trace_of_one_that_makes_no_call(self):
+        waiting = subprocess.Popen(["sleep", "1000"], env=self.environment)
+        self.addCleanup(self.end, waiting)
+        done = subprocess.run([HEAPSPY, "trace", "-q", "--duration", "100ms", "-p",
+                               str(waiting.pid)], env=self.environment, capture_output=True,
+                              timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(state_of(waiting.pid)[1], 0)
 
     def test_attached_target_that_ends_ends_the_trace(self):
         ticker, pid = self.start_ticker()

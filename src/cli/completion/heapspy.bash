@@ -17,7 +17,7 @@ _heapspy_trace_value() {
       io_setup io_destroy remap_file_pages map_shadow_stack' ;;
     --cause) _heapspy_list 'loader libc-startup malloc program runtime unknown' ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
-    --min | --width | --max-frames) COMPREPLY=() ;;
+    --min | --width | --max-frames | --duration) COMPREPLY=() ;;
     *) return 1 ;;
   esac
 }
@@ -170,7 +170,7 @@ _heapspy() {
     mapfile -t COMPREPLY < <(compgen -W '--pid --duration --output --quiet --max-frames --free-stacks --leaks --first-touch --sample
       --on-overflow --agent --help' -- "$cur")
   elif [[ $cur == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--pid --no-follow --events --summary --layout --filter
+    mapfile -t COMPREPLY < <(compgen -W '--pid --duration --no-follow --events --summary --layout --filter
       --cause --min --stack --output --json --quiet --color --width --no-stacks --max-frames
       --no-debug-files --verify --no-seccomp --help' -- "$cur")
   else

@@ -62,6 +62,7 @@ complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace record repor
 
 complete -c heapspy -n __heapspy_in_trace -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c heapspy -n __heapspy_in_trace -s p -l pid -x -a '(__fish_complete_pids)' -d 'trace a running process'
+complete -c heapspy -n __heapspy_in_trace -l duration -x -d 'for this long at most'
 complete -c heapspy -n __heapspy_in_trace -l no-follow -d 'stay with the first process'
 complete -c heapspy -n __heapspy_in_trace -l events -d 'the system calls, one by one'
 complete -c heapspy -n __heapspy_in_trace -l summary -d 'the ledger'

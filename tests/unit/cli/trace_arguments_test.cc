@@ -57,6 +57,13 @@ TEST(TraceArgumentsTest, ShortOptionsMayHoldTheirValueOrEachOther) {
   EXPECT_EQ(parsed({"-p12"}).attach_pid, 12);
 }
 
+TEST(TraceArgumentsTest, ADurationIsOfAProcess) {
+  EXPECT_EQ(parsed({"-p", "12"}).duration_ns, 0U);
+  EXPECT_EQ(parsed({"-p", "12", "--duration", "1.5s"}).duration_ns, 1'500'000'000U);
+  EXPECT_NE(refused({"--duration", "1s", "ls"}).find("--pid"), std::string::npos);
+  EXPECT_NE(refused({"-p", "12", "--duration", "0"}).find("longer than 0"), std::string::npos);
+}
+
 TEST(TraceArgumentsTest, PartsAreAllUnlessOneIsChosen) {
   const auto all = parsed({"ls"});
   EXPECT_TRUE(all.events && all.summary && all.layout);
