@@ -1,5 +1,6 @@
 #include "heaps/glibc_layout.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -86,6 +87,9 @@ constexpr std::array<GlibcLayout, 4> kLayouts = {{
      .par_size = 0x88,
      .hp_pagesize = 56},
 }};
+
+static_assert(std::ranges::max(kLayouts, {}, &GlibcLayout::state_size).state_size ==
+              kLargestState.count);
 
 // Sources: malloc/malloc.c ("tcache_perthread_struct", "PROTECT_PTR") and malloc/arena.c
 // ("heap_info"). The row of 2.36 was compared with a running process.

@@ -7,6 +7,8 @@
 #include <span>
 #include <string_view>
 
+#include "base/units.h"
+
 namespace mini::heaps {
 
 /// Offsets of malloc_state ("main_arena") and of malloc_par ("mp_"). The lock is at 0 and the flags
@@ -50,6 +52,7 @@ struct GlibcCacheLayout {
   std::size_t region_header;  // sizeof(heap_info)
 };
 
+inline constexpr Bytes kLargestState{0x898};    // of all layouts
 inline constexpr std::size_t kBinsCount = 127;  // bin_at(1) … bin_at(127)
 inline constexpr std::size_t kFlagsOffset = 4;
 inline constexpr std::uint32_t kNonContiguousFlag = 2;

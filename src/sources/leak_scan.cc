@@ -7,6 +7,7 @@
 #include "base/address_ranges.h"
 #include "base/text.h"
 #include "heaps/glibc.h"
+#include "heaps/glibc_layout.h"
 #include "kernel/page_scan.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_maps.h"
@@ -23,9 +24,6 @@ constexpr std::size_t kStackPointer = 7;  // by DWARF number
 #elif defined(__aarch64__)
 constexpr std::size_t kStackPointer = 31;
 #endif
-
-// The largest of glibc's malloc_state (2.27 to 2.42, 64 bits); others are smaller.
-constexpr Bytes kArenaBytes{0x898};
 
 /// The writable data of libc with its bss, which has no name.
 std::optional<AddressRange> libc_data(std::span<const MapsEntry> maps) {
@@ -51,7 +49,7 @@ std::vector<AddressRange> allocator_state(const MemoryReader& memory,
   const auto malloc =
       heaps::locate_glibc(memory, {.data = *data, .main_arena = {}, .mp = {}, .version = ""});
   if (!malloc) return {};
-  return {{malloc->main_arena, malloc->main_arena + kArenaBytes}};
+  return {{malloc->main_arena, malloc->main_arena + heaps::kLargestState}};
 }
 
 /// Leaves of `ranges` what can hold pointers: memory that was never written is no memory, and there

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/address_ranges.h"
+#include "heaps/glibc_layout.h"
 #include "sources/content_hint.h"
 #include "sources/leak_roots.h"
 
@@ -11,9 +12,6 @@ namespace mini::sources {
 namespace {
 
 using model::Inspection;
-
-// The largest of glibc's malloc_state (2.27 to 2.42, 64 bits); others are smaller.
-constexpr Bytes kArenaBytes{0x898};
 
 std::vector<kernel::MapsEntry> maps_of(const Inspection& inspection) {
   std::vector<kernel::MapsEntry> maps;
@@ -83,7 +81,7 @@ model::LostBlocks find_lost_blocks(const MemoryReader& memory, const Inspection&
   // live block before it.
   if (inspection.heap && inspection.heap->allocator == "glibc") {
     const Address arena = inspection.heap->arenas.front().address;
-    facts.excluded.push_back({arena, arena + kArenaBytes});
+    facts.excluded.push_back({arena, arena + heaps::kLargestState});
     facts.excluded = merged(std::move(facts.excluded));
   }
   for (const model::InspectedThread& thread : inspection.threads) {
