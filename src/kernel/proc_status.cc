@@ -85,7 +85,7 @@ std::optional<ProcessStatus> parse_status(std::string_view text) {
   if (status.thread_group <= 0) return std::nullopt;
   // Before Linux 6.8 there is no Kthread line; no memory and not a zombie means the same.
   if (!says_kernel_thread) {
-    status.kernel_thread = !has_memory && status.state != 'Z' && status.state != 'X';
+    status.kernel_thread = !has_memory && !status.has_ended();
   }
   return status;
 }
@@ -210,7 +210,7 @@ Bytes page_size() {
 pid_t thread_with_memory(pid_t pid) {
   const auto lives = [](pid_t tid) {
     const auto status = read_status(tid);
-    return status && status->state != 'Z' && status->state != 'X';
+    return status && !status->has_ended();
   };
   if (lives(pid)) return pid;
   const std::vector<pid_t> threads = read_thread_ids(pid);

@@ -21,6 +21,8 @@ struct ProcessStatus {
   std::uint32_t effective_group = 0;
   char state = '?';  // R S D T t Z X
   bool kernel_thread = false;
+
+  bool has_ended() const { return state == 'Z' || state == 'X'; }
 };
 std::optional<ProcessStatus> parse_status(std::string_view text);
 std::optional<ProcessStatus> read_status(pid_t pid);

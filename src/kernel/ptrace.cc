@@ -5,6 +5,7 @@
 #include <csignal>
 #include <linux/types.h>
 
+#include "kernel/proc_status.h"
 #include "kernel/registers.h"
 
 namespace mini::kernel {
@@ -26,7 +27,10 @@ constexpr auto kSetSignalMask = static_cast<__ptrace_request>(0x420b);
 }  // namespace
 
 int trace_seize(pid_t tid, unsigned options) {
-  return request(PTRACE_SEIZE, tid, 0L, static_cast<unsigned long>(options));
+  const int error = request(PTRACE_SEIZE, tid, 0L, static_cast<unsigned long>(options));
+  if (error != EPERM) return error;
+  const auto status = read_status(tid);
+  return status && status->has_ended() ? ESRCH : EPERM;
 }
 
 int trace_interrupt(pid_t tid) {

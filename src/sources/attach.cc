@@ -27,34 +27,38 @@ void undo(const std::set<pid_t>& seized) {
 }  // namespace
 
 Result<kernel::ProcessStatus> check_target(pid_t pid, TargetUse use) {
-  const auto status = kernel::read_status(pid);
+  auto status = kernel::read_status(pid);
   if (!status) return fail(fmt::format("no process has the id {}", pid), ESRCH);
   if (status->thread_group == ::getpid()) {
     return fail(fmt::format("process {} is heapspy itself", pid), EINVAL);
   }
-  if (status->state == 'Z' || status->state == 'X') {
-    if (kernel::thread_with_memory(pid) != pid) {
-      return fail(fmt::format("the main thread of process {} has ended, and others go on: the "
-                              "kernel shows nothing of the memory of such a process; heapspy can "
-                              "record or trace it from its beginning on",
-                              pid),
-                  EINVAL);
-    }
-    return fail(fmt::format("process {} has ended (a zombie waiting for its parent {})", pid,
-                            status->parent),
+  const pid_t process = status->thread_group;
+  const pid_t reader = kernel::thread_with_memory(process);
+  if (use == TargetUse::kTrace && reader != process) {
+    return fail(fmt::format("the main thread of process {} has ended, and others go on: such a "
+                            "process can be inspected (heapspy inspect {}), or recorded or traced "
+                            "from its beginning on",
+                            process, process),
+                EINVAL);
+  }
+  if (reader != process) status = kernel::read_status(reader);
+  if (!status || status->has_ended()) {
+    return fail(status ? fmt::format("process {} has ended (a zombie waiting for its parent {})",
+                                     pid, status->parent)
+                       : fmt::format("process {} has just ended", pid),
                 ESRCH);
   }
   if (status->kernel_thread) {
     return fail(fmt::format("process {} is a kernel thread: it has no memory of its own", pid),
                 EPERM);
   }
-  if (use == TargetUse::kTrace && status->tracer != 0) {
+  if (use != TargetUse::kReadOnly && status->tracer != 0) {
     return fail(fmt::format("process {} is already traced by process {}: a process can have one "
                             "tracer only",
                             pid, status->tracer),
                 EPERM);
   }
-  const auto kind = kernel::classify_process(status->thread_group);
+  const auto kind = kernel::classify_process(reader);
   if (kind == kernel::FileKind::kElf32) {
     return fail(fmt::format("process {} is a 32-bit program: heapspy knows 64-bit ones", pid),
                 ENOEXEC);

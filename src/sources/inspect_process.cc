@@ -184,13 +184,17 @@ void list_threads(pid_t pid, Inspection& inspection) {
 class ProcessInspector {
  public:
   ProcessInspector(pid_t process, const InspectOptions& options)
-      : process_(process), options_(options), memory_(process), snapshot_(process, memory_) {
+      : process_(process),
+        reader_(kernel::thread_with_memory(process)),
+        options_(options),
+        memory_(reader_),
+        snapshot_(reader_, memory_) {
     // Only what is in memory is read: to look at other pages would make them resident.
     memory_.read_present_pages_only();
     inspection_.pid = process;
     inspection_.page_size = kernel::page_size();
     inspection_.executable =
-        kernel::escape_path(kernel::read_proc_link(process, "exe").value_or(""));
+        kernel::escape_path(kernel::read_proc_link(reader_, "exe").value_or(""));
     if (options.stop) inspection_.most_pause_ns = options.most_pause_ns;
     if (options.most_copied) most_copied_ = *options.most_copied;
     inspection_.most_copied = most_copied_;
@@ -229,26 +233,26 @@ class ProcessInspector {
  private:
   /// Where malloc is does not change: that is found out while the process runs.
   Result<void> locate() {
-    if (auto read = read_mappings(process_, inspection_); !read) return read;
-    const kernel::AuxiliaryVector auxv = kernel::read_auxv(process_);
+    if (auto read = read_mappings(reader_, inspection_); !read) return read;
+    const kernel::AuxiliaryVector auxv = kernel::read_auxv(reader_);
     const bool is_static = auxv.base == Address{};
     inspection_.runtime = find_runtime(memory_, auxv.headers, auxv.headers_count);
-    const std::string root = kernel::root_prefix(process_);
+    const std::string root = kernel::root_prefix(reader_);
     inspector_.locate(memory_, MappedFiles(mappings_of(inspection_), root), inspection_,
                       {.libc = find_malloc_module(inspection_, is_static), .root = root});
-    const auto figures = kernel::read_resident_figures(process_);
+    const auto figures = kernel::read_resident_figures(reader_);
     if (figures && figures->resident >= kWorthProgress) meter_.tell_to(options_.progress);
     return {};
   }
 
   /// All but the heap, as of now.
   Result<Residency> look() {
-    if (auto read = read_mappings(process_, inspection_); !read) {
+    if (auto read = read_mappings(reader_, inspection_); !read) {
       return std::unexpected(read.error());
     }
-    auto residency = read_residency(process_, inspection_);
+    auto residency = read_residency(reader_, inspection_);
     if (!residency) return residency;
-    read_figures(process_, inspection_);
+    read_figures(reader_, inspection_);
     if (!inspection_.resident) {
       return fail(fmt::format("process {} has just ended", process_), ESRCH);
     }
@@ -338,11 +342,12 @@ class ProcessInspector {
                       inspection_, sinks.or_null());
     hint_pins(memory, inspection_);
     if (options_.find_lost && inspection_.heap) {
-      find_lost(process_, memory, blocks, meter_, inspection_);
+      find_lost(reader_, memory, blocks, meter_, inspection_);
     }
   }
 
   pid_t process_;
+  pid_t reader_;  // a thread of it that has not ended: by which the kernel shows the memory
   InspectOptions options_;
   Bytes most_copied_ = kernel::MemorySnapshot::most();
   kernel::ProcessMemory memory_;
@@ -355,7 +360,7 @@ class ProcessInspector {
 }  // namespace
 
 Result<Inspection> inspect_process(pid_t pid, const InspectOptions& options) {
-  const auto status = check_target(pid, options.stop ? TargetUse::kTrace : TargetUse::kReadOnly);
+  const auto status = check_target(pid, options.stop ? TargetUse::kStop : TargetUse::kReadOnly);
   if (!status) return std::unexpected(status.error());
   return ProcessInspector(status->thread_group, options).run();
 }

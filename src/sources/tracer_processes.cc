@@ -136,7 +136,7 @@ void Tracer::adopt(TracedProcess& parent, pid_t tid, bool shares_memory, std::st
   if (find_thread(tid) != nullptr) return;
   const auto status = kernel::read_status(tid);
   // Killed before it ran, or it has lived and died as an orphan's: nothing is left to follow.
-  if (!status || status->state == 'Z' || status->state == 'X') return;
+  if (!status || status->has_ended()) return;
   std::shared_ptr<TracedProcess> process;
   if (status->thread_group == parent.model.pid) {
     process = processes_.at(parent.model.pid);

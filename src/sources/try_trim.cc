@@ -5,10 +5,15 @@
 
 #include "inject/function_call.h"
 #include "kernel/proc_smaps.h"
+#include "sources/attach.h"
 
 namespace mini::sources {
 
 Result<model::TrimTrial> try_trim(pid_t pid, Bytes predicted) {
+  // A function is called in the main thread.
+  if (auto target = check_target(pid, TargetUse::kTrace); !target) {
+    return std::unexpected(target.error());
+  }
   model::TrimTrial trial{.before = {}, .after = {}, .predicted = predicted};
   const auto before = kernel::read_resident_figures(pid);
   if (!before) return fail(fmt::format("process {} has just ended", pid), ESRCH);

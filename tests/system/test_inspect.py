@@ -176,6 +176,26 @@ class KnownHeap(KnownHeapChecks):
             wait_until(lambda: state_of(target.pid) == ("T", 0), "being stopped again")
             os.kill(target.pid, signal.SIGCONT)
 
+    def test_a_process_whose_main_thread_has_ended(self):
+        """The kernel shows its memory by the other threads' numbers only."""
+        with Target("main ends") as target:
+            wait_until(lambda: state_of(target.pid)[0] == "Z", "the main thread's end")
+            other = max(map(int, os.listdir(f"/proc/{target.pid}/task")))
+            for words in ([target.pid], [other], ["--no-stop", target.pid]):
+                report = inspect_json("--chunks", "--top", "all", *words)
+                self.assertEqual(report["pid"], target.pid)
+                self.assertEqual(report["damages"], [])
+                self.check_ledger(report)
+                live = {int(chunk["block"], 16) for chunk in report["chunks"]
+                        if chunk["use"] == "live"}
+                for address, (state, _) in target.blocks.items():
+                    self.assertTrue(state == "free" or address in live, hex(address))
+            done = inspect("--leaks", target.pid)
+            self.assertIn("stopped for", done.stdout)
+            done = inspect("--try-trim", target.pid, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("main thread", done.stderr)
+
     def test_no_stop(self):
         with Target() as target:
             report = inspect_json("--no-stop", "--chunks", "--live", "--top", "all", target.pid)

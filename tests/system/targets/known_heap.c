@@ -3,7 +3,8 @@
 // ones, and what malloc's own statistics say of it all. Nothing is allocated while it speaks.
 //
 // With "abort" it kills itself then, for a core. With "size" it has overwritten the size of one
-// block before, with "link" a link of its thread cache.
+// block before, with "link" a link of its thread cache. With "main ends" another thread waits in
+// its main one's stead.
 #include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -97,6 +98,14 @@ static void damage(const char* how) {
   }
 }
 
+static void* wait_for_end_of_input(void* unused) {
+  (void)unused;
+  char byte;
+  while (read(STDIN_FILENO, &byte, 1) > 0) {
+  }
+  _exit(0);
+}
+
 int main(int argc, char** argv) {
   static char buffer[1 << 22];
   setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
@@ -116,8 +125,10 @@ int main(int argc, char** argv) {
   printf("ready\n");
   fflush(stdout);
   if (strcmp(how, "abort") == 0) abort();
-  char byte;
-  while (read(STDIN_FILENO, &byte, 1) > 0) {
+  if (strcmp(how, "main ends") == 0) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, wait_for_end_of_input, NULL);
+    pthread_exit(NULL);
   }
-  _exit(0);
+  wait_for_end_of_input(NULL);
 }
