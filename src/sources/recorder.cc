@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "kernel/life_sign.h"
 #include "kernel/own_heap.h"
-#include "kernel/page_fault_watch.h"
 #include "kernel/proc_file.h"
 #include "kernel/ptrace.h"
 #include "sources/child_search.h"
@@ -27,6 +26,7 @@
 #include "sources/process_slots.h"
 #include "sources/program_notices.h"
 #include "sources/spawn.h"
+#include "sources/touch_watch.h"
 #include "unwind/module_cache.h"
 #include "wire/clock.h"
 
@@ -87,8 +87,9 @@ class Recorder {
   RecordingBegin begin_of(const wire::SlotView& slot) const;
   void drain();
   void sample();
-  void watch_page_faults(Result<std::unique_ptr<kernel::PageFaultWatch>> watch);
-  void read_page_faults();
+  void deal_out_touches() {
+    touches_.deal_out([this](pid_t pid) { return find_process(pid); });
+  }
   void read_program_notices(ProgramNotices::Moment moment = ProgramNotices::Moment::kGoesOn);
   void note_unrecorded(RecordedProcess* process, const std::string& path, PreloadObstacle obstacle);
   RecordedProcess* find_process(pid_t pid) const;
@@ -123,9 +124,7 @@ class Recorder {
   std::unique_ptr<JoinedProcess> joined_;  // null where we started the command
   bool has_ended_ = false;
   int wait_status_ = 0;
-  std::unique_ptr<kernel::PageFaultWatch> touch_watch_;  // null: not asked for, or refused
-  std::string touch_refusal_;
-  std::vector<kernel::PageFault> early_faults_;  // of processes that are not known yet
+  TouchWatch touches_{begin_ns_};
   std::uint64_t sampled_ns_ = 0;
   std::uint64_t looked_for_peaks_ns_ = 0;
   std::uint64_t looked_for_ends_ns_ = 0;
@@ -190,38 +189,12 @@ void Recorder::begin_process(NewProcess found) {
                                                    options_.sample, modules_, options_.finds_leaks,
                                                    origin, begin);
   identities_[found.serial] = process->identity();
-  if (options_.first_touch) process->note_touch_watch(touch_refusal_, 0);
+  touches_.tell_of_begin(*process);
   processes_.push_back({.slot = found.slot, .process = std::move(process)});
   if (view.slot().has_own_malloc != 0) {
     RecordedProcess& begun = *processes_.back().process;
     note_unrecorded(&begun, begun.executable(), PreloadObstacle::kOwnMalloc);
   }
-}
-
-void Recorder::watch_page_faults(Result<std::unique_ptr<kernel::PageFaultWatch>> watch) {
-  if (watch) {
-    touch_watch_ = std::move(*watch);
-  } else {
-    touch_refusal_ = watch.error().message;
-  }
-}
-
-// Those of a program that has just begun come before its agent has a slot.
-void Recorder::read_page_faults() {
-  constexpr std::size_t kMostEarly = 100'000;
-  std::vector<kernel::PageFault> faults = touch_watch_->read();
-  for (kernel::PageFault& fault : faults) fault.time_ns -= std::min(fault.time_ns, begin_ns_);
-  faults.insert(faults.begin(), early_faults_.begin(), early_faults_.end());
-  early_faults_.clear();
-  for (const Running& running : std::views::reverse(processes_)) {
-    const pid_t pid = running.process->pid();
-    const auto others =
-        std::stable_partition(faults.begin(), faults.end(),
-                              [pid](const kernel::PageFault& fault) { return fault.pid == pid; });
-    running.process->add_page_faults({faults.begin(), others});
-    faults.erase(faults.begin(), others);
-  }
-  if (faults.size() <= kMostEarly) early_faults_ = std::move(faults);
 }
 
 RecordedProcess* Recorder::find_process(pid_t pid) const {
@@ -262,7 +235,7 @@ void Recorder::drain() {
   channel().beat.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t ticks = wire::now_ticks_before_loads();
   clock_.measure(ticks, monotonic_ns());
-  if (touch_watch_ != nullptr) read_page_faults();
+  deal_out_touches();
   for (const Running& running : processes_) {
     running.process->drain(ticks, clock_);
     running.process->look_if_it_waits(clock_);
@@ -327,10 +300,8 @@ void Recorder::end_processes() {
       ending = ending_of(wait_status_);
     }
     ending.time_ns = monotonic_ns() - begin_ns_;
-    if (touch_watch_ != nullptr) {
-      read_page_faults();
-      process.note_touch_watch("", touch_watch_->lost());
-    }
+    deal_out_touches();
+    touches_.tell_of_end(process);
     outcome_.recordings.push_back(process.finish(ending, clock_));
     children_.process_ended();
     // One that we have not found may go on.
@@ -377,8 +348,7 @@ Result<RecordOutcome> Recorder::run_process() {
   if (!joined) return std::unexpected(joined.error());
   joined_ = std::move(*joined);
   if (options_.first_touch) {
-    watch_page_faults(
-        kernel::PageFaultWatch::of_threads(kernel::read_thread_ids(options_.process)));
+    touches_.begin(kernel::PageFaultWatch::of_threads(kernel::read_thread_ids(options_.process)));
   }
   command_ = options_.process;
   if (options_.on_joined) options_.on_joined();
@@ -392,7 +362,7 @@ Result<RecordOutcome> Recorder::run_command() {
   const std::string preload = before == nullptr || *before == '\0'
                                   ? options_.agent
                                   : fmt::format("{}:{}", options_.agent, before);
-  if (options_.first_touch) watch_page_faults(kernel::PageFaultWatch::of_children());
+  if (options_.first_touch) touches_.begin(kernel::PageFaultWatch::of_children());
   auto child = spawn(options_.program, options_.command,
                      {{"LD_PRELOAD", preload}, {wire::kChannelVariable, file_.path()}}, signals);
   if (!child) return std::unexpected(child.error());
