@@ -9,6 +9,7 @@
 
 #include "alloc/inside.h"
 #include "alloc/misuse.h"
+#include "alloc/page_move.h"
 #include "kernel/vm/vm.h"
 
 namespace mini::alloc {
@@ -47,23 +48,24 @@ void* Allocator::allocate_in_slab(ClassIndex size_class) {
 }
 
 void* Allocator::allocate_large(std::size_t bytes) {
-  bool zeroed = false;
-  return allocate_pages({.bytes = bytes}, &zeroed);
+  return allocate_pages({.bytes = bytes});
 }
 
-void* Allocator::allocate_pages(const Heap::LargeRequest& request, bool* zeroed) {
+void* Allocator::allocate_pages(const Heap::LargeRequest& request) {
   if (t_thread.inside) {
-    return request.alignment > kPageBytes ? nullptr : emergency_.take(request.bytes);
+    if (request.alignment > kPageBytes) return nullptr;
+    void* const block = emergency_.take(request.bytes);
+    if (block != nullptr && request.zero) std::memset(block, 0, request.bytes);
+    return block;
   }
   const Inside inside;
-  return backing_.pages.prepare() ? heap_.allocate_large(backing_, request, zeroed) : nullptr;
+  return backing_.pages.prepare() ? heap_.allocate_large(backing_, request) : nullptr;
 }
 
 void* Allocator::allocate_zeroed(std::size_t bytes) {
-  bool zeroed = false;
-  void* const block =
-      bytes <= kLargestSmall ? allocate(bytes) : allocate_pages({.bytes = bytes}, &zeroed);
-  if (block != nullptr && !zeroed) std::memset(block, 0, bytes);
+  if (bytes > kLargestSmall) return allocate_pages({.bytes = bytes, .zero = true});
+  void* const block = allocate(bytes);
+  if (block != nullptr) std::memset(block, 0, bytes);
   return block;
 }
 
@@ -75,8 +77,7 @@ void* Allocator::allocate_aligned(std::size_t alignment, std::size_t bytes) {
     if (block != nullptr || t_thread.inside) return block;
     return allocate_in_slab(size_class);
   }
-  bool zeroed = false;
-  return allocate_pages({.bytes = bytes, .alignment = std::max(alignment, kPageBytes)}, &zeroed);
+  return allocate_pages({.bytes = bytes, .alignment = std::max(alignment, kPageBytes)});
 }
 
 Pool* Allocator::pool_of(const void* p) {
@@ -217,8 +218,7 @@ void* Allocator::resize(void* p, std::size_t bytes) {
     case BlockInfo::Kind::kLarge: {
       if (bytes <= kLargestSmall || t_thread.inside) break;
       const Inside inside;
-      bool zeroed = false;
-      if (heap_of(block.heap).resize_large(backing_, *block.span, bytes, &zeroed)) return p;
+      if (heap_of(block.heap).resize_large(backing_, *block.span, bytes)) return p;
       break;
     }
   }
@@ -228,30 +228,39 @@ void* Allocator::resize(void* p, std::size_t bytes) {
 // A block of `bytes` in the heap of another.
 void* Allocator::allocate_like(const BlockInfo& block, std::size_t bytes) {
   if (block.heap == 0 && bytes <= kLargestSmall) return allocate(bytes);
-  bool zeroed = false;
   const Heap::LargeRequest request{.bytes = bytes, .growing = bytes > block.usable_bytes};
-  if (block.heap == 0) return allocate_pages(request, &zeroed);
+  if (block.heap == 0) return allocate_pages(request);
   if (t_thread.inside) return nullptr;
   const Inside inside;
   Heap& heap = heap_of(block.heap);
   return bytes <= kLargestSmall ? heap.allocate_small(backing_, class_of(bytes))
-                                : heap.allocate_large(backing_, request, &zeroed);
+                                : heap.allocate_large(backing_, request);
 }
 
 void* Allocator::move(void* p, const BlockInfo& block, std::size_t bytes) {
-  constexpr std::size_t kWorthRemapping = std::size_t{8} << 20;
+  constexpr std::size_t kWorthMoving = std::size_t{8} << 20;
   void* const fresh = allocate_like(block, bytes);
   if (fresh == nullptr) return nullptr;
-  const bool remapped = block.kind == BlockInfo::Kind::kLarge && !t_thread.inside &&
-                        block.usable_bytes >= kWorthRemapping && bytes >= block.usable_bytes &&
-                        kernel::vm::move_pages(p, fresh, block.usable_bytes);
-  if (remapped) {
-    free_large(p, block, true);
-  } else {
-    std::memcpy(fresh, p, std::min(bytes, block.usable_bytes));
-    free(p);
+  Move moved = Move::kNotDone;
+  if (block.kind == BlockInfo::Kind::kLarge && !t_thread.inside &&
+      block.usable_bytes >= kWorthMoving && bytes >= block.usable_bytes) {
+    moved =
+        move_contents(backing_.window, {block.span->first, block.span->pages},
+                      {static_cast<std::uint32_t>(backing_.window.offset(fresh) >> kPageShift)});
   }
-  return fresh;
+  switch (moved) {
+    case Move::kDone:
+    case Move::kCopied:
+      free_large(p, block, moved == Move::kDone);
+      return fresh;
+    case Move::kNotDone:
+      std::memcpy(fresh, p, std::min(bytes, block.usable_bytes));
+      free(p);
+      return fresh;
+    case Move::kLost:
+      return nullptr;  // stays a block, which nobody knows
+  }
+  return nullptr;
 }
 
 ThreadCache* Allocator::make_cache() {

@@ -143,7 +143,7 @@ class Allocator {
   void* allocate_small(std::size_t bytes);
   void* allocate_in_slab(ClassIndex size_class);
   void* allocate_large(std::size_t bytes);
-  void* allocate_pages(const Heap::LargeRequest& request, bool* zeroed);
+  void* allocate_pages(const Heap::LargeRequest& request);
   void free_slowly(void* p);
   Pool* pool_of(const void* p);
   void free_in_pool(Pool& pool, void* p);

@@ -2,6 +2,7 @@
 #include "alloc/heap.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace mini::alloc {
 
@@ -23,7 +24,8 @@ constexpr PageCount kRoomFrom{(std::size_t{1} << 20) / kPageBytes};
 
 PageHeap::Request pages_of(const Heap::LargeRequest& wanted) {
   PageHeap::Request request{.count = std::max(pages_for(wanted.bytes), PageCount{1}),
-                            .alignment = pages_for(wanted.alignment)};
+                            .alignment = pages_for(wanted.alignment),
+                            .zero = wanted.zero};
   if (wanted.growing && request.count >= kRoomFrom) {
     const std::uint32_t extents =
         (request.count.count + request.count.count / 2 + kExtentPages - 1) / kExtentPages;
@@ -35,14 +37,13 @@ PageHeap::Request pages_of(const Heap::LargeRequest& wanted) {
 
 }  // namespace
 
-void* Heap::allocate_large(Backing& backing, const LargeRequest& wanted, bool* zeroed) {
+void* Heap::allocate_large(Backing& backing, const LargeRequest& wanted) {
   if (wanted.bytes > kLargestRequest || wanted.alignment > kLargestRequest) return nullptr;
   PageHeap::Request request = pages_of(wanted);
   if (request.alignment == PageCount{1}) {
-    const Locked locked(backing.pages.lock());
-    if (Span* const cached = backing.pages.take_cached(request.count); cached != nullptr) {
-      *zeroed = false;
-      return give_large(backing, *cached, SpanKind::kLarge);
+    if (void* const cached = take_cached(backing, request.count); cached != nullptr) {
+      if (wanted.zero) std::memset(cached, 0, wanted.bytes);
+      return cached;
     }
   }
   Span* const span = backing.spans.take();
@@ -62,9 +63,15 @@ void* Heap::allocate_large(Backing& backing, const LargeRequest& wanted, bool* z
   span->first = grant.first;
   span->pages = request.count;
   backing.window.span_id(grant.first) = backing.window.id_of(*span);
-  *zeroed = grant.zeroed;
+  if (wanted.zero && !grant.zeroed) backing.pages.zero({span->first, span->pages});
   const Locked locked(backing.pages.lock());
   return give_large(backing, *span, has_room ? SpanKind::kGrowing : SpanKind::kLarge);
+}
+
+void* Heap::take_cached(Backing& backing, PageCount count) {
+  const Locked locked(backing.pages.lock());
+  Span* const cached = backing.pages.take_cached(count);
+  return cached != nullptr ? give_large(backing, *cached, SpanKind::kLarge) : nullptr;
 }
 
 // Makes a span, which is nobody's, a block of this heap. REQUIRES: the page heap's lock is held.
@@ -96,7 +103,7 @@ bool Heap::free_large(Backing& backing, Span& span, bool emptied) {
   return true;
 }
 
-bool Heap::resize_large(Backing& backing, Span& span, std::size_t bytes, bool* zeroed) {
+bool Heap::resize_large(Backing& backing, Span& span, std::size_t bytes) {
   if (bytes > kLargestRequest) return false;
   const PageCount wanted = std::max(pages_for(bytes), PageCount{1});
   const PageCount had = span.pages;
@@ -104,7 +111,7 @@ bool Heap::resize_large(Backing& backing, Span& span, std::size_t bytes, bool* z
     return true;  // what the room is for
   }
   if (wanted > had) {
-    if (!backing.pages.take_after({span.first, had}, wanted - had, zeroed)) return false;
+    if (!backing.pages.take_after({span.first, had}, wanted - had)) return false;
   }
   span.pages = wanted;
   span.kind = SpanKind::kLarge;

@@ -29,16 +29,17 @@ class Heap {
     std::size_t bytes = 0;
     std::size_t alignment = kPageBytes;  // a power of two, at least a page
     bool growing = false;                // more of it is likely to be wanted soon
+    bool zero = false;                   // it is to read as zeros
   };
-  /// `zeroed`: whether it reads as zeros. Null where there is no memory.
-  void* allocate_large(Backing& backing, const LargeRequest& wanted, bool* zeroed);
+  /// Null where there is no memory.
+  void* allocate_large(Backing& backing, const LargeRequest& wanted);
   /// Returns a block. REQUIRES: it is in use and of this heap.
   void free_small(Backing& backing, ClassIndex size_class, void* block);
   /// `emptied`: its memory has been moved elsewhere. False, and nothing done, where another thread
   /// has just freed it.
   [[nodiscard]] bool free_large(Backing& backing, Span& span, bool emptied = false);
-  /// Changes a large block's size where it lies. `zeroed`: whether what was added reads as zeros.
-  bool resize_large(Backing& backing, Span& span, std::size_t bytes, bool* zeroed);
+  /// Changes a large block's size where it lies.
+  bool resize_large(Backing& backing, Span& span, std::size_t bytes);
   /// Frees all that is in it. REQUIRES: no other thread uses the heap.
   void release_all(Backing& backing);
 
@@ -64,6 +65,7 @@ class Heap {
   friend struct Inspector;
   friend struct Checker;
 
+  void* take_cached(Backing& backing, PageCount count);
   void* give_large(Backing& backing, Span& span, SpanKind kind);
 
   HeapId id_ = 0;

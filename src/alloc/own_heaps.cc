@@ -35,12 +35,9 @@ void* Allocator::allocate_in(Heap& heap, const InHeap& wanted) {
     if (block != nullptr && wanted.zeroed) std::memset(block, 0, wanted.bytes);
     return block;
   }
-  bool zeroed = false;
-  void* const block = heap.allocate_large(
-      backing_, {.bytes = wanted.bytes, .alignment = std::max(wanted.alignment, kPageBytes)},
-      &zeroed);
-  if (block != nullptr && wanted.zeroed && !zeroed) std::memset(block, 0, wanted.bytes);
-  return block;
+  return heap.allocate_large(backing_, {.bytes = wanted.bytes,
+                                        .alignment = std::max(wanted.alignment, kPageBytes),
+                                        .zero = wanted.zeroed});
 }
 
 }  // namespace mini::alloc

@@ -2,6 +2,7 @@
 #include "alloc/page_heap.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "alloc/check.h"
 
@@ -45,7 +46,8 @@ bool PageHeap::take(const Request& request, Grant* grant) {
   if (run.first < wanted.first) free_.put({run.first, wanted.first - run.first});
   if (wanted.end() < run.end()) free_.put({wanted.end(), run.end() - wanted.end()});
   set_in_use(in_use_ + wanted.count);
-  *grant = {.first = wanted.first, .zeroed = memory_.on_take(wanted, request.touch, in_use_)};
+  *grant = {.first = wanted.first,
+            .zeroed = memory_.on_take(wanted, request.touch, in_use_, request.zero)};
   check();
   return true;
 }
@@ -56,7 +58,23 @@ void PageHeap::set_in_use(PageCount pages) {
   in_use_now_.store(pages.count, std::memory_order_relaxed);
 }
 
-bool PageHeap::take_after(PageRun run, PageCount more, bool* zeroed) {
+void PageHeap::zero(PageRun run) {
+  for_each_extent(run, [this](std::uint32_t i, BitRun bits) {
+    Bits<kExtentPages> dirty;
+    {
+      const Locked locked(lock_);
+      dirty = memory_.take_dirty(i, bits);
+    }
+    const std::uint32_t end = bits.begin + bits.length;
+    for (BitRun used = dirty.next_set_run(bits.begin); used.begin < end;) {
+      const std::uint32_t length = std::min(used.length, end - used.begin);
+      std::memset(window_.address({i * kExtentPages + used.begin}), 0, PageCount{length}.bytes());
+      used = dirty.next_set_run(used.begin + length);
+    }
+  });
+}
+
+bool PageHeap::take_after(PageRun run, PageCount more) {
   if (more.count > kWindowPages - run.end().value) return false;
   const Locked locked(lock_);
   empty_cache();
@@ -70,7 +88,7 @@ bool PageHeap::take_after(PageRun run, PageCount more, bool* zeroed) {
     }
   }
   set_in_use(in_use_ + more);
-  *zeroed = memory_.on_take(wanted, Touch::kLazily, in_use_);
+  memory_.on_take(wanted, Touch::kLazily, in_use_);
   check();
   return true;
 }

@@ -36,15 +36,20 @@ class PageHeap {
     PageCount count;
     PageCount alignment = {1};  // of the first page's address, a power of two
     Touch touch = Touch::kLazily;
+    bool zero = false;  // every byte is to be 0
   };
   struct Grant {
     PageIndex first;
     bool zeroed = false;  // every byte is 0
   };
-  /// False where there is no memory; nothing has changed then.
+  /// False where there is no memory; nothing has changed then. REQUIRES: where `zero` is asked for
+  /// and the grant is not zeroed, zero() is called before anything else of the run.
   bool take(const Request& request, Grant* grant);
-  /// Takes the pages right after a run, where they are free: then `zeroed` is of them.
-  bool take_after(PageRun run, PageCount more, bool* zeroed);
+  /// Clears the pages of a run that was just taken which were used before, and no others: most of a
+  /// large one may never be touched.
+  void zero(PageRun run);
+  /// Takes the pages right after a run, where they are free.
+  bool take_after(PageRun run, PageCount more);
   /// `emptied`: the pages' memory has gone elsewhere, and they read as zeros.
   void put(PageRun run, bool emptied = false);
 

@@ -104,7 +104,7 @@ void Residency::on_growth(PageRun fresh) {
   vm::allow_huge_pages(window_.address(first), (fresh.end() - first).bytes(), false);
 }
 
-bool Residency::on_take(PageRun run, Touch touch, PageCount used) {
+bool Residency::on_take(PageRun run, Touch touch, PageCount used, bool zero) {
   bool zeroed = true;
   const std::uint32_t tick = now_tick();
   std::optional<bool> huge;
@@ -123,9 +123,20 @@ bool Residency::on_take(PageRun run, Touch touch, PageCount used) {
       }
     }
     zeroed = zeroed && !extent.dirty.any_in(bits);
-    extent.dirty.set_run(bits);
+    if (!zero) extent.dirty.set_run(bits);
   });
+  if (zero && zeroed) {
+    for_each_extent(run,
+                    [&](std::uint32_t i, BitRun bits) { window_.extent(i).dirty.set_run(bits); });
+  }
   return zeroed;
+}
+
+Bits<kExtentPages> Residency::take_dirty(std::uint32_t extent, BitRun bits) {
+  Bits<kExtentPages>& dirty = window_.extent(extent).dirty;
+  const Bits<kExtentPages> before = dirty;
+  dirty.set_run(bits);
+  return before;
 }
 
 bool Residency::wants_huge(PageRun run, Touch touch, PageCount used) {

@@ -44,8 +44,12 @@ class Residency {
   /// Sees to it that fresh pages are not huge before it is decided that they shall be.
   void on_growth(PageRun fresh);
   /// To be called for a run that was just taken: sees to it that it has memory soon enough. True
-  /// where all of it reads as zeros.
-  bool on_take(PageRun run, Touch touch, PageCount used);
+  /// where all of it reads as zeros. `zero`: all of it shall; then, of one that does not, it is not
+  /// forgotten which pages do: see take_dirty().
+  bool on_take(PageRun run, Touch touch, PageCount used, bool zero = false);
+  /// Which pages of a run that was taken to be zero may not be, within one extent; from now on all
+  /// of them may.
+  Bits<kExtentPages> take_dirty(std::uint32_t extent, BitRun bits);
   /// To be called for a run in use whose memory was moved away.
   void on_emptied(PageRun run);
   /// To be called for a run that was just put back.

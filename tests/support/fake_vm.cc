@@ -89,6 +89,7 @@ void FakeVm::reset() {
   refuses_places_ = !kPlacesAreOurs;
   huge_pages_ = kernel::vm::HugePages::kOnAdvice;
   discards_many_ = true;
+  moved_before_failing_ = 0;
   now_ns_ = kFirstNow;
   populate_ns_a_page_ = 0;
   random_ = 1;
@@ -320,12 +321,34 @@ bool FakeVm::move_pages(void* from, void* to, std::size_t bytes) {
           bytes);
   VmRecord record{.call = VmCall::kMovePages, .at = byte_pointer(from), .bytes = bytes};
   record.succeeded = !fails(VmCall::kMovePages);
-  if (record.succeeded) {
-    std::memcpy(to, from, bytes);
-    require(real_advice(from, bytes, MADV_DONTNEED), "cannot be emptied", from, bytes);
+  const std::size_t moved =
+      record.succeeded ? bytes : (moved_before_failing_ == kAtOnce ? 0 : moved_before_failing_);
+  if (moved != 0) {
+    std::memcpy(to, from, moved);
+    require(real_advice(from, moved, MADV_DONTNEED), "cannot be emptied", from, moved);
+  }
+  if (!record.succeeded && moved_before_failing_ != kAtOnce) {
+    std::byte* const gone = byte_pointer(to) + moved;
+    require(real_map(gone, bytes - moved, PROT_NONE, MAP_FIXED) == gone, "cannot be unmapped", gone,
+            bytes - moved);
+    ranges_.set(gone, bytes - moved, Use::kReserved);
   }
   note(record);
   return record.succeeded;
+}
+
+void FakeVm::fail_moves_after(std::size_t moved_bytes) {
+  const std::scoped_lock locked(mutex_);
+  moved_before_failing_ = moved_bytes;
+}
+
+std::size_t FakeVm::mapped_bytes(void* at, std::size_t bytes) {
+  const std::scoped_lock locked(mutex_);
+  std::size_t mapped = 0;
+  while (mapped < bytes && ranges_.is_all(Use::kMapped, byte_pointer(at) + mapped, kPage)) {
+    mapped += kPage;
+  }
+  return mapped;
 }
 
 kernel::vm::HugePages FakeVm::huge_pages() {
@@ -402,6 +425,9 @@ std::uint32_t resident_share(const void* at, std::size_t bytes) {
 }
 bool move_pages(void* from, void* to, std::size_t bytes) {
   return test::fake_vm().move_pages(from, to, bytes);
+}
+std::size_t mapped_bytes(void* at, std::size_t bytes) {
+  return test::fake_vm().mapped_bytes(at, bytes);
 }
 HugePages huge_pages() {
   return test::fake_vm().huge_pages();

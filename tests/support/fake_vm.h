@@ -66,6 +66,10 @@ class FakeVm {
   /// As RLIMIT_AS would, but for what reserve() holds.
   void limit_mapped(std::size_t bytes);
 
+  /// Where a move_pages() that fails does so: by default after it has unmapped the target, as Linux
+  /// before 6.17; after it has moved so many bytes, as later ones may; or at once.
+  static constexpr std::size_t kAtOnce = SIZE_MAX;
+  void fail_moves_after(std::size_t moved_bytes);
   /// Whether the kernel discards several ranges by one call.
   void discard_many_at_once(bool can);
   void set_huge_pages(kernel::vm::HugePages mode);
@@ -99,6 +103,7 @@ class FakeVm {
   bool allow_huge_pages(void* at, std::size_t bytes, bool allow);
   static std::uint32_t resident_share(const void* at, std::size_t bytes);
   bool move_pages(void* from, void* to, std::size_t bytes);
+  std::size_t mapped_bytes(void* at, std::size_t bytes);
   kernel::vm::HugePages huge_pages();
   std::uint64_t now_ns();
   void random_bytes(void* out, std::size_t bytes);
@@ -122,6 +127,7 @@ class FakeVm {
   std::size_t mapped_limit_ = SIZE_MAX;
   bool refuses_places_ = false;
   bool discards_many_ = true;
+  std::size_t moved_before_failing_ = 0;
   kernel::vm::HugePages huge_pages_ = kernel::vm::HugePages::kOnAdvice;
   std::uint64_t now_ns_ = 0;
   std::uint64_t populate_ns_a_page_ = 0;

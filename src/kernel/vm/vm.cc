@@ -156,6 +156,19 @@ bool move_pages(void* from, void* to, std::size_t bytes) {
   return !is_error(result);
 }
 
+std::size_t mapped_bytes(void* at, std::size_t bytes) {
+  // Advice that changes nothing: an error where any of the pages is not mapped.
+  const auto is_mapped = [at](std::size_t n) { return advise(at, n, MADV_NORMAL); };
+  if (is_mapped(bytes)) return bytes;
+  const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::size_t mapped = 0;
+  for (std::size_t end = bytes / page_bytes; mapped + 1 < end;) {
+    const std::size_t middle = mapped + (end - mapped) / 2;
+    (is_mapped(middle * page_bytes) ? mapped : end) = middle;
+  }
+  return mapped * page_bytes;
+}
+
 HugePages huge_pages() {
   // "always [madvise] never": the word in brackets is what holds.
   char text[64] = {};

@@ -60,8 +60,12 @@ bool allow_huge_pages(void* at, std::size_t bytes, bool allow);
 std::uint32_t resident_share(const void* at, std::size_t bytes);
 
 /// Moves the pages of [from, from + bytes) to `to`, which must be mapped by us and is replaced;
-/// `from` stays mapped and reads as zeros (Linux 5.7). False: nothing has changed.
+/// `from` stays mapped and reads as zeros (Linux 5.7). False: nothing has changed; or the first
+/// pages, perhaps none, have been moved, and `to` is not mapped behind them: see mapped_bytes().
 bool move_pages(void* from, void* to, std::size_t bytes);
+
+/// How many of the bytes from `at` on are mapped, one after the other.
+std::size_t mapped_bytes(void* at, std::size_t bytes);
 
 /// What the system does with huge pages where nobody asked. A process that is excluded from them
 /// (PR_SET_THP_DISABLE) is not told: it could have been asked only by a call that sandboxes kill

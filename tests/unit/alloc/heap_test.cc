@@ -1,6 +1,7 @@
 // Large blocks: whole pages of their own, room to grow in, and the heaps that a program makes.
 #include "alloc/heap.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -15,18 +16,15 @@ constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 class HeapTest : public BackingTest {
  protected:
-  std::byte* allocate(Heap::LargeRequest request, bool* zeroed = nullptr) {
-    bool ignored = false;
-    return static_cast<std::byte*>(
-        heap().allocate_large(backing(), request, zeroed != nullptr ? zeroed : &ignored));
+  std::byte* allocate(Heap::LargeRequest request) {
+    return static_cast<std::byte*>(heap().allocate_large(backing(), request));
   }
   Span& span_of(const void* block) {
     const std::size_t offset = window().offset(block);
     return backing().span_at(offset, window().entry(offset));
   }
   bool resize(const void* block, std::size_t bytes) {
-    bool zeroed = false;
-    return heap().resize_large(backing(), span_of(block), bytes, &zeroed);
+    return heap().resize_large(backing(), span_of(block), bytes);
   }
   void free(const void* block) { EXPECT_TRUE(heap().free_large(backing(), span_of(block))); }
   std::size_t usable(const void* block) { return span_of(block).pages.bytes(); }
@@ -60,15 +58,32 @@ TEST_F(HeapTest, AlignmentIsKept) {
   }
 }
 
-TEST_F(HeapTest, FreshMemoryIsKnownToBeZero) {
-  bool zeroed = false;
-  std::byte* const block = allocate({.bytes = kMiB}, &zeroed);
-  EXPECT_TRUE(zeroed);
+TEST_F(HeapTest, WhatIsAskedForAsZerosIs) {
+  const auto is_zero = [](const std::byte* block) {
+    return std::all_of(block, block + kMiB, [](std::byte byte) { return byte == std::byte{0}; });
+  };
+  std::byte* const block = allocate({.bytes = kMiB, .zero = true});
+  EXPECT_TRUE(is_zero(block));
   std::memset(block, 1, kMiB);
   free(block);
-  std::byte* const again = allocate({.bytes = kMiB}, &zeroed);
-  EXPECT_EQ(again, block);
-  EXPECT_FALSE(zeroed);
+  EXPECT_EQ(allocate({.bytes = kMiB, .zero = true}), block);  // from the cache of spans
+  EXPECT_TRUE(is_zero(block));
+  std::memset(block, 1, kMiB);
+  free(block);
+  EXPECT_EQ(allocate({.bytes = 3 * kMiB, .zero = true}), block);
+  EXPECT_TRUE(is_zero(block) && is_zero(block + kMiB) && is_zero(block + 2 * kMiB));
+}
+
+// A table that is hardly used takes what is used of it, wherever a block was before.
+TEST_F(HeapTest, ALargeBlockOfZerosIsNotWrittenTo) {
+  vm().set_huge_pages(kernel::vm::HugePages::kNever);
+  std::byte* const used = allocate({.bytes = 200'000});
+  std::memset(used, 1, 200'000);
+  free(used);
+  std::byte* const block = allocate({.bytes = 256 * kMiB, .zero = true});
+  EXPECT_EQ(block, used);
+  EXPECT_LE(test::FakeVm::resident_pages(block, 256 * kMiB), 200'000 / kPageBytes + 1);
+  EXPECT_EQ(block[0], std::byte{0});
 }
 
 TEST_F(HeapTest, WhatNobodyCanHaveIsRefused) {
@@ -165,9 +180,7 @@ TEST_F(HeapTest, AFreedBlockIsTheNextOneOfItsLength) {
   EXPECT_TRUE(backing().pages.caches(block));
   EXPECT_FALSE(backing().pages.caches(block + kPageBytes));
   vm().forget_records();
-  bool zeroed = true;
-  EXPECT_EQ(allocate({.bytes = 199'000}, &zeroed), block);
-  EXPECT_FALSE(zeroed);
+  EXPECT_EQ(allocate({.bytes = 199'000}), block);
   EXPECT_EQ(allocate({.bytes = 100'000}), low);
   EXPECT_TRUE(vm().records().empty());
   EXPECT_EQ(heap().large_figures(backing()).blocks, 3U);
@@ -277,17 +290,16 @@ TEST_F(HeapTableTest, ALongNameIsCutShort) {
 TEST_F(HeapTableTest, ADestroyedHeapFreesAllThatIsInItAndNothingElse) {
   Heap* const kept = create();
   Heap* const heap = create();
-  bool zeroed = false;
   std::vector<void*> small_kept;
   for (int i = 0; i < 100; ++i) {
     small_kept.push_back(kept->allocate_small(backing(), class_of(100)));
   }
-  kept->allocate_large(backing(), {.bytes = kMiB}, &zeroed);
+  kept->allocate_large(backing(), {.bytes = kMiB});
   const PageCount before = backing().pages.in_use();
   for (std::uint32_t i = 1; i < kClassCount; ++i) {
     for (int k = 0; k < 10; ++k) heap->allocate_small(backing(), static_cast<ClassIndex>(i));
   }
-  for (int i = 0; i < 20; ++i) heap->allocate_large(backing(), {.bytes = 100'000}, &zeroed);
+  for (int i = 0; i < 20; ++i) heap->allocate_large(backing(), {.bytes = 100'000});
   Checker::heap(*heap, backing());
   destroy(*heap);
   EXPECT_EQ(backing().pages.in_use(), before);

@@ -129,23 +129,38 @@ TEST_F(PageHeapTest, WhatIsRefusedIsThereOnceTheKernelGivesAgain) {
   check();
 }
 
+// A page written to, then pages that never were, by turns: of what is taken as zeros only the first
+// are written again.
+TEST_F(PageHeapTest, OnlyPagesThatWereUsedAreClearedAgain) {
+  constexpr PageCount kAll = pages(3 * kExtentPages);
+  vm().set_huge_pages(kernel::vm::HugePages::kNever);
+  const PageRun run = take(kAll.count);
+  for (std::uint32_t i = 0; i < kAll.count; i += 100)
+    *address({run.first + pages(i), pages(1)}) = std::byte{1};
+  heap().put(run);
+  PageHeap::Grant grant;
+  ASSERT_TRUE(heap().take({.count = kAll, .zero = true}, &grant));
+  ASSERT_EQ(grant.first, run.first);
+  if (!grant.zeroed) heap().zero(run);
+  for (std::size_t i = 0; i < kAll.bytes(); i += kPageBytes) {
+    ASSERT_EQ(address(run)[i], std::byte{0}) << i / kPageBytes;
+  }
+  check();
+}
+
 TEST_F(PageHeapTest, ThePagesAfterARunAreTakenWhereTheyAreFree) {
   const PageRun run = take(10);
-  bool zeroed = false;
-  ASSERT_TRUE(heap().take_after(run, pages(5), &zeroed));
-  EXPECT_TRUE(zeroed);
+  ASSERT_TRUE(heap().take_after(run, pages(5)));
   EXPECT_EQ(heap().in_use(), pages(15));
   EXPECT_EQ(take(1).first, run.first + pages(15));
-  EXPECT_FALSE(heap().take_after(run, pages(1), &zeroed));
-  EXPECT_FALSE(heap().take_after({run.first, pages(15)}, pages(1), &zeroed));
+  EXPECT_FALSE(heap().take_after(run, pages(1)));
+  EXPECT_FALSE(heap().take_after({run.first, pages(15)}, pages(1)));
   check();
 }
 
 TEST_F(PageHeapTest, ARunAtTheEndGrowsTogetherWithTheHeap) {
   const PageRun run = take(heap().figures().free.count);
-  bool zeroed = false;
-  ASSERT_TRUE(heap().take_after(run, pages(3000), &zeroed));
-  EXPECT_TRUE(zeroed);
+  ASSERT_TRUE(heap().take_after(run, pages(3000)));
   std::memset(address(run), 1, (run.count + pages(3000)).bytes());
   check();
 }
@@ -154,17 +169,15 @@ TEST_F(PageHeapTest, ARunBeforeAGapDoesNotGrowOverIt) {
   if (!test::kPlacesAreOurs) GTEST_SKIP();
   const PageRun run = take(heap().figures().free.count);
   vm().occupy(window().address(run.end() + pages(10)), kPageBytes);
-  bool zeroed = false;
-  EXPECT_FALSE(heap().take_after(run, pages(11), &zeroed));
+  EXPECT_FALSE(heap().take_after(run, pages(11)));
   EXPECT_EQ(heap().in_use(), run.count);
   check();
 }
 
 TEST_F(PageHeapTest, MoreAfterARunThanTheWindowHasIsRefused) {
   const PageRun run = take(10);
-  bool zeroed = false;
-  EXPECT_FALSE(heap().take_after(run, pages(~std::uint32_t{0}), &zeroed));
-  EXPECT_FALSE(heap().take_after(run, pages(kWindowPages), &zeroed));
+  EXPECT_FALSE(heap().take_after(run, pages(~std::uint32_t{0})));
+  EXPECT_FALSE(heap().take_after(run, pages(kWindowPages)));
   check();
 }
 
