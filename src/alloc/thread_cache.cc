@@ -84,27 +84,40 @@ std::size_t ThreadCache::most_growth() const {
   return std::clamp(backing_.pages.in_use().bytes() / kGrowthShare, kLeastGrowth, kMostGrowth);
 }
 
-// A stack of twice the capacity, or the first one.
+// A stack of twice the capacity, or the first one, which is no growth.
 bool ThreadCache::grow(ClassIndex size_class) {
   const std::uint32_t old = capacity_[size_class];
-  const std::uint32_t least = least_capacity(size_class);
+  if (old == 0) return resize(size_class, least_capacity(size_class));
   const std::uint32_t wanted =
-      old == 0 ? least : std::min<std::uint32_t>(2 * old + 1, kSizeClasses[size_class].cached_most);
+      std::min<std::uint32_t>(2 * old + 1, kSizeClasses[size_class].cached_most);
   if (wanted <= old) return false;
-  const std::uint32_t growth = old == 0 ? 0 : (wanted - old) * kSizeClasses[size_class].block_bytes;
-  if (growth_bytes_ + growth > most_growth()) return false;
-  auto** const slots = static_cast<void**>(backing_.records.take(record_bytes(wanted)));
-  if (slots == nullptr) return false;
+  const std::uint32_t growth = (wanted - old) * kSizeClasses[size_class].block_bytes;
+  return growth_bytes_ + growth <= most_growth() && resize(size_class, wanted);
+}
+
+// Half of a stack that is larger than the least, and half of its blocks, are for others.
+void ThreadCache::shrink(ClassIndex size_class, bool shared) {
   const std::uint32_t blocks = count(size_class);
-  if (old != 0) {
-    void** const old_slots = stacks_[size_class].limit - old - 1;
-    std::memcpy(slots, old_slots, (blocks + 1) * sizeof *slots);
-    set_stack(size_class, slots, wanted, blocks);
-    backing_.records.put(old_slots, record_bytes(old));
-  } else {
-    set_stack(size_class, slots, wanted, 0);
-  }
-  growth_bytes_ += growth;
+  if (blocks != 0) flush(size_class, (blocks + 1) / 2, shared);
+  const std::uint32_t wanted =
+      std::max<std::uint32_t>(capacity_[size_class] / 2, least_capacity(size_class));
+  if (wanted < capacity_[size_class]) resize(size_class, wanted);
+}
+
+// Moves a stack's blocks to one of another capacity. False where there is no memory. REQUIRES: they
+// fit.
+bool ThreadCache::resize(ClassIndex size_class, std::uint32_t capacity) {
+  auto** const slots = static_cast<void**>(backing_.records.take(record_bytes(capacity)));
+  if (slots == nullptr) return false;
+  const std::uint32_t old = capacity_[size_class];
+  const std::uint32_t blocks = count(size_class);
+  void** const old_slots = stacks_[size_class].limit - old - 1;
+  slots[0] = nullptr;
+  std::memcpy(slots + 1, old_slots + 1, blocks * sizeof *slots);
+  set_stack(size_class, slots, capacity, blocks);
+  if (old == 0) return true;
+  backing_.records.put(old_slots, record_bytes(old));
+  growth_bytes_ += (capacity - old) * kSizeClasses[size_class].block_bytes;  // modulo 2^32
   return true;
 }
 
@@ -174,8 +187,7 @@ void ThreadCache::tidy(bool shared) {
   tidied_ns_ = now;
   for (std::uint32_t i = 1; i < kClassCount; ++i) {
     const auto size_class = static_cast<ClassIndex>(i);
-    const std::uint32_t blocks = count(size_class);
-    if (visits_[i] == 0 && blocks != 0) flush(size_class, (blocks + 1) / 2, shared);
+    if (visits_[i] == 0 && capacity_[i] != 0) shrink(size_class, shared);
     visits_[i] = 0;
   }
   backing_.pages.settle();

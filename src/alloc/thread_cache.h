@@ -115,6 +115,8 @@ class alignas(64) ThreadCache {
   class Busy;
   std::size_t most_growth() const;
   bool grow(ClassIndex size_class);
+  void shrink(ClassIndex size_class, bool shared);
+  bool resize(ClassIndex size_class, std::uint32_t capacity);
   void flush(ClassIndex size_class, std::uint32_t blocks, bool shared);
   void set_stack(ClassIndex size_class, void** slots, std::uint32_t capacity, std::uint32_t count);
   void tidy(bool shared);

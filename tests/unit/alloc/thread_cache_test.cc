@@ -174,6 +174,38 @@ TEST_F(ThreadCacheTest, AClassThatIsUsedKeepsItsBlocks) {
 }
 
 // Tidying may happen on the way to make room in the very stack that it tidies.
+TEST_F(ThreadCacheTest, AHeapThatHasShrunkHasAStackForEachClass) {
+  g_options.retained_bytes.store(0, std::memory_order_relaxed);
+  const ClassIndex large = class_of(4096);
+  std::vector<std::pair<ClassIndex, std::vector<void*>>> phase;
+  for (ClassIndex i = class_of(1024); i <= large; ++i)
+    phase.emplace_back(i, allocate_many(i, 3000));
+  for (const auto& [size_class, blocks] : phase) free_all(size_class, blocks);
+  ASSERT_LT(backing().pages.in_use().bytes(), std::size_t{4} << 20);
+  void* const block = allocate(kSmall);
+  free(kSmall, block);
+  EXPECT_EQ(cache().pop(kSmall), block);
+  check();
+  g_options.retained_bytes.store(Options::kByDefault, std::memory_order_relaxed);
+}
+
+TEST_F(ThreadCacheTest, AClassThatIsNotUsedForAWhileLeavesItsShareToOthers) {
+  g_options.thread_cache_bytes.store(std::size_t{8} << 10, std::memory_order_relaxed);
+  free_all(kSmall, allocate_many(kSmall, 2000));
+  const std::uint32_t grown = cache().count(kSmall);
+  ASSERT_GT(grown, 32U);
+  const ClassIndex other = class_of(32);
+  free_all(other, allocate_many(other, 2000));
+  ASSERT_LT(cache().count(other), 32U);
+  for (int i = 0; i < 20; ++i) {
+    vm().advance(kSecond);
+    free_all(other, allocate_many(other, 2000));
+    check();
+  }
+  EXPECT_LE(cache().count(kSmall), 8U);
+  EXPECT_GT(cache().count(other), grown);
+}
+
 TEST_F(ThreadCacheTest, RoomIsMadeRightlyWhereTidyingMadeSomeAlready) {
   test::Random random(5);
   std::vector<std::vector<void*>> blocks(kClassCount);
