@@ -19,7 +19,8 @@ std::uint8_t page_code(const Bin::Place& place) {
 }
 
 // Blocks up to this size are written soon after their slab is made; larger ones only once the class
-// has shown that it is in demand.
+// has shown that it is in demand, and those of several pages as the program likes: they may be
+// buffers for the worst case, or stacks, of which it touches the begin.
 constexpr std::uint32_t kSoonWritten = 1024;
 
 constexpr std::uint32_t kMovedToLook = 32;  // blocks of a bin that come or go between two looks
@@ -228,7 +229,8 @@ Span* Bin::new_slab(const Place& place) {
   const SizeClass& size_class = kSizeClasses[place.size_class];
   const bool in_demand = pages_.count >= 2U * size_class.most_pages;
   PageHeap::Request request{.count = {in_demand ? size_class.most_pages : size_class.least_pages}};
-  const bool soon = size_class.block_bytes <= kSoonWritten || slabs_ != 0;
+  const bool soon = size_class.block_bytes <= kSoonWritten ||
+                    (slabs_ != 0 && size_class.block_bytes <= kPageBytes);
   request.touch = soon ? Touch::kSoon : Touch::kLazily;
   Span* const slab = backing.spans.take();
   if (slab == nullptr) return nullptr;
