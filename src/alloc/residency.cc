@@ -39,7 +39,9 @@ constexpr std::uint64_t kLeastPauseNs = 10'000'000'000;
 constexpr std::uint64_t kMostPauseNs = 600'000'000'000;
 constexpr std::uint32_t kCallsAtOnce = 32;  // bounds one settle()
 constexpr std::uint32_t kWorthACall = 16;   // pages in a row
-constexpr std::uint32_t kColdTicks = 4;     // about a second
+// The same in an extent that is in use, where more is free than in use.
+constexpr std::uint32_t kWorthBreakingUp = 64;
+constexpr std::uint32_t kColdTicks = 4;  // about a second
 // Pages in use of an extent whose free pages go although it is not cold. Most such extents are
 // about to be used again, or to be free as a whole; not so where a fifth of the heap is all that is
 // in use.
@@ -323,7 +325,8 @@ bool Residency::settle(PageCount used, bool emptying) {
                 .cold_since = tick - kColdTicks,
                 .hardly_used =
                     resident_free_.count / 4 > used.count ? kHardlyUsedWhenEmptying : kHardlyUsed,
-                .least_run = kWorthACall};
+                .least_run = kWorthACall,
+                .breaks_up = resident_free_ > used};
     if (emptying) {
       parts = {.keep = keep,
                .runs = kMostRuns,
@@ -391,8 +394,9 @@ std::uint32_t Residency::release_parts(const Parts& parts) {
     const Extent& extent = window_.extent(i);
     if (extent.resident_free == 0) continue;
     const bool cold = static_cast<std::int32_t>(parts.cold_since - extent.last_use) >= 0;
-    if (!cold && extent.used.count() > parts.hardly_used) continue;
-    const std::uint32_t least_run = cold ? 1 : parts.least_run;
+    const bool hardly_used = extent.used.count() <= parts.hardly_used;
+    if (!cold && !hardly_used && !parts.breaks_up) continue;
+    const std::uint32_t least_run = cold ? 1 : hardly_used ? parts.least_run : kWorthBreakingUp;
     for (BitRun run = extent.used.next_clear_run(0); run.length != 0 && left > 0;
          run = extent.used.next_clear_run(run.begin + run.length)) {
       const PageCount with_memory{extent.resident.count_in(run)};

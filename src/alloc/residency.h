@@ -12,8 +12,9 @@
 //   - free pages that have memory are kept for reuse up to a limit that follows what is in use, and
 //     given back beyond it, from the top: whole extents at once, since a huge page brings them
 //     back, parts of extents where hardly anything is in use, or once nothing has happened in
-//     theirs for a second. Where extents are soon wanted again, the limit rises by what would have
-//     been enough, and falls again by what was free for a second.
+//     theirs for a second, and long runs in any while more is free than in use. Where extents are
+//     soon wanted again, the limit rises by what would have been enough, and falls again by what
+//     was free for a second.
 #pragma once
 
 #include <cstdint>
@@ -102,6 +103,7 @@ class Residency {
     std::uint32_t cold_since = 0;   // of extents last used at this tick or before, every free page
     std::uint32_t hardly_used = 0;  // of those with at most so many pages in use,
     std::uint32_t least_run = 1;    // runs of at least so many
+    bool breaks_up = false;         // and of all others, runs that are long
   };
   std::uint32_t release_parts(const Parts& parts);
   PageCount release(const PageRun* runs, std::uint32_t count);

@@ -158,6 +158,16 @@ TEST_F(ResidencyReleaseTest, PartsGoAtOnceWhereTheWholeHeapEmpties) {
   check_against_kernel();
 }
 
+// As where large blocks shrink in place: each keeps a part of its extent.
+TEST_F(ResidencyReleaseTest, LongRunsGoAtOnceWhereMoreIsFreeThanInUse) {
+  const std::vector<PageRun> runs = extents_with_pages_in_use(20, 2 * kExtentPages / 5);
+  ASSERT_GT(memory().resident_free(), used());
+  settle_fully();
+  EXPECT_LE(memory().resident_free(), used());
+  EXPECT_EQ(resident({runs[0].first, pages(2 * kExtentPages / 5)}), 2 * kExtentPages / 5);
+  check_against_kernel();
+}
+
 TEST_F(ResidencyReleaseTest, ScatteredPagesAreWorthACallOnceTheyAreCold) {
   std::vector<PageRun> runs;
   for (int i = 0; i < 12; ++i) {
