@@ -19,6 +19,10 @@ constinit thread_local bool t_holds_all_locks __attribute__((tls_model("initial-
 
 namespace {
 
+// Forks that this thread is in the middle of, one in a signal handler of the other.
+constinit thread_local std::uint32_t t_forks_without_locks
+    __attribute__((tls_model("initial-exec"))) = 0;
+
 // Zero-filled memory of the library's own: it costs address space until it is used.
 alignas(kGranule) constinit std::array<std::byte, std::size_t{64} << 10> g_emergency_memory{};
 alignas(kGranule) constinit std::array<std::byte, std::size_t{128} << 10> g_first_memory{};
@@ -338,17 +342,38 @@ void Allocator::for_each_lock(Apply&& apply) {
   apply(backing_.records.lock());
 }
 
+// No lock is taken by the only thread, since nobody else holds one: with many heaps, to write to
+// each lock would be to copy each page in parent and child. Nor by a thread that holds some
+// already: a signal handler forks that interrupted it in here, or between the two halves of another
+// fork, and would wait for itself. Where there are other threads then, their locks stay in the
+// child as they were, so that it may not return from the handler, but end or become another
+// program.
 void Allocator::before_fork() {
+  if (t_thread.inside || t_holds_all_locks || kernel::vm::is_only_thread()) {
+    ++t_forks_without_locks;
+    return;
+  }
+  const Inside inside;
   for_each_lock([](Lock& lock) { lock.lock(); });
   t_holds_all_locks = true;
 }
 
 void Allocator::after_fork_in_parent() {
+  if (t_forks_without_locks != 0) {
+    --t_forks_without_locks;
+    return;
+  }
+  const Inside inside;
   t_holds_all_locks = false;
   for_each_lock([](Lock& lock) { lock.unlock(); });
 }
 
 void Allocator::after_fork_in_child() {
+  if (t_forks_without_locks != 0) {
+    --t_forks_without_locks;
+    return;
+  }
+  const Inside inside;
   t_holds_all_locks = false;
   for_each_lock([](Lock& lock) { lock.reset(); });
   // The other threads are gone. One that was interrupted in push or pop leaves its stack with a

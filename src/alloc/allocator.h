@@ -107,7 +107,8 @@ class Allocator {
   void end_thread();
 
   /// Around fork: all locks are taken before, released after in the parent, made anew in the child,
-  /// where the caches of the threads that are gone are emptied.
+  /// where the caches of the threads that are gone are emptied. A signal handler may fork, whatever
+  /// it interrupted.
   void before_fork();
   void after_fork_in_parent();
   void after_fork_in_child();

@@ -13,5 +13,14 @@ class Fork(PreloadTest):
     def test_handlers_registered_before_all_constructors(self):
         self.check("fork_handlers", "early")
 
+    @fails_on(jemalloc="hangs", tcmalloc="the child hangs that goes on")
+    def test_in_a_handler_that_interrupted_malloc(self):
+        self.check("fork_in_handler", "ends")
+        self.check("fork_in_handler", "returns")
+
+    @fails_on(glibc="hangs", jemalloc="hangs", tcmalloc="hangs")
+    def test_in_a_handler_that_interrupted_malloc_of_a_program_with_threads(self):
+        self.check("fork_in_handler", "threads")
+
     def test_vfork_spawn_popen_system(self):
         self.check("spawn")
