@@ -24,25 +24,35 @@ pid_t g_first_process;
 
 /// Where the report goes. Many programs close standard error as the last thing that they do, so it
 /// is kept open, far from the numbers that they use; one that closes everything may have something
-/// else there by then.
-struct ReportFile {
-  int fd = STDERR_FILENO;
-  dev_t device = 0;
-  ino_t inode = 0;
-
-  bool is(int other) const {
-    struct stat status{};
-    return ::fstat(other, &status) == 0 && status.st_dev == device && status.st_ino == inode;
-  }
+/// else there by then, and at standard error's own number too.
+class ReportFile {
+ public:
   void keep() {
+    kept_ = true;
     struct stat status{};
     if (::fstat(STDERR_FILENO, &status) != 0) return;
-    device = status.st_dev;
-    inode = status.st_ino;
+    device_ = status.st_dev;
+    inode_ = status.st_ino;
     constexpr int kFar = 700;  // of the 1024 that a process usually may have
-    const int kept = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, kFar);
-    if (kept >= 0) fd = kept;
+    fd_ = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, kFar);
   }
+  /// -1: standard error is open no more.
+  int find() const {
+    if (!kept_) return STDERR_FILENO;  // the program has asked for the report, by function
+    for (const int fd : {fd_, STDERR_FILENO}) {
+      struct stat status{};
+      if (::fstat(fd, &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
+        return fd;
+      }
+    }
+    return -1;
+  }
+
+ private:
+  bool kept_ = false;
+  int fd_ = -1;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
 };
 constinit ReportFile g_report_file;
 
@@ -60,7 +70,7 @@ void report_at_exit(void*) {
   if (wanted == StatsAtExit::kNo) return;
   const bool child = ::getpid() != g_first_process;
   if (child && wanted != StatsAtExit::kForChildrenToo) return;
-  write_report(g_report_file.is(g_report_file.fd) ? g_report_file.fd : STDERR_FILENO, "at exit");
+  if (const int fd = g_report_file.find(); fd >= 0) write_report(fd, "at exit");
 }
 
 // As early as a library's code runs, so that fork handlers of others come before ours in prepare.

@@ -2,7 +2,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <unistd.h>
+#include <sys/syscall.h>
+
+#include "kernel/vm/raw_syscall.h"
 
 namespace mini::api {
 
@@ -56,16 +58,14 @@ Writer& Writer::foreign(const char* text, std::size_t most) {
 }
 
 void Writer::flush() {
-  const int saved = errno;
   std::size_t done = 0;
   while (done < size_) {
-    const ssize_t count = ::write(fd_, buffer_.data() + done, size_ - done);
-    if (count < 0 && errno == EINTR) continue;
+    const long count = kernel::vm::raw_syscall(SYS_write, fd_, buffer_.data() + done, size_ - done);
+    if (count == -EINTR) continue;
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);
   }
   size_ = 0;
-  errno = saved;
 }
 
 }  // namespace mini::api

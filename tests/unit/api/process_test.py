@@ -82,6 +82,17 @@ class Report(unittest.TestCase):
         self.assertNotIn("at exit", done.stdout)
         self.assertIn("at exit", done.stderr)
 
+    def test_stays_away_where_standard_error_is_a_file_of_the_program(self):
+        done = run(EXITS, "reuse", STATS="1")
+        self.assertNotIn("at exit", done.stdout)
+        self.assertEqual(done.stderr, "")
+
+    def test_goes_to_the_standard_error_of_who_asks_later(self):
+        self.assertIn("at exit", run(EXITS, "ask").stderr)
+
+    def test_leaves_the_exit_status_where_the_thread_is_to_be_cancelled(self):
+        self.assertIn("at exit", run(EXITS, "cancel", STATS="1").stderr)
+
     def test_does_not_come_where_the_program_skips_its_end(self):
         self.assertEqual(run(EXITS, "_exit", STATS="1").stderr, "")
 

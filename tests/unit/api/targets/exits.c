@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <minimalloc/layout.h>
 #include <minimalloc/minimalloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,14 @@ int main(int argc, char** argv) {
     /* Everything is closed, and another file is where the report would go. */
     for (int fd = 3; fd < 1024; ++fd) close(fd);
     for (int fd = 3; fd < 1024; ++fd) dup2(STDOUT_FILENO, fd);
+  } else if (strcmp(how, "reuse") == 0) {
+    for (int fd = 3; fd < 1024; ++fd) close(fd);
+    dup2(STDOUT_FILENO, STDERR_FILENO);
+  } else if (strcmp(how, "ask") == 0) {
+    minimalloc_option_set("STATS", "1");
+  } else if (strcmp(how, "cancel") == 0) {
+    pthread_cancel(pthread_self());
+    exit(0);
   } else if (strcmp(how, "_exit") == 0) {
     _exit(0);
   }
