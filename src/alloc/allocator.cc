@@ -57,7 +57,6 @@ void* Allocator::allocate_large(std::size_t bytes) {
 
 void* Allocator::allocate_pages(const Heap::LargeRequest& request) {
   if (t_thread.inside) {
-    if (request.alignment > kPageBytes) return nullptr;
     void* const block = emergency_.take(request.bytes);
     if (block != nullptr && request.zero) std::memset(block, 0, request.bytes);
     return block;
@@ -81,6 +80,7 @@ void* Allocator::allocate_aligned(std::size_t alignment, std::size_t bytes) {
     if (block != nullptr || t_thread.inside) return block;
     return allocate_in_slab(size_class);
   }
+  if (t_thread.inside) return nullptr;  // what is kept for that moment is aligned to 16
   return allocate_pages({.bytes = bytes, .alignment = std::max(alignment, kPageBytes)});
 }
 

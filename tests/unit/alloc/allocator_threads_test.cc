@@ -309,6 +309,18 @@ TEST_F(AllocatorThreadsTest, WhoInterruptsTheAllocatorReadsNothing) {
   EXPECT_TRUE(read_heap_figures(allocator(), 0, &heap));
 }
 
+TEST_F(AllocatorThreadsTest, WhoInterruptsTheAllocatorGetsAlignedBlocksOrNone) {
+  EXPECT_NE(allocator().allocate(100), nullptr);
+  const Inside inside;
+  EXPECT_NE(allocator().allocate_aligned(kGranule, 5000), nullptr);
+  for (std::size_t alignment = 2 * kPageBytes; alignment > kGranule; alignment /= 2) {
+    for (const std::size_t bytes : {24U, 5000U, 40'000U}) {
+      void* const p = allocator().allocate_aligned(alignment, bytes);
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(p) % alignment, 0U) << alignment << ' ' << bytes;
+    }
+  }
+}
+
 TEST_F(AllocatorThreadsTest, MemoryEndsForAllAtOnce) {
   allocator().free(allocator().allocate(100));
   vm().limit_mapped(vm().mapped_bytes() + (std::size_t{4} << 20));
