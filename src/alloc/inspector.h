@@ -4,6 +4,7 @@
 // named here, so that a change of a class shows at once who depends on it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 
 #include "alloc/allocator.h"
@@ -76,6 +77,13 @@ struct Inspector {
   static std::uint32_t slab_count(const Bin& bin) { return bin.slabs_; }
   static void* const* depot(const Bin& bin) { return bin.depot_; }
   static std::uint32_t depot_count(const Bin& bin) { return bin.depot_count_; }
+  static Bin::Figures figures(const Bin& bin) {
+    return {.slabs = bin.slabs_,
+            .pages = bin.pages_,
+            .blocks = bin.blocks_,
+            .blocks_out = bin.blocks_out_,
+            .blocks_in_depot = bin.depot_count_};
+  }
   template <typename Apply>
   static void for_each_slab(const Bin& bin, Apply&& apply) {
     for (const SpanList& list : bin.lists_) {
@@ -98,6 +106,21 @@ struct Inspector {
   }
   static std::uint32_t capacity(const ThreadCache& cache, ClassIndex size_class) {
     return __atomic_load_n(&cache.capacity_[size_class], __ATOMIC_RELAXED);
+  }
+  /// Calls apply(first slot, count) with a stack's blocks. False, perhaps after it was called,
+  /// where the thread was changing the stack by more than a push or a pop. Of those every slot
+  /// below the top that was read first held a free block at some time since.
+  template <typename Apply>
+  static bool with_stack(const ThreadCache& cache, ClassIndex size_class, Apply&& apply) {
+    const std::uint32_t before = sequence(cache);
+    if (before % 2 != 0) return false;
+    const BlockStack copy = stack(cache, size_class);
+    const std::size_t slots = capacity(cache, size_class);
+    const std::size_t count = slots - static_cast<std::size_t>(copy.limit - copy.top);
+    if (count > slots) return false;
+    apply(copy.top - count, count);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return sequence(cache) == before;
   }
 
   // Where members are. The classes are none that C knows, so that the standard leaves offsetof to

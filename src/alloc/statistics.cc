@@ -6,18 +6,27 @@
 
 #include "alloc/inside.h"
 #include "alloc/inspector.h"
+#include "kernel/vm/vm.h"
 
 namespace mini::alloc {
 namespace {
 
-// What threads keep of a class. REQUIRES: the registry's lock is held.
-std::uint64_t cached_blocks(Allocator& allocator, ClassIndex size_class) {
-  std::uint64_t blocks = 0;
+// What threads keep of a class, but for those that change their stack of it just now; false where
+// one does. REQUIRES: the registry's lock is held.
+bool count_cached(Allocator& allocator, ClassIndex size_class, std::uint64_t* blocks) {
+  bool all_counted = true;
+  *blocks = 0;
   for (const ThreadCache* cache = Inspector::caches(allocator); cache != nullptr;
        cache = cache->next) {
-    blocks += cache->count(size_class);
+    std::size_t count = 0;
+    const auto keep = [&](void* const*, std::size_t number) { count = number; };
+    if (Inspector::with_stack(*cache, size_class, keep)) {
+      *blocks += count;
+    } else {
+      all_counted = false;
+    }
   }
-  return blocks;
+  return all_counted;
 }
 
 ClassFigures figures_of(const Bin::Figures& bin, std::uint64_t cached) {
@@ -27,10 +36,28 @@ ClassFigures figures_of(const Bin::Figures& bin, std::uint64_t cached) {
                        .in_depots = bin.blocks_in_depot,
                        .free = bin.blocks - bin.blocks_out};
   const std::uint64_t elsewhere = bin.blocks_out - bin.blocks_in_depot;
-  // A thread that is between its cache and the bin just now may have blocks in both.
+  // A block that is freed or allocated just now may have been counted twice.
   figures.cached = std::min(cached, elsewhere);
   figures.in_use = elsewhere - figures.cached;
   return figures;
+}
+
+// Bin and stacks at one moment: a thread that is between the two waits for the bin's lock, and its
+// stack is busy. As in a walk, what is in a stack that stays so counts as in use in the end.
+// REQUIRES: the registry's lock is held.
+ClassFigures figures_of(Allocator& allocator, Heap& heap, ClassIndex size_class) {
+  constexpr std::uint32_t kTries = 100;
+  Bin& bin = heap.bin(size_class);
+  for (std::uint32_t i = 1;; ++i) {
+    {
+      const Locked locked(bin.lock());
+      std::uint64_t cached = 0;
+      if (heap.id() != 0 || count_cached(allocator, size_class, &cached) || i == kTries) {
+        return figures_of(Inspector::figures(bin), cached);
+      }
+    }
+    kernel::vm::yield();
+  }
 }
 
 PoolFigures figures_of(Allocator& allocator, std::size_t number) {
@@ -71,8 +98,7 @@ bool read_heap_figures(Allocator& allocator, HeapId heap, HeapFigures* out) {
   std::memcpy(out->name.data(), found->name(), Heap::kMostName + 1);
   for (std::uint32_t i = 1; i < kClassCount; ++i) {
     const auto size_class = static_cast<ClassIndex>(i);
-    const std::uint64_t cached = heap == 0 ? cached_blocks(allocator, size_class) : 0;
-    out->classes[i] = figures_of(found->bin(size_class).figures(), cached);
+    out->classes[i] = figures_of(allocator, *found, size_class);
   }
   const Heap::LargeFigures large = found->large_figures(allocator.backing());
   out->large = {.blocks = large.blocks, .pages = large.pages.count};

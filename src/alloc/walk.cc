@@ -163,19 +163,15 @@ Copied ClassCopy::copy(ClassIndex size_class, const Heap& heap, Bin& bin, bool s
   return Copied::kWhole;
 }
 
-// False, and nothing copied, where the thread was changing the stack by more than a push or a pop.
-// Of those every slot below the top that was read first held a free block at some time since.
+// False, and nothing copied, where the thread was changing the stack.
 bool ClassCopy::copy_stack(const ThreadCache& cache, ClassIndex size_class) {
-  const std::uint32_t before = Inspector::sequence(cache);
-  if (before % 2 != 0) return false;
-  const BlockStack stack = Inspector::stack(cache, size_class);
-  const std::uint32_t capacity = Inspector::capacity(cache, size_class);
-  const auto count = capacity - static_cast<std::size_t>(stack.limit - stack.top);
-  if (count > capacity || count > static_cast<std::size_t>(room_end_ - cached_.end())) return false;
   void** const begin = cached_.end();
-  cached_.add(stack.top - count, count);
-  std::atomic_thread_fence(std::memory_order_acquire);
-  if (Inspector::sequence(cache) == before) return true;
+  bool fits = false;
+  const auto add = [&](void* const* blocks, std::size_t count) {
+    fits = count <= static_cast<std::size_t>(room_end_ - begin);
+    if (fits) cached_.add(blocks, count);
+  };
+  if (Inspector::with_stack(cache, size_class, add) && fits) return true;
   cached_.set_end(begin);
   return false;
 }

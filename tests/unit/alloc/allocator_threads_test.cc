@@ -294,6 +294,39 @@ TEST_F(AllocatorThreadsTest, AnotherCountsMeanwhile) {
   expect_empty();
 }
 
+TEST_F(AllocatorThreadsTest, WhatStaysInUseIsCountedWhileThreadsBegin) {
+  if (kOrderIsWatched) GTEST_SKIP() << "what threads cache is read without order";
+  constexpr std::uint64_t kHeld = 200;
+  constexpr std::size_t kMostBytes = 2000, kStep = 48;
+  std::vector<void*> held;
+  for (std::size_t bytes = kGranule; bytes < kMostBytes; bytes += kStep) {
+    for (std::uint64_t i = 0; i < kHeld; ++i) held.push_back(allocator().allocate(bytes));
+  }
+  std::atomic<bool> done{false};
+  in_threads(2, [&](std::uint32_t thread) {
+    while (thread == 0 && !done.load(std::memory_order_relaxed)) {
+      Figures figures;
+      ASSERT_TRUE(read_figures(allocator(), &figures));
+      for (std::size_t bytes = kGranule; bytes < kMostBytes; bytes += kStep) {
+        EXPECT_GE(figures.classes[class_of(bytes)].in_use, kHeld) << bytes;
+      }
+    }
+    if (thread == 0) return;
+    for (int round = 0; round < 300; ++round) {
+      in_threads(1, [&](std::uint32_t) {
+        std::array<void*, 64> blocks{};
+        for (std::size_t bytes = kGranule; bytes < kMostBytes; bytes += kStep) {
+          for (void*& block : blocks) block = allocator().allocate(bytes);
+          for (void* const block : blocks) allocator().free(block);
+        }
+      });
+    }
+    done.store(true, std::memory_order_relaxed);
+  });
+  for (void* const block : held) allocator().free(block);
+  expect_empty();
+}
+
 // As a signal handler sees it that interrupted the allocator: locks may be held by its own thread.
 TEST_F(AllocatorThreadsTest, WhoInterruptsTheAllocatorReadsNothing) {
   allocator().free(allocator().allocate(100));
