@@ -54,8 +54,8 @@ void describe_block(Text& text, const void* p, const std::byte* begin, std::uint
 
 // The program may have written over what the pool says of its blocks: state() tells.
 void describe_in_pool(Text& text, const void* p, const Pool& pool, bool is_free) {
-  const std::byte* const end = pool.memory() + pool.used_bytes();
   const std::byte* block = pool.memory() + kGranule;
+  const std::byte* const end = block + pool.used_bytes();
   while (block < end && pool.state(block) != Pool::State::kNoBlock) {
     const std::size_t bytes = Pool::usable_size(block);
     if (p >= block && p < block + bytes) {

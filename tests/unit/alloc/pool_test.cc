@@ -4,8 +4,13 @@
 #include <array>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "alloc/allocator.h"
+#include "alloc/misuse.h"
 
 namespace mini::alloc {
 namespace {
@@ -108,6 +113,17 @@ TEST_F(PoolTest, OfTwoThreadsThatFreeABlockOneIsTold) {
     const Pool::State mine = pool_.free(block);
     thread.join();
     EXPECT_TRUE((mine == Pool::State::kInUse) != (other == Pool::State::kInUse));
+  }
+}
+
+TEST(PoolDeathTest, TheLastBlockIsDescribedHoweverSmall) {
+  const auto backing = std::make_unique<Backing>();
+  for (const std::size_t bytes : {100U, 8U}) {
+    void* const block = g_emergency.take(bytes);
+    g_emergency.free(block);
+    const std::string usable = std::to_string(Pool::usable_size_for(bytes));
+    EXPECT_DEATH(die_of_misuse(Misuse::kDoubleFree, block, *backing),
+                 ": a block of " + usable + " bytes, which is free");
   }
 }
 
