@@ -4,11 +4,13 @@
 //   std::vector<int, minimalloc::allocator<int>> numbers;                   // malloc's heap
 //   std::map<K, V, std::less<K>, minimalloc::allocator<std::pair<const K, V>>> index(heap);
 //
-// Header only, over the C functions of minimalloc.h. C++17.
+// Header only, over the C functions of minimalloc.h. C++17; without exceptions too, where memory that
+// there is not ends the program, as with operator new.
 #ifndef MINIMALLOC_ALLOCATOR_HPP
 #define MINIMALLOC_ALLOCATOR_HPP
 
 #include <cstddef>
+#include <cstdlib>
 #include <limits>
 #include <minimalloc/minimalloc.h>
 #include <new>
@@ -35,13 +37,14 @@ class allocator {
   allocator(const allocator<U>& other) noexcept : heap_(other.heap()) {}
 
   [[nodiscard]] T* allocate(std::size_t count) {
-    if (count > std::numeric_limits<std::size_t>::max() / sizeof(T))
-      throw std::bad_array_new_length();
+    if (count > std::numeric_limits<std::size_t>::max() / sizeof(T)) {
+      fail<std::bad_array_new_length>();
+    }
     const std::size_t bytes = count * sizeof(T);
     void* const block = alignof(T) <= alignof(std::max_align_t)
                             ? minimalloc_heap_malloc(heap_, bytes)
                             : minimalloc_heap_aligned_alloc(heap_, alignof(T), bytes);
-    if (block == nullptr) throw std::bad_alloc();
+    if (block == nullptr) fail<std::bad_alloc>();
     return static_cast<T*>(block);
   }
 
@@ -52,6 +55,15 @@ class allocator {
   minimalloc_heap* heap() const noexcept { return heap_; }
 
  private:
+  template <typename Exception>
+  [[noreturn]] static void fail() {
+#if defined(__cpp_exceptions)
+    throw Exception();
+#else
+    std::abort();
+#endif
+  }
+
   minimalloc_heap* heap_ = nullptr;
 };
 

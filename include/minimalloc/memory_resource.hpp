@@ -3,11 +3,13 @@
 //   minimalloc::memory_resource scratch("scratch");
 //   std::pmr::vector<int> numbers(&scratch);
 //
-// Header only, over the C functions of minimalloc.h. C++17.
+// Header only, over the C functions of minimalloc.h. C++17; without exceptions too, where memory that
+// there is not ends the program, as with operator new.
 #ifndef MINIMALLOC_MEMORY_RESOURCE_HPP
 #define MINIMALLOC_MEMORY_RESOURCE_HPP
 
 #include <cstddef>
+#include <cstdlib>
 #include <memory_resource>
 #include <minimalloc/minimalloc.h>
 #include <new>
@@ -15,7 +17,7 @@
 namespace minimalloc {
 
 /// Thread-safe. Two resources are equal if one may free what the other allocated: those over the
-/// same heap.
+/// same heap. Compiled without run-time type information, each equals itself alone.
 class memory_resource : public std::pmr::memory_resource {
  public:
   /// Over malloc's heap.
@@ -24,7 +26,7 @@ class memory_resource : public std::pmr::memory_resource {
   /// Over a new heap, which is destroyed with the resource, with all that is still in it. Throws
   /// std::bad_alloc where there is no memory for it.
   explicit memory_resource(const char* name) : heap_(minimalloc_heap_create(name)), owned_(true) {
-    if (heap_ == nullptr) throw std::bad_alloc();
+    if (heap_ == nullptr) fail();
   }
 
   /// Over a heap of the caller's, who destroys it after this resource.
@@ -45,7 +47,7 @@ class memory_resource : public std::pmr::memory_resource {
     void* const block = alignment <= alignof(std::max_align_t)
                             ? minimalloc_heap_malloc(heap_, bytes)
                             : minimalloc_heap_aligned_alloc(heap_, alignment, bytes);
-    if (block == nullptr) throw std::bad_alloc();
+    if (block == nullptr) fail();
     return block;
   }
 
@@ -54,11 +56,23 @@ class memory_resource : public std::pmr::memory_resource {
   }
 
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+#if defined(__cpp_rtti)
     const auto* const same_kind = dynamic_cast<const memory_resource*>(&other);
     return same_kind != nullptr && same_kind->heap_ == heap_;
+#else
+    return &other == this;
+#endif
   }
 
  private:
+  [[noreturn]] static void fail() {
+#if defined(__cpp_exceptions)
+    throw std::bad_alloc();
+#else
+    std::abort();
+#endif
+  }
+
   minimalloc_heap* heap_ = nullptr;
   bool owned_ = false;
 };
