@@ -85,7 +85,7 @@ MINIMALLOC_EXPORT const char* minimalloc_heap_name(const minimalloc_heap* heap) 
 }
 
 MINIMALLOC_EXPORT minimalloc_heap* minimalloc_heap_find(const char* name) noexcept {
-  return handle_of(g_allocator.find_heap(name));
+  return handle_of(g_allocator.find_heap(name == nullptr ? "" : name));
 }
 
 MINIMALLOC_EXPORT minimalloc_heap* minimalloc_heap_of(const void* block) noexcept {

@@ -120,6 +120,7 @@ TEST_F(HeapsTest, NamesAreKeptCutAndFound) {
   EXPECT_EQ(minimalloc_heap_find(long_name.c_str()), nullptr);
   minimalloc_heap* const nameless = minimalloc_heap_create(nullptr);
   EXPECT_STREQ(minimalloc_heap_name(nameless), "");
+  EXPECT_EQ(minimalloc_heap_find(nullptr), nameless);
   minimalloc_heap_destroy(nameless);
 }
 
