@@ -1,9 +1,10 @@
 // The recording of a child of fork refers to its parent's, where its first blocks are told of: that
-// one is read up to the fork, and so is its parent's.
+// one is read up to the fork, and so is its parent's. Each has one parent at most, so that hostile
+// files take as many readings as there are generations, not as there are paths through them.
 #include "sources/heap_profile_reader.h"
 
 #include <filesystem>
-#include <optional>
+#include <utility>
 
 #include "base/text.h"
 #include "recording/reader.h"
@@ -12,17 +13,14 @@
 namespace mini::sources {
 namespace {
 
-// A process that is a copy of a copy, and so on. A damaged file may refer to itself.
+// A process that is a copy of a copy, and so on.
 constexpr unsigned kMostGenerations = 64;
 
 class ReportingBuilder : public HeapProfileBuilder {
  public:
   ReportingBuilder(const std::string& path, model::TimeSpan span, std::size_t most_buckets,
-                   const ReadProgress& report, unsigned generation)
-      : HeapProfileBuilder(span, most_buckets),
-        path_(path),
-        report_(report),
-        generation_(generation) {}
+                   const ReadProgress& report, const ReportingBuilder* child)
+      : HeapProfileBuilder(span, most_buckets), path_(path), report_(report), child_(child) {}
 
   bool progress(std::uint64_t read_bytes, std::uint64_t file_bytes) override {
     if (report_) report_(read_bytes, file_bytes);
@@ -31,17 +29,20 @@ class ReportingBuilder : public HeapProfileBuilder {
   void process(const recording::ProcessFacts& facts) override;
 
  private:
+  bool may_read_parent(const std::string& path) const;
+
   const std::string& path_;
   const ReadProgress& report_;
-  unsigned generation_;
+  const ReportingBuilder* child_;  // whose parent this one is; nullptr: none's
+  bool has_process_ = false;
 };
 
 /// What a recording has up to a fork. The names of its frames come after all events.
 class ParentBuilder final : public ReportingBuilder {
  public:
-  ParentBuilder(const std::string& path, const ReadProgress& report, unsigned generation,
+  ParentBuilder(const std::string& path, const ReadProgress& report, const ReportingBuilder& child,
                 std::uint64_t fork)
-      : ReportingBuilder(path, {}, 1, report, generation), fork_(fork) {}
+      : ReportingBuilder(path, {}, 1, report, &child), fork_(fork) {}
 
   void process(const recording::ProcessFacts& facts) override {
     pid_ = facts.pid;
@@ -58,8 +59,20 @@ class ParentBuilder final : public ReportingBuilder {
   bool has_forked_ = false;
 };
 
+/// Not a pipe, which somebody would have to write to, nor a file that is being read already.
+bool ReportingBuilder::may_read_parent(const std::string& path) const {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  unsigned generation = 0;
+  for (const ReportingBuilder* being = this; being != nullptr; being = being->child_) {
+    if (std::filesystem::equivalent(being->path_, path, error)) return false;
+    ++generation;
+  }
+  return generation <= kMostGenerations;
+}
+
 void ReportingBuilder::process(const recording::ProcessFacts& facts) {
-  if (facts.origin.empty()) return;
+  if (std::exchange(has_process_, true) || facts.origin.empty()) return;
   model::Inheritance inheritance;
   inheritance.state = model::Inheritance::State::kMissing;
   inheritance.recording = path_basename(facts.origin);
@@ -67,10 +80,8 @@ void ReportingBuilder::process(const recording::ProcessFacts& facts) {
   inheritance.parent_pid = facts.parent_pid;
   const std::string path =
       (std::filesystem::path(path_).parent_path() / inheritance.recording).string();
-  std::error_code error;
-  // Not a pipe, which somebody would have to write to.
-  if (generation_ < kMostGenerations && std::filesystem::is_regular_file(path, error)) {
-    ParentBuilder parent(path, report_, generation_ + 1, facts.origin_fork);
+  if (may_read_parent(path)) {
+    ParentBuilder parent(path, report_, *this, facts.origin_fork);
     const bool has_forked = recording::read_recording(path, parent) && parent.has_forked();
     if (const std::string missing = parent.missing_recording(); !missing.empty()) {
       inheritance.recording = missing;
@@ -88,7 +99,7 @@ void ReportingBuilder::process(const recording::ProcessFacts& facts) {
 Result<model::HeapProfile> read_heap_profile(const std::string& path, model::TimeSpan span,
                                              const ReadProgress& progress,
                                              std::size_t most_buckets) {
-  ReportingBuilder builder(path, span, most_buckets, progress, 0);
+  ReportingBuilder builder(path, span, most_buckets, progress, nullptr);
   const auto summary = recording::read_recording(path, builder);
   if (!summary) return std::unexpected(summary.error());
   return builder.finish(*summary);
