@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <fmt/format.h>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -66,15 +67,12 @@ int show_help(std::span<const std::string> words) {
   return show(command->help());
 }
 
-}  // namespace
-
-int run(int argc, const char* const* argv) {
-  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+int run_words(std::span<const std::string> words) {
   if (words.empty()) {
     print_error("heapspy: no command: type 'heapspy trace ls' or 'heapspy help'\n");
     return kExitUsage;
   }
-  const std::span<const std::string> rest = std::span(words).subspan(1);
+  const std::span<const std::string> rest = words.subspan(1);
   const std::string& name = words.front();
   if (name == "-h" || name == "--help") return show(main_help());
   if (name == "-V" || name == "--version") return show(version_line());
@@ -87,6 +85,18 @@ int run(int argc, const char* const* argv) {
     return kExitUsage;
   }
   return unknown_command(name);
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  try {
+    return run_words(words);
+  } catch (const std::bad_alloc&) {  // what took the memory has given it back
+    print_error(fmt::format("heapspy {}: memory is exhausted\n", words.front()));
+    return kExitOutputError;
+  }
 }
 
 }  // namespace mini::cli

@@ -53,6 +53,7 @@ std::optional<ByteSpan> BlockReader::decompressed(const BlockHeader& header, Byt
   if ((header.flags & kFlagZstd) == 0) {
     return header.raw_bytes == header.stored_bytes ? std::optional(stored) : std::nullopt;
   }
+  if (header.raw_bytes > kMaxRatio * header.stored_bytes) return std::nullopt;
   if (raw_.size() < header.raw_bytes) raw_.resize(header.raw_bytes);
   const std::span<std::uint8_t> raw = std::span(raw_).first(header.raw_bytes);
   if (!decompressor_.fill(stored, raw)) return std::nullopt;

@@ -1,6 +1,9 @@
 // Framing on the writer's side.
 #include "recording/block_writer.h"
 
+#include <algorithm>
+#include <array>
+
 #include "recording/checksum.h"
 
 namespace mini::recording {
@@ -8,6 +11,18 @@ namespace mini::recording {
 namespace {
 
 constexpr std::size_t kMostEntries = 65536;
+constexpr std::uint32_t kSkippableFrame = 0x184D2A50;  // of zstd, which passes over it
+
+/// Adds a frame without contents to what would be compressed further than a reader believes.
+void fill_up(ByteVector& stored, std::size_t least_bytes) {
+  if (stored.size() >= least_bytes) return;
+  std::array<std::uint8_t, 8> header{};
+  const std::size_t padding = std::max(least_bytes - stored.size(), header.size()) - header.size();
+  store_number(header.data(), kSkippableFrame);
+  store_number(header.data() + 4, static_cast<std::uint32_t>(padding));
+  put_bytes(stored, header);
+  stored.resize(stored.size() + padding);
+}
 
 }  // namespace
 
@@ -30,6 +45,7 @@ void BlockWriter::put_block(BlockType type, std::uint8_t flags, ByteSpan stored,
 void BlockWriter::write(BlockType type, ByteSpan contents) {
   stored_.clear();
   const std::size_t stored_bytes = compressor_.append(contents, stored_);
+  fill_up(stored_, (contents.size() + kMaxRatio - 1) / kMaxRatio);
   put_block(type, stored_bytes < contents.size() ? kFlagZstd : 0, stored_, contents.size());
 }
 

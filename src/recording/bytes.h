@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "recording/format.h"
+
 namespace mini::recording {
 
 using ByteVector = std::vector<std::uint8_t>;
@@ -100,7 +102,9 @@ class ByteReader {
   }
 
   std::string string() {
-    const ByteSpan taken = bytes(varint());
+    const std::uint64_t size = varint();
+    if (size > kMaxStringBytes) return fail(), std::string();
+    const ByteSpan taken = bytes(size);
     return {taken.begin(), taken.end()};
   }
 

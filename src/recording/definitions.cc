@@ -48,8 +48,7 @@ Ending::Kind ending_kind(std::uint64_t number) {
 bool read_source(ByteReader record, Visitor& visitor) {
   const std::uint64_t frame = record.varint();
   const std::uint64_t count = record.varint();
-  // Three bytes at least for each.
-  if (frame == 0 || frame > UINT32_MAX || count > record.left() / 3) return false;
+  if (frame == 0 || frame > UINT32_MAX || count > kMaxSourceFrames) return false;
   std::vector<SourceFrame> frames(count);
   for (SourceFrame& source : frames) {
     source.function = record.string();
@@ -161,7 +160,7 @@ bool read_process(ByteReader in, ProcessFacts& process) {
   process.start_unix_ns = record.varint();
   process.sample_bytes = record.varint();
   const std::uint64_t count = record.varint();
-  if (count > record.left()) return false;
+  if (count > kMaxArguments) return false;
   process.command.resize(count);
   for (std::string& argument : process.command) argument = record.string();
   if (!record.at_end()) process.origin = record.string();

@@ -11,15 +11,10 @@
 
 namespace mini::recording {
 
-/// Of a longer string the writer keeps the beginning.
-inline constexpr std::size_t kMaxStringBytes = 64U << 10U;
-/// Of more arguments the writer keeps the first ones.
-inline constexpr std::size_t kMaxArguments = 16U << 10U;
+// Of a longer string the writer keeps the beginning, of more arguments the first ones, of a frame
+// with more functions inlined the innermost ones.
 inline constexpr std::size_t kMaxCommandBytes = 1U << 20U;
-/// Of a longer name of a function or source file, the same.
 inline constexpr std::size_t kMaxSourceStringBytes = 16U << 10U;
-/// Of a frame with more functions inlined the writer keeps the innermost ones.
-inline constexpr std::size_t kMaxSourceFrames = 64;
 
 /// How it ended, as it stands in the file.
 struct EndingRecord {

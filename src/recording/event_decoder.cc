@@ -334,12 +334,15 @@ bool EventDecoder::read_other(std::uint8_t code, Visitor& visitor) {
   }
   if (type == kOtherTouchWatch) {
     TouchWatch watch{.time_ns = time_ns_, .refusal = record.string()};
+    if (record.is_bad()) return false;
     watch.lost = record.varint_or_0();
     visitor.touch_watch(watch);
   }
   if (type == kOtherMarker) {
-    visitor.marker(
-        {.time_ns = time_ns_, .thread = prediction_.current_thread(), .text = record.string()});
+    Marker marker{
+        .time_ns = time_ns_, .thread = prediction_.current_thread(), .text = record.string()};
+    if (record.is_bad()) return false;
+    visitor.marker(marker);
   }
   return true;
 }

@@ -18,6 +18,10 @@ inline constexpr std::size_t kHeadBytes = 16;
 inline constexpr std::size_t kBlockHeaderBytes = 32;
 inline constexpr std::size_t kFooterBytes = 16;
 inline constexpr std::size_t kMaxBlockBytes = 8U << 20U;  // stored, and raw
+inline constexpr std::size_t kMaxRatio = 256;             // of a block's raw bytes to stored ones
+inline constexpr std::size_t kMaxStringBytes = 64U << 10U;
+inline constexpr std::size_t kMaxArguments = 16U << 10U;  // of the process
+inline constexpr std::size_t kMaxSourceFrames = 64;       // of a frame
 
 enum class BlockType : std::uint8_t {
   kProcess = 1,

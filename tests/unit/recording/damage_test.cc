@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "file_parts.h"
+#include "recording/compression.h"
 #include "recordings.h"
 
 namespace mini::recording {
@@ -142,6 +143,104 @@ TEST(Damage, GarbageBetweenBlocks) {
     EXPECT_EQ(summary->damage.skipped_bytes, length);
     EXPECT_FALSE(summary->damage.is_cut);
   }
+}
+
+ByteVector modules(std::size_t count, std::size_t path_bytes) {
+  ByteVector record;
+  put_string(record, std::string(path_bytes, 'm'));
+  put_string(record, "");
+  put_varint(record, 0);
+  ByteVector contents;
+  put_varint(contents, 1);
+  put_varint(contents, count);
+  for (std::size_t i = 0; i < count; ++i) {
+    put_varint(contents, record.size());
+    put_bytes(contents, record);
+  }
+  return contents;
+}
+
+/// How many definitions are read of a file with this block, whose contents are sound by themselves;
+/// none: it counts as damage.
+std::size_t definitions_of(const PartBlock& block) {
+  Remembered read;
+  const auto summary = read_recording(file_of({block}), read);
+  EXPECT_TRUE(summary);
+  EXPECT_EQ(summary->damage.skipped_blocks, read.definitions.empty() ? 1U : 0U);
+  return read.definitions.size();
+}
+
+TEST(Damage, AStringThatIsTooLong) {
+  const auto type = static_cast<std::uint8_t>(BlockType::kModules);
+  EXPECT_EQ(definitions_of(plain_block(type, modules(1, kMaxStringBytes))), 1U);
+  EXPECT_EQ(definitions_of(plain_block(type, modules(1, kMaxStringBytes + 1))), 0U);
+}
+
+TEST(Damage, AMarkerThatIsTooLong) {
+  const FileBytes file = written({}, [](Writer& writer) {
+    writer.add(Marker{1, 1, std::string(100, 'm')});
+    ASSERT_TRUE(writer.finish({}));
+  });
+  std::vector<PartBlock> blocks = blocks_of(file);
+  const std::size_t events = indexes_of(blocks, BlockType::kEvents).at(0);
+  ByteReader in(blocks[events].stored);
+  ByteVector head;
+  for (int i = 0; i < 8; ++i) put_varint(head, in.varint());
+  ByteVector text;
+  put_string(text, std::string(kMaxStringBytes + 1, 'm'));
+  ByteVector record;
+  put_varint(record, text.size());
+  put_bytes(record, text);
+  ByteVector columns;
+  std::vector<std::uint64_t> sizes;
+  for (std::size_t i = 0; i < 2 * kColumns; ++i) sizes.push_back(in.varint());
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    const ByteSpan stored = in.bytes(sizes[2 * i + 1]);
+    const bool is_text = i == static_cast<std::size_t>(Column::kOthers);
+    put_varint(head, is_text ? record.size() : sizes[2 * i]);
+    put_varint(head, is_text ? record.size() : sizes[2 * i + 1]);
+    put_bytes(columns, is_text ? ByteSpan(record) : stored);
+  }
+  put_bytes(head, columns);
+  blocks[events] = plain_block(blocks[events].type, head);
+  Remembered read;
+  const auto summary = read_recording(file_of(blocks), read);
+  ASSERT_TRUE(summary);
+  EXPECT_TRUE(read.events.empty());
+  EXPECT_EQ(summary->damage.skipped_blocks, 1U);
+}
+
+TEST(Damage, MoreArgumentsOrInlinedFunctionsThanAWriterKeeps) {
+  ByteVector fields;
+  put_varint(fields, 1);
+  put_varint(fields, kMaxSourceFrames + 1);
+  for (std::size_t i = 0; i < 3 * (kMaxSourceFrames + 1); ++i) put_varint(fields, 0);
+  ByteVector contents;
+  put_varint(contents, 1);
+  put_varint(contents, fields.size());
+  put_bytes(contents, fields);
+  EXPECT_EQ(definitions_of(plain_block(static_cast<std::uint8_t>(BlockType::kSources), contents)),
+            0U);
+  fields.assign(5, 0);
+  put_varint(fields, kMaxArguments + 1);
+  fields.resize(fields.size() + kMaxArguments + 1);
+  contents.clear();
+  put_varint(contents, fields.size());
+  put_bytes(contents, fields);
+  EXPECT_EQ(definitions_of(plain_block(static_cast<std::uint8_t>(BlockType::kProcess), contents)),
+            0U);
+}
+
+// A few hundred bytes could stand for eight MiB of definitions.
+TEST(Damage, ABlockThatIsCompressedTooFar) {
+  constexpr std::size_t kModules = 10'000;
+  const ByteVector contents = modules(kModules, 1);
+  PartBlock block = plain_block(static_cast<std::uint8_t>(BlockType::kModules), contents);
+  EXPECT_EQ(definitions_of(block), kModules);
+  block.flags = kFlagZstd;
+  block.stored.clear();
+  ASSERT_LT(Compressor(Content::kAny).append(contents, block.stored) * kMaxRatio, contents.size());
+  EXPECT_EQ(definitions_of(block), 0U);
 }
 
 TEST(Damage, AKilledRecorderLeavesWhatItFlushed) {

@@ -92,6 +92,14 @@ TEST(RoundTrip, TheSearchForLeaks) {
   }
 }
 
+// As the blocks of a list that was lost may do.
+TEST(RoundTrip, WhatCompressesBeyondTheRatioThatIsRead) {
+  LeakScan scan{
+      .is_done = true, .time_ns = 0, .scanned_bytes = 0, .unreadable_bytes = 0, .lost = {}};
+  for (std::uint64_t i = 1; i <= 100'000; ++i) scan.lost.push_back({.address = Address{0x20 * i}});
+  EXPECT_EQ(scan_round_trip(scan).scan.lost.size(), scan.lost.size());
+}
+
 TEST(RoundTrip, ASearchThatWasNotMade) {
   const RememberedScan read = scan_round_trip({.lost = {}});
   EXPECT_EQ(read.parts, 1U);

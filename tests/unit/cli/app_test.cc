@@ -1,0 +1,70 @@
+// heapspy as a whole: what its commands have in common.
+#include "cli/app.h"
+
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "recording/writer.h"
+
+namespace mini::cli {
+namespace {
+
+// GCC has macros for what Clang has features for.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kHasSanitizersMalloc = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kHasSanitizersMalloc = true;
+#else
+constexpr bool kHasSanitizersMalloc = false;
+#endif
+#else
+constexpr bool kHasSanitizersMalloc = false;
+#endif
+
+/// A recording whose frames take a report a hundred MiB.
+void write_recording(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  auto writer = recording::Writer::create(fd, {});
+  ASSERT_TRUE(writer);
+  for (std::uint64_t i = 1; i <= 1'000'000; ++i) {
+    (*writer)->frame({.module = 1, .address = i * i});
+  }
+  ASSERT_TRUE((*writer)->finish({}));
+}
+
+std::uint64_t address_space_bytes() {
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(App, MemoryThatIsExhaustedIsAnErrorOfOneLine) {
+  if (kHasSanitizersMalloc) GTEST_SKIP() << "a sanitizer's malloc ends the program instead";
+  std::string folder = (std::filesystem::temp_directory_path() / "app_test_XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string file = folder + "/frames.heapspy";
+  write_recording(file);
+  const char* const words[] = {"heapspy", "report", "-o", "/dev/null", file.c_str()};
+
+  rlimit before{};
+  getrlimit(RLIMIT_AS, &before);
+  rlimit little = before;
+  little.rlim_cur = address_space_bytes() + (std::uint64_t{16} << 20U);
+  testing::internal::CaptureStderr();
+  setrlimit(RLIMIT_AS, &little);
+  const int status = run(std::size(words), words);
+  setrlimit(RLIMIT_AS, &before);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "heapspy report: memory is exhausted\n");
+  EXPECT_EQ(status, 1);
+  EXPECT_EQ(run(std::size(words), words), 0);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace mini::cli
