@@ -16,6 +16,7 @@ using model::PieceUse;
 
 constexpr std::size_t kStoragePage = 4096;
 constexpr std::size_t kMostStoragePages = 64;  // before the thread pointer: programs' own storage
+constexpr std::uint64_t kMostLooks = 1 << 20;  // at pages and what may be caches, of all threads
 constexpr std::size_t kSmallBins = 64;
 
 #if defined(__aarch64__)
@@ -36,10 +37,10 @@ class CacheFinder {
 
   /// Page by page away from the thread pointer: behind the storage comes the stack, where old
   /// copies of the pointer may lie.
-  std::optional<Address> find(Address thread_pointer) const {
+  std::optional<Address> find(Address thread_pointer) {
     Address page{thread_pointer.value & ~(kStoragePage - 1)};
     std::array<std::uint64_t, kStoragePage / 8> words{};
-    for (std::size_t i = 0; i < kMostStoragePages; ++i) {
+    for (std::size_t i = 0; i < kMostStoragePages && may_look(); ++i) {
       const auto bytes = std::as_writable_bytes(std::span(words));
       if (decoder_.memory.read(page, bytes) != bytes.size()) break;
       if (const auto cache = find_among(words)) return cache;
@@ -47,6 +48,9 @@ class CacheFinder {
     }
     return std::nullopt;
   }
+
+  /// What was not found may be there all the same.
+  bool is_exhausted() const { return looks_ >= kMostLooks; }
 
   std::optional<CacheImage> read_image(Address cache) const {
     const GlibcCacheLayout& layout = decoder_.caches;
@@ -66,12 +70,15 @@ class CacheFinder {
   }
 
  private:
+  bool may_look() { return ++looks_ < kMostLooks; }
+
   /// Of several that may be one, the fullest: an empty one looks like any block of zeros.
-  std::optional<Address> find_among(std::span<const std::uint64_t> words) const {
+  std::optional<Address> find_among(std::span<const std::uint64_t> words) {
     std::optional<Address> best;
     std::uint64_t best_pieces = 0;
     for (const std::uint64_t word : words) {
-      const auto image = may_be_cache(Address{word}) ? read_image(Address{word}) : std::nullopt;
+      const bool is_worth_it = may_be_cache(Address{word}) && may_look();
+      const auto image = is_worth_it ? read_image(Address{word}) : std::nullopt;
       if (!image || !is_consistent(*image)) continue;
       std::uint64_t pieces = 0;
       for (const std::uint64_t n : image->counts) pieces += n;
@@ -104,13 +111,14 @@ class CacheFinder {
   }
 
   const GlibcDecoder& decoder_;
+  std::uint64_t looks_ = 0;
 };
 
 class CacheReader {
  public:
   explicit CacheReader(GlibcDecoder& decoder) : decoder_(decoder), finder_(decoder) {}
 
-  const CacheFinder& finder() const { return finder_; }
+  CacheFinder& finder() { return finder_; }
 
   void read(Address cache, const HeapThread& thread) {
     const auto image = finder_.read_image(cache);
@@ -179,22 +187,28 @@ class CacheReader {
 }  // namespace
 
 void find_caches(const GlibcDecoder& decoder, std::span<const HeapThread> threads) {
-  const CacheFinder finder(decoder);
+  CacheFinder finder(decoder);
+  std::set<Address> pointers;
   for (const HeapThread& thread : threads) {
-    if (thread.thread_pointer) finder.find(*thread.thread_pointer);
+    if (thread.thread_pointer && pointers.insert(*thread.thread_pointer).second) {
+      finder.find(*thread.thread_pointer);
+    }
   }
 }
 
 void read_caches(GlibcDecoder& decoder, std::span<const HeapThread> threads) {
   CacheReader reader(decoder);
+  std::set<Address> pointers;
   std::set<Address> seen;
   for (const HeapThread& thread : threads) {
     if (!thread.thread_pointer) {
       ++decoder.heap.caches_not_found;
       continue;
     }
+    if (!pointers.insert(*thread.thread_pointer).second) continue;
     // A thread that has not allocated yet has none.
     const auto cache = reader.finder().find(*thread.thread_pointer);
+    if (!cache && reader.finder().is_exhausted()) ++decoder.heap.caches_not_found;
     if (cache && seen.insert(*cache).second) reader.read(*cache, thread);
   }
 }

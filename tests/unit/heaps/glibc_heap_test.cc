@@ -358,6 +358,31 @@ TEST_F(GlibcHeapTest, AWildLinkOfACache) {
   EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(0), "link of a thread cache")));
 }
 
+// As a core may have them that was made to harm.
+TEST_F(GlibcHeapTest, ManyThreadsThatLeadNowhere) {
+  constexpr std::size_t kZeros = std::size_t{1} << 20U;
+  decode([](Told& t) {
+    void* zeros = mmap(nullptr, kZeros, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    t.words[0] = number(zeros);
+  });
+  const std::size_t caches = heap_.caches.size();
+  const std::vector<HeapThread> own = target_.threads;
+  const auto read_with = [&](std::uint64_t count, std::uint64_t step) {
+    target_.threads = own;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const Address pointer = told(0) + Bytes{kZeros - 8 - step * i};
+      target_.threads.push_back({.id = 1, .thread_pointer = pointer});
+    }
+    RecordingSink sink;
+    return read_glibc_heap(*child_, target_, sink);
+  };
+  EXPECT_EQ(read_with(50'000, 0).caches_not_found, 0U);
+  const model::Heap heap = read_with(50'000, 8);
+  EXPECT_GT(heap.caches_not_found, 30'000U);
+  EXPECT_LT(heap.caches_not_found, 50'000U);
+  EXPECT_EQ(heap.caches.size(), caches);
+}
+
 TEST_F(GlibcHeapTest, ALoopInABin) {
   decode([](Told& t) {
     in_a_fresh_arena(t, [&t] {
