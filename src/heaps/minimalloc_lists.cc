@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint32_t kMostHeaps = 1 << 16;
 constexpr std::uint64_t kMostHeapBytes = std::uint64_t{1} << 30;  // of all heaps' records
 constexpr std::uint64_t kMostInDepot = 1 << 16;
+constexpr std::uint64_t kMostListed = 1 << 24;  // in caches and depots together
 constexpr std::uint64_t kMostCachesWithoutThreads = 1 << 16;
 
 // ── Heaps ────────────────────────────────────────────────────────────────────────────────────────
@@ -88,28 +89,31 @@ void add_heap(MinimallocDecoder& decoder, Address at, std::uint32_t number) {
 
 class CacheReader {
  public:
-  explicit CacheReader(MinimallocDecoder& decoder)
-      : decoder_(decoder), layout_(decoder.table.cache) {
+  /// `room`: for so many blocks.
+  CacheReader(MinimallocDecoder& decoder, std::uint64_t room)
+      : decoder_(decoder), layout_(decoder.table.cache), room_(room) {
     const std::uint64_t classes = decoder.table.class_count;
     record_.resize(std::max({std::uint64_t{layout_.next} + 8, std::uint64_t{layout_.sequence} + 4,
                              std::uint64_t{layout_.thread} + 8, layout_.capacities + 2 * classes,
                              layout_.stacks + classes * layout_.stack_stride}));
   }
 
-  void read_all() {
+  /// Returns the room that is left.
+  std::uint64_t read_all() {
     const std::size_t threads = decoder_.target.threads.size();
     const std::uint64_t most = threads == 0 ? kMostCachesWithoutThreads : 2 * threads + 64;
     Address at{decoder_.variable<std::uint64_t>(decoder_.table.first_cache)};
     std::set<Address> seen;
-    while (at != Address{}) {
+    while (at != Address{} && !is_full_) {
       if (seen.size() == most || !seen.insert(at).second) {
         decoder_.damages.add(at, "list of thread caches",
                              seen.size() == most ? "longer than the process has threads" : "a loop",
                              "an end");
-        return;
+        break;
       }
       at = read(at);
     }
+    return room_;
   }
 
  private:
@@ -163,7 +167,17 @@ class CacheReader {
                            fmt::format("{} slots up to {}", slots, format_address({limit})));
       return;
     }
-    words_.resize((top - bottom) / 8);
+    const std::uint64_t count = (top - bottom) / 8;
+    if (count > room_) {
+      decoder_.damages.add(decoder_.heap.caches[cache].address + Bytes{stack + layout_.stack_top},
+                           fmt::format("class {}'s stack in a thread's cache", size_class),
+                           fmt::format("{} blocks", count),
+                           "no more blocks in caches than the heap can have");
+      is_full_ = true;
+      return;
+    }
+    room_ -= count;
+    words_.resize(count);
     const auto bytes = std::as_writable_bytes(std::span(words_));
     if (decoder_.memory.read({bottom}, bytes) != bytes.size()) {
       decoder_.damages.add({bottom},
@@ -176,18 +190,18 @@ class CacheReader {
 
   MinimallocDecoder& decoder_;
   const minimalloc_cache_layout& layout_;
+  std::uint64_t room_;
+  bool is_full_ = false;  // what comes after it is not read
   std::vector<std::byte> record_;
   std::vector<std::uint64_t> words_;
 };
 
 // ── Depots ───────────────────────────────────────────────────────────────────────────────────────
 
-void read_depots(MinimallocDecoder& decoder) {
+void read_depots(MinimallocDecoder& decoder, std::uint64_t room) {
   const minimalloc_heap_layout& layout = decoder.table.heap;
   std::vector<std::byte> record(heap_record_bytes(decoder.table).count);
   std::vector<std::uint64_t> words;
-  // No more blocks are free than there is room for.
-  std::uint64_t room = decoder.window.size().count / 16;
   for (const model::HeapArena& arena : decoder.heap.arenas) {
     if (decoder.memory.read(arena.address, record) != record.size()) continue;
     for (std::uint32_t i = 1; i < decoder.table.class_count; ++i) {
@@ -236,8 +250,11 @@ void read_heaps(MinimallocDecoder& decoder) {
 }
 
 void read_lists(MinimallocDecoder& decoder) {
-  CacheReader(decoder).read_all();
-  read_depots(decoder);
+  // No more blocks are free than there is room for in the heap, of which an adversary may say
+  // anything.
+  const std::uint64_t most = kMostListed - std::min(kMostListed, decoder.listed.size());
+  const std::uint64_t room = std::min(most, decoder.window.size().count / 16);
+  read_depots(decoder, CacheReader(decoder, room).read_all());
 }
 
 void finish_lists(MinimallocDecoder& decoder) {

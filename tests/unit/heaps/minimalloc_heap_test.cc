@@ -123,6 +123,52 @@ TEST(MinimallocHeap, ASurveyReadsAllThatIsNeeded) {
   }
 }
 
+/// After a heap's one cache come many others, whose stacks are one and the same.
+class ManyCaches final : public MemoryReader {
+ public:
+  static constexpr std::uint64_t kCaches = 0x900000;
+  static constexpr std::uint64_t kApart = 0x1000;
+  static constexpr std::uint64_t kSlots = 4000;
+  static constexpr std::uint64_t kStack = 0xa00000;
+  static constexpr std::uint64_t kEnd = kStack + 8 * kSlots;
+
+  ManyCaches() { fake_.put(Fake::kCache, kCaches); }
+
+  std::size_t read(Address from, std::span<std::byte> out) const override {
+    if (from.value < kCaches) return fake_.read(from, out);
+    std::ranges::fill(out, std::byte{0});
+    if (from.value >= kStack) return out.size();
+    const std::uint64_t words[] = {from.value + kApart, 2, 0, 0, 0, 0, kEnd, kEnd};
+    const std::uint64_t capacities[] = {0, 0, 0, 0, kSlots << 16U};
+    std::byte record[sizeof words + sizeof capacities];
+    std::memcpy(record, words, sizeof words);
+    std::memcpy(record + sizeof words, capacities, sizeof capacities);
+    const std::size_t begin = std::min<std::size_t>(from.value % kApart, sizeof record);
+    const std::size_t count = std::min(out.size(), sizeof record - begin);
+    std::memcpy(out.data(), record + begin, count);
+    return out.size();
+  }
+
+ private:
+  Fake fake_;
+};
+
+TEST(MinimallocHeap, CachesHaveNoMoreBlocksThanTheHeap) {
+  const ManyCaches memory;
+  const auto search = locate_minimalloc(memory, Fake::image());
+  ASSERT_TRUE(search.layout.has_value()) << search.refused;
+  const MinimallocTarget target{.layout = *search.layout,
+                                .threads = {{.id = 7, .thread_pointer = Address{0x7000}}},
+                                .writable = Fake::writable()};
+  RecordingSink sink;
+  const model::Heap heap = read_minimalloc_heap(memory, target, sink);
+  EXPECT_EQ(heap.caches.size(), 3U) << "the heap has room for 4096 blocks";
+  const Address top{ManyCaches::kCaches + ManyCaches::kApart + 48};
+  EXPECT_TRUE(std::ranges::any_of(heap.damages, [&](const model::HeapDamage& damage) {
+    return damage.where == top && damage.found == "4000 blocks";
+  }));
+}
+
 TEST(MinimallocHeap, ABusyCacheIsCountedAndItsBlocksAreLive) {
   Fake fake;
   fake.put(Fake::kCache + 8, std::uint32_t{3});
