@@ -13,13 +13,16 @@ namespace {
 using model::HeapPiece;
 using model::PieceUse;
 
-/// Pages with one use.
+/// Pages with one use. What was checked of a span's record stands here: it is read again later,
+/// and a process that runs on may have changed it.
 struct Run {
   enum class Kind : std::uint8_t { kFree, kSlab, kLarge, kUnknown };
   std::uint64_t first = 0;
   std::uint64_t count = 0;
   std::uint32_t span = 0;
   Kind kind = Kind::kFree;
+  std::uint8_t size_class = 0;    // of a slab
+  std::uint16_t block_count = 0;  // the same
 };
 
 /// An array of the target's, read by windows.
@@ -85,8 +88,8 @@ class SpanRecord {
   std::uint64_t first_page() const { return field_of<std::uint32_t>(bytes_, layout_.first_page); }
   std::uint64_t page_count() const { return field_of<std::uint32_t>(bytes_, layout_.page_count); }
   std::uint32_t heap() const { return field_of<std::uint16_t>(bytes_, layout_.heap); }
-  std::uint32_t size_class() const { return field_of<std::uint8_t>(bytes_, layout_.size_class); }
-  std::uint64_t block_count() const { return field_of<std::uint16_t>(bytes_, layout_.block_count); }
+  std::uint8_t size_class() const { return field_of<std::uint8_t>(bytes_, layout_.size_class); }
+  std::uint16_t block_count() const { return field_of<std::uint16_t>(bytes_, layout_.block_count); }
   bool is_free(std::uint64_t block) const {
     const auto word = field_of<std::uint64_t>(bytes_, layout_.free_bits + block / 64 * 8);
     return (word >> (block % 64) & 1) != 0;
@@ -196,7 +199,9 @@ class PageWalk {
     runs_.push_back({.first = page,
                      .count = span->page_count(),
                      .span = id,
-                     .kind = is_slab ? Run::Kind::kSlab : Run::Kind::kLarge});
+                     .kind = is_slab ? Run::Kind::kSlab : Run::Kind::kLarge,
+                     .size_class = span->size_class(),
+                     .block_count = span->block_count()});
     return page + span->page_count();
   }
 
@@ -267,7 +272,7 @@ class BlockWalk {
     const AddressRange range{decoder_.page(run.first), decoder_.page(run.first + run.count)};
     const auto span = run.span != 0 ? read_span(decoder_, run.span) : std::nullopt;
     if (run.kind == Run::Kind::kSlab && span) {
-      emit_slab(*span, range);
+      emit_slab(run, *span, range);
     } else if (run.kind == Run::Kind::kLarge && span) {
       ++decoder_.found.large_blocks;
       decoder_.found.large_pages += run.count;
@@ -277,26 +282,28 @@ class BlockWalk {
     }
   }
 
-  void emit_slab(const SpanRecord& span, AddressRange range) {
-    const Bytes bytes{decoder_.class_bytes[span.size_class()]};
-    const std::uint64_t count = span.block_count();
+  void emit_slab(const Run& run, const SpanRecord& span, AddressRange range) {
+    const Bytes bytes{decoder_.class_bytes[run.size_class]};
+    const std::uint64_t count = run.block_count;
     const std::uint32_t arena = arena_of(span.heap());
     ++decoder_.found.slabs;
     decoder_.found.slab_pages += range.size().count >> decoder_.table.page_shift;
     decoder_.found.blocks += count;
     Address at = range.begin;
     for (std::uint64_t i = 0; i < count; ++i, at = at + bytes) {
-      emit_block(span, {at, at + bytes}, i, arena);
+      const AddressRange block{at, at + bytes};
+      const PieceUse use = use_of(block, span.is_free(i), arena, run.size_class);
+      put(block, use, arena);
     }
     put({at, range.end}, PieceUse::kSlabRest, arena);
   }
 
-  void emit_block(const SpanRecord& span, AddressRange range, std::uint64_t number,
-                  std::uint32_t arena) {
+  /// Who has a block, which is counted.
+  PieceUse use_of(AddressRange range, bool is_free, std::uint32_t arena, std::uint32_t size_class) {
     const ListedBlock* const listed = take_listed(range.begin);
     PieceUse use = PieceUse::kLive;
     std::uint32_t cache = ListedBlock::kDepot;
-    if (span.is_free(number)) {
+    if (is_free) {
       use = PieceUse::kSlab;
       if (listed != nullptr && decoder_.target.is_still) {
         decoder_.damages.add(range.begin, fmt::format("block at {}", format_address(range.begin)),
@@ -309,8 +316,8 @@ class BlockWalk {
         use = cache == ListedBlock::kDepot ? PieceUse::kDepot : PieceUse::kCached;
       }
     }
-    if (use != PieceUse::kLive) count_in_bin(use, arena, cache, span.size_class(), range.size());
-    put(range, use, arena);
+    if (use != PieceUse::kLive) count_in_bin(use, arena, cache, size_class, range.size());
+    return use;
   }
 
   void count_in_bin(PieceUse use, std::uint32_t arena, std::uint32_t cache,

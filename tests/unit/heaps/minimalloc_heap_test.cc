@@ -169,6 +169,42 @@ TEST(MinimallocHeap, CachesHaveNoMoreBlocksThanTheHeap) {
   }));
 }
 
+/// Changes the record of the first slab once it has been checked: when the first bits of extents
+/// are read, which are where the page cache lets go of the records.
+class ChangingMemory final : public MemoryReader {
+ public:
+  ChangingMemory() { fake_.put(Fake::kVariables + 8 * 6, Fake::kBase + kMirror + Fake::kExtents); }
+
+  std::size_t read(Address from, std::span<std::byte> out) const override {
+    if (from.value < kMirror) return fake_.read(from, out);
+    fake_.put(Fake::kSpans + Fake::kSpanBytes + 14, std::uint8_t{255});
+    fake_.put(Fake::kSpans + Fake::kSpanBytes + 16, std::uint16_t{65535});
+    return fake_.read(from - Bytes{kMirror}, out);
+  }
+
+ private:
+  static constexpr std::uint64_t kMirror = std::uint64_t{16} << 20U;  // what a PageCache holds
+  mutable Fake fake_;
+};
+
+TEST(MinimallocHeap, ARecordThatChangesWhenItWasChecked) {
+  const ChangingMemory memory;
+  const auto search = locate_minimalloc(memory, Fake::image());
+  ASSERT_TRUE(search.layout.has_value()) << search.refused;
+  const MinimallocTarget target{.layout = *search.layout,
+                                .threads = {{.id = 7, .thread_pointer = Address{0x7000}}},
+                                .writable = Fake::writable(),
+                                .is_still = false};
+  RecordingSink sink;
+  const model::Heap heap = read_minimalloc_heap(memory, target, sink);
+  EXPECT_TRUE(sink.covers_regions());
+  EXPECT_EQ(memory.read_object<std::uint8_t>(Address{Fake::kBase + Fake::kSpans} +
+                                             Bytes{Fake::kSpanBytes + 14}),
+            255);
+  EXPECT_EQ(sink.count(PieceUse::kCached), 3U);
+  EXPECT_EQ(sink.count(PieceUse::kSlab), 16U + 63U);
+}
+
 TEST(MinimallocHeap, ABusyCacheIsCountedAndItsBlocksAreLive) {
   Fake fake;
   fake.put(Fake::kCache + 8, std::uint32_t{3});
