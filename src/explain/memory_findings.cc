@@ -216,6 +216,17 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
                    .advice = "The rest is in the row of other anonymous memory.",
                    .weight = 0.01});
   }
+  for (const model::HeapArena& arena : heap.arenas) {
+    if (arena.not_found == Bytes{}) continue;
+    out.push_back({.kind = "arena_not_found",
+                   .statement = fmt::format("{} of the main arena were not found.",
+                                            format_bytes(arena.not_found)),
+                   .evidence = fmt::format("malloc counts {} in it: the break could not be moved, "
+                                           "and malloc mapped memory instead.",
+                                           format_bytes(arena.system)),
+                   .advice = "The rest is in the row of other anonymous memory.",
+                   .weight = 0.01});
+  }
   for (const model::HeapCounter& counter : heap.counters) {
     if (counter.counted == counter.found) continue;
     out.push_back({.kind = "counter",

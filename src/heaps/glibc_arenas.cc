@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "heaps/glibc_pieces.h"
+
 namespace mini::heaps {
 namespace {
 
@@ -21,13 +23,6 @@ struct RegionHeader {
 
 Address align_up(Address address, std::uint64_t alignment) {
   return {(address.value + alignment - 1) & ~(alignment - 1)};
-}
-
-const AddressRange* mapping_of(std::span<const AddressRange> mappings, Address address) {
-  const auto after = std::ranges::upper_bound(mappings, address, {}, &AddressRange::begin);
-  if (after == mappings.begin()) return nullptr;
-  const AddressRange& before = *std::prev(after);
-  return before.contains(address) ? &before : nullptr;
 }
 
 std::optional<HeapArena> read_arena(GlibcDecoder& decoder, Address at) {
@@ -76,17 +71,18 @@ void read_top(GlibcDecoder& decoder, HeapArena& arena, std::optional<Address> en
   arena.top_size = rest;
 }
 
-/// The main arena: from the first break on up to the end of the top chunk. Where the top is
-/// elsewhere (the break could not be moved, and a mapping was taken) there are two regions.
+/// The main arena: from the first break on up to the end of the top chunk; where the break could
+/// not be moved, several pieces.
 void find_main_regions(GlibcDecoder& decoder, HeapArena& arena, Address sbrk_base,
                        std::span<const AddressRange> writable) {
   if (!arena.top) return;
-  const AddressRange* top_mapping = mapping_of(writable, *arena.top);
+  const AddressRange* top_mapping = range_of(writable, *arena.top);
   read_top(decoder, arena, top_mapping ? std::optional(top_mapping->end) : std::nullopt);
   if (!arena.top || !top_mapping) return;
-  const AddressRange* base_mapping = mapping_of(writable, sbrk_base);
   const Address base = align_up(sbrk_base, model::kChunkAlignment.count);
   const Address end = *arena.top + arena.top_size;
+  if (!arena.is_contiguous) return find_pieces(decoder, arena, base, writable, end);
+  const AddressRange* base_mapping = range_of(writable, sbrk_base);
   if (base_mapping == nullptr || base >= base_mapping->end) {
     arena.regions.push_back({top_mapping->begin, end});
   } else if (base_mapping == top_mapping && base <= *arena.top) {
@@ -177,7 +173,8 @@ void read_ring(GlibcDecoder& decoder, const GlibcMalloc& malloc,
 
 void read_arenas(GlibcDecoder& decoder, const GlibcMalloc& malloc,
                  std::span<const AddressRange> writable) {
-  read_ring(decoder, malloc, joined(writable));
+  const std::vector<AddressRange> mappings = joined(writable);
+  read_ring(decoder, malloc, mappings);
   for (std::uint32_t i = 0; i < decoder.heap.arenas.size(); ++i) {
     for (const AddressRange& region : decoder.heap.arenas[i].regions) {
       decoder.regions.push_back({region, i});
@@ -185,6 +182,9 @@ void read_arenas(GlibcDecoder& decoder, const GlibcMalloc& malloc,
   }
   std::ranges::sort(decoder.regions, {},
                     [](const model::HeapRegion& region) { return region.range.begin; });
+  const bool is_complete =
+      decoder.heap.arenas.empty() || decoder.heap.arenas.front().not_found == Bytes{};
+  if (!is_complete) decoder.elsewhere = mappings;
 }
 
 Address first_chunk(const GlibcDecoder& decoder, const HeapArena& arena, AddressRange region) {

@@ -65,6 +65,7 @@ class BinList {
   /// Takes one chunk; false where there is none any more.
   bool step() {
     if (!at_ || *at_ == head_ || *at_ == Address{} || bin_.pieces >= most_) return false;
+    if (decoder_.may_be_elsewhere(bin_.arena, *at_)) return false;
     const auto chunk = check(*at_);
     if (!chunk) {
       is_damaged_ = true;
@@ -148,6 +149,7 @@ class FastbinList {
   /// Takes one chunk; false where there is none any more.
   bool step() {
     if (!at_ || *at_ == Address{} || bin_.pieces >= most_) return false;
+    if (decoder_.may_be_elsewhere(bin_.arena, *at_)) return false;
     const bool is_ours = is_chunk_aligned(*at_) && decoder_.arena_of(*at_) == bin_.arena;
     const auto chunk = is_ours ? decoder_.memory.read_object<FastChunk>(*at_) : std::nullopt;
     if (!chunk || chunk->header.size() != chunk_size_) {

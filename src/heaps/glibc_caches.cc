@@ -18,6 +18,7 @@ constexpr std::size_t kStoragePage = 4096;
 constexpr std::size_t kMostStoragePages = 64;  // before the thread pointer: programs' own storage
 constexpr std::uint64_t kMostLooks = 1 << 20;  // at pages and what may be caches, of all threads
 constexpr std::size_t kSmallBins = 64;
+constexpr std::uint32_t kMainArena = 0;
 
 #if defined(__aarch64__)
 constexpr bool kStorageIsBelow = false;  // the thread pointer is before the storage
@@ -155,6 +156,7 @@ class CacheReader {
     Address from = cache + Bytes{decoder_.caches.bins * decoder_.caches.count_bytes + index * 8};
     std::optional<Address> at = Address{head};
     for (std::uint64_t i = 0; i < pieces; ++i) {
+      if (at && decoder_.may_be_elsewhere(kMainArena, *at)) return;
       const bool is_ours = at && is_chunk_aligned(*at) && decoder_.arena_of(*at);
       const auto header = is_ours ? decoder_.header_at(*at - kChunkToUser) : std::nullopt;
       if (!header || !belongs(header->size(), index)) {

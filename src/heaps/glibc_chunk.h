@@ -33,6 +33,7 @@ inline constexpr Bytes kFenceSize{16};  // of a chunk that only marks an end: no
 struct ChunkHeader {
   static constexpr std::uint64_t kPreviousInUse = 1;
   static constexpr std::uint64_t kMmapped = 2;
+  static constexpr std::uint64_t kOfThreadArena = 4;  // never set in a free chunk
   static constexpr std::uint64_t kFlags = 7;
 
   std::uint64_t previous_size = 0;
@@ -41,6 +42,7 @@ struct ChunkHeader {
   Bytes size() const { return {size_field & ~kFlags}; }
   bool previous_in_use() const { return (size_field & kPreviousInUse) != 0; }
   bool is_mmapped() const { return (size_field & kMmapped) != 0; }
+  bool is_of_thread_arena() const { return (size_field & kOfThreadArena) != 0; }
   /// As far as a size alone can tell.
   bool is_plausible() const {
     return size() >= model::kSmallestChunk && size().count % model::kChunkAlignment.count == 0 &&
@@ -62,6 +64,7 @@ struct GlibcDecoder {
   DamageLog damages;
   ListedChunks listed = {};  // once lists are read; those that caches are in are kAllocator
   std::vector<model::HeapRegion> regions = {};  // of all arenas, by address
+  std::vector<AddressRange> elsewhere = {};     // where else the main arena has memory, if it has
   std::uint64_t places_tried = 0;               // of all walks, behind damage
 
   std::optional<ChunkHeader> header_at(Address chunk) const {
@@ -104,6 +107,13 @@ struct GlibcDecoder {
         regions, address, {}, [](const model::HeapRegion& region) { return region.range.begin; });
     if (after == regions.begin() || !std::prev(after)->range.contains(address)) return std::nullopt;
     return std::prev(after)->arena;
+  }
+  /// Whether an address may be in memory of the arena that was not found.
+  bool may_be_elsewhere(std::uint32_t arena, Address address) const {
+    return heap.arenas[arena].not_found != Bytes{} && is_chunk_aligned(address) &&
+           !arena_of(address) && std::ranges::any_of(elsewhere, [&](AddressRange range) {
+             return range.contains(address);
+           });
   }
 };
 

@@ -172,6 +172,8 @@ class RegionWalk {
   PieceUse use_of_free(Address chunk) {
     const PieceUse use = decoder_.listed.find(chunk);
     if (model::is_free(use)) return use;
+    // What follows in its list a chunk that was not found is not known to be there.
+    if (arena_.not_found != Bytes{}) return PieceUse::kUnsorted;
     decoder_.damages.add(chunk, fmt::format("free chunk at {}", format_address(chunk)), "in no bin",
                          "in a bin of its arena");
     return PieceUse::kUnsorted;

@@ -95,6 +95,7 @@ struct HeapArena {
   bool is_contiguous = true;  // the main arena: nobody else moved the break
   Bytes system;               // what the arena says it has from the kernel
   Bytes most_system;
+  Bytes not_found;                                // of system: of what regions have none
   std::optional<std::uint64_t> attached_threads;  // that allocate from it
   std::optional<Address> top;
   Bytes top_size;

@@ -128,6 +128,23 @@ class KnownHeap(KnownHeapChecks):
         self.check_malloc_info(target, report)
         self.check_ledger(report)
 
+    def check_without_the_break(self, target):
+        report = inspect_json("--chunks", "--top", "all", target.pid)
+        self.assertEqual(report["damages"], [])
+        self.assertNotIn("arena_not_found", [finding["kind"] for finding in report["findings"]])
+        self.check_blocks(target, report["chunks"])
+        self.check_statistics(target, report)
+        self.check_ledger(report)
+
+    def test_a_break_that_cannot_be_moved(self):
+        with Target("no break") as target:
+            self.check_without_the_break(target)
+
+    def test_an_arena_that_wanted_huge_pages(self):
+        tunables = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=2"}
+        with Target(env={**os.environ, **tunables}) as target:
+            self.check_without_the_break(target)
+
     def test_caches_and_arenas_of_threads(self):
         with Target() as target:
             report = inspect_json(target.pid)

@@ -4,13 +4,14 @@
 //
 // With "abort" it kills itself then, for a core. With "size" it has overwritten the size of one
 // block before, with "link" a link of its thread cache. With "main ends" another thread waits in
-// its main one's stead.
+// its main one's stead. With "no break" the break cannot be moved.
 #include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { MOST_BLOCKS = 40000, THREADS = 3, BLOCKS_OF_THREAD = 2000 };
@@ -76,6 +77,12 @@ static void fill_main_arena(void) {
   for (int i = 0; i < 6; ++i) take(200000 + (size_t)i * 30000);
 }
 
+static void keep_break_from_moving(void) {
+  free(malloc(1));
+  mmap(sbrk(0), 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+       0);
+}
+
 static void* next_to(void* address, long words) {
   return (char*)address + words * 8;
 }
@@ -110,6 +117,7 @@ int main(int argc, char** argv) {
   static char buffer[1 << 22];
   setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
   const char* how = argc > 1 ? argv[1] : "";
+  if (strcmp(how, "no break") == 0) keep_break_from_moving();
   start_threads();
   fill_main_arena();
   damage(how);

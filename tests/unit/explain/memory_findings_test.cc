@@ -141,6 +141,9 @@ TEST(MemoryFindingsTest, WhatWasNotFoundIsSaid) {
   inspection.heap->parameters.mmapped_count = 2;
   inspection.heap->caches_not_found = 1;
   EXPECT_THAT(kinds(inspection), ElementsAre("caches_not_found", "mmapped_not_found"));
+  inspection.heap->arenas.front().not_found = kMiB;
+  EXPECT_THAT(kinds(inspection),
+              ElementsAre("caches_not_found", "mmapped_not_found", "arena_not_found"));
 }
 
 TEST(MemoryFindingsTest, MemoryThatIsNotMallocs) {

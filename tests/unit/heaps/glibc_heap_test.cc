@@ -4,6 +4,7 @@
 #include "heaps/glibc_heap.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -304,6 +305,50 @@ TEST_F(GlibcHeapTest, ABreakThatOthersMovedToo) {
   EXPECT_EQ(damages_, "");
 }
 
+/// Takes blocks where the break cannot be moved, and gives every third back. Into words 0 and 1 one
+/// that stays and one that does not, then what malloc says of itself.
+void take_without_the_break(Told& t) {
+  mmap(sbrk(0), 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+       0);
+  static std::array<void*, 300> blocks;
+  for (void*& block : blocks) block = take(20000);
+  t.words[0] = number(blocks[151]);
+  t.words[1] = number(blocks[150]);
+  for (std::size_t i = 0; i < blocks.size(); i += 3) give(blocks[i]);
+  t.words[2] = mallinfo2().arena;
+  t.words[3] = mallinfo2().fordblks;
+}
+
+TEST_F(GlibcHeapTest, ABreakThatCannotBeMoved) {
+  decode(take_without_the_break);
+  ASSERT_EQ(heap_.arenas.size(), 1U);
+  EXPECT_FALSE(heap_.arenas[0].is_contiguous);
+  EXPECT_EQ(heap_.arenas[0].not_found, Bytes{});
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_TRUE(model::is_free(use_at(1)));
+  Bytes all;
+  for (const AddressRange& region : heap_.arenas[0].regions) all += region.size();
+  EXPECT_EQ(all.count, told(2).value);
+  const Bytes free = sum(PieceUse::kTop) + sum(PieceUse::kUnsorted) + sum(PieceUse::kSmallbin) +
+                     sum(PieceUse::kLargebin) + sum(PieceUse::kFastbin);
+  EXPECT_EQ(free.count, told(3).value);
+  EXPECT_EQ(damages_, "");
+}
+
+TEST_F(GlibcHeapTest, BlocksWithMappingsOfTheirOwnBetweenPieces) {
+  decode([](Told& t) {
+    mmap(sbrk(0), 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    for (int i = 0; i < 300; ++i) take(i % 30 == 0 ? 200000 : 20000);
+    void* mine = mmap(nullptr, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    std::memset(mine, 0x5a, 12288);
+    for (int i = 0; i < 300; ++i) take(20000);
+    t.words[0] = mallinfo2().uordblks;
+  });
+  EXPECT_EQ(heap_.arenas[0].not_found, Bytes{});
+  EXPECT_EQ(heap_.mmapped_found, heap_.parameters.mmapped_count);
+  EXPECT_EQ(damages_, "");
+}
+
 TEST_F(GlibcHeapTest, PiecesCoverEachRegion) {
   decode([](Told&) {
     for (int i = 0; i < 3000; ++i) {
@@ -323,6 +368,27 @@ void overwrite(void* p, std::ptrdiff_t words, std::uint64_t value) {
 
 MATCHER_P2(DamageAt, where, field, "") {  // NOLINT(readability-identifier-naming)
   return arg.where == where && arg.field.find(field) != std::string::npos;
+}
+
+TEST_F(GlibcHeapTest, APieceThatIsNotFoundIsNoDamage) {
+  decode([](Told& t) {
+    take_without_the_break(t);
+    overwrite(reinterpret_cast<void*>(t.words[0]), -1, 0x41);  // no chunk follows there
+  });
+  EXPECT_GT(heap_.arenas[0].not_found, Bytes{});
+  EXPECT_EQ(damages_, "");
+}
+
+TEST_F(GlibcHeapTest, ADamagedFirstPieceIsStillWalked) {
+  decode([](Told& t) {
+    void* first = take(5000);
+    t.words[4] = number(first);
+    take(5000);
+    take_without_the_break(t);
+    overwrite(first, -1, 0x4141414141414140);
+  });
+  EXPECT_NE(damages_, "");
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
 }
 
 TEST_F(GlibcHeapTest, AnOverwrittenSizeIsNamedAndTheWalkGoesOn) {
