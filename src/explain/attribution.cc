@@ -24,7 +24,11 @@ constexpr std::array<std::string_view, 12> kLanguageFunctions = {
 constexpr std::string_view kLanguageHeaders = "/usr/include/";
 
 bool is_language_code(const unwind::Frame& frame) {
-  return frame.file.starts_with(kLanguageHeaders) ||
+  // A name of the standard library that is too costly to demangle.
+  const bool is_mangled = frame.function.starts_with("_ZSt") ||
+                          frame.function.starts_with("_ZNSt") ||
+                          frame.function.starts_with("_ZNKSt");
+  return is_mangled || frame.file.starts_with(kLanguageHeaders) ||
          std::ranges::any_of(kLanguageFunctions, [&](std::string_view prefix) {
            return frame.function.starts_with(prefix);
          });

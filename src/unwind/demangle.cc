@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <cstdlib>
 #include <cxxabi.h>
 #include <memory>
@@ -16,6 +17,42 @@ constexpr std::size_t kMaxNameBytes = 4096;
 constexpr std::size_t kMaxMangledBytes = 2048;
 constexpr int kMaxExpansionBits = 25;  // 32 MiB
 
+/// Without the identifiers that are sure to be some: up to the first part of a name in which a
+/// number may be something else than an identifier's length, such as a literal.
+std::string without_identifiers(std::string_view mangled) {
+  constexpr std::string_view kSequence = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  constexpr std::string_view kPlain = "NKVPROIJEFMGB";
+  std::string out = "_Z";
+  std::size_t at = out.size();
+  while (at < mangled.size()) {
+    const auto first = static_cast<unsigned char>(mangled[at]);
+    const auto next = static_cast<unsigned char>(at + 1 < mangled.size() ? mangled[at + 1] : '\0');
+    std::size_t length = 0;
+    if (std::isdigit(first) != 0) {
+      const auto [end, error] =
+          std::from_chars(mangled.data() + at, mangled.data() + mangled.size(), length);
+      const auto begin = static_cast<std::size_t>(end - mangled.data());
+      if (first == '0' || error != std::errc() || length > mangled.size() - begin) break;
+      at = begin + length;
+      continue;
+    }
+    if (first == 'S' || first == 'T') {
+      const std::size_t end = mangled.find_first_not_of(kSequence, at + 1);
+      const bool indexed = end != std::string_view::npos && mangled[end] == '_';
+      if (!indexed && (first == 'T' || std::islower(next) == 0)) break;
+      length = indexed ? end + 1 - at : 2;
+    } else if (std::islower(first) != 0 || kPlain.contains(mangled[at])) {
+      if (first == 'v' && std::isdigit(next) != 0) break;  // a vendor's operator
+      length = 1;
+    } else {
+      break;
+    }
+    out += mangled.substr(at, length);
+    at += length;
+  }
+  return out.append(mangled.substr(at));
+}
+
 /// Whether the demangler's output is bounded to something reasonable. A substitution repeats a part
 /// of the name: two on every level double it each time, so a short hostile name can expand without
 /// end; a pack expansion repeats its pattern for each of its elements.
@@ -23,11 +60,12 @@ bool is_affordable(std::string_view mangled) {
   if (mangled.size() > kMaxMangledBytes) return false;
   std::size_t references = 0;
   std::size_t packs = 0;
-  for (std::size_t i = 0; i + 1 < mangled.size(); ++i) {
-    const auto next = static_cast<unsigned char>(mangled[i + 1]);
+  const std::string rest = without_identifiers(mangled);
+  for (std::size_t i = 0; i + 1 < rest.size(); ++i) {
+    const auto next = static_cast<unsigned char>(rest[i + 1]);
     const bool indexed = next == '_' || std::isdigit(next) != 0 || std::isupper(next) != 0;
-    if ((mangled[i] == 'S' || mangled[i] == 'T') && indexed) ++references;
-    if ((mangled[i] == 'D' || mangled[i] == 's') && next == 'p') ++packs;
+    if ((rest[i] == 'S' || rest[i] == 'T') && indexed) ++references;
+    if ((rest[i] == 'D' || rest[i] == 's') && next == 'p') ++packs;
   }
   int bits = 0;
   while ((std::size_t{1} << bits) < mangled.size()) ++bits;

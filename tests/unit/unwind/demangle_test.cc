@@ -27,6 +27,21 @@ TEST(DisplayName, DemanglesCpp) {
   EXPECT_EQ(display_name("_ZN6shapes6Circle4drawEi.cold"), "shapes::Circle::draw(int)");
 }
 
+TEST(DisplayName, WhatIsInIdentifiersRepeatsNothing) {
+  EXPECT_EQ(display_name("_ZN9transport18ResponseDispatcher8dispatchEi"),
+            "transport::ResponseDispatcher::dispatch(int)");
+  EXPECT_EQ(display_name("_ZNK9workspace9SpacesDSP7inspectERKNS_9spspspspsESt6vectorIiSaIiEE"),
+            "workspace::SpacesDSP::inspect(workspace::spspspsps const&, "
+            "std::vector<int, std::allocator<int> >) const");
+}
+
+TEST(DisplayName, ANumberThatIsNoLengthHidesNothing) {
+  // 900 is a literal's value, not the length of an identifier with all expansions in it.
+  std::string bomb = "_Z1fILi900EEv";
+  for (int i = 0; i < 10; ++i) bomb += "DpT_";
+  EXPECT_EQ(display_name(bomb), bomb);
+}
+
 TEST(DisplayName, DemanglesLegacyRustWithoutItsHash) {
   EXPECT_EQ(display_name("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE"),
             "core::fmt::Formatter::pad");
