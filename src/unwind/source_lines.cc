@@ -168,7 +168,8 @@ void SourceLines::index_units() {
   std::uint8_t type = 0;
   for (std::size_t i = 0; i < kMaxUnits; ++i) {
     if (dwarf_get_units(dwarf_, unit, &unit, nullptr, &type, &die, nullptr) != 0) break;
-    if (type != DW_UT_compile) continue;
+    // A skeleton has the lines and ranges of a unit whose other parts are in a file of their own.
+    if (type != DW_UT_compile && type != DW_UT_skeleton) continue;
     const Dwarf_Off offset = dwarf_dieoffset(&die);
     for_each_range(&die, [&](std::uint64_t begin, std::uint64_t end) {
       units_.push_back({begin, end, offset});
