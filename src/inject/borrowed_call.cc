@@ -64,7 +64,7 @@ BorrowedCall::BorrowedCall(pid_t pid, const LoaderList& list, const MemoryReader
 // takes, and want something that the borrowed thread has.
 const StoppedThread* BorrowedCall::choose(const StoppedProcess& process, const ProcessView& view,
                                           bool accept_unknown, std::string_view* why_not) {
-  unwinder_->set_modules(view.code(), kernel::root_prefix(pid_));
+  unwinder_->set_modules(view.code(pid_), kernel::root_prefix(pid_));
   const Landmarks landmarks = view.landmarks(memory_);
   const StoppedThread* good = nullptr;
   const StoppedThread* unknown = nullptr;

@@ -42,7 +42,7 @@ bool ProcessView::is_code_of(const LoadedModule& module, Address address) const 
          own->inode == other->inode && own->device == other->device;
 }
 
-std::vector<unwind::ModuleMapping> ProcessView::code() const {
+std::vector<unwind::ModuleMapping> ProcessView::code(pid_t pid) const {
   std::vector<unwind::ModuleMapping> code;
   for (const kernel::MapsEntry& entry : maps_) {
     if (!entry.execute || !(entry.path.starts_with('/') || entry.path == "[vdso]")) continue;
@@ -50,7 +50,8 @@ std::vector<unwind::ModuleMapping> ProcessView::code() const {
                     .file_offset = entry.file_offset,
                     .path = entry.path,
                     .device = entry.device,
-                    .inode = entry.inode});
+                    .inode = entry.inode,
+                    .pid = pid});
   }
   return code;
 }

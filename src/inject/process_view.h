@@ -22,7 +22,7 @@ class ProcessView {
   static Result<ProcessView> read(pid_t pid, const LoaderList& list, const MemoryReader& memory);
 
   const std::vector<LoadedModule>& modules() const { return modules_; }
-  std::vector<unwind::ModuleMapping> code() const;
+  std::vector<unwind::ModuleMapping> code(pid_t pid) const;
   Landmarks landmarks(const MemoryReader& memory) const;
 
   /// The path of the file that an address is mapped from; "" where there is none.

@@ -43,14 +43,14 @@ std::optional<heaps::GlibcHints> find_glibc_hints(const MemoryReader& constants,
                                                   const std::vector<Mapping>& mappings,
                                                   const std::string& module,
                                                   unwind::ModuleCache& modules,
-                                                  const std::string& root) {
+                                                  const std::string& root, pid_t pid) {
   heaps::GlibcHints hints;
   hints.data = data_of(mappings, module);
   if (hints.data.empty()) return std::nullopt;
   hints.version = version_of(constants, mappings, module);
   for (const Mapping& mapping : mappings) {
     if (mapping.path != module || !is_code(mapping)) continue;
-    const unwind::ModuleMapping code = to_module(mapping);
+    const unwind::ModuleMapping code = to_module(mapping, pid);
     hints.main_arena = unwind::find_symbol(modules, code, root, "main_arena");
     hints.mp = unwind::find_symbol(modules, code, root, "mp_");
     break;

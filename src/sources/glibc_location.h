@@ -23,6 +23,6 @@ std::optional<heaps::GlibcHints> find_glibc_hints(const MemoryReader& constants,
                                                   const std::vector<model::Mapping>& mappings,
                                                   const std::string& module,
                                                   unwind::ModuleCache& modules,
-                                                  const std::string& root);
+                                                  const std::string& root, pid_t pid);
 
 }  // namespace mini::sources

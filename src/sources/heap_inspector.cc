@@ -114,8 +114,8 @@ void HeapInspector::locate(const MemoryReader& memory, const MemoryReader& const
     return;
   }
   unwind::ModuleCache modules({});
-  const auto hints =
-      find_glibc_hints(constants, mappings_of(inspection), place.libc, modules, place.root);
+  const auto hints = find_glibc_hints(constants, mappings_of(inspection), place.libc, modules,
+                                      place.root, place.pid);
   malloc_ = hints ? heaps::locate_glibc(memory, *hints) : std::nullopt;
   by_symbols_ = hints && hints->main_arena;
   if (!malloc_) {

@@ -17,6 +17,7 @@ namespace mini::sources {
 struct HeapPlace {
   std::string libc;  // the module that malloc is in: path as in the mappings
   std::string root;  // what to put before paths to open them
+  pid_t pid = 0;     // 0 for a core
 };
 
 /// The C library among the regions, or the program itself where that is static; "" where neither

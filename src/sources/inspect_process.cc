@@ -238,8 +238,9 @@ class ProcessInspector {
     const bool is_static = auxv.base == Address{};
     inspection_.runtime = find_runtime(memory_, auxv.headers, auxv.headers_count);
     const std::string root = kernel::root_prefix(reader_);
-    inspector_.locate(memory_, MappedFiles(mappings_of(inspection_), root), inspection_,
-                      {.libc = find_malloc_module(inspection_, is_static), .root = root});
+    inspector_.locate(
+        memory_, MappedFiles(mappings_of(inspection_), root), inspection_,
+        {.libc = find_malloc_module(inspection_, is_static), .root = root, .pid = reader_});
     const auto figures = kernel::read_resident_figures(reader_);
     if (figures && figures->resident >= kWorthProgress) meter_.tell_to(options_.progress);
     return {};

@@ -58,8 +58,8 @@ void locate(TracedProcess& process, unwind::ModuleCache& modules, const std::str
   TracedSpace& space = *process.space;
   if (space.malloc || space.malloc_searches >= kMostSearches) return;
   ++space.malloc_searches;
-  const auto hints =
-      find_glibc_hints(process.memory, space.model->mappings(), module, modules, space.root);
+  const auto hints = find_glibc_hints(process.memory, space.model->mappings(), module, modules,
+                                      space.root, process.model.pid);
   if (!hints) return;
   space.malloc = heaps::locate_glibc(process.memory, *hints);
 }

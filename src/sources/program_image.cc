@@ -128,19 +128,20 @@ bool is_code(const model::Mapping& mapping) {
   return mapping.protection.execute && (mapping.path.starts_with('/') || mapping.path == "[vdso]");
 }
 
-unwind::ModuleMapping to_module(const model::Mapping& mapping) {
+unwind::ModuleMapping to_module(const model::Mapping& mapping, pid_t pid) {
   return {.range = mapping.range,
           .file_offset = mapping.file_offset,
           .path = mapping.path,
           .device = mapping.device,
-          .inode = mapping.inode};
+          .inode = mapping.inode,
+          .pid = pid};
 }
 
-std::vector<unwind::ModuleMapping> code_modules(const model::AddressSpace& space) {
+std::vector<unwind::ModuleMapping> code_modules(const model::AddressSpace& space, pid_t pid) {
   std::vector<unwind::ModuleMapping> modules;
   for (const model::Mapping& mapping : space.mappings()) {
     if (!is_code(mapping)) continue;
-    modules.push_back(to_module(mapping));
+    modules.push_back(to_module(mapping, pid));
   }
   return modules;
 }

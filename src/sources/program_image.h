@@ -33,10 +33,10 @@ void read_anew(model::AddressSpace& space, pid_t pid);
 Bytes take_stack_growth(TracedProcess& process);
 
 /// A mapping of a file as the unwinder wants it.
-unwind::ModuleMapping to_module(const model::Mapping& mapping);
+unwind::ModuleMapping to_module(const model::Mapping& mapping, pid_t pid);
 
 /// The executable mappings of files, as the unwinder wants them.
-std::vector<unwind::ModuleMapping> code_modules(const model::AddressSpace& space);
+std::vector<unwind::ModuleMapping> code_modules(const model::AddressSpace& space, pid_t pid);
 
 /// Whether a mapping holds code that the unwinder knows by its file.
 bool is_code(const model::Mapping& mapping);

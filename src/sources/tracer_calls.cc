@@ -198,7 +198,7 @@ void Tracer::take_stack(TracedProcess& process, Call& call) {
   TracedSpace& space = *process.space;
   if (!space.unwinder) return;
   if (space.modules_changed) {
-    space.unwinder->set_modules(code_modules(*space.model), space.root);
+    space.unwinder->set_modules(code_modules(*space.model, process.model.pid), space.root);
     space.modules_changed = false;
   }
   call.stack = space.unwinder->unwind(to_unwind(call.registers), process.memory);

@@ -14,14 +14,13 @@ constexpr std::size_t kMaxImages = 16;
 constexpr std::uint64_t kLargestImage = 64 * 1024;
 constexpr std::string_view kDeleted = " (deleted)";
 
-/// The kernel's own link to a mapped file, which outlives its name: beside the "root" of a process.
-/// "" where the root is another one.
-std::string map_files_path(const ModuleMapping& mapping, std::string_view root) {
-  constexpr std::string_view kRoot = "/root";
-  if (!root.ends_with(kRoot)) return "";
-  root.remove_suffix(kRoot.size());
-  return fmt::format("{}/map_files/{:x}-{:x}", root, mapping.range.begin.value,
-                     mapping.range.end.value);
+/// The file itself, as the kernel has it, where its path leads to none or to another one. The first
+/// is for root only, the second for the program alone.
+std::vector<std::string> links_to_file(const ModuleMapping& mapping) {
+  if (mapping.pid == 0) return {};
+  return {fmt::format("/proc/{}/map_files/{:x}-{:x}", mapping.pid, mapping.range.begin.value,
+                      mapping.range.end.value),
+          fmt::format("/proc/{}/exe", mapping.pid)};
 }
 
 /// maps has \012 for each newline of a path, or where the path itself has these four characters.
@@ -57,8 +56,9 @@ std::shared_ptr<Module> ModuleCache::open(const ModuleMapping& mapping, const st
     const std::string other = with_newlines(mapping.path);
     if (!file && other != mapping.path) file = ElfFile::open(root + other, identity);
   }
-  const std::string link = map_files_path(mapping, root);
-  if (!file && !link.empty()) file = ElfFile::open(link, identity);
+  for (const std::string& link : links_to_file(mapping)) {
+    if (!file) file = ElfFile::open(link, identity);
+  }
   auto module = add(std::move(file), mapping, root);
   if (module != nullptr) files_.emplace(identity, module);
   return module;

@@ -152,8 +152,12 @@ std::vector<ModuleMapping> Tracee::modules() const {
       continue;
     const std::string path = line.substr(static_cast<std::size_t>(path_at));
     if (path != "[vdso]" && !path.starts_with('/')) continue;
-    modules.push_back(
-        {{Address{begin}, Address{end}}, offset, path, makedev(major_number, minor_number), inode});
+    modules.push_back({{Address{begin}, Address{end}},
+                       offset,
+                       path,
+                       makedev(major_number, minor_number),
+                       inode,
+                       pid_});
   }
   return modules;
 }

@@ -2,6 +2,7 @@
 #include "unwind/unwinder.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -301,6 +302,30 @@ TEST(Unwinder, WithoutModulesAStackIsOneFrame) {
   EXPECT_EQ(stack->frames[0].module, "");
   EXPECT_EQ(stack->end, StackEnd::kNoUnwindInfo);
   EXPECT_EQ(unwinder.statistics().truncated_count, 1U);
+}
+
+TEST(Unwinder, AProgramThatIsDeletedStillHasItsNames) {
+  const std::string copy = testing::TempDir() + "deleted_recursion_" + std::to_string(getpid());
+  std::filesystem::copy_file(kTargets + "recursion", copy);
+  Tracee tracee({copy, "3"});
+  ASSERT_TRUE(tracee.run_to_sigstop());
+  std::filesystem::remove(copy);
+  Unwinder unwinder(make_module_cache({}));
+  unwinder.set_modules(tracee.modules(), "");
+  const CallStackRef stack = unwinder.unwind(tracee.registers(), ProcessMemory(tracee.pid()));
+  EXPECT_THAT(function_names(*stack), testing::Contains("main"));
+}
+
+TEST(Unwinder, LinesOfAProgramWhoseDebugInformationIsInOtherFiles) {
+  for (const std::string program : {"recursion_split4", "recursion_split5"}) {
+    Tracee tracee({kTargets + program, "3"});
+    ASSERT_TRUE(tracee.run_to_sigstop());
+    const std::vector<Frame> frames = frames_in(*unwind_tracee(tracee), program);
+    ASSERT_FALSE(frames.empty());
+    EXPECT_TRUE(frames.front().file.ends_with("recursion.c")) << frames.front().file;
+    EXPECT_GT(frames.front().line, 0U);
+    EXPECT_FALSE(frames.front().function.empty());
+  }
 }
 
 TEST(Unwinder, CountsFilesItCannotUse) {
