@@ -252,12 +252,14 @@ std::string explain_other_kind(const Event& event) {
             "joined while running: {} are mapped already; who mapped them was not seen",
             format_bytes(event.mapped_bytes));
       }
-      return event.note == "vfork"
-                 ? "a child that borrows its parent's memory until it calls execve"
-                 : fmt::format(
-                       "a child with a copy of its parent's {}; pages are shared until "
-                       "written",
-                       format_bytes(event.mapped_bytes));
+      if (event.note == "vfork") {
+        return "a child that borrows its parent's memory until it calls execve";
+      }
+      if (event.note == "clone") {
+        return "a child that shares its parent's memory: what one maps, the other has too";
+      }
+      return fmt::format("a child with a copy of its parent's {}; pages are shared until written",
+                         format_bytes(event.mapped_bytes));
     case EventKind::kSystemCall:
     case EventKind::kThreadExit:
     case EventKind::kProcessExit:

@@ -40,15 +40,11 @@ bool child_shares_memory(const kernel::ThreadRegisters& registers, const MemoryR
   }
 }
 
-std::string_view name_of(int event) {
-  switch (event) {
-    case PTRACE_EVENT_FORK:
-      return "fork";
-    case PTRACE_EVENT_VFORK:
-      return "vfork";
-    default:
-      return "clone";
-  }
+/// By what the child gets; the kernel's event says only with which signal it ends, and whether its
+/// parent waits.
+std::string_view name_of(int event, bool shares_memory) {
+  if (!shares_memory) return "fork";
+  return event == PTRACE_EVENT_VFORK ? "vfork" : "clone";
 }
 
 void add_statistics(unwind::UnwinderStatistics& sum, const unwind::UnwinderStatistics& more) {
@@ -127,7 +123,7 @@ void Tracer::on_birth(Thread& parent, int event) {
   if (tid && *tid != 0) {
     const auto registers = kernel::read_registers(parent.tid);
     const bool shares = registers && child_shares_memory(*registers, parent.process->memory);
-    adopt(*parent.process, static_cast<pid_t>(*tid), shares, name_of(event));
+    adopt(*parent.process, static_cast<pid_t>(*tid), shares, name_of(event, shares));
   }
   resume(parent);
 }

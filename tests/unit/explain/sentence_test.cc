@@ -90,6 +90,8 @@ TEST(SentenceTest, WhatIsNoMemoryCall) {
   EXPECT_THAT(story.exec().explanation, StartsWith("a new program"));
   EXPECT_THAT(story.of_kind(EventKind::kProcessStart, "vfork").explanation,
               HasSubstr("borrows its parent's memory"));
+  EXPECT_THAT(story.of_kind(EventKind::kProcessStart, "clone").explanation,
+              HasSubstr("shares its parent's memory"));
   EXPECT_THAT(story.of_kind(EventKind::kProcessStart, "fork").explanation, HasSubstr("a copy"));
   EXPECT_THAT(story.of_kind(EventKind::kProcessStart, "attach").explanation,
               HasSubstr("joined while running"));
