@@ -95,6 +95,16 @@ std::optional<ProcessStatus> read_status(pid_t pid) {
   return text ? parse_status(*text) : std::nullopt;
 }
 
+bool descends_from(pid_t pid, pid_t ancestor) {
+  constexpr int kMostGenerations = 64;
+  for (int i = 0; pid != ancestor; ++i) {
+    const auto status = i < kMostGenerations ? read_status(pid) : std::nullopt;
+    if (!status || status->parent == 0) return false;
+    pid = status->parent;
+  }
+  return true;
+}
+
 std::optional<Address> parse_heap_start(std::string_view stat_text) {
   // The second field is the program's own name in parentheses and may hold anything.
   const auto name_end = stat_text.rfind(')');

@@ -27,6 +27,10 @@ struct ProcessStatus {
 std::optional<ProcessStatus> parse_status(std::string_view text);
 std::optional<ProcessStatus> read_status(pid_t pid);
 
+/// Whether a process is that one, or a child of it, or a child's child, as far as their parents did
+/// not end before them.
+bool descends_from(pid_t pid, pid_t ancestor);
+
 /// The last number of the line NSpid of /proc/PID/status: in the innermost namespace. nullopt where
 /// there is no such line.
 std::optional<pid_t> parse_innermost_pid(std::string_view status_text);

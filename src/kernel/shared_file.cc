@@ -33,6 +33,10 @@ SharedMapping::~SharedMapping() {
   if (begin_ != nullptr) ::munmap(begin_, bytes_);
 }
 
+void SharedMapping::hide_from_children() const {
+  ::madvise(begin_, bytes_, MADV_DONTFORK);
+}
+
 Result<SharedFile> SharedFile::create(const char* name, std::size_t bytes) {
   // Beyond the limit the kernel sends SIGXFSZ.
   rlimit limit{};

@@ -20,6 +20,8 @@ class SharedMapping {
   SharedMapping& operator=(SharedMapping&& other) noexcept;
   ~SharedMapping();
   std::byte* begin() const { return begin_; }
+  /// Processes that this one forks do not have it.
+  void hide_from_children() const;
 
  private:
   std::byte* begin_ = nullptr;

@@ -16,6 +16,7 @@ std::vector<NewProcess> ProcessSlots::find_new() {
     if (wire::slot_state(word) != SlotState::kReady) continue;
     auto mapping = file_.map(wire::slot_offset(slot), wire::kSlotBytes);
     if (!mapping) continue;
+    mapping->hide_from_children();
     is_known_[slot] = true;
     found.push_back({.slot = slot,
                      .serial = wire::slot_serial(slot, wire::slot_uses(word)),

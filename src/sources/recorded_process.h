@@ -93,8 +93,9 @@ class RecordedProcess {
   /// The same where it is more than ever before, by what is worth it.
   void sample_at_peak(std::uint64_t time_ns);
   /// Where the process waits to end: measures its memory for the last time, searches it for leaks
-  /// if that was asked for, and lets it go.
-  void look_if_it_waits(const TickClock& clock);
+  /// if that was asked for, and lets it go. `channel`: whose slot it has, so that it is in its
+  /// maps.
+  void look_if_it_waits(const TickClock& clock, const kernel::SharedFile& channel);
   /// Reads the rest and completes the file.
   RecordedResult finish(const recording::Ending& ending, const TickClock& clock);
 
@@ -138,7 +139,7 @@ class RecordedProcess {
   recording::FrameNumber frame_of(std::uint64_t pc);
   void define_sources();
   recording::Losses losses() const;
-  recording::LeakScan search(const TickClock& clock);
+  recording::LeakScan search(const TickClock& clock, const kernel::SharedFile& channel);
   bool knows_all_blocks() const;
 
   std::uint64_t begin_ns_;

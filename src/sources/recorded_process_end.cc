@@ -109,7 +109,11 @@ bool RecordedProcess::knows_all_blocks() const {
   return slot_.slot().is_forked == 0 && losses().dropped_events == 0;
 }
 
-recording::LeakScan RecordedProcess::search(const TickClock& clock) {
+// Anybody who has the channel may say that this process waits: it may be another program by now.
+recording::LeakScan RecordedProcess::search(const TickClock& clock,
+                                            const kernel::SharedFile& channel) {
+  const pid_t memory = kernel::thread_with_memory(pid_);
+  if (!channel.is_mapped_by(memory)) return {};
   stopper_.stop();
   drain(wire::now_ticks_before_loads(), clock);  // what they told before they stopped
   std::vector<heaps::LiveRange> blocks;
@@ -118,14 +122,13 @@ recording::LeakScan RecordedProcess::search(const TickClock& clock) {
     blocks.push_back({.begin = address.value, .bytes = block.bytes});
   });
   std::ranges::sort(blocks, {}, &heaps::LiveRange::begin);
-  recording::LeakScan scan = scan_for_leaks(kernel::thread_with_memory(pid_), stopper_.threads(),
-                                            blocks, knows_all_blocks());
+  recording::LeakScan scan = scan_for_leaks(memory, stopper_.threads(), blocks, knows_all_blocks());
   stopper_.release();
   scan.time_ns = last_ns_;
   return scan;
 }
 
-void RecordedProcess::look_if_it_waits(const TickClock& clock) {
+void RecordedProcess::look_if_it_waits(const TickClock& clock, const kernel::SharedFile& channel) {
   stopper_.release_late_ones();
   std::atomic<wire::EndState>& end = slot_.slot().end;
   const wire::EndState state = end.load(std::memory_order_acquire);
@@ -134,7 +137,7 @@ void RecordedProcess::look_if_it_waits(const TickClock& clock) {
   sample(clock.ns(wire::now_ticks()));
   if (waits_for_search) {
     is_searched_ = true;
-    if (live_ != nullptr && writer_ != nullptr) writer_->add(search(clock));
+    if (live_ != nullptr && writer_ != nullptr) writer_->add(search(clock, channel));
   }
   end.store(waits_for_search ? wire::EndState::kSearched : wire::EndState::kRunning,
             std::memory_order_release);

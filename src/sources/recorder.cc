@@ -18,6 +18,7 @@
 #include "kernel/life_sign.h"
 #include "kernel/own_heap.h"
 #include "kernel/proc_file.h"
+#include "kernel/proc_status.h"
 #include "kernel/ptrace.h"
 #include "sources/child_search.h"
 #include "sources/doors.h"
@@ -84,6 +85,7 @@ class Recorder {
   void record_until_done();
   void find_processes();
   void begin_process(NewProcess found);
+  bool may_be_recorded(pid_t pid) const;
   RecordingBegin begin_of(const wire::SlotView& slot) const;
   void drain();
   void sample();
@@ -154,6 +156,7 @@ Result<std::unique_ptr<Recorder>> Recorder::create(const RecordOptions& options)
   if (!file) return std::unexpected(file.error());
   auto head = file->map(0, wire::kChannelBytes);
   if (!head) return std::unexpected(head.error());
+  head->hide_from_children();
   return std::unique_ptr<Recorder>(new Recorder(options, std::move(*file), std::move(*head)));
 }
 
@@ -171,11 +174,21 @@ RecordingBegin Recorder::begin_of(const wire::SlotView& slot) const {
   return {.ns = ns, .unix_ns = begin_unix_ns_ + ns};
 }
 
+// Who fills in a slot may call itself by any number: by heapspy's own, or by that of a process that
+// only heapspy may read. Of one that has ended nothing can be read; what came from the command may
+// have no channel any more, as another program, or not be looked at.
+bool Recorder::may_be_recorded(pid_t pid) const {
+  if (pid <= 0 || pid == ::getpid()) return false;
+  return kernel::ProcessHandle(pid).has_ended() || kernel::descends_from(pid, command_) ||
+         file_.is_mapped_by(pid);
+}
+
 void Recorder::begin_process(NewProcess found) {
   const wire::SlotView view = found.view();
   const auto told = static_cast<pid_t>(view.slot().pid);
   const auto is_it = [this](pid_t pid) { return file_.is_mapped_by(pid); };
-  const pid_t known = kernel::find_in_namespace(told, view.slot().pid_namespace, is_it).value_or(0);
+  const auto at = kernel::find_in_namespace(told, view.slot().pid_namespace, is_it);
+  const pid_t known = at && may_be_recorded(*at) ? *at : 0;
   const pid_t pid = known != 0 ? known : told;  // by which its recording is named
   const unsigned image = ++images_[pid];
   const bool is_first = pid == command_ && image == 1;
@@ -238,7 +251,7 @@ void Recorder::drain() {
   deal_out_touches();
   for (const Running& running : processes_) {
     running.process->drain(ticks, clock_);
-    running.process->look_if_it_waits(clock_);
+    running.process->look_if_it_waits(clock_, file_);
   }
 }
 

@@ -114,6 +114,20 @@ class Leaks(SystemTest):
         self.assertIsNone(report["totals"]["unreachable_bytes"])
         self.assertIn("ended before it could be searched", self.run_report("--width", "80").stdout)
 
+    def test_who_says_that_it_is_another_process_is_not_believed(self):
+        victim = subprocess.Popen(["sleep", str(PATIENCE_SECONDS)])
+        self.addCleanup(victim.wait)
+        self.addCleanup(victim.kill)
+        for number in (str(victim.pid), "parent"):
+            done = self.record(build_target("impostor"), number)
+            self.assertEqual((done.returncode, done.stdout), (0, "let go\n"), done.stderr)
+            [told] = self.directory.glob("out.*.heapspy")
+            report = json.loads(subprocess.run([HEAPSPY, "report", "--json", told], check=True,
+                                               capture_output=True).stdout)
+            self.assertEqual(report["leak_scan"]["state"], "missing")
+            told.unlink()
+        self.assertIsNone(victim.poll())
+
     def test_without_the_option_nothing_is_searched(self):
         self.record(build_target("leaks"), "return", options=())
         report = self.report()

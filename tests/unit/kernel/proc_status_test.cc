@@ -52,6 +52,14 @@ TEST(ProcStatus, FindsAProcessOfItsOwnNamespaceByItsNumber) {
   EXPECT_FALSE(find_in_namespace(::getpid(), status.st_ino + 1, is_any));
 }
 
+TEST(ProcStatus, KnowsWhatAProcessCameFrom) {
+  EXPECT_TRUE(descends_from(::getpid(), ::getpid()));
+  EXPECT_TRUE(descends_from(::getpid(), ::getppid()));
+  EXPECT_FALSE(descends_from(::getppid(), ::getpid()));
+  EXPECT_FALSE(descends_from(1, ::getpid()));
+  EXPECT_FALSE(descends_from(-1, ::getpid()));
+}
+
 TEST(ProcStatus, RefusesTextWithoutAProcess) {
   EXPECT_FALSE(parse_status(""));
   EXPECT_FALSE(parse_status("Tgid:\t-3\n"));

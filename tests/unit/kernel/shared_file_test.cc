@@ -54,6 +54,20 @@ TEST(SharedMemory, AChildHasNeitherTheMappingNorWhatIsWiped) {
   EXPECT_EQ(*wiped, 5);
 }
 
+TEST(SharedMemory, WhatIsHiddenFromChildrenTheyDoNotHave) {
+  const auto file = SharedFile::create("test", kPage);
+  ASSERT_TRUE(file);
+  const auto mapping = file->map(0, kPage);
+  ASSERT_TRUE(mapping);
+  mapping->hide_from_children();
+  EXPECT_TRUE(file->is_mapped_by(::getpid()));
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(file->is_mapped_by(::getpid()) ? 1 : 0);
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
 TEST(SharedMemory, AWaiterIsWokenByAnotherProcess) {
   const auto file = SharedFile::create("test", kPage);
   ASSERT_TRUE(file);
