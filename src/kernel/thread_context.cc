@@ -30,9 +30,18 @@ enum : std::int64_t {
 
 constexpr std::uint64_t kSyscallBytes = 2;  // of the instruction
 
-// These say EINTR after any interruption, also one without a signal: signal(7).
-constexpr std::array<std::uint64_t, 5> kInterruptible = {
-    SYS_epoll_wait, SYS_epoll_pwait, 441 /* epoll_pwait2 */, SYS_rt_sigtimedwait, SYS_io_getevents};
+// These may say EINTR after any interruption, also one without a signal: signal(7). Those of a
+// socket do where it has a timeout (sock_intr_errno() of net/sock.h), read of an inotify. Each has
+// done nothing where it says so: it returns how much it did otherwise. Not so connect, which goes
+// on by itself.
+constexpr std::array kInterruptible =
+    std::to_array<std::uint64_t>({SYS_epoll_wait,      SYS_epoll_pwait,  441 /* epoll_pwait2 */,
+                                  SYS_rt_sigtimedwait, SYS_io_getevents, 426 /* io_uring_enter */,
+                                  SYS_semop,           SYS_semtimedop,   SYS_read,
+                                  SYS_readv,           SYS_recvfrom,     SYS_recvmsg,
+                                  SYS_recvmmsg,        SYS_accept,       SYS_accept4,
+                                  SYS_write,           SYS_writev,       SYS_sendto,
+                                  SYS_sendmsg,         SYS_sendmmsg});
 
 // include/uapi/linux/rseq.h and ptrace.h (Linux 5.13).
 constexpr int kGetRseqConfiguration = 0x420f;

@@ -1,5 +1,5 @@
-// impostor PID|parent: fills in a slot of the recorder's channel as if it were that process, and says
-// that this one waits to be searched for leaks.
+// impostor PID|parent: fills in a slot of the recorder's channel as if it were that process, and
+// says that this one waits to be searched for leaks.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

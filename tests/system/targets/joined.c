@@ -17,8 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ipc.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -139,6 +142,25 @@ static void said(const char* call, long result, double began) {
   fflush(stdout);
 }
 
+static long receives(struct timespec time) {
+  const struct timeval most = {time.tv_sec, time.tv_nsec / 1000};
+  int ends[2];
+  char byte;
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) abort();
+  setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+  return recv(ends[0], &byte, 1, 0);
+}
+
+static long takes_of_semaphore(struct timespec time) {
+  const int set = semget(IPC_PRIVATE, 1, 0600);
+  struct sembuf take = {0, -1, 0};
+  const long result = semtimedop(set, &take, 1, &time);
+  const int error = errno;
+  semctl(set, 0, IPC_RMID);
+  errno = error;
+  return result;
+}
+
 static void waits(const char* what, const char* where) {
   const double seconds = atof(where);
   const long ms = (long)(seconds * 1000);
@@ -157,6 +179,8 @@ static void waits(const char* what, const char* where) {
   if (strcmp(what, "nanosleep") == 0) result = nanosleep(&time, NULL);
   if (strcmp(what, "poll") == 0) result = poll(&poll_one, 1, (int)ms);
   if (strcmp(what, "epoll_wait") == 0) result = epoll_wait(epoll, &event, 1, (int)ms);
+  if (strcmp(what, "recv") == 0) result = receives(time);
+  if (strcmp(what, "semtimedop") == 0) result = takes_of_semaphore(time);
   struct timespec end;
   clock_gettime(CLOCK_REALTIME, &end);
   end.tv_sec += (time_t)seconds;
