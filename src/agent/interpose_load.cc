@@ -44,6 +44,7 @@ MINI_EXPORT void* dlopen(const char* file, int mode) noexcept {
   const RealFunctions& real = real_functions();
   if (real.dlopen == nullptr) return nullptr;
   if ((mode & RTLD_DEEPBIND) != 0) lead_libc_here();
+  with_log([](ThreadLog& log) { log.add_unloaded_modules(); });
   return real.dlopen(file, mode);
 }
 

@@ -287,18 +287,30 @@ bool Session::take_ring(std::uint32_t* ring) {
   return false;
 }
 
-bool Session::was_told(std::uintptr_t module) const {
+bool Session::was_told(std::uintptr_t begin, std::uint64_t identity) const {
   const std::uint32_t count = modules_count_.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < count && i < kMostModules; ++i) {
-    if (modules_[i].load(std::memory_order_acquire) == module) return true;
+    if (modules_[i].begin.load(std::memory_order_acquire) == begin &&
+        modules_[i].identity.load(std::memory_order_relaxed) == identity) {
+      return true;
+    }
   }
   return false;
 }
 
 // Two threads may tell of the same module at once: that does no harm.
-void Session::set_told(std::uintptr_t module) {
-  const std::uint32_t place = modules_count_.fetch_add(1, std::memory_order_acq_rel);
-  if (place < kMostModules) modules_[place].store(module, std::memory_order_release);
+void Session::set_told(std::uintptr_t begin, std::uint64_t identity) {
+  std::uint32_t place = 0;
+  std::uint32_t count = modules_count_.load(std::memory_order_acquire);
+  for (; place < kMostModules; ++place) {
+    if (place == count && modules_count_.compare_exchange_strong(count, place + 1)) ++count;
+    std::uintptr_t free = 0;
+    if (modules_[place].begin.compare_exchange_strong(free, kTaken, std::memory_order_acquire)) {
+      modules_[place].identity.store(identity, std::memory_order_relaxed);
+      return modules_[place].begin.store(begin, std::memory_order_release);
+    }
+  }
+  modules_count_.store(kMostModules + 1, std::memory_order_release);
 }
 
 ThreadLog* Session::take_log() {

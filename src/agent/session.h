@@ -71,20 +71,29 @@ class Session {
   /// Wakes the recorder, if it sleeps.
   void ring_doorbell() { agent::ring_doorbell(*channel_); }
 
-  /// Modules that the recorder has been told of, by where they begin.
-  bool was_told(std::uintptr_t module) const;
-  void set_told(std::uintptr_t module);
-  /// Calls gone(begin) for each that was told of and for which is_there(begin) is false, and
-  /// forgets it.
+  /// Modules that the recorder has been told of, by where they begin, and what tells them from
+  /// another that gets the same place.
+  bool was_told(std::uintptr_t begin, std::uint64_t identity) const;
+  void set_told(std::uintptr_t begin, std::uint64_t identity);
+  /// Calls gone(begin) for each that was told of and for which is_there(begin, identity) is false,
+  /// and forgets it.
   template <typename IsThere, typename Gone>
   void forget_modules(IsThere&& is_there, Gone&& gone) {
-    for (std::atomic<std::uintptr_t>& told : modules_) {
-      std::uintptr_t begin = told.load(std::memory_order_acquire);
-      if (begin == 0 || is_there(begin)) continue;
-      if (!told.compare_exchange_strong(begin, 0, std::memory_order_relaxed)) continue;
+    const std::uint32_t count = modules_count_.load(std::memory_order_acquire);
+    for (std::uint32_t i = 0; i < count && i < kMostModules; ++i) {
+      ToldModule& told = modules_[i];
+      std::uintptr_t begin = told.begin.load(std::memory_order_acquire);
+      if (begin <= kTaken || is_there(begin, told.identity.load(std::memory_order_relaxed)))
+        continue;
+      if (!told.begin.compare_exchange_strong(begin, 0, std::memory_order_relaxed)) continue;
       gone(begin);
       unload_count_.fetch_add(1, std::memory_order_release);
     }
+  }
+  /// To be called where some may have gone: as far as there was no place for them.
+  void forget_modules_without_place() {
+    if (modules_count_.load(std::memory_order_acquire) <= kMostModules) return;
+    unload_count_.fetch_add(1, std::memory_order_release);
   }
   /// How often a module went: what was told of addresses before may be wrong after.
   std::uint32_t unload_count() const { return unload_count_.load(std::memory_order_acquire); }
@@ -95,6 +104,11 @@ class Session {
 
  private:
   enum class State : std::uint32_t { kNew, kConnecting, kReady, kClosed };
+  struct ToldModule {
+    std::atomic<std::uintptr_t> begin;  // 0: the place is free; kTaken: somebody fills it in
+    std::atomic<std::uint64_t> identity;
+  };
+  static constexpr std::uintptr_t kTaken = 1;
 
   bool connect();
   bool open();
@@ -116,9 +130,10 @@ class Session {
   std::uint32_t serial_;  // of its claim
   std::atomic<std::uint32_t> forks_count_;
   std::atomic<std::uint32_t> unload_count_;
-  std::atomic<std::uint32_t> modules_count_;  // places that were ever used
+  std::atomic<std::uint32_t>
+      modules_count_;  // places ever used; more than there are: one was missing
   std::atomic<ThreadLog*> logs_[64];
-  std::atomic<std::uintptr_t> modules_[kMostModules];
+  ToldModule modules_[kMostModules];
   PageOwners page_owners_;
 };
 

@@ -58,6 +58,25 @@ std::uint64_t address_of(const void* block) {
   return reinterpret_cast<std::uint64_t>(block);
 }
 
+// What another module at the same place hardly has too, the memory of the loader's entry included.
+std::uint64_t identity_of(const unwind::self::LoaderObject& object) {
+  return address_of(object.entry) ^ object.map_end << 16 ^ object.frames_header << 32;
+}
+
+// The list may still have the one whose place it got.
+bool is_of(const unwind::self::Module& module, const unwind::self::LoaderObject& object) {
+  return module.bias == object.bias && module.frames.header == object.frames_header &&
+         std::strcmp(module.path, object.path) == 0;
+}
+
+bool is_module_there(std::uintptr_t begin, std::uint64_t identity) {
+  unwind::self::LoaderObject object;
+  if (unwind::self::ask_loader_index(begin, &object) == unwind::self::LoaderAnswer::kModule) {
+    return object.map_begin == begin && identity_of(object) == identity;
+  }
+  return address_of(g_code.modules().find(begin)) == identity;
+}
+
 }  // namespace
 
 unwind::self::CodeTable& code_table() {
@@ -401,20 +420,24 @@ bool ThreadLog::tell_module_of(std::uint64_t pc) {
   unwind::self::Module mapped;
   const auto answer = unwind::self::ask_loader_index(pc - 1, &object);
   const unwind::self::Module* module = g_code.modules().find(pc - 1);
+  std::uint64_t identity = address_of(module);
   if (answer == unwind::self::LoaderAnswer::kModule) {
-    if (session_->was_told(object.map_begin)) return true;
-    if (module == nullptr && unwind::self::describe_mapped_module(object, &mapped)) {
+    identity = identity_of(object);
+    if (session_->was_told(object.map_begin, identity)) return true;
+    if (module == nullptr || !is_of(*module, object)) {
+      const bool is_known = unwind::self::describe_mapped_module(object, &mapped);
       mapped.path = object.path;
       mapped.path_bytes = std::strlen(object.path);
-      module = &mapped;
+      module = is_known ? &mapped : nullptr;
     }
   } else if (module != nullptr) {
     object.map_begin = module->code.begin;
   }
-  if (module == nullptr || session_->was_told(object.map_begin)) return true;
+  if (module == nullptr || session_->was_told(object.map_begin, identity)) return true;
   if (module->path_bytes > wire::kMostPathBytes) return true;
+  tell_gone_modules();  // whose place it may have
   if (!tell_module(*module, object.map_begin)) return false;
-  session_->set_told(object.map_begin);
+  session_->set_told(object.map_begin, identity);
   return true;
 }
 
@@ -433,12 +456,12 @@ bool ThreadLog::tell_module(const unwind::self::Module& module, std::uint64_t be
 void ThreadLog::add_unloaded_modules() {
   const KeepErrno keep;
   g_code.refresh();
-  const auto is_there = [](std::uintptr_t begin) {
-    unwind::self::LoaderObject object;
-    return unwind::self::ask_loader_index(begin, &object) == unwind::self::LoaderAnswer::kModule ||
-           g_code.modules().find(begin) != nullptr;
-  };
-  session_->forget_modules(is_there, [this](std::uintptr_t begin) {
+  tell_gone_modules();
+  session_->forget_modules_without_place();
+}
+
+void ThreadLog::tell_gone_modules() {
+  session_->forget_modules(is_module_there, [this](std::uintptr_t begin) {
     if (!make_room(1 + wire::head_words(wire::RecordKind::kModuleGone))) return;
     put_time();
     ring_.put(wire::record_word(wire::RecordKind::kModuleGone), begin);

@@ -33,7 +33,8 @@ class ThreadLog {
   void add_marker(const char* text);
   /// To be called before a fork: a child's recording refers to this moment of ours.
   void add_fork();
-  /// To be called after a dlclose: tells of the modules that are gone.
+  /// To be called after a dlclose, and before a dlopen, since the C library unloads what it loaded
+  /// itself (iconv): tells of the modules that are gone.
   void add_unloaded_modules();
 
  private:
@@ -56,6 +57,7 @@ class ThreadLog {
   void publish();
   void wake_recorder_if_due();
   bool tell_module_of(std::uint64_t pc);
+  void tell_gone_modules();
   bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
   bool find_stack(const Caller& caller, std::uint32_t* stack);
   bool tell_stack(const unwind::self::Chain& chain);

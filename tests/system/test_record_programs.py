@@ -279,6 +279,19 @@ class RecordPrograms(RecordTest):
                     sums[i] += stack[key]
         self.assertEqual(sums, [facts["blocks number"], facts["bytes number"], 0])
 
+    def test_a_library_that_gets_the_place_of_another_is_not_taken_for_it(self):
+        libraries = [TARGETS / "libjoined_library.so", TARGETS / "libother_library.so"]
+        # More of them than there are places for in the agent.
+        for rounds, how in ((4200, "shown"), (3, "hidden")):
+            with self.subTest(how):
+                report = self.check_same(build_target("replaces"), rounds, how, *libraries)
+                counts = dict.fromkeys(map(str, libraries), 0)
+                for stack in report["stacks"]:
+                    module = stack["frames"][0].get("module")
+                    if module in counts:
+                        counts[module] += stack["allocations"]
+                self.assertEqual(list(counts.values()), [rounds, 1])
+
     def test_libraries_that_are_gone_keep_their_names_in_stacks(self):
         report = self.check_same(build_target("unloads"), TARGETS / "libjoined_library.so")
         sums = self.by_function(report, ["library_block"])

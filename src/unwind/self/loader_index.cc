@@ -21,6 +21,7 @@ LoaderAnswer ask_loader_index(std::uintptr_t pc, LoaderObject* object) {
   object->frames_header = reinterpret_cast<std::uintptr_t>(found.dlfo_eh_frame);
   object->map_begin = reinterpret_cast<std::uintptr_t>(found.dlfo_map_start);
   object->map_end = reinterpret_cast<std::uintptr_t>(found.dlfo_map_end);
+  object->entry = found.dlfo_link_map;
   object->bias = found.dlfo_link_map->l_addr;
   object->path = found.dlfo_link_map->l_name;
   return LoaderAnswer::kModule;

@@ -24,7 +24,8 @@ struct LoaderObject {
   std::uintptr_t map_begin = 0;
   std::uintptr_t map_end = 0;
   std::uintptr_t bias = 0;
-  const char* path = "";  // as the loader has it, which keeps it as long as the module
+  const void* entry = nullptr;  // the loader's own of it
+  const char* path = "";        // as the loader has it, which keeps it as long as the module
 };
 
 LoaderAnswer ask_loader_index(std::uintptr_t pc, LoaderObject* object);

@@ -175,10 +175,10 @@ bool ModuleTable::refresh(const ModuleListener& listener) {
   if (collector.is_unchanged || collector.count == 0) return false;
   std::sort(found_, found_ + collector.count,
             [](const Module* a, const Module* b) { return a->code.begin < b->code.begin; });
-  if (std::equal(found_, found_ + collector.count, old.modules, old.modules + old.count) ||
-      !publish(collector.count)) {
-    return false;
+  if (std::equal(found_, found_ + collector.count, old.modules, old.modules + old.count)) {
+    return true;
   }
+  if (!publish(collector.count)) return false;
   for (std::size_t i = 0; i < old.count; ++i) {
     if (listener.vanished != nullptr && !list().has(old.modules[i])) {
       listener.vanished(listener.context, *old.modules[i]);

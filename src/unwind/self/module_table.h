@@ -68,8 +68,9 @@ class ModuleTable {
 
   const ModuleList& list() const { return *list_.load(std::memory_order_acquire); }
 
-  /// Asks the loader what is loaded; true where that is not what list() was. Modules beyond the
-  /// kMostModules-th, and those for which there is no memory, are left out.
+  /// Asks the loader what is loaded; true where anything came or went since, if only between this
+  /// call and the last. Modules beyond the kMostModules-th, and those for which there is no memory,
+  /// are left out.
   /// REQUIRES: no other thread is in it, and this one is not in the loader.
   bool refresh(const ModuleListener& listener);
 

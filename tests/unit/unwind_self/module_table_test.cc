@@ -1,6 +1,7 @@
 // What is loaded, and following dlopen and dlclose.
 #include "unwind/self/module_table.h"
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -132,6 +133,24 @@ struct Visit {
     visit.both = visit.taker.take();
   }
 };
+
+// It came and went between two looks at what is loaded.
+TEST(ModuleTableTest, RowsOfAModuleThatWasNeverListedGoWithIt) {
+  CodeTable table;
+  table.refresh();
+  void* const plugin = dlopen(plugin_path(1).c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(plugin, nullptr) << dlerror();
+  const auto pc = address_of(reinterpret_cast<PluginCall>(dlsym(plugin, "plugin_call")));
+  const auto here = reinterpret_cast<std::uintptr_t>(&plugin_path);
+  std::array<char, 4096> buffer{};
+  table.compile(pc, buffer);
+  const Row row = table.compile(here, buffer);
+  EXPECT_NE(RowCache::find(table.rows().table(), pc).word(), 0U);
+  dlclose(plugin);
+  table.refresh();
+  EXPECT_EQ(RowCache::find(table.rows().table(), pc).word(), 0U);
+  EXPECT_EQ(RowCache::find(table.rows().table(), here).word(), row.word());
+}
 
 // Two libraries take turns at what is often the same address; their frames have different sizes.
 TEST(ModuleTableTest, StacksThroughLibrariesThatComeAndGo) {
