@@ -43,21 +43,21 @@ DoorState wait_for_answer(Door& door, const wire::Channel& channel) {
 }  // namespace
 
 bool find_door(wire::Channel& channel, const char* path, char (&out)[wire::kMostDoorPathBytes]) {
-  const std::uint32_t user = vm::effective_user();
-  const std::uint32_t group = vm::effective_group();
-  const bool is_recorders = user == channel.user && group == channel.group;
-  if (is_recorders || vm::will_open(path)) {
+  if (vm::will_open(path)) {
     const std::size_t bytes = std::strlen(path) + 1;
-    if (bytes > sizeof out || !vm::file_exists(path)) return false;
+    if (bytes > sizeof out) return false;
     std::memcpy(&out[0], path, bytes);
     return true;
   }
+  const std::uint32_t user = vm::effective_user();
+  const std::uint32_t group = vm::effective_group();
+  if (user == channel.user && group == channel.group) return false;
   Door* const door = take_door(channel, user, group);
   if (door == nullptr || wait_for_answer(*door, channel) != DoorState::kOpen) return false;
-  // Others may write there.
+  // Others may write there, and in a user namespace the same number is another user.
   std::memcpy(&out[0], &door->path[0], sizeof out);
   out[sizeof out - 1] = '\0';
-  return out[0] != '\0';
+  return vm::will_open(&out[0]);
 }
 
 }  // namespace mini::agent

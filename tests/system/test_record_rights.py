@@ -159,6 +159,23 @@ class RecordRights(JoinTest):
                 for file in self.home.glob("out*.heapspy"):
                     file.unlink()
 
+    # User numbers mean something else there: nothing leads back to the recorder.
+    def test_what_goes_into_a_namespace_of_users_is_said_to_be_unrecorded(self):
+        unshare = need("unshare", "util-linux")
+        os.chown(self.home, CALLER, -1)
+        for caller, options in ((self.caller, ["--user"]), (self.caller, ["--user", "-r"]),
+                                (self.caller, ["-c"]), ([], ["--user"]), ([], ["--user", "-r"])):
+            command = [unshare, *options, "/bin/echo", "there"]
+            if subprocess.run([*caller, *command], capture_output=True,
+                              check=False).returncode != 0:
+                raise unittest.SkipTest("no namespaces of users can be made here")
+            with self.subTest(caller=caller, options=options):
+                done = self.record_as(caller, "--", *command)
+                self.assertEqual((done.returncode, done.stdout), (0, "there\n"), done.stderr)
+                self.assertEqual(self.report()["unrecorded_programs"],
+                                 [{"path": "/bin/echo", "reason": "out-of-reach", "count": 1}])
+                self.file.unlink()
+
     # Its number is 1 there, which here is another process that does not end.
     def test_what_counts_processes_anew_is_recorded(self):
         unshare = [need("unshare", "util-linux"), "--pid", "--fork"]

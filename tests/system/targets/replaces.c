@@ -1,6 +1,6 @@
-/* replaces ROUNDS HOW ONE TWO: loads a library, allocates through it, and unloads it, over and over, and
-   then another one, whose code gets the same place. HOW: "hidden": the first is unloaded by the C
-   library itself, as it does with what it loaded for iconv. */
+/* replaces ROUNDS HOW ONE TWO: loads a library, allocates through it, and unloads it, over and
+   over, and then another one, whose code gets the same place. HOW: "hidden": the first is unloaded
+   by the C library itself, as it does with what it loaded for iconv. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
