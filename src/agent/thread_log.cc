@@ -5,11 +5,13 @@
 #include <cerrno>
 #include <cstring>
 #include <malloc.h>
+#include <span>
 
 #include "agent/code.h"
 #include "agent/guard.h"
 #include "agent/real.h"
 #include "agent/sampled_blocks.h"
+#include "kernel/vm/own_mappings.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
 #include "unwind/self/loader_index.h"
@@ -441,14 +443,25 @@ bool ThreadLog::tell_module_of(std::uint64_t pc) {
   return true;
 }
 
+// As the loader has it, it may be meant from the folder that the program was in then. Names without
+// a folder are no files: the vDSO's.
+std::string_view ThreadLog::path_of(const unwind::self::Module& module) {
+  const std::string_view path(module.path, module.path_bytes);
+  if (path.starts_with('/') || path.find('/') == std::string_view::npos) return path;
+  const std::span<char> room = unwinder_.scratch();
+  const std::size_t bytes = vm::find_own_file(module.code.begin, room);
+  return bytes != 0 ? std::string_view(room.data(), bytes) : path;
+}
+
 bool ThreadLog::tell_module(const unwind::self::Module& module, std::uint64_t begin) {
-  const std::size_t bytes = module.path_bytes + module.build_id_bytes;
+  const std::string_view path = path_of(module);
+  const std::size_t bytes = path.size() + module.build_id_bytes;
   const auto words = static_cast<std::uint32_t>(wire::kModuleHeadWords + (bytes + 7) / 8);
   if (!has_room(1 + words)) return false;
   put_time();
   ring_.put(wire::record_word(wire::RecordKind::kModule), module.bias, begin, module.code.end,
-            module.path_bytes | std::uint64_t{module.build_id_bytes} << 32);
-  put_texts(ring_, module.path, module.path_bytes, &module.build_id[0], module.build_id_bytes);
+            path.size() | std::uint64_t{module.build_id_bytes} << 32);
+  put_texts(ring_, path.data(), path.size(), &module.build_id[0], module.build_id_bytes);
   publish();
   return true;
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <string_view>
 
 #include "agent/sample_distance.h"
 #include "agent/session.h"
@@ -58,6 +59,7 @@ class ThreadLog {
   void wake_recorder_if_due();
   bool tell_module_of(std::uint64_t pc);
   void tell_gone_modules();
+  std::string_view path_of(const unwind::self::Module& module);
   bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
   bool find_stack(const Caller& caller, std::uint32_t* stack);
   bool tell_stack(const unwind::self::Chain& chain);

@@ -279,6 +279,12 @@ class RecordPrograms(RecordTest):
                     sums[i] += stack[key]
         self.assertEqual(sums, [facts["blocks number"], facts["bytes number"], 0])
 
+    def test_libraries_that_are_opened_by_a_relative_path_have_names(self):
+        done = self.record(build_target("unloads").resolve(), "./libjoined_library.so", cwd=TARGETS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        sums = self.by_function(self.report(), ["library_block"])
+        self.assertEqual(sums["library_block"], [600, 30000, 300])
+
     def test_a_library_that_gets_the_place_of_another_is_not_taken_for_it(self):
         libraries = [TARGETS / "libjoined_library.so", TARGETS / "libother_library.so"]
         # More of them than there are places for in the agent.

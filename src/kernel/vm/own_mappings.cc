@@ -28,6 +28,14 @@ std::uintptr_t take_address(std::string_view* text) {
   return value;
 }
 
+char* put_address(char* out, std::uintptr_t value) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  int bits = 0;
+  while (bits < 60 && value >> (bits + 4) != 0) bits += 4;
+  for (; bits >= 0; bits -= 4) *out++ = kDigits[value >> bits & 15];
+  return out;
+}
+
 // Not "self": that is the first thread, which shows no mappings once it has ended.
 long open_list() {
   const long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
@@ -78,6 +86,18 @@ bool find_own_mapping(std::uintptr_t address, std::span<char> buffer, OwnMapping
   raw_syscall(SYS_close, fd);
   if (search.found()) *mapping = search.mapping();
   return search.found();
+}
+
+std::size_t find_own_file(std::uintptr_t address, std::span<char> out) {
+  OwnMapping mapping;
+  if (!find_own_mapping(address, out, &mapping)) return 0;
+  char link[64] = "/proc/self/map_files/";
+  char* end = put_address(&link[sizeof "/proc/self/map_files/" - 1], mapping.begin);
+  *end++ = '-';
+  put_address(end, mapping.end);
+  const long bytes = raw_syscall(SYS_readlinkat, AT_FDCWD, &link[0], out.data(), out.size());
+  if (is_error(bytes) || static_cast<std::size_t>(bytes) == out.size()) return 0;
+  return static_cast<std::size_t>(bytes);
 }
 
 }  // namespace mini::kernel::vm

@@ -46,4 +46,8 @@ class MappingSearch {
 /// Reads by way of `buffer`; the larger it is, the fewer system calls. Changes no errno.
 bool find_own_mapping(std::uintptr_t address, std::span<char> buffer, OwnMapping* mapping);
 
+/// Writes the path of the file that is mapped at `address`, without a zero at its end: its bytes; 0
+/// where there is none, no room for it, or no /proc. Reads by way of the same memory before.
+std::size_t find_own_file(std::uintptr_t address, std::span<char> out);
+
 }  // namespace mini::kernel::vm

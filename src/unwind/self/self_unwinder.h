@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "unwind/self/code_table.h"
 #include "unwind/self/registers.h"
@@ -79,6 +80,8 @@ class SelfUnwinder {
   Chain unwind(const CallerRegisters& caller);
 
   const WalkCounters& counters() const { return counters_; }
+  /// To work in, between two walks, for who may be on a very small stack.
+  std::span<char> scratch() { return buffer_; }
 
  private:
   class Walk;

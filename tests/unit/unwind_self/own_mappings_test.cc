@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace mini::kernel::vm {
 namespace {
@@ -76,6 +77,17 @@ TEST(OwnMappingsTest, OfThisProcess) {
   EXPECT_TRUE(mapping.readable);
   munmap(page, kBytes);
   EXPECT_FALSE(find_own_mapping(address, buffer, &mapping));
+}
+
+TEST(OwnMappingsTest, TheFileOfAMapping) {
+  char program[4096] = {};
+  ASSERT_GT(readlink("/proc/self/exe", &program[0], sizeof program - 1), 0);
+  char path[4096];
+  const std::size_t bytes = find_own_file(reinterpret_cast<std::uintptr_t>(&search), path);
+  EXPECT_EQ(std::string(&path[0], bytes), &program[0]);
+  EXPECT_EQ(find_own_file(reinterpret_cast<std::uintptr_t>(&path[0]), path), 0U);
+  char small[8];
+  EXPECT_EQ(find_own_file(reinterpret_cast<std::uintptr_t>(&search), small), 0U);
 }
 
 }  // namespace
