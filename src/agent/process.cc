@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "agent/code.h"
+#include "agent/fork.h"
 #include "agent/guard.h"
 #include "agent/real.h"
 
@@ -19,15 +20,6 @@ void end_thread(void*) {
   with_log([](ThreadLog&) { ThreadLog::end_thread(); });
 }
 
-// The C library calls these handlers in the reverse order of their registration, so that ours, an
-// early one, comes after the program's own have got what they allocate. Only what other threads do
-// from here to the copy itself is on the wrong side.
-void before_fork() {
-  announce_child();
-  if (Session::if_connected() == nullptr) return;
-  with_log([](ThreadLog& log) { log.add_fork(); });
-}
-
 // Before most code of the program: a low key is most likely free, and the modules are known before
 // the first stack is walked through them.
 __attribute__((constructor(101))) void start() {
@@ -37,7 +29,7 @@ __attribute__((constructor(101))) void start() {
     g_has_key = g_key < kKeysWithoutHeap;
     if (!g_has_key) pthread_key_delete(g_key);
   }
-  pthread_atfork(before_fork, nullptr, nullptr);
+  watch_forks();
   code_table().refresh();
   with_log([](ThreadLog&) {});  // one that allocates nothing has a recording, too
 }

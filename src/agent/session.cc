@@ -245,6 +245,14 @@ std::uint32_t Session::begin_fork() {
   return number;
 }
 
+// One that the fork did not wipe, since some thread was in the middle of a record.
+void Session::forget_original() {
+  Session* const session = g_session.load(std::memory_order_acquire);
+  if (session == nullptr || session->state_.load(std::memory_order_acquire) == State::kNew) return;
+  g_session.store(nullptr, std::memory_order_release);
+  g_origin.store(0, std::memory_order_relaxed);  // that fork was not told of
+}
+
 // Nobody reads what is in the slot: its memory is given back, and what a thread may still write
 // there gets new pages of zeros.
 void Session::close() {

@@ -67,6 +67,13 @@ class Session {
   /// A number for the fork that is about to be made, which the child finds as its origin. 0 where
   /// this process has told of nothing so far: then its own origin is its child's.
   std::uint32_t begin_fork();
+  /// For a fork in the middle of a record, by its thread: whether the child finds this as it is,
+  /// and the slot is mapped in it.
+  void keep_on_fork(bool keep);
+  /// In the child: what it still writes here nobody reads. Its next session is another.
+  void leave_to_original();
+  /// In each child.
+  static void forget_original();
   void count_lost_event() { slot_.slot().lost_events.fetch_add(1, std::memory_order_relaxed); }
   /// Wakes the recorder, if it sleeps.
   void ring_doorbell() { agent::ring_doorbell(*channel_); }

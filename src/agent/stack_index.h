@@ -50,8 +50,15 @@ class StackIndex {
 
   /// Forgets all and gives the memory back.
   void clear() {
-    if (slots_ != nullptr) kernel::vm::unmap(slots_, bytes_of(mask_ + 1));
+    const StackIndex before = *this;
     *this = {};
+    if (before.slots_ != nullptr) kernel::vm::unmap(before.slots_, bytes_of(before.mask_ + 1));
+  }
+
+  /// Whether a child of fork finds it as it is. A signal handler may come here in the middle of
+  /// any of these: slots_ never points at memory that was given back.
+  void keep_on_fork(bool keep) const {
+    if (slots_ != nullptr) kernel::vm::keep_on_fork(slots_, bytes_of(mask_ + 1), keep);
   }
 
  private:
@@ -84,11 +91,13 @@ class StackIndex {
     auto* const hashes = reinterpret_cast<std::uint64_t*>(fresh + slots);
     if (slots_ != nullptr) {
       std::memcpy(hashes, hashes_, (count_ + std::size_t{1}) * sizeof(std::uint64_t));
-      kernel::vm::unmap(slots_, bytes_of(mask_ + 1));
     }
+    std::uint32_t* const before = slots_;
+    const std::size_t bytes_before = bytes_of(mask_ + 1);
     slots_ = fresh;
     hashes_ = hashes;
     mask_ = slots - 1;
+    if (before != nullptr) kernel::vm::unmap(before, bytes_before);
     for (std::uint32_t number = 1; number <= count_; ++number) put(number);
     return true;
   }

@@ -41,6 +41,18 @@ class KeepErrno {
   int saved_ = errno;
 };
 
+/// A fork in a signal handler would copy what is half done.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() = default;
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { vm::restore_signals(before_); }
+
+ private:
+  std::uint64_t before_ = vm::block_signals();
+};
+
 /// Words for the bytes of two texts, one after the other.
 void put_texts(wire::RingWriter& ring, const char* first, std::size_t first_bytes,
                const std::uint8_t* second, std::size_t second_bytes) {
@@ -93,6 +105,7 @@ constinit thread_local std::uint64_t t_bytes_to_sample __attribute__((tls_model(
 
 ThreadLog* ThreadLog::begin() {
   const KeepErrno keep;
+  const SignalsBlocked blocked;
   Session* const session = Session::current();
   if (session == nullptr) return nullptr;
   ThreadLog* const log = t_log;
@@ -150,6 +163,7 @@ bool ThreadLog::connect(Session& session) {
 void ThreadLog::end_thread() {
   ThreadLog* const log = t_log;
   if (log == nullptr || log->session_ == nullptr) return;
+  const SignalsBlocked blocked;
   t_log = nullptr;
   Session& session = *log->session_;
   log->session_ = nullptr;

@@ -34,6 +34,11 @@ class ThreadLog {
   void add_marker(const char* text);
   /// To be called before a fork: a child's recording refers to this moment of ours.
   void add_fork();
+  /// For a fork in the middle of a record of this thread: whether the child finds all that this
+  /// needs.
+  static void keep_on_fork(bool keep);
+  /// In the child: the record goes nowhere.
+  static void leave_to_original();
   /// To be called after a dlclose, and before a dlopen, since the C library unloads what it loaded
   /// itself (iconv): tells of the modules that are gone.
   void add_unloaded_modules();

@@ -102,6 +102,20 @@ class RecordLimits(RecordTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertGreaterEqual(len(self.others()), 4200)
 
+    def test_a_child_of_a_fork_in_a_signal_handler_goes_on_where_the_signal_came(self):
+        for options in ([], ["--sample", "4K"]):
+            for way in ("fork", "_Fork"):
+                with self.subTest(options=options, way=way):
+                    self.check_same(build_target("fork_in_handler"), "300", way, options=options)
+                    children = self.others()
+                    if not options:
+                        self.assertGreaterEqual(len(children), 300)
+                        for file in children[:20]:
+                            found = self.by_function(self.report(file), ["in_child"])
+                            self.assertEqual(found["in_child"], [100, 77700, 0])
+                    for file in children:
+                        file.unlink()
+
     def test_too_many_threads_are_said(self):
         done = self.record(build_target("threads"), "1500")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -1,6 +1,7 @@
 // Linux: raw system calls, so that a program's own wrappers are not called and errno is its own.
 #include "kernel/vm/shared.h"
 
+#include <csignal>
 #include <ctime>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -15,6 +16,7 @@ namespace mini::kernel::vm {
 namespace {
 
 constexpr int kAdviseWipeOnFork = 18;  // MADV_WIPEONFORK, Linux 4.14
+constexpr int kAdviseKeepOnFork = 19;  // MADV_KEEPONFORK
 
 // With the rights of the real user, as a program has them that is executed next: what this process
 // may beyond that (PR_SET_KEEPCAPS) ends there.
@@ -64,6 +66,25 @@ void* map_wiped_on_fork(std::size_t bytes) {
   }
   raw_syscall(SYS_munmap, at, bytes);
   return nullptr;
+}
+
+void keep_on_fork(void* begin, std::size_t bytes, bool keep) {
+  raw_syscall(SYS_madvise, begin, bytes, keep ? kAdviseKeepOnFork : kAdviseWipeOnFork);
+}
+
+void share_on_fork(void* begin, std::size_t bytes, bool share) {
+  raw_syscall(SYS_madvise, begin, bytes, share ? MADV_DOFORK : MADV_DONTFORK);
+}
+
+std::uint64_t block_signals() {
+  const std::uint64_t all = ~std::uint64_t{0};
+  std::uint64_t before = 0;
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+  return before;
+}
+
+void restore_signals(std::uint64_t blocked) {
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, nullptr, sizeof blocked);
 }
 
 void wait_shared(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns) {

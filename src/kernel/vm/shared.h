@@ -25,6 +25,15 @@ void discard_shared(void* begin, std::size_t bytes);
 /// there is none.
 void* map_wiped_on_fork(std::size_t bytes);
 
+/// Whether children of fork that are made from here on find such memory as it is instead.
+void keep_on_fork(void* begin, std::size_t bytes, bool keep);
+/// Whether they have what map_shared() or map_more() mapped, too.
+void share_on_fork(void* begin, std::size_t bytes, bool share);
+
+/// Has no signal handler run in this thread; what was blocked before, for restore_signals().
+std::uint64_t block_signals();
+void restore_signals(std::uint64_t blocked);
+
 /// Sleeps while *word == expected, until wake_shared() by any process, or for `most_ns`.
 void wait_shared(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns);
 void wake_shared(std::uint32_t* word);

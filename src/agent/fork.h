@@ -1,0 +1,8 @@
+#pragma once
+
+namespace mini::agent {
+
+/// Has the agent know of forks from here on.
+void watch_forks();
+
+}  // namespace mini::agent
