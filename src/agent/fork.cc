@@ -1,6 +1,6 @@
-// A process that is copied. Mostly a copy finds the agent's memory wiped, and begins anew; but where
-// a signal handler makes it that came into the middle of a record, the copy comes back there, too.
-// That record is let come to its end, in memory that nobody reads.
+// A process that is copied. Mostly a copy finds the agent's memory wiped, and begins anew; but
+// where a signal handler makes it that came into the middle of a record, the copy comes back there,
+// too. That record is let come to its end, in memory that nobody reads.
 #include "agent/fork.h"
 
 #include <cerrno>

@@ -19,6 +19,8 @@ namespace {
 
 namespace vm = kernel::vm;
 
+constexpr std::uint64_t kWaitForRingNs = 5'000'000;
+
 constinit std::atomic<Session*> g_session{nullptr};
 constinit char g_channel_path[wire::kMostChannelPathBytes] = {};
 constinit char g_agent_path[wire::kMostAgentPathBytes] = {};
@@ -273,6 +275,35 @@ void Session::stop_recording() {
 }
 
 bool Session::take_ring(std::uint32_t* ring) {
+  return find_ring(ring) || wait_for_ring(ring);
+}
+
+// Threads that ended without a word have theirs still. What a thread frees when it was told to have
+// ended, as the C library does, makes it one of these.
+bool Session::wait_for_ring(std::uint32_t* ring) {
+  constexpr int kMostTries = 3;  // each finds those of threads that ended meanwhile
+  constexpr std::uint64_t kRestNs = 1'000'000'000;
+  const auto rest_until = [this](std::uint64_t ns) {
+    no_ring_until_ns_.store(ns, std::memory_order_relaxed);
+    return false;
+  };
+  const std::uint64_t begin = vm::now_ns();
+  if (begin < no_ring_until_ns_.load(std::memory_order_relaxed)) return false;
+  std::atomic<std::uint32_t>& wanted = slot_.slot().rings_wanted;
+  for (int i = 0; i < kMostTries; ++i) {
+    wanted.store(1, std::memory_order_release);
+    ring_doorbell();
+    if (settings_.overflow == wire::Overflow::kDrop) return rest_until(begin + kWaitForRingNs);
+    while (wanted.load(std::memory_order_acquire) != 0 && wire::has_reader(*channel_) &&
+           vm::now_ns() < begin + kMostWaitNs) {
+      vm::wait_shared(word_of(wanted), 1, kWaitForRingNs);
+    }
+    if (find_ring(ring)) return true;
+  }
+  return rest_until(vm::now_ns() + kRestNs);
+}
+
+bool Session::find_ring(std::uint32_t* ring) {
   wire::Slot& slot = slot_.slot();
   const auto take = [&](std::uint32_t number) {
     auto state = wire::RingState::kFree;
@@ -319,22 +350,6 @@ void Session::set_told(std::uintptr_t begin, std::uint64_t identity) {
     }
   }
   modules_count_.store(kMostModules + 1, std::memory_order_release);
-}
-
-ThreadLog* Session::take_log() {
-  for (std::atomic<ThreadLog*>& place : logs_) {
-    if (place.load(std::memory_order_relaxed) == nullptr) continue;
-    if (ThreadLog* const log = place.exchange(nullptr, std::memory_order_acquire)) return log;
-  }
-  return nullptr;
-}
-
-void Session::put_log(ThreadLog& log) {
-  for (std::atomic<ThreadLog*>& place : logs_) {
-    ThreadLog* none = nullptr;
-    if (place.compare_exchange_strong(none, &log, std::memory_order_release)) return;
-  }
-  // More than there is room for: its memory stays mapped, and is not used again.
 }
 
 }  // namespace mini::agent

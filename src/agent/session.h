@@ -62,7 +62,7 @@ class Session {
   PageOwners& page_owners() { return page_owners_; }
 
   /// A ring that is this thread's from now on, the one that `ring` says if it is free; false where
-  /// all are taken.
+  /// all are taken, also by what the recorder could find.
   bool take_ring(std::uint32_t* ring);
   /// A number for the fork that is about to be made, which the child finds as its origin. 0 where
   /// this process has told of nothing so far: then its own origin is its child's.
@@ -105,9 +105,10 @@ class Session {
   /// How often a module went: what was told of addresses before may be wrong after.
   std::uint32_t unload_count() const { return unload_count_.load(std::memory_order_acquire); }
 
-  /// Logs of threads that have ended, to be used again.
-  ThreadLog* take_log();
-  void put_log(ThreadLog& log);
+  /// The log that told of things on a ring last, of a thread that has ended. For whoever has taken
+  /// that ring; null where there is none.
+  ThreadLog* log_of(std::uint32_t ring) const { return logs_[ring]; }
+  void set_log(std::uint32_t ring, ThreadLog* log) { logs_[ring] = log; }
 
  private:
   enum class State : std::uint32_t { kNew, kConnecting, kReady, kClosed };
@@ -119,6 +120,8 @@ class Session {
 
   bool connect();
   bool open();
+  bool find_ring(std::uint32_t* ring);
+  bool wait_for_ring(std::uint32_t* ring);
   std::byte* map_slot(std::uint32_t number, bool is_copy) const;
   static void describe_process(wire::Slot& slot, bool is_copy);
   void close();
@@ -139,7 +142,8 @@ class Session {
   std::atomic<std::uint32_t> unload_count_;
   std::atomic<std::uint32_t>
       modules_count_;  // places ever used; more than there are: one was missing
-  std::atomic<ThreadLog*> logs_[64];
+  std::atomic<std::uint64_t> no_ring_until_ns_;  // until then none is asked for
+  ThreadLog* logs_[wire::kRings];
   ToldModule modules_[kMostModules];
   PageOwners page_owners_;
 };

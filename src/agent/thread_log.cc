@@ -108,42 +108,45 @@ ThreadLog* ThreadLog::begin() {
   const SignalsBlocked blocked;
   Session* const session = Session::current();
   if (session == nullptr) return nullptr;
-  ThreadLog* const log = t_log;
-  // Memory that was wiped is used again, and so is that of a session before this one.
-  ThreadLog* fresh = log != nullptr ? log : session->take_log();
-  if (fresh == nullptr) {
-    fresh = static_cast<ThreadLog*>(vm::map_wiped_on_fork(sizeof(ThreadLog)));
-  }
-  if (fresh == nullptr || !fresh->connect(*session)) {
+  std::uint32_t ring = t_log != nullptr ? t_log->ring_number_ : 0;
+  if (!session->take_ring(&ring)) {
     session->count_lost_event();
-    if (fresh != nullptr && log == nullptr) session->put_log(*fresh);
     return nullptr;
   }
-  t_log = fresh;
+  ThreadLog* log = session->log_of(ring);
+  // Memory that was wiped is used again, and so is that of a session before this one.
+  if (log == nullptr) log = t_log;
+  if (log == nullptr) log = static_cast<ThreadLog*>(vm::map_wiped_on_fork(sizeof(ThreadLog)));
+  if (log == nullptr || !log->connect(*session, ring)) {
+    t_log = nullptr;  // it is of that ring, and perhaps another's soon
+    session->slot().ring(ring).state.store(wire::RingState::kClosed, std::memory_order_release);
+    session->count_lost_event();
+    return nullptr;
+  }
+  t_log = log;
   watch_end_of_thread();
-  return fresh;
+  return log;
 }
 
-// Of a session before this one: what it told belongs to another slot.
+// Of a session before this one: what it told belongs to another slot. Or of a thread that ended
+// without a word, perhaps in the middle of a record.
 void ThreadLog::forget() {
   unwinder_.stop();
   forget_stacks();
+  session_->set_log(ring_number_, nullptr);
   session_ = nullptr;
   unload_count_ = 0;
   std::memset(&told_usable_[0], 0, sizeof told_usable_);
 }
 
-// The stacks that a log told of before, for a thread that has ended, are known by that ring, if
-// nobody used it meanwhile.
-bool ThreadLog::connect(Session& session) {
+// The stacks that a log told of before, for a thread that has ended, are known by that ring.
+bool ThreadLog::connect(Session& session, std::uint32_t ring) {
   if (session_ != nullptr) forget();
-  const std::uint32_t ring_before = ring_number_;
-  const std::uint64_t words_before = ring_.written_words();
-  if (!session.take_ring(&ring_number_)) return false;
-  wire::RingHead& head = session.slot().ring(ring_number_);
+  session.set_log(ring, this);
+  ring_number_ = ring;
+  wire::RingHead& head = session.slot().ring(ring);
   head.tid = vm::thread_id();
-  ring_ = wire::RingWriter(head, session.slot().words(ring_number_));
-  if (ring_number_ != ring_before || ring_.written_words() != words_before) forget_stacks();
+  ring_ = wire::RingWriter(head, session.slot().words(ring));
   const std::uint32_t most = session.settings().most_frames;
   if (!unwinder_.start(g_code, most < wire::kMostFrames ? most : wire::kMostFrames)) return false;
   last_stack_ = 0;
@@ -151,7 +154,7 @@ bool ThreadLog::connect(Session& session) {
   ticks_ = wire::now_ticks();
   t_bytes_to_sample = 0;
   if (session.settings().sample_bytes != 0) {
-    distance_.seed(wire::now_ticks() ^ std::uint64_t{head.tid} << 32);
+    distance_.seed(wire::now_ticks() ^ std::uint64_t{vm::thread_id()} << 32);
     t_bytes_to_sample = distance_.next(session.settings().sample_bytes);
   }
   look_at_words_ = 0;
@@ -165,11 +168,9 @@ void ThreadLog::end_thread() {
   if (log == nullptr || log->session_ == nullptr) return;
   const SignalsBlocked blocked;
   t_log = nullptr;
-  Session& session = *log->session_;
   log->session_ = nullptr;
   log->unwinder_.stop();  // what this stack held is of no use for another's
   log->ring_.head().state.store(wire::RingState::kClosed, std::memory_order_release);
-  session.put_log(*log);
 }
 
 // What was told of has the numbers that it had until the next stack, which says so.

@@ -46,7 +46,7 @@ class ThreadLog {
  private:
   void forget();
   void forget_stacks();
-  bool connect(Session& session);
+  bool connect(Session& session, std::uint32_t ring);
   bool is_sampled(std::size_t bytes);
   bool knows_usable(std::size_t bytes) const;
   void tell_usable(const void* block, std::size_t bytes);

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/file_descriptor.h"
@@ -100,10 +101,19 @@ std::string root_prefix(pid_t pid) {
   return theirs && ours && *theirs != *ours ? fmt::format("/proc/{}/root", pid) : "";
 }
 
+bool counts_as_we_do(std::uint64_t pid_namespace) {
+  return pid_namespace != 0 && pid_namespace == pid_namespace_of(::getpid());
+}
+
+// Signal 0 is none: it is looked whether there is somebody (kill(2)).
+bool has_no_thread(pid_t tid) {
+  return ::syscall(SYS_tkill, tid, 0) == -1 && errno == ESRCH;
+}
+
 std::optional<pid_t> find_in_namespace(pid_t number, std::uint64_t pid_namespace,
                                        const std::function<bool(pid_t)>& is_it) {
   const bool is_known = pid_namespace != 0;
-  if (is_known && pid_namespace == pid_namespace_of(::getpid())) return number;
+  if (counts_as_we_do(pid_namespace)) return number;
   for (const pid_t pid : read_process_ids()) {
     if (is_known && pid_namespace_of(pid) != pid_namespace) continue;
     const auto status = read_proc_file(pid, "status");

@@ -46,6 +46,14 @@ bool has_userfaultfd(pid_t pid);
 std::optional<pid_t> find_in_namespace(pid_t number, std::uint64_t pid_namespace,
                                        const std::function<bool(pid_t)>& is_it);
 
+/// Whether numbers of processes and threads are the same in that namespace as here. False where it
+/// is not known.
+bool counts_as_we_do(std::uint64_t pid_namespace);
+
+/// Whether there certainly is no thread of that number, of whichever process: what shares memory
+/// need not be of one.
+bool has_no_thread(pid_t tid);
+
 /// All processes that we can see.
 std::vector<pid_t> read_process_ids();
 

@@ -113,6 +113,7 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::str
       mapping_(std::move(slot)),
       slot_{mapping_.begin()},
       pid_(pid),
+      counts_as_we_do_(kernel::counts_as_we_do(slot_.slot().pid_namespace)),
       parent_pid_(parent_of(pid, slot_.slot(), origin)),
       handle_(pid_),
       path_(std::move(path)),
@@ -232,6 +233,32 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
     read_records(*first, second_time, clock);
   }
   if (!faults_.empty()) write_page_faults(since_begin(clock.ns(until)));
+  const bool are_wanted = slot_.slot().rings_wanted.load(std::memory_order_acquire) != 0;
+  if (are_wanted) close_rings_of_ended();
+  free_read_rings();
+  if (are_wanted) {
+    slot_.slot().rings_wanted.store(0, std::memory_order_release);
+    kernel::wake_waiter(reinterpret_cast<std::uint32_t*>(&slot_.slot().rings_wanted));
+  }
+}
+
+// Of threads that ended without a word; 0 is none's that could have ended. The same number may be
+// that of a later thread by now, which has another ring; then this one stays until that has ended,
+// too.
+void RecordedProcess::close_rings_of_ended() {
+  if (!counts_as_we_do_) return;
+  for (const Thread& thread : threads_) {
+    wire::RingHead& head = thread.reader.head();
+    auto owned = wire::RingState::kOwned;
+    if (head.state.load(std::memory_order_acquire) == owned &&
+        kernel::has_no_thread(static_cast<pid_t>(head.tid))) {
+      head.state.compare_exchange_strong(owned, wire::RingState::kClosed,
+                                         std::memory_order_relaxed);
+    }
+  }
+}
+
+void RecordedProcess::free_read_rings() {
   for (Thread& thread : threads_) {
     wire::RingHead& head = thread.reader.head();
     thread.reader.release();
@@ -244,6 +271,7 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
         thread.reader.available_words() == 0) {
       thread.number = 0;
       thread_numbers_.erase(thread.tid);
+      head.tid = 0;
       head.state.compare_exchange_strong(closed, wire::RingState::kFree, std::memory_order_release);
     }
   }

@@ -121,6 +121,8 @@ class RecordedProcess {
   };
 
   void find_threads();
+  void close_rings_of_ended();
+  void free_read_rings();
   void begin_thread(Thread& thread);
   static std::optional<std::uint64_t> next_time(Thread& thread);
   void read_records(Thread& thread, std::uint64_t until, const TickClock& clock);
@@ -146,6 +148,7 @@ class RecordedProcess {
   kernel::SharedMapping mapping_;
   wire::SlotView slot_;
   pid_t pid_;
+  bool counts_as_we_do_;  // its numbers of threads are those by which we know them
   pid_t parent_pid_;
   kernel::ProcessHandle handle_;
   std::string path_;

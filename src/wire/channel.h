@@ -91,6 +91,8 @@ struct alignas(64) Slot {
   std::uint32_t pid;
   std::uint32_t parent_pid;  // 0: it is a copy, of `origin`
   std::atomic<std::uint32_t> rings_taken;
+  std::atomic<std::uint32_t>
+      rings_wanted;             // 1: a thread found none; 0 once it is worth a try again
   std::uint64_t pid_namespace;  // the inode of the one in which the two count; 0: not known
   alignas(64) std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
   std::atomic<EndState> end;
@@ -109,7 +111,9 @@ struct alignas(64) Slot {
 enum class RingState : std::uint32_t {
   kFree,
   kOwned,
-  kClosed,  // its thread is done with it; kFree once the recorder has read the rest
+  // Its thread is done with it, or has ended without a word, as the recorder finds out where rings
+  // are wanted. kFree once the recorder has read the rest.
+  kClosed,
 };
 
 /// A ring of words with one writer, the thread, and one reader, the recorder.
@@ -120,7 +124,7 @@ enum class RingState : std::uint32_t {
 /// stores tail (release), which the writer loads (acquire) before it writes over them.
 struct alignas(64) RingHead {
   std::atomic<RingState> state;
-  std::uint32_t tid;
+  std::atomic<std::uint32_t> tid;  // 0: it has no owner, or one that has not said so yet
   std::atomic<std::uint64_t> dropped_events;
   std::atomic<std::uint64_t> truncated_stacks;  // frames were missing outside
   alignas(64) std::atomic<std::uint64_t> head;

@@ -116,6 +116,14 @@ class RecordLimits(RecordTest):
                     for file in children:
                         file.unlink()
 
+    def test_threads_may_end_without_a_word(self):
+        for way in ("freed late", "raw"):
+            with self.subTest(way):
+                report = self.check_same(build_target("ends_threads"), "4000", way)
+                found = self.by_function(report, ["in_thread"])["in_thread"]
+                self.assertGreaterEqual(found[0], 4000)
+                self.assertEqual(found[2], 0)  # what the C library frees is seen
+
     def test_too_many_threads_are_said(self):
         done = self.record(build_target("threads"), "1500")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -1,14 +1,19 @@
 // A slot as an agent fills it in, and as an adversary does.
 #include "sources/recorded_process.h"
 
+#include <climits>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <string>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
+#include "kernel/proc_file.h"
 #include "recording/reader.h"
 #include "unwind/module_cache.h"
 #include "wire/record.h"
@@ -90,6 +95,12 @@ class RecordedProcessTest : public testing::Test {
   static void free(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address) {
     put(ring, {wire::record_word(wire::RecordKind::kTime, time),
                wire::block_word(wire::RecordKind::kFree, address)});
+  }
+
+  static std::uint64_t own_namespace() {
+    struct stat status{};
+    EXPECT_EQ(::stat("/proc/self/ns/pid", &status), 0);
+    return status.st_ino;
   }
 
   RecordedProcess& process() {
@@ -259,6 +270,41 @@ TEST_F(RecordedProcessTest, ARingIsReadToItsEndBeforeItIsGivenToAnotherThread) {
   EXPECT_EQ(view_.ring(0).state, wire::RingState::kClosed);
   process().drain(20, clock_);
   EXPECT_EQ(view_.ring(0).state, wire::RingState::kFree);
+}
+
+TEST_F(RecordedProcessTest, ARingOfAThreadThatEndedIsFreeWhereOneIsWanted) {
+  const auto thread_id = [] { return static_cast<std::uint32_t>(::syscall(SYS_gettid)); };
+  std::uint32_t ended = 0;
+  std::thread([&] { ended = thread_id(); }).join();
+  while (!kernel::has_no_thread(static_cast<pid_t>(ended))) std::this_thread::yield();
+  view_.slot().pid_namespace = own_namespace();
+  wire::RingWriter first = ring(0);
+  view_.ring(0).tid = thread_id();
+  wire::RingWriter second = ring(1);
+  view_.ring(1).tid = ended;
+  ring(2);
+  view_.ring(2).tid = 0;  // taken, and no more said
+  allocate(first, 10, 0x1000, 16);
+  allocate(second, 11, 0x2000, 16);
+  process().drain(20, clock_);
+  EXPECT_EQ(view_.ring(1).state, wire::RingState::kOwned);
+  view_.slot().rings_wanted = 1;
+  process().drain(20, clock_);
+  EXPECT_EQ(view_.slot().rings_wanted, 0U);
+  EXPECT_EQ(view_.ring(0).state, wire::RingState::kOwned);
+  EXPECT_EQ(view_.ring(1).state, wire::RingState::kFree);
+  EXPECT_EQ(view_.ring(2).state, wire::RingState::kOwned);
+}
+
+// Numbers of another namespace are those of others here.
+TEST_F(RecordedProcessTest, InAnotherNamespaceNoThreadIsTakenToHaveEnded) {
+  view_.slot().pid_namespace = own_namespace() + 1;
+  ring(0);
+  view_.ring(0).tid = INT_MAX;
+  view_.slot().rings_wanted = 1;
+  process().drain(20, clock_);
+  EXPECT_EQ(view_.slot().rings_wanted, 0U);
+  EXPECT_EQ(view_.ring(0).state, wire::RingState::kOwned);
 }
 
 TEST_F(RecordedProcessTest, LossesAreSummed) {
