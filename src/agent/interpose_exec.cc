@@ -2,7 +2,7 @@
 // replaces the environment; and tells of one that can have no agent.
 //
 // All of this may run in a child of vfork, on its parent's stack and in its parent's memory: it
-// allocates nothing and changes nothing, what is made is on the stack.
+// allocates nothing and changes nothing, what is made is on the stack or in the thread's own room.
 #include <alloca.h>
 #include <cerrno>
 #include <cstdarg>
@@ -13,6 +13,7 @@
 
 #include "agent/end.h"
 #include "agent/exec_environment.h"
+#include "agent/exec_room.h"
 #include "agent/export.h"
 #include "agent/program_notice.h"
 #include "agent/real.h"
@@ -21,19 +22,21 @@
 namespace mini::agent {
 namespace {
 
-// A limit for what is taken of the stack: beyond, the environment stays as it is.
-constexpr std::size_t kMostWords = 16384;
+// The smallest stack that there may be has 16 KiB (PTHREAD_STACK_MIN).
+constexpr std::size_t kMostBytesOnStack = 2048;
 
 /// Calls `call(environment)` with one that leads to the recorder, if there is one.
 template <typename Call>
 int with_environment(Words environment, Call&& call) {
   const EnvironmentPlan plan = plan_environment(environment);
-  if (plan.change == EnvironmentPlan::Change::kNone || plan.words_count > kMostWords) {
-    return call(environment);
-  }
-  auto** const room = static_cast<char**>(alloca((plan.words_count + 3) * sizeof(char*)));
-  auto* const text = static_cast<char*>(alloca(variables_bytes(plan)));
-  return call(write_environment(environment, plan, room, text));
+  if (plan.change == EnvironmentPlan::Change::kNone) return call(environment);
+  const std::size_t words_bytes = (plan.words_count + 3) * sizeof(char*);
+  const std::size_t bytes = words_bytes + variables_bytes(plan);
+  char* const room =
+      bytes <= kMostBytesOnStack ? static_cast<char*>(alloca(bytes)) : exec_room(bytes);
+  if (room == nullptr) return call(environment);
+  return call(
+      write_environment(environment, plan, reinterpret_cast<char**>(room), room + words_bytes));
 }
 
 /// Calls `call(environment)`, which becomes `program`, or fails.

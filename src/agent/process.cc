@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "agent/code.h"
+#include "agent/exec_room.h"
 #include "agent/fork.h"
 #include "agent/guard.h"
 #include "agent/real.h"
@@ -17,6 +18,7 @@ constinit bool g_has_key = false;
 constexpr pthread_key_t kKeysWithoutHeap = 32;
 
 void end_thread(void*) {
+  give_back_exec_room();
   with_log([](ThreadLog&) { ThreadLog::end_thread(); });
 }
 

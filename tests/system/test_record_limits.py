@@ -171,6 +171,10 @@ class RecordLimits(RecordTest):
         self.assertGreater(max(self.report(file)["totals"]["allocations"]
                                for file in self.others()), 5000)
 
+    def test_a_thread_with_a_small_stack_starts_programs_with_large_environments(self):
+        self.check_same(build_target("small_stack"))
+        self.assertEqual(len(self.others()), 3)
+
     def test_what_else_is_preloaded_stays_so(self):
         own = str(build_target("libdies_at.so"))
         done = self.record("sh", "-c", "echo $LD_PRELOAD; env -i sh -c 'echo $LD_PRELOAD'",
