@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "agent/session.h"
+#include "agent/thread_log.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
 
@@ -20,6 +21,7 @@ constexpr std::uint64_t kMostWaitForSearchNs = 120'000'000'000;
 constexpr std::uint64_t kWaitNs = 100'000'000;  // then it is looked whether anybody records
 
 void await(const Session& session, EndState what, std::uint64_t most_ns) {
+  if (t_is_silent) return;
   wire::Slot& slot = session.slot().slot();
   if (!wire::has_reader(session.channel())) return;
   auto state = EndState::kRunning;

@@ -52,6 +52,7 @@ void take_real_functions(void* (*find)(const char* name)) {
       {"fexecve", place_of(g_real.fexecve)},
       {"posix_spawn", place_of(g_real.posix_spawn)},
       {"posix_spawnp", place_of(g_real.posix_spawnp)},
+      {"prctl", place_of(g_real.prctl)},
       {"_Fork", place_of(g_real.fork_alone)},
       {"system", place_of(g_real.system)},
       {"popen", place_of(g_real.popen)},

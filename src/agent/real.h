@@ -40,6 +40,7 @@ struct RealFunctions {
   int (*fexecve)(int, char* const*, char* const*);
   SpawnFunction* posix_spawn;
   SpawnFunction* posix_spawnp;
+  int (*prctl)(int, ...);
   int (*fork_alone)();  // _Fork; null where there is none
   int (*system)(const char*);
   std::FILE* (*popen)(const char*, const char*);

@@ -99,12 +99,14 @@ unwind::self::CodeTable& code_table() {
 
 constinit thread_local bool t_is_inside __attribute__((tls_model("initial-exec"))) = false;
 
+constinit thread_local bool t_is_silent __attribute__((tls_model("initial-exec"))) = false;
 constinit thread_local ThreadLog* t_log __attribute__((tls_model("initial-exec"))) = nullptr;
 constinit thread_local std::uint64_t t_bytes_to_sample __attribute__((tls_model("initial-exec"))) =
     0;
 
 ThreadLog* ThreadLog::begin() {
   const KeepErrno keep;
+  if (t_is_silent || !may_read_counter()) return nullptr;
   const SignalsBlocked blocked;
   Session* const session = Session::current();
   if (session == nullptr) return nullptr;
@@ -171,6 +173,11 @@ void ThreadLog::end_thread() {
   log->session_ = nullptr;
   log->unwinder_.stop();  // what this stack held is of no use for another's
   log->ring_.head().state.store(wire::RingState::kClosed, std::memory_order_release);
+}
+
+void ThreadLog::fall_silent() {
+  session_->slot().slot().silent_threads.fetch_add(1, std::memory_order_relaxed);
+  end_thread();
 }
 
 // What was told of has the numbers that it had until the next stack, which says so.

@@ -26,6 +26,9 @@ class ThreadLog {
   /// To be called when a thread ends: what it still does begins another log.
   static void end_thread();
 
+  /// To be called before nothing can be recorded of this thread any more: counts as a loss.
+  void fall_silent();
+
   /// REQUIRES of these: t_is_inside, so that no signal handler comes in between.
   void add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                       const Caller& caller);
@@ -101,6 +104,12 @@ inline ThreadLog* ThreadLog::current() {
     return log;
   return begin();
 }
+
+/// Whether this thread may not read the counter of wire/clock.h, nor perhaps call the kernel: then
+/// nothing of it is recorded.
+extern constinit thread_local bool t_is_silent __attribute__((tls_model("initial-exec")));
+/// Finds out whether a new thread may. If not, it is silent from here on.
+bool may_read_counter();
 
 /// Has end_thread() called when this thread ends, if that can be had without the heap.
 void watch_end_of_thread();

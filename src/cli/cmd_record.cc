@@ -65,7 +65,8 @@ std::string describe(const sources::RecordedResult& result) {
   std::string line =
       fmt::format("heapspy: {}: process {}{}, {} events, {}\n", result.path, result.pid, name,
                   format_count(result.events), format_bytes(Bytes{result.bytes}));
-  const std::uint64_t dropped = result.losses.dropped_events;
+  const std::uint64_t silent = std::min(result.silent_threads, result.losses.dropped_events);
+  const std::uint64_t dropped = result.losses.dropped_events - silent;
   const std::uint64_t without_ring = std::min(result.events_without_ring, dropped);
   if (dropped != without_ring) {
     line +=
@@ -75,6 +76,11 @@ std::string describe(const sources::RecordedResult& result) {
   if (without_ring != 0) {
     line += fmt::format("heapspy: {}: {} events were dropped: more than {} threads told of some\n",
                         result.path, format_count(without_ring), format_count(wire::kRings));
+  }
+  if (silent != 0) {
+    line += fmt::format(
+        "heapspy: {}: {} of its threads went on unrecorded: prctl forbade them to read the clock\n",
+        result.path, format_count(silent));
   }
   return line;
 }

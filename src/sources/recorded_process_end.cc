@@ -146,7 +146,9 @@ void RecordedProcess::look_if_it_waits(const TickClock& clock, const kernel::Sha
 
 recording::Losses RecordedProcess::losses() const {
   recording::Losses losses;
-  losses.dropped_events = slot_.slot().lost_events.load(std::memory_order_relaxed);
+  // What a silent thread does is nobody's to count: it stands for one event.
+  losses.dropped_events = slot_.slot().lost_events.load(std::memory_order_relaxed) +
+                          slot_.slot().silent_threads.load(std::memory_order_relaxed);
   for (const Thread& thread : threads_) {
     const wire::RingHead& head = thread.reader.head();
     losses.dropped_events += head.dropped_events.load(std::memory_order_relaxed);
@@ -176,6 +178,7 @@ RecordedResult RecordedProcess::finish(const recording::Ending& ending, const Ti
   result.bytes = writer_->written_bytes();
   result.losses = whole.losses;
   result.events_without_ring = slot_.slot().lost_events.load(std::memory_order_relaxed);
+  result.silent_threads = slot_.slot().silent_threads.load(std::memory_order_relaxed);
   return result;
 }
 

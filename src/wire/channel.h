@@ -102,6 +102,7 @@ struct alignas(64) Slot {
   // which of that one's forks it was. 0: it does not know.
   std::uint32_t origin;
   std::uint32_t origin_fork;
+  std::atomic<std::uint32_t> silent_threads;  // that came to where nothing can be recorded
   alignas(64) std::uint32_t executable_bytes;
   std::uint32_t command_bytes;
   char executable[kMostExecutableBytes];  // the program's path

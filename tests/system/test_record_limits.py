@@ -2,6 +2,7 @@
 is without it."""
 import os
 import pathlib
+import platform
 import resource
 import subprocess
 
@@ -123,6 +124,23 @@ class RecordLimits(RecordTest):
                 found = self.by_function(report, ["in_thread"])["in_thread"]
                 self.assertGreaterEqual(found[0], 4000)
                 self.assertEqual(found[2], 0)  # what the C library frees is seen
+
+    def test_a_thread_that_may_not_read_the_clock_goes_on(self):
+        if platform.machine() != "x86_64":
+            self.skipTest("only x86-64 has such a counter")
+        program = build_target("forbids")
+        for way, status, again in (("strict", 4, 0), ("for good", 5, 0), ("back", 6, 10)):
+            for options in ([], ["--sample", "4K"]):
+                with self.subTest(way, options=options):
+                    done = self.record(program, way, options=options)
+                    self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
+                    self.assertIn("1 of its threads went on unrecorded", done.stderr)
+                    report = self.report()
+                    self.assertEqual(report["totals"]["dropped_events"], 1)
+                    if not options:
+                        found = self.by_function(report, ["before", "after", "again"])
+                        self.assertEqual([found[name][0] for name in ("before", "after", "again")],
+                                         [10, 0, again])
 
     def test_too_many_threads_are_said(self):
         done = self.record(build_target("threads"), "1500")

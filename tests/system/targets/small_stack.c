@@ -16,7 +16,8 @@ static char* variables[kVariables + 1];
 
 static pid_t start(int way) {
   pid_t child = -1;
-  if (way == 2) return posix_spawnp(&child, name, NULL, NULL, arguments, variables) == 0 ? child : -1;
+  if (way == 2)
+    return posix_spawnp(&child, name, NULL, NULL, arguments, variables) == 0 ? child : -1;
   child = vfork();
   if (child == 0) {
     if (way == 0) execve("/bin/true", arguments, variables);

@@ -314,8 +314,10 @@ TEST_F(RecordedProcessTest, LossesAreSummed) {
   view_.ring(1).dropped_events = 3;
   view_.ring(1).truncated_stacks = 7;
   view_.slot().lost_events = 10;
+  view_.slot().silent_threads = 100;
   finish();
-  EXPECT_EQ(result_.losses.dropped_events, 15U);
+  EXPECT_EQ(result_.losses.dropped_events, 115U);
+  EXPECT_EQ(result_.silent_threads, 100U);
   EXPECT_EQ(result_.losses.truncated_stacks, 7U);
 }
 
