@@ -94,6 +94,9 @@ recording::LeakScan scan_for_leaks(pid_t pid, std::span<const StoppedThread> thr
   heaps::RootSet roots = find_roots(facts);
   const Bytes left_out = keep_written(pid, roots.ranges);
   const heaps::Reachability found = heaps::find_reachable(memory, blocks, roots);
+  // One that was killed meanwhile has no memory: what leads to its blocks was not seen.
+  const auto left = kernel::read_maps(pid);
+  if (!left || left->empty()) return scan;
   scan.is_done = true;
   scan.scanned_bytes = found.scanned_bytes;
   scan.unreadable_bytes = found.unreadable_bytes + left_out.count;

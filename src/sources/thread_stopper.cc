@@ -74,8 +74,11 @@ void ThreadStopper::stop() {
   for (int round = 0; round < kMostRounds && seize_new_threads(); ++round) await_stops();
 }
 
+// One that was killed while it was stopped cannot be let go: its end is taken when it comes.
 void ThreadStopper::release() {
-  for (const StoppedThread& thread : stopped_) kernel::trace_detach(thread.tid, thread.signal);
+  for (const StoppedThread& thread : stopped_) {
+    if (kernel::trace_detach(thread.tid, thread.signal) != 0) seized_.push_back(thread.tid);
+  }
   stopped_.clear();
   release_late_ones();
 }
@@ -84,8 +87,8 @@ void ThreadStopper::release_late_ones() {
   std::erase_if(seized_, [this](pid_t tid) {
     int signal = 0;
     const Answer answer = ask(tid, &signal);
-    if (answer == Answer::kStopped) kernel::trace_detach(tid, signal);
-    return answer != Answer::kNothing;
+    if (answer == Answer::kStopped) return kernel::trace_detach(tid, signal) == 0;
+    return answer == Answer::kGone;
   });
 }
 

@@ -33,7 +33,8 @@ class ThreadStopper {
   /// Lets them go on, with the signals that they were to get.
   void release();
   /// To be called now and then after release(): a thread that could not stop in time, as one that
-  /// waits in vfork, stops when it can, and is let go then.
+  /// waits in vfork, stops when it can, and is let go then; and the end of one that was killed is
+  /// taken, without which its process would never be at its end.
   void release_late_ones();
 
  private:
@@ -45,7 +46,7 @@ class ThreadStopper {
 
   pid_t pid_;
   bool is_child_ = false;
-  std::vector<pid_t> seized_;  // told to stop, and not stopped yet
+  std::vector<pid_t> seized_;  // told to stop, and not stopped yet; or killed in their stop
   std::vector<StoppedThread> stopped_;
 };
 

@@ -128,6 +128,15 @@ class Leaks(SystemTest):
             told.unlink()
         self.assertIsNone(victim.poll())
 
+    def test_a_child_that_is_killed_while_it_is_searched_is_given_to_its_parent(self):
+        done = self.record(build_target("killed_in_search"))
+        self.assertEqual((done.returncode, done.stdout), (0, "ended by 9\n"), done.stderr)
+        (self.file,) = self.directory.glob("out.*.heapspy")
+        report = self.report()
+        if report["leak_scan"]["state"] == "done":
+            self.skipTest("it was searched before it was killed")
+        self.assertEqual(report["leak_scan"]["state"], "missing")
+
     def test_without_the_option_nothing_is_searched(self):
         self.record(build_target("leaks"), "return", options=())
         report = self.report()
