@@ -59,6 +59,7 @@ Result<SharedMapping> SharedFile::map(std::size_t offset, std::size_t bytes) con
   if (at == MAP_FAILED) {
     return fail(fmt::format("cannot map shared memory: {}", std::strerror(errno)), errno);
   }
+  ::madvise(at, bytes, MADV_DONTFORK);
   return SharedMapping(static_cast<std::byte*>(at), bytes);
 }
 

@@ -33,6 +33,7 @@ class SharedFile {
  public:
   static Result<SharedFile> create(const char* name, std::size_t bytes);
 
+  /// Children of ours do not have the mapping: is_mapped_by() says who came by the file.
   Result<SharedMapping> map(std::size_t offset, std::size_t bytes) const;
   /// What others open it by, as long as this process lives.
   std::string path() const;

@@ -29,6 +29,21 @@ TEST(SharedFile, OthersSeeItByItsPath) {
   EXPECT_EQ(ours->begin()[7], std::byte{0});
 }
 
+TEST(SharedFile, AChildHasTheFileAndNotTheMapping) {
+  const auto file = SharedFile::create("test", kPage);
+  ASSERT_TRUE(file);
+  const auto ours = file->map(0, kPage);
+  ASSERT_TRUE(ours);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    while (true) ::pause();
+  }
+  EXPECT_FALSE(file->is_mapped_by(child));
+  EXPECT_NE(vm::map_shared(file->path_in(child).c_str(), 0, kPage), nullptr);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
 TEST(SharedFile, AHugeSparseOneTakesNothing) {
   const auto file = SharedFile::create("test", std::size_t{1} << 40);
   ASSERT_TRUE(file);
@@ -76,8 +91,10 @@ TEST(SharedMemory, AWaiterIsWokenByAnotherProcess) {
   auto* const word = reinterpret_cast<std::uint32_t*>(mapping->begin());
   const pid_t child = ::fork();
   if (child == 0) {
-    __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
-    vm::wake_shared(word);
+    const auto theirs = file->map(0, kPage);
+    auto* const same = reinterpret_cast<std::uint32_t*>(theirs->begin());
+    __atomic_store_n(same, 1, __ATOMIC_SEQ_CST);
+    vm::wake_shared(same);
     ::_exit(0);
   }
   constexpr std::uint64_t kLongNs = 60'000'000'000;
@@ -109,7 +126,9 @@ TEST(LifeSign, SaysThatItsThreadWasKilled) {
   auto& shared = *reinterpret_cast<Shared*>(mapping->begin());
   const pid_t child = ::fork();
   if (child == 0) {
-    const LifeSign life(shared.link, shared.thread);
+    const auto theirs = file->map(0, 4096);
+    auto& same = *reinterpret_cast<Shared*>(theirs->begin());
+    const LifeSign life(same.link, same.thread);
     ::kill(::getpid(), SIGKILL);
   }
   ::waitpid(child, nullptr, 0);
