@@ -7,8 +7,10 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <optional>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -24,7 +26,28 @@ using Owner = FileKeeper::Owner;
 std::optional<Owner> owner_of(pid_t pid) {
   const auto status = read_status(pid);
   if (!status) return std::nullopt;
-  return Owner{.user = status->effective_user, .group = status->effective_group};
+  return Owner{.user = status->effective_user,
+               .group = status->effective_group,
+               .capabilities = status->effective_capabilities};
+}
+
+bool become_user(const Owner& owner) {
+  if (owner.user == ::geteuid() && owner.group == ::getegid()) return true;
+  return ::setgroups(0, nullptr) == 0 && ::setresgid(owner.group, owner.group, owner.group) == 0 &&
+         ::setresuid(owner.user, owner.user, owner.user) == 0;
+}
+
+// The kernel compares what is permitted here with what is effective there (security/commoncap.c,
+// cap_ptrace_access_check).
+bool drop_capabilities(std::uint64_t kept) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return false;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    sets[i].permitted &= static_cast<std::uint32_t>(kept >> 32 * i);
+    sets[i].effective &= sets[i].permitted;
+  }
+  return ::syscall(SYS_capset, &header, sets.data()) == 0;
 }
 
 // Signals of the terminal are not for it; its end comes by SIGKILL, from us or with us.
@@ -32,9 +55,7 @@ std::optional<Owner> owner_of(pid_t pid) {
   sigset_t all;
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  const bool is_other = ::setgroups(0, nullptr) == 0 &&
-                        ::setresgid(owner.group, owner.group, owner.group) == 0 &&
-                        ::setresuid(owner.user, owner.user, owner.user) == 0;
+  const bool is_other = become_user(owner) && drop_capabilities(owner.capabilities);
   const int error = is_other ? 0 : errno;
   ::prctl(PR_SET_DUMPABLE, 1);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user takes it away: last
@@ -48,7 +69,10 @@ std::optional<Owner> owner_of(pid_t pid) {
 
 bool FileKeeper::is_needed(pid_t pid) {
   const auto owner = owner_of(pid);
-  return owner && (owner->user != ::geteuid() || owner->group != ::getegid());
+  const auto us = read_status(::getpid());
+  if (!owner || !us) return false;
+  return owner->user != us->effective_user || owner->group != us->effective_group ||
+         (us->permitted_capabilities & ~owner->capabilities) != 0;
 }
 
 Result<FileKeeper> FileKeeper::start_for(const SharedFile& file, pid_t pid) {

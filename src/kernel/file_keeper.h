@@ -1,7 +1,8 @@
-// A child that holds a shared file open as another user, for a process of that user to open: what
-// /proc/PID/fd shows of a process with more rights, it may not see.
+// A child that holds a shared file open as another user, or with fewer capabilities, for a process
+// of that user to open: what /proc/PID/fd shows of a process with more rights, it may not see.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <sys/types.h>
 
@@ -15,11 +16,12 @@ class FileKeeper {
   struct Owner {
     uid_t user = 0;
     gid_t group = 0;
+    std::uint64_t capabilities = ~std::uint64_t{0};  // that it may have, one bit each
   };
 
   /// Fails where we may not become that user.
   static Result<FileKeeper> start(const SharedFile& file, Owner owner);
-  /// For the user and group of `pid`.
+  /// For the user, the group and the capabilities of `pid`.
   static Result<FileKeeper> start_for(const SharedFile& file, pid_t pid);
 
   FileKeeper() = default;
@@ -27,7 +29,8 @@ class FileKeeper {
   FileKeeper& operator=(FileKeeper&& other) noexcept;
   ~FileKeeper();
 
-  /// Whether `pid` belongs to another user than us, so that it needs one.
+  /// Whether `pid` belongs to another user than us, or lacks a capability of ours, so that it needs
+  /// one.
   static bool is_needed(pid_t pid);
 
   /// What the other process opens the file by, as long as this lives. It dies with us.

@@ -63,6 +63,12 @@ void take_status_line(std::string_view key, std::string_view value, ProcessStatu
     take_word(value);
     status.effective_group = to_number<std::uint32_t>(take_word(value)).value_or(0);
   }
+  if (key == "CapEff") {
+    status.effective_capabilities = to_number<std::uint64_t>(take_word(value), 16).value_or(0);
+  }
+  if (key == "CapPrm") {
+    status.permitted_capabilities = to_number<std::uint64_t>(take_word(value), 16).value_or(0);
+  }
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ struct ProcessStatus {
   pid_t tracer = 0;  // 0 where nobody traces it
   std::uint32_t effective_user = 0;
   std::uint32_t effective_group = 0;
+  std::uint64_t effective_capabilities = 0;  // one bit each
+  std::uint64_t permitted_capabilities = 0;
   char state = '?';  // R S D T t Z X
   bool kernel_thread = false;
 

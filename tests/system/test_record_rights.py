@@ -147,6 +147,17 @@ class RecordRights(JoinTest):
         self.assertGreater(self.report()["totals"]["allocations"], 5000)
         self.check_children()
 
+    def test_what_has_fewer_capabilities_is_joined(self):
+        setpriv = [need("setpriv", "util-linux"), "--bounding-set", "-sys_ptrace,-kill"]
+        target = self.start(*setpriv, build_target("joined"), "loop")
+        target.line(r"runs: \d+")
+        heapspy = self.join(target)
+        counted = target.count(0.3)
+        self.leave(heapspy)
+        self.check_free(target)
+        self.assertEqual(self.by_function(self.report(), ["counted_block"])["counted_block"][:2],
+                         counted)
+
     def test_what_becomes_another_user_s_is_recorded(self):
         setpriv = [need("setpriv", "util-linux"), f"--reuid={NOBODY}", f"--regid={NOBODY}",
                    "--clear-groups"]

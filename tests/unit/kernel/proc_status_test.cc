@@ -16,12 +16,15 @@ namespace {
 TEST(ProcStatus, ParsesStatus) {
   const auto status = parse_status(
       "Name:\tevil: Tgid:\t99\nState:\tT (stopped)\nTgid:\t42\nPPid:\t7\nTracerPid:\t9\n"
-      "Uid:\t1000\t1001\t1002\t1003\nVmSize:\t 100 kB\n");
+      "Uid:\t1000\t1001\t1002\t1003\nVmSize:\t 100 kB\n"
+      "CapInh:\t0000000000000001\nCapPrm:\t000001fffeffffff\nCapEff:\t0000000000000400\n");
   ASSERT_TRUE(status);
   EXPECT_EQ(status->thread_group, 42);
   EXPECT_EQ(status->parent, 7);
   EXPECT_EQ(status->tracer, 9);
   EXPECT_EQ(status->effective_user, 1001U);
+  EXPECT_EQ(status->permitted_capabilities, 0x1fffeffffffU);
+  EXPECT_EQ(status->effective_capabilities, 0x400U);
   EXPECT_EQ(status->state, 'T');
   EXPECT_FALSE(status->kernel_thread);
 }
