@@ -79,6 +79,7 @@ class Recorder {
     std::uint32_t slot = 0;
     std::unique_ptr<RecordedProcess> process;
     bool has_ended = false;  // when it was looked at last
+    bool has_left = false;   // for a program that is not recorded
   };
 
   void look_at_joined();
@@ -94,6 +95,7 @@ class Recorder {
   }
   void read_program_notices(ProgramNotices::Moment moment = ProgramNotices::Moment::kGoesOn);
   void note_unrecorded(RecordedProcess* process, const std::string& path, PreloadObstacle obstacle);
+  void note_left(pid_t pid);
   RecordedProcess* find_process(pid_t pid) const;
   void wait_for_command(int flags);
   void end_processes();
@@ -232,8 +234,18 @@ void Recorder::note_unrecorded(RecordedProcess* process, const std::string& path
   }
 }
 
+// One that may not be looked at may be in the same program still.
+void Recorder::note_left(pid_t pid) {
+  for (Running& running : processes_) {
+    if (pid == 0 || running.process->pid() != pid) continue;
+    running.has_left = running.process->has_ended() ||
+                       (!file_.is_mapped_by(pid) && kernel::read_proc_link(pid, "exe"));
+  }
+}
+
 void Recorder::read_program_notices(ProgramNotices::Moment moment) {
   for (const ProgramNotices::Found& found : notices_.read(moment)) {
+    note_left(found.pid);
     RecordedProcess* process = find_process(found.pid);
     if (process == nullptr) process = find_process(found.parent_pid);
     if (process == nullptr && !processes_.empty()) process = processes_.front().process.get();
@@ -281,8 +293,9 @@ void Recorder::wait_for_command(int flags) {
       WIFSIGNALED(wait_status_) ? 128 + WTERMSIG(wait_status_) : WEXITSTATUS(wait_status_);
 }
 
-// A process that became another program has a later slot with the same number. Whether there is one
-// is looked for after the process has ended, when no more can come.
+// A process that became another program has a later slot with the same number, unless that is none
+// that can be recorded. Whether there is one is looked for after the process has ended, when no
+// more can come.
 void Recorder::end_processes() {
   // Asked once of each: a system call. Those that come meanwhile are looked at the next time.
   for (Running& running : processes_) running.has_ended = running.process->has_ended();
@@ -296,7 +309,8 @@ void Recorder::end_processes() {
     const auto is_same = [pid](const Running& later) {
       return pid != 0 && later.process->pid() == pid;
     };
-    const bool was_replaced = std::any_of(processes_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+    const bool was_replaced = processes_[i].has_left ||
+                              std::any_of(processes_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                                           processes_.end(), is_same);
     const bool has_ended = processes_[i].has_ended;
     if (!was_replaced && !has_ended && !is_leaving()) {

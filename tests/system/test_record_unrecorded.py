@@ -1,8 +1,10 @@
 """heapspy record: a program that can have no agent runs on as without heapspy, and it is said that it
 is in no recording: at the end, and in the recordings of all that it came from."""
 import os
+import re
+import signal
 
-from harness import build_target, need
+from harness import build_target, need, state_of, wait_until
 from joined import JoinTest
 
 # Starts a program in each way that it is told; its words follow.
@@ -88,6 +90,23 @@ class RecordUnrecorded(JoinTest):
         self.assertEqual(done.returncode, self.status)
         self.check_said(done.stderr, f"{self.program}: it is statically linked")
         self.assertEqual(self.unrecorded(), [(str(self.program), "static", 1)])
+
+    def test_what_became_such_a_program_is_not_waited_for(self):
+        static, said = build_target("joined_static").resolve(), self.directory / "said"
+        self.record(need("bash"), "-c", f'(x=$(echo a); y="$x$x"; exec {static} loop >{said} 2>&1) '
+                    "& exit 0")
+        pid = int(wait_until(lambda: re.search(r"runs: (\d+)\n", said.read_text()), "it runs")[1])
+        self.addCleanup(self.end_orphan, pid)
+        self.assertNotEqual(state_of(pid)[0], "Z")
+        [copy] = [file for file in self.others() if file.name == f"out.{pid}.heapspy"]
+        report = self.report(copy)
+        self.assertEqual(report["process"]["ending"], "exec")
+        self.assertEqual(self.unrecorded(copy), [(str(static), "static", 1)])
+
+    @staticmethod
+    def end_orphan(pid):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
     def test_a_script_is_what_its_interpreter_is(self):
         script = self.directory / "script"
