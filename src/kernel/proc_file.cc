@@ -101,6 +101,10 @@ std::string root_prefix(pid_t pid) {
   return theirs && ours && *theirs != *ours ? fmt::format("/proc/{}/root", pid) : "";
 }
 
+std::string process_folder(pid_t pid) {
+  return fmt::format("/proc/{}", pid);
+}
+
 bool counts_as_we_do(std::uint64_t pid_namespace) {
   return pid_namespace != 0 && pid_namespace == pid_namespace_of(::getpid());
 }

@@ -36,6 +36,9 @@ bool has_become(pid_t pid, std::uint64_t device, std::uint64_t inode);
 /// root, or "/proc/PID/root" where its files are in a mount namespace of their own (a container).
 std::string root_prefix(pid_t pid);
 
+/// Where the kernel's own links to the files of a process are: "root", "exe", "map_files".
+std::string process_folder(pid_t pid);
+
 /// Whether a descriptor of the process is a userfaultfd.
 bool has_userfaultfd(pid_t pid);
 

@@ -8,12 +8,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <ranges>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
+#include "sources/module_file.h"
 #include "unwind/module_cache.h"
 #include "wire/record.h"
 
@@ -407,19 +407,12 @@ void RecordedProcess::add_module(const Thread& thread, std::uint32_t words) {
   }
   // The loader has no name for the program itself.
   if (facts.path.empty()) facts.path = executable_;
-  unwind::ModuleMapping file;
-  struct stat status{};
-  const std::string root = kernel::root_prefix(pid_);
-  if (::stat((root + facts.path).c_str(), &status) == 0) {
-    file.path = facts.path;
-    file.device = status.st_dev;
-    file.inode = status.st_ino;
-  }
   const recording::ModuleNumber number = writer_->define_module(facts);
   files_.resize(std::max<std::size_t>(files_.size(), number));
-  files_[number - 1] = file;
   // Opened now: the file may be gone when its frames are named.
-  if (!file.path.empty()) module_cache_->open(file, root);
+  files_[number - 1] = open_module_file(
+      *module_cache_, pid_,
+      {.path = facts.path, .begin = Address{reader.peek(2)}, .build_id = facts.build_id});
   modules_[reader.peek(2)] = {
       .end = reader.peek(3), .load_bias = facts.load_bias.value, .number = number};
 }

@@ -22,6 +22,20 @@ new Worker("require('worker_threads').parentPort.postMessage('from a worker')", 
   .on('message', text => console.log(text));
 """
 
+# Becomes a program by a descriptor: of a file in memory, or of a mount that has no place.
+WITHOUT_PATH = """
+import ctypes, os, sys
+place, program = sys.argv[1:]
+OPEN_TREE, HERE, CLONE = 428, -100, 1
+if place == 'memfd':
+    file = os.memfd_create('copy')
+    os.write(file, open(program, 'rb').read())
+else:
+    file = ctypes.CDLL(None).syscall(OPEN_TREE, HERE, program.encode(), CLONE)
+if file < 0: print('refused')
+else: os.execve(file, [program], os.environ)
+"""
+
 NGINX = """
 daemon off;
 {user}
@@ -259,6 +273,21 @@ class RecordPrograms(RecordTest):
         stripped = self.check_same(build_target("recorded_stripped"))["totals"]
         for key in ("allocations", "allocated_bytes", "live_at_exit_bytes"):
             self.assertEqual(stripped[key], whole[key], key)
+
+    def test_a_program_whose_file_has_no_path(self):
+        program = build_target("recorded")
+        for place in ("memfd", "mount"):
+            with self.subTest(place):
+                done = self.record(need("/usr/bin/python3", "python3"), "-S", "-c", WITHOUT_PATH,
+                                   place, program)
+                if done.stdout == "refused\n":
+                    self.skipTest("no mount can be made here")
+                self.assertEqual(done.returncode, 42, done.stderr)
+                [file] = self.directory.glob("out.*.2.heapspy")
+                expected = self.told(done.stdout)
+                found = self.by_function(self.report(file), expected)
+                self.assertEqual({name: found[name] for name in expected}, expected)
+                file.unlink()
 
     def test_code_without_call_frame_information(self):
         report = self.check_same(build_target("without_cfi"))
