@@ -74,8 +74,10 @@ std::string describe(const sources::RecordedResult& result) {
                     result.path, format_count(dropped - without_ring));
   }
   if (without_ring != 0) {
-    line += fmt::format("heapspy: {}: {} events were dropped: more than {} threads told of some\n",
-                        result.path, format_count(without_ring), format_count(wire::kRings));
+    line += fmt::format(
+        "heapspy: {}: {} events were dropped: more than {} threads told of some, or a thread could "
+        "get no memory to tell of them by, as in a sandbox\n",
+        result.path, format_count(without_ring), format_count(wire::kRings));
   }
   if (silent != 0) {
     line += fmt::format(

@@ -33,9 +33,10 @@ struct RecordedResult {
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
   recording::Losses losses;
-  std::uint64_t events_without_ring = 0;  // of the dropped ones: of more threads than wire::kRings
-  std::uint64_t silent_threads = 0;       // the same: one for each
-  std::optional<Error> error;             // it could not be written, or not to its end
+  // Of the dropped ones: of more threads than wire::kRings, or of those that may get no memory.
+  std::uint64_t events_without_ring = 0;
+  std::uint64_t silent_threads = 0;  // the same: one for each
+  std::optional<Error> error;        // it could not be written, or not to its end
 };
 
 /// What a process is, for those that begin as copies of it.

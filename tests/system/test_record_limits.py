@@ -49,6 +49,25 @@ print(libc.prctl(38, 1, 0, 0, 0), libc.prctl(22, 2, head), flush=True)
 print(len([str(i) * 9 for i in range(200000)]), flush=True)
 """
 
+# madvise(MADV_WIPEONFORK) fails from here on, also in the thread that begins then.
+SANDBOXED_THREAD = """
+import ctypes, struct, threading
+kLoad, kEqual, kReturn, kAllow, kFail = 0x20, 0x15, 0x06, 0x7fff0000, 0x50001
+kNumber, kThird, kMadvise, kWipeOnFork = 0, 32, 28, 18
+program = [(kLoad, 0, 0, kNumber), (kEqual, 0, 3, kMadvise), (kLoad, 0, 0, kThird),
+           (kEqual, 0, 1, kWipeOnFork), (kReturn, 0, 0, kFail), (kReturn, 0, 0, kAllow)]
+code = b''.join(struct.pack('HBBI', *one) for one in program)
+held = ctypes.create_string_buffer(code, len(code))
+head = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', len(program), ctypes.addressof(held)), 16)
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+libc.prctl(22, 2, head)
+thread = threading.Thread(target=lambda: [str(i) * 999 for i in range(1000)])
+thread.start()
+thread.join()
+print('done')
+"""
+
 # A copy of the program goes into the sandbox, which allows its number and its thread's too.
 SANDBOXED_COPY = SANDBOXED.replace("allowed = [", "allowed = [39, 186, ").split("print(libc")[0] + """
 import os
@@ -147,6 +166,12 @@ class RecordLimits(RecordTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertGreater(self.report()["totals"]["dropped_events"], 0)
         self.assertIn("events were dropped: more than 1,024 threads", done.stderr)
+
+    def test_a_thread_that_may_not_have_a_ring_is_said(self):
+        done = self.record(self.python, "-S", "-c", SANDBOXED_THREAD)
+        self.assertEqual((done.returncode, done.stdout), (0, "done\n"), done.stderr)
+        self.assertGreater(self.report()["totals"]["dropped_events"], 0)
+        self.assertIn("could get no memory to tell of them by", done.stderr)
 
     def test_a_faster_program_need_not_wait(self):
         done = self.record(self.python, "-S", "-c", MANY, options=["--on-overflow=drop"])
