@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <optional>
 #include <sys/time.h>
+#include <unistd.h>
 #include <utility>
 
 namespace mini::sources {
@@ -15,7 +16,11 @@ namespace {
 
 constexpr suseconds_t kTickMicroseconds = 20'000;
 
-std::atomic<pid_t> passed_to{0};
+constexpr pid_t kEnded = -1;
+constexpr std::array kPassedSignals = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+
+std::atomic<pid_t> passed_to{0};           // kEnded: to nobody any more
+std::atomic<std::uint32_t> came_early{0};  // bits of signals for a target that was not there yet
 volatile std::sig_atomic_t end_wanted = 0;
 volatile std::sig_atomic_t ticked = 0;
 volatile std::sig_atomic_t child_ended = 0;
@@ -46,7 +51,14 @@ void on_passed(int signal, siginfo_t* info, void*) {
   const int saved_errno = errno;
   const pid_t target = passed_to.load();
   // What the terminal sends goes to the target's process group anyway.
-  if (target != 0 && info->si_code <= 0) ::kill(target, signal);
+  const bool is_for_target = info->si_code <= 0;
+  if (target == kEnded) {
+    if (signal != SIGUSR1 && signal != SIGUSR2) on_end(signal);
+  } else if (is_for_target && target != 0) {
+    ::kill(target, signal);
+  } else if (is_for_target) {
+    came_early |= 1U << static_cast<unsigned>(signal);
+  }
   errno = saved_errno;
 }
 
@@ -71,18 +83,19 @@ OwnSignals::OwnSignals(Mode mode) {
   end_wanted = 0;
   ticked = 0;
   passed_to = 0;
+  came_early = 0;
   sigset_t wanted;
   sigemptyset(&wanted);
-  for (const int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGALRM}) sigaddset(&wanted, signal);
+  sigaddset(&wanted, SIGALRM);
+  for (const int signal : kPassedSignals) sigaddset(&wanted, signal);
   ::pthread_sigmask(SIG_UNBLOCK, &wanted, &mask_);
   set(SIGALRM, informed(on_alarm, 0));
   set(SIGCHLD, plain(SIG_DFL));  // ignored, it would take the targets' exit statuses away
   for (const int signal : {SIGTSTP, SIGTTIN, SIGTTOU}) set(signal, plain(SIG_IGN));
-  for (const int signal : {SIGTERM, SIGHUP}) {
-    set(signal, mode == Mode::kLaunch ? informed(on_passed, SA_RESTART) : plain(on_end));
-  }
-  for (const int signal : {SIGINT, SIGQUIT}) {
-    set(signal, mode == Mode::kLaunch ? plain(SIG_IGN) : plain(on_end));
+  if (mode == Mode::kLaunch) {
+    for (const int signal : kPassedSignals) set(signal, informed(on_passed, SA_RESTART));
+  } else {
+    for (const int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT}) set(signal, plain(on_end));
   }
 }
 
@@ -113,10 +126,40 @@ void OwnSignals::restore() const {
 
 void OwnSignals::pass_to(pid_t pid) {
   passed_to = pid;
+  if (pid == 0) return;
+  const std::uint32_t early = came_early.exchange(0);
+  for (const int signal : kPassedSignals) {
+    if ((early >> static_cast<unsigned>(signal) & 1U) != 0) ::kill(pid, signal);
+  }
+}
+
+void OwnSignals::end_on_request() {
+  passed_to = kEnded;
 }
 
 bool OwnSignals::end_requested() {
   return end_wanted != 0;
+}
+
+bool OwnSignals::take_end_request() {
+  if (end_wanted == 0) return false;
+  end_wanted = 0;
+  return true;
+}
+
+// By the same signal, so that one that waits for us as we do for the target knows it for a job's.
+void OwnSignals::stop_by(int signal) {
+  sigset_t one;
+  sigset_t mask;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  const struct sigaction stop = plain(SIG_DFL);
+  struct sigaction before = stop;
+  ::sigaction(signal, &stop, &before);
+  ::pthread_sigmask(SIG_UNBLOCK, &one, &mask);
+  ::kill(::getpid(), signal);
+  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  ::sigaction(signal, &before, nullptr);
 }
 
 Result<void> OwnSignals::request_end_after(std::uint64_t ns) {

@@ -18,8 +18,9 @@ namespace mini::sources {
 class OwnSignals {
  public:
   enum class Mode {
-    kLaunch,  // SIGINT and SIGQUIT go to the target by the terminal; SIGTERM and SIGHUP are passed
-    kAttach,  // SIGINT, SIGTERM, SIGHUP and SIGQUIT ask us to detach
+    kLaunch,  // SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed to the target, but
+              // for those of the terminal, which it gets anyway
+    kAttach,  // SIGINT, SIGQUIT, SIGTERM and SIGHUP ask us to detach
   };
   explicit OwnSignals(Mode mode);
   OwnSignals(const OwnSignals&) = delete;
@@ -29,10 +30,17 @@ class OwnSignals {
   /// For the child before execve: dispositions and mask as we got them. Async-signal-safe.
   void restore() const;
 
-  /// kLaunch: whom to pass SIGTERM and SIGHUP on to; 0: nobody.
+  /// kLaunch: whom to pass signals on to, those that came before included; 0: nobody.
   static void pass_to(pid_t pid);
-  /// kAttach: whether a signal asked for the end.
+  /// kLaunch: the target has ended, and what it started goes on; from now on signals are as with
+  /// kAttach.
+  static void end_on_request();
+  /// Whether a signal asked for the end; and whether one did since it was taken last.
   static bool end_requested();
+  static bool take_end_request();
+
+  /// Stops this process, as the target was stopped by a signal, until somebody continues it.
+  static void stop_by(int signal);
 
   /// Has the end of a child cut a sleep short, and how it is noticed.
   static void wake_at_end_of_child();
@@ -47,7 +55,7 @@ class OwnSignals {
   static bool take_tick();
 
  private:
-  static constexpr std::size_t kMostSignals = 10;
+  static constexpr std::size_t kMostSignals = 12;
   struct Saved {
     int signal = 0;
     struct sigaction action{};

@@ -98,12 +98,13 @@ class Recorder {
   void note_left(pid_t pid);
   RecordedProcess* find_process(pid_t pid) const;
   void wait_for_command(int flags);
+  void stop_with_command(int signal) const;
+  void leave();
   void end_processes();
   bool is_time_to_look_for_ends();
   void close_channel();
-  bool is_leaving() const { return joined_ != nullptr && has_ended_; }
   bool is_done() {
-    return has_ended_ && processes_.empty() && (joined_ != nullptr || !children_.may_come());
+    return has_ended_ && processes_.empty() && (is_leaving_ || !children_.may_come());
   }
   void sleep();
 
@@ -127,6 +128,7 @@ class Recorder {
   pid_t command_ = 0;
   std::unique_ptr<JoinedProcess> joined_;  // null where we started the command
   bool has_ended_ = false;
+  bool is_leaving_ = false;  // what goes on does so unrecorded
   int wait_status_ = 0;
   TouchWatch touches_{begin_ns_};
   std::uint64_t sampled_ns_ = 0;
@@ -283,14 +285,21 @@ void Recorder::sample() {
 void Recorder::wait_for_command(int flags) {
   if (joined_ != nullptr) return look_at_joined();
   if (has_ended_ || ::waitpid(command_, &wait_status_, flags) != command_) return;
-  if (WIFSTOPPED(wait_status_)) {  // for the search for leaks, and too late for it
-    kernel::trace_detach(command_, 0);
+  if (WIFSTOPPED(wait_status_)) {
+    // Under trace: for the search for leaks, and too late for it.
+    if (kernel::trace_detach(command_, 0) != 0) stop_with_command(WSTOPSIG(wait_status_));
     return;
   }
   has_ended_ = true;
-  OwnSignals::pass_to(0);
+  OwnSignals::end_on_request();
   outcome_.exit_status =
       WIFSIGNALED(wait_status_) ? 128 + WTERMSIG(wait_status_) : WEXITSTATUS(wait_status_);
+}
+
+// The shell waits for heapspy, not for its child: where the terminal stops the job, heapspy stops
+// too, and whoever continues the job continues both. A SIGSTOP is not the terminal's.
+void Recorder::stop_with_command(int signal) const {
+  if (signal != SIGSTOP && ::getpgid(command_) == ::getpgrp()) OwnSignals::stop_by(signal);
 }
 
 // A process that became another program has a later slot with the same number, unless that is none
@@ -313,7 +322,7 @@ void Recorder::end_processes() {
                               std::any_of(processes_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                                           processes_.end(), is_same);
     const bool has_ended = processes_[i].has_ended;
-    if (!was_replaced && !has_ended && !is_leaving()) {
+    if (!was_replaced && !has_ended && !is_leaving_) {
       ++i;
       continue;
     }
@@ -325,6 +334,8 @@ void Recorder::end_processes() {
     } else if (pid == command_) {
       wait_for_command(0);
       ending = ending_of(wait_status_);
+    } else if (!has_ended) {
+      ending.kind = recording::Ending::Kind::kDetached;
     }
     ending.time_ns = monotonic_ns() - begin_ns_;
     deal_out_touches();
@@ -364,9 +375,14 @@ void Recorder::close_channel() {
 void Recorder::look_at_joined() {
   if (has_ended_ || !joined_->is_over(monotonic_ns(), begin_ns_)) return;
   joined_->leave();
+  leave();
+  has_ended_ = true;
+}
+
+void Recorder::leave() {
   drain();
   close_channel();
-  has_ended_ = true;
+  is_leaving_ = true;
 }
 
 Result<RecordOutcome> Recorder::run_process() {
@@ -414,7 +430,8 @@ void Recorder::record_until_done() {
       find_processes();  // whoever came while we looked
       if (is_done()) break;
     }
-    wait_for_command(WNOHANG);
+    wait_for_command(WNOHANG | WUNTRACED);
+    if (has_ended_ && !is_leaving_ && OwnSignals::end_requested()) leave();
     sleep();
   }
   close_channel();

@@ -48,7 +48,7 @@ unsigned Tracer::ptrace_options(bool launched, bool filtered) {
 void Tracer::run() {
   while (!threads_.empty()) {
     if (!wait_once()) return;
-    if (OwnSignals::end_requested() && !detaching_) begin_detach();
+    if (OwnSignals::take_end_request()) on_end_request();
     if (OwnSignals::take_tick()) on_tick();
   }
 }
@@ -116,13 +116,12 @@ void Tracer::on_signal(Thread& thread, int signal) {
 // continues the job continues both. A stop by `kill -STOP` from elsewhere is ended from elsewhere.
 void Tracer::on_group_stop(Thread& thread, int signal) {
   if (detaching_) return detach(thread, 0);
-  (void)signal;
   thread.stopped = false;
   kernel::trace_listen(thread.tid);
   const bool ours = options_.attach_pid == 0 && thread.tid == first_pid_ && stop_is_the_terminals_;
   if (ours && ::getpgid(first_pid_) == ::getpgrp()) {
     stop_is_the_terminals_ = false;
-    ::kill(::getpid(), SIGSTOP);
+    OwnSignals::stop_by(signal);
   }
 }
 
@@ -189,6 +188,20 @@ void Tracer::on_tick() {
   adopt_orphans();
   ticking_ = anything_waits || attaching_ || !early_stops_.empty();
   if (!ticking_ && !detaching_) OwnSignals::stop_ticking();
+}
+
+// Under a filter that nobody follows any more every memory call fails, so those that we started
+// cannot be let go.
+void Tracer::on_end_request() {
+  if (detaching_) return;
+  if (!filtered_) return begin_detach();
+  if (!std::exchange(end_was_requested_, true)) {
+    sink_.on_notice(
+        "what the command has started goes on and cannot do so without heapspy, which filters its "
+        "system calls: ask for the end once more to kill it");
+    return;
+  }
+  for (const auto& [pid, process] : processes_) ::kill(pid, SIGKILL);
 }
 
 void Tracer::begin_detach() {

@@ -46,6 +46,7 @@ class Tracer {
   void resume(Thread& thread, int signal = 0);
   void start_ticking();
   void on_tick();
+  void on_end_request();
   void begin_detach();
   void detach(Thread& thread, int signal);
   Thread* find_thread(pid_t tid);
@@ -93,6 +94,7 @@ class Tracer {
   bool filtered_;
   bool started_ = false;
   bool detaching_ = false;
+  bool end_was_requested_ = false;
   bool attaching_ = false;  // until every thread has been seen stopped once
   int attach_ticks_ = 0;
   bool ticking_ = false;

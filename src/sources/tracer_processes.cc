@@ -319,7 +319,10 @@ void Tracer::on_gone(pid_t tid, int status) {
   release_waiting(*space);
   adopt_orphans();
   if (tid != process->model.pid) return;
-  if (tid == first_pid_) outcome_.exit_status = exit_code(status);
+  if (tid == first_pid_) {
+    outcome_.exit_status = exit_code(status);
+    OwnSignals::end_on_request();
+  }
   if (started_) {
     model::Event event = new_event(model::EventKind::kProcessExit, *process, tid);
     if (!WIFSIGNALED(status)) event.syscall = "exit";

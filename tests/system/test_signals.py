@@ -20,27 +20,38 @@ def more_ticks(terminal):
 
 
 class OnATerminal(SystemTest):
+    def heapspy(self):
+        return [HEAPSPY, "trace", "-o", str(self.directory / "story")]
+
+    def check_output(self):
+        self.assertIn("Exit", (self.directory / "story").read_text())
+
     def start(self, argv, **popen):
         terminal = Terminal(argv, env=self.environment, **popen)
         self.addCleanup(terminal.close)
         return terminal
 
     def test_interrupt_from_the_keyboard_reaches_the_target(self):
-        terminal = self.start([HEAPSPY, "trace", "-o", self.directory / "story", TICKER])
+        terminal = self.start([*self.heapspy(), TICKER])
         ticker_pid(terminal)
         more_ticks(terminal)
         terminal.type(b"\x03")
         terminal.read_until(rb"interrupted\n")
         self.assertEqual(terminal.read_to_end(), 3)
-        self.assertIn("Exit", (self.directory / "story").read_text())
+        self.check_output()
 
     def test_interrupt_that_kills_the_target_is_passed_on_as_status(self):
-        terminal = self.start([HEAPSPY, "trace", "-o", self.directory / "story", "--",
-                               "sleep", "1000"])
+        terminal = self.start([*self.heapspy(), "--", "sleep", "1000"])
         wait_until(lambda: any(self.runs(pid, "sleep") for pid in
                                self.children_of(terminal.process.pid)), "sleep's exec")
         terminal.type(b"\x03")
         self.assertEqual(terminal.read_to_end(), 128 + signal.SIGINT)
+
+    def start_shell(self):
+        shell = self.start([need("bash"), "--norc", "--noprofile", "--noediting", "-i"])
+        shell.type(b"PS1='ready> '\n")
+        shell.read_until(rb"ready> $")
+        return shell
 
     def children_of(self, pid):
         try:
@@ -55,10 +66,8 @@ class OnATerminal(SystemTest):
             return False
 
     def test_stopped_job_stops_and_continues(self):
-        shell = self.start([need("bash"), "--norc", "--noprofile", "--noediting", "-i"])
-        shell.type(b"PS1='ready> '\n")
-        shell.read_until(rb"ready> $")
-        shell.type(f"{HEAPSPY} trace -o {self.directory}/story {TICKER}\n".encode())
+        shell = self.start_shell()
+        shell.type(f"{' '.join(self.heapspy())} {TICKER}\n".encode())
         pid = ticker_pid(shell)
         more_ticks(shell)
         for _ in range(2):
@@ -80,10 +89,8 @@ class OnATerminal(SystemTest):
         shell.read_to_end()
 
     def test_stopped_job_continues_in_the_background(self):
-        shell = self.start([need("bash"), "--norc", "--noprofile", "--noediting", "-i"])
-        shell.type(b"PS1='ready> '\n")
-        shell.read_until(rb"ready> $")
-        shell.type(f"{HEAPSPY} trace -o {self.directory}/story {TICKER}\n".encode())
+        shell = self.start_shell()
+        shell.type(f"{' '.join(self.heapspy())} {TICKER}\n".encode())
         pid = ticker_pid(shell)
         at = len(shell.text)
         shell.type(b"\x1a")
@@ -94,6 +101,26 @@ class OnATerminal(SystemTest):
         shell.read_until(rb"interrupted\n")
         shell.read_until(rb"status=3\n")
         self.assertIsNone(state_of(pid))
+        shell.type(b"exit\n")
+        shell.read_to_end()
+
+    def test_background_job_that_reads_from_the_terminal_stops(self):
+        self.check_reading_job(self.heapspy())
+
+    def check_reading_job(self, before):
+        shell = self.start_shell()
+        at = len(shell.text)
+        shell.type(f"{' '.join(before)} head -n1 &\n".encode())
+        shell.read_until(rb"ready> $", start=at)
+        while not re.search(rb"Stopped", shell.text[at:]):
+            at_line = len(shell.text)
+            shell.type(b"\n")
+            shell.read_until(rb"ready> $", start=at_line)
+        at = len(shell.text)
+        shell.type(b"fg\n")
+        shell.read_until(rb"head -n1\n", start=at)
+        shell.type(b"a word\n")
+        shell.read_until(rb"a word\n(.*\n)*ready> $", start=at)
         shell.type(b"exit\n")
         shell.read_to_end()
 
