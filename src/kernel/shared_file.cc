@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
@@ -100,10 +101,11 @@ void wake_waiters(std::uint32_t* word) {
 }
 
 ProcessHandle::ProcessHandle(pid_t pid)
-    : descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
+    : descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
+      number_(descriptor_ || errno == ESRCH || pid <= 0 ? 0 : pid) {}
 
 bool ProcessHandle::has_ended() const {
-  if (!descriptor_) return true;
+  if (!descriptor_) return number_ == 0 || (::kill(number_, 0) != 0 && errno == ESRCH);
   pollfd ended{.fd = descriptor_.get(), .events = POLLIN, .revents = 0};
   return ::poll(&ended, 1, 0) > 0;
 }

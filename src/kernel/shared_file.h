@@ -63,6 +63,7 @@ class ProcessHandle {
 
  private:
   FileDescriptor descriptor_;
+  pid_t number_;  // by which it is known where there was no descriptor to be had; else 0
 };
 
 }  // namespace mini::kernel

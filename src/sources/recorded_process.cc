@@ -205,15 +205,25 @@ std::optional<std::uint64_t> RecordedProcess::next_time(Thread& thread) {
   return std::nullopt;
 }
 
+// What cannot be written is read all the same: its threads would wait for room.
 void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
-  if (writer_ == nullptr) return;
   find_threads();
   for (Thread& thread : threads_) {
     if (!thread.is_sound) continue;
     thread.is_sound = thread.reader.look();
-    if (thread.reader.available_words() != 0) begin_thread(thread);
+    const std::uint64_t words = thread.reader.available_words();
+    if (writer_ == nullptr) {
+      thread.reader.skip(words);
+    } else if (words != 0) {
+      begin_thread(thread);
+    }
   }
-  // The thread that is behind goes on, up to where the next one is.
+  if (writer_ != nullptr) read_in_order(until, clock);
+  free_rings();
+}
+
+// The thread that is behind goes on, up to where the next one is.
+void RecordedProcess::read_in_order(std::uint64_t until, const TickClock& clock) {
   while (true) {
     Thread* first = nullptr;
     std::uint64_t first_time = until;
@@ -233,9 +243,13 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
     read_records(*first, second_time, clock);
   }
   if (!faults_.empty()) write_page_faults(since_begin(clock.ns(until)));
+}
+
+// What was read is room again; rings of threads that have ended are for others.
+void RecordedProcess::free_rings() {
   const bool are_wanted = slot_.slot().rings_wanted.load(std::memory_order_acquire) != 0;
   if (are_wanted) close_rings_of_ended();
-  free_read_rings();
+  for (Thread& thread : threads_) release(thread);
   if (are_wanted) {
     slot_.slot().rings_wanted.store(0, std::memory_order_release);
     kernel::wake_waiter(reinterpret_cast<std::uint32_t*>(&slot_.slot().rings_wanted));
@@ -258,22 +272,20 @@ void RecordedProcess::close_rings_of_ended() {
   }
 }
 
-void RecordedProcess::free_read_rings() {
-  for (Thread& thread : threads_) {
-    wire::RingHead& head = thread.reader.head();
-    thread.reader.release();
-    if (head.is_full.exchange(0, std::memory_order_seq_cst) != 0) {
-      kernel::wake_waiter(reinterpret_cast<std::uint32_t*>(&head.is_full));
-    }
-    auto closed = wire::RingState::kClosed;
-    if (thread.reader.available_words() == 0 &&
-        head.state.load(std::memory_order_acquire) == closed && thread.reader.look() &&
-        thread.reader.available_words() == 0) {
-      thread.number = 0;
-      thread_numbers_.erase(thread.tid);
-      head.tid = 0;
-      head.state.compare_exchange_strong(closed, wire::RingState::kFree, std::memory_order_release);
-    }
+void RecordedProcess::release(Thread& thread) {
+  wire::RingHead& head = thread.reader.head();
+  thread.reader.release();
+  if (head.is_full.exchange(0, std::memory_order_seq_cst) != 0) {
+    kernel::wake_waiter(reinterpret_cast<std::uint32_t*>(&head.is_full));
+  }
+  auto closed = wire::RingState::kClosed;
+  if (thread.reader.available_words() == 0 &&
+      head.state.load(std::memory_order_acquire) == closed && thread.reader.look() &&
+      thread.reader.available_words() == 0) {
+    thread.number = 0;
+    thread_numbers_.erase(thread.tid);
+    head.tid = 0;
+    head.state.compare_exchange_strong(closed, wire::RingState::kFree, std::memory_order_release);
   }
 }
 

@@ -124,9 +124,11 @@ class RecordedProcess {
 
   void find_threads();
   void close_rings_of_ended();
-  void free_read_rings();
+  void free_rings();
   void begin_thread(Thread& thread);
   static std::optional<std::uint64_t> next_time(Thread& thread);
+  void read_in_order(std::uint64_t until, const TickClock& clock);
+  void release(Thread& thread);
   void read_records(Thread& thread, std::uint64_t until, const TickClock& clock);
   /// As times are in the recording; 0 before it began.
   std::uint64_t since_begin(std::uint64_t ns) const { return ns - std::min(ns, begin_ns_); }

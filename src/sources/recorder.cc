@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "kernel/life_sign.h"
 #include "kernel/own_heap.h"
+#include "kernel/own_limits.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 #include "kernel/ptrace.h"
@@ -417,7 +418,9 @@ Result<RecordOutcome> Recorder::run_command() {
 }
 
 void Recorder::record_until_done() {
-  kernel::warm_heap(kWarmHeap);  // not before the command was started: a fork copies what there is
+  // Not before the command was started: a fork copies what there is, and it has its own limits.
+  kernel::warm_heap(kWarmHeap);
+  kernel::raise_file_limit();
   while (true) {
     drain();
     sample();

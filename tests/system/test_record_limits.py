@@ -235,3 +235,14 @@ class RecordLimits(RecordTest):
         self.assertEqual(pathlib.Path(report["process"]["executable"]).name, "heapspy")
         sums = self.by_function(self.report(inner), ["temporary"])
         self.assertEqual(sums["temporary"], [1000, 100000, 0])
+
+    def test_more_processes_at_once_than_descriptors_are_recorded(self):
+        script = "ulimit -n; for i in $(seq 40); do sleep 0.5 & done; wait"
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        done = self.record("sh", "-c", script, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (64, hard)))
+        self.assertEqual((done.returncode, done.stdout), (0, "64\n"))
+        self.assertNotIn("Too many open files", done.stderr)
+        self.assertGreaterEqual(len(self.others()), 40)
+        for file in self.others():
+            self.check_whole(self.report(file))

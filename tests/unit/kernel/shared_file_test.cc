@@ -3,6 +3,7 @@
 #include <atomic>
 #include <csignal>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +113,26 @@ TEST(ProcessHandle, KnowsWhenItsProcessHasEnded) {
   ::waitpid(child, &status, 0);
   EXPECT_TRUE(handle.has_ended());
   EXPECT_TRUE(ProcessHandle(child).has_ended());
+}
+
+TEST(ProcessHandle, AProcessLivesOnThatNoDescriptorIsLeftFor) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  const ProcessHandle handle(child);
+  const ProcessHandle nobody(0);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_FALSE(handle.has_ended());
+  EXPECT_TRUE(nobody.has_ended());
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_TRUE(handle.has_ended());
 }
 
 TEST(LifeSign, SaysThatItsThreadWasKilled) {

@@ -1,6 +1,7 @@
 // A slot as an agent fills it in, and as an adversary does.
 #include "sources/recorded_process.h"
 
+#include <cerrno>
 #include <climits>
 #include <filesystem>
 #include <gmock/gmock.h>
@@ -68,7 +69,10 @@ class RecordedProcessTest : public testing::Test {
     wire::Slot& slot = view_.slot();
     slot.pid = static_cast<std::uint32_t>(::getpid());
   }
-  ~RecordedProcessTest() override { std::filesystem::remove(path_); }
+  ~RecordedProcessTest() override {
+    std::error_code error;
+    std::filesystem::remove(path_, error);
+  }
 
   wire::RingWriter ring(std::uint32_t number) {
     wire::RingHead& head = view_.ring(number);
@@ -145,6 +149,16 @@ TEST_F(RecordedProcessTest, EventsOfThreadsComeInTheOrderOfTheirTimes) {
   EXPECT_EQ(contents.order, "afaf");
   EXPECT_THAT(contents.threads, testing::UnorderedElementsAre(100U, 101U));
   EXPECT_EQ(result_.events, 4U);
+}
+
+TEST_F(RecordedProcessTest, AThreadDoesNotWaitForOneThatCannotBeWritten) {
+  path_ = testing::TempDir() + std::string(300, 'n');
+  wire::RingWriter main = ring(0);
+  while (main.has_room(3)) allocate(main, 10, 0x1000, 16);
+  process().drain(20, clock_);
+  EXPECT_TRUE(main.has_room(wire::kRingWords));
+  const auto result = process().finish({.kind = recording::Ending::Kind::kExited}, clock_);
+  EXPECT_EQ(result.error->error_number, ENAMETOOLONG);
 }
 
 TEST_F(RecordedProcessTest, ItsTimesCountFromItsBegin) {
