@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ElementTree
 
 from browser import Browser
 from harness import (HEAPSPY, PATIENCE_SECONDS, READERS, SystemTest, Terminal, build_target, need,
-                     wait_until)
+                     need_root, wait_until)
 
 MEASURES = {"peak": "peak_live_bytes", "leaked": "live_at_exit_bytes",
             "allocated": "allocated_bytes", "calls": "allocations",
@@ -361,6 +361,22 @@ class ReportExports(SystemTest):
             self.assertEqual([done.returncode for done in said], [1, 1])
             self.assertEqual(said[0].stderr, said[1].stderr)
             self.assertEqual(said[0].stderr.count(b"\n"), 1)
+
+    def test_a_database_on_a_file_system_that_is_read_only_says_so(self):
+        need_root()
+        disk = self.directory / "disk"
+        disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk], check=False,
+                                 capture_output=True)
+        if mounted.returncode != 0:
+            self.skipTest("nothing can be mounted here")
+        try:
+            done = self.heapspy("report", "--export", "sqlite", "-o", disk / "out.db",
+                                self.recording)
+        finally:
+            subprocess.run(["umount", disk], check=True)
+        self.assertEqual((done.returncode, done.stderr.decode()), (
+            1, f"heapspy report: cannot write '{disk / 'out.db'}': Read-only file system\n"))
 
     def test_a_database_for_which_there_is_no_room_says_so(self):
         done = subprocess.run(
