@@ -30,10 +30,12 @@ std::string progress_text(std::string_view what, std::uint64_t read_bytes, std::
 }
 
 ReadProgressLine::ReadProgressLine()
-    : is_terminal_(isatty(STDERR_FILENO) == 1), began_ns_(monotonic_ns()), shown_ns_(began_ns_) {}
+    : can_erase_(has_sequences(look_around(STDERR_FILENO))),
+      began_ns_(monotonic_ns()),
+      shown_ns_(began_ns_) {}
 
 void ReadProgressLine::update(std::uint64_t read_bytes, std::uint64_t file_bytes) {
-  if (!is_terminal_) return;
+  if (!can_erase_) return;
   const std::uint64_t now = monotonic_ns();
   if (now - shown_ns_ < kBetweenNs) return;
   show(progress_text(step_, read_bytes, file_bytes, now - began_ns_));
@@ -41,7 +43,7 @@ void ReadProgressLine::update(std::uint64_t read_bytes, std::uint64_t file_bytes
 
 void ReadProgressLine::update(std::string_view step, std::uint64_t done_bytes,
                               std::uint64_t all_bytes) {
-  if (!is_terminal_) return;
+  if (!can_erase_) return;
   const std::uint64_t now = monotonic_ns();
   const bool is_new = step != step_;
   if (!is_new && now - shown_ns_ < kBetweenNs) return;

@@ -14,13 +14,13 @@ std::string progress_text(std::string_view what, std::uint64_t read_bytes, std::
 
 class ReadProgressLine {
  public:
-  /// Silent unless standard error is a terminal.
+  /// Silent unless standard error is a terminal that can erase a line.
   ReadProgressLine();
   ReadProgressLine(const ReadProgressLine&) = delete;
   ReadProgressLine& operator=(const ReadProgressLine&) = delete;
   ~ReadProgressLine() { erase(); }
 
-  bool is_wanted() const { return is_terminal_; }
+  bool is_wanted() const { return can_erase_; }
   void update(std::uint64_t read_bytes, std::uint64_t file_bytes);
   /// Of one step after the other, each of which is shown when it begins, and is timed by itself.
   /// `all_bytes` is 0 where nobody knows it.
@@ -30,7 +30,7 @@ class ReadProgressLine {
  private:
   void show(std::string_view text);
 
-  bool is_terminal_;
+  bool can_erase_;
   bool is_shown_ = false;
   std::string step_ = "reading";
   std::uint64_t began_ns_;

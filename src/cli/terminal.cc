@@ -71,12 +71,16 @@ Surroundings look_around(int fd) {
   return around;
 }
 
+bool has_sequences(const Surroundings& surroundings) {
+  return surroundings.is_terminal && surroundings.term.value_or("dumb") != "dumb";
+}
+
 views::TextStyle choose_style(const Surroundings& surroundings, ColorChoice color,
                               std::optional<std::size_t> width) {
   views::TextStyle style;
   style.unicode = is_utf8(surroundings.locale);
   const bool wanted = !surroundings.no_color || surroundings.no_color->empty();
-  const bool able = surroundings.is_terminal && surroundings.term.value_or("dumb") != "dumb";
+  const bool able = has_sequences(surroundings);
   style.color = color == ColorChoice::kAlways || (color == ColorChoice::kAuto && wanted && able);
   if (width) {
     style.width = *width;

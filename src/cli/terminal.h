@@ -31,6 +31,9 @@ struct Surroundings {
 
 Surroundings look_around(int fd);
 
+/// Whether it is a terminal that takes escape sequences.
+bool has_sequences(const Surroundings& surroundings);
+
 views::TextStyle choose_style(const Surroundings& surroundings, ColorChoice color,
                               std::optional<std::size_t> width);
 

@@ -55,6 +55,14 @@ TEST(TerminalTest, ColourIsForTerminalsThatAskNotToBeSpared) {
   EXPECT_FALSE(colored(around, ColorChoice::kAuto));
 }
 
+TEST(TerminalTest, SequencesAreForTerminalsThatKnowThem) {
+  Surroundings around = terminal(80);
+  EXPECT_TRUE(has_sequences(around));
+  around.term = "dumb";
+  EXPECT_FALSE(has_sequences(around));
+  EXPECT_FALSE(has_sequences({}));
+}
+
 TEST(TerminalTest, OnlyAUtf8LocaleGetsUnicode) {
   for (const char* locale : {"en_US.UTF-8", "C.utf8", "de_DE.UTF-8@euro"}) {
     Surroundings around;
