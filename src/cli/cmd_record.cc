@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <functional>
+#include <map>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
@@ -13,6 +15,7 @@
 
 #include "base/text.h"
 #include "cli/cmd_trace.h"
+#include "cli/output_file.h"
 #include "cli/preload.h"
 #include "cli/record_arguments.h"
 #include "cli/terminal.h"
@@ -42,28 +45,58 @@ std::string output_for(const RecordArguments& arguments) {
   return fmt::format("{}.{}.heapspy", path_basename(arguments.command.front()), ::getpid());
 }
 
-/// Fails before the program runs where its recording cannot be written.
+/// Fails before the program runs where its recording cannot be written; leaves nothing behind.
 Result<void> check_writable(const std::string& path) {
   std::error_code error;
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  const std::string where = folder.empty() ? "." : folder.string();
   if (std::filesystem::is_directory(path, error)) {
     return fail(fmt::format("cannot write '{}': it is a folder", path));
   }
-  const bool exists = std::filesystem::exists(path, error);
-  if (::access(exists ? path.c_str() : where.c_str(), W_OK) != 0) {
-    const int number = errno;
-    return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(number)));
+  if (std::filesystem::exists(path, error)) {
+    if (::access(path.c_str(), W_OK) == 0) return {};
+  } else if (const int made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+             made >= 0) {
+    ::close(made);
+    std::filesystem::remove(std::filesystem::canonical(path, error), error);
+    return {};
   }
-  return {};
+  const int number = errno;
+  return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(number)));
+}
+
+/// What programs chose, for a terminal.
+std::string shown(const std::string& text) {
+  const bool unicode =
+      choose_style(look_around(STDERR_FILENO), ColorChoice::kAuto, std::nullopt).unicode;
+  return views::printable(text, unicode);
+}
+
+std::string with_each(std::string text, char what, std::string_view by) {
+  for (std::size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + by.size())) {
+    text.replace(at, 1, by);
+  }
+  return text;
+}
+
+/// 'heapspy report FILE', to be typed.
+std::string report_command(const std::string& path) {
+  constexpr std::string_view kSpecial = " !\"#$&'()*;<>?[\\]^`{|}~";
+  const std::string printable = views::printable(path, true);
+  if (printable != path) {
+    return fmt::format("heapspy report $'{}'", with_each(printable, '\'', "\\'"));
+  }
+  if (path.find_first_of(kSpecial) == std::string::npos) {
+    return fmt::format("'heapspy report {}'", path);
+  }
+  return fmt::format("heapspy report '{}'", with_each(path, '\'', "'\\''"));
 }
 
 std::string describe(const sources::RecordedResult& result) {
-  if (result.error) return fmt::format("heapspy: {}\n", result.error->message);
   const std::string name =
       result.command.empty() ? "" : fmt::format(" {}", path_basename(result.command.front()));
+  const std::string path = shown(result.path);
   std::string line =
-      fmt::format("heapspy: {}: process {}{}, {} events, {}\n", result.path, result.pid, name,
+      fmt::format("heapspy: {}: process {}{}, {} events, {}\n", path, result.pid, shown(name),
                   format_count(result.events), format_bytes(Bytes{result.bytes}));
   const std::uint64_t silent = std::min(result.silent_threads, result.losses.dropped_events);
   const std::uint64_t dropped = result.losses.dropped_events - silent;
@@ -71,20 +104,45 @@ std::string describe(const sources::RecordedResult& result) {
   if (dropped != without_ring) {
     line +=
         fmt::format("heapspy: {}: {} events were dropped: the program was faster than heapspy\n",
-                    result.path, format_count(dropped - without_ring));
+                    path, format_count(dropped - without_ring));
   }
   if (without_ring != 0) {
     line += fmt::format(
         "heapspy: {}: {} events were dropped: more than {} threads told of some, or a thread could "
         "get no memory to tell of them by, as in a sandbox\n",
-        result.path, format_count(without_ring), format_count(wire::kRings));
+        path, format_count(without_ring), format_count(wire::kRings));
   }
   if (silent != 0) {
     line += fmt::format(
         "heapspy: {}: {} of its threads went on unrecorded: prctl forbade them to read the clock\n",
-        result.path, format_count(silent));
+        path, format_count(silent));
   }
   return line;
+}
+
+/// Each reason once, of however many recordings; whether there is any.
+bool report_errors(const std::vector<sources::RecordedResult>& all) {
+  std::map<std::string, std::vector<std::string>> names;  // by message
+  for (const sources::RecordedResult& result : all) {
+    if (!result.error) continue;
+    names[result.error->message].push_back(
+        result.path.empty() ? fmt::format("process {}", result.pid) : shown(result.path));
+  }
+  for (const auto& [message, those] : names) {
+    const std::size_t others = those.size() - 1;
+    const std::string more = others == 0 ? "" : fmt::format(" and {} others", format_count(others));
+    print_error(fmt::format("heapspy: {}{}: {}\n", those.front(), more, message));
+  }
+  return !names.empty();
+}
+
+/// The first that there is anything in.
+const sources::RecordedResult* find_readable(const std::vector<sources::RecordedResult>& all) {
+  const auto found = std::ranges::find_if(all, [](const sources::RecordedResult& result) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(result.path, error) && result.bytes != 0;
+  });
+  return found != all.end() ? &*found : nullptr;
 }
 
 /// What ran without being recorded, the most frequent first: it is missing in the figures.
@@ -125,12 +183,12 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
     return outcome.exit_status;
   }
   std::ranges::stable_sort(all, std::greater(), &sources::RecordedResult::events);
-  bool failed = false;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const bool is_trouble = all[i].error || all[i].losses.dropped_events != 0;
-    failed |= all[i].error.has_value();
-    if (is_trouble || (!arguments.quiet && i < kMostLines)) print_error(describe(all[i]));
+    const bool is_trouble = all[i].losses.dropped_events != 0;
+    const bool is_wanted = !arguments.quiet && i < kMostLines && !all[i].error;
+    if (is_trouble || is_wanted) print_error(describe(all[i]));
   }
+  const bool failed = report_errors(all);
   report_unrecorded(outcome.unrecorded);
   if (outcome.unserved != 0) {
     print_error(
@@ -143,7 +201,9 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
       print_error(fmt::format("heapspy: and {} recordings of other processes beside them\n",
                               all.size() - kMostLines));
     }
-    print_error(fmt::format("heapspy: see 'heapspy report {}'\n", all.front().path));
+    if (const auto* readable = find_readable(all)) {
+      print_error(fmt::format("heapspy: see {}\n", report_command(readable->path)));
+    }
   }
   return failed && outcome.exit_status == 0 ? kExitOutputError : outcome.exit_status;
 }
@@ -187,6 +247,7 @@ int run_record_command(std::span<const std::string> words) {
   const auto arguments = parse_record_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(record_help()) ? 0 : kExitOutputError;
+  outlive_failed_writes();
   if (const auto process = arguments->process) return record_running_process(*arguments, *process);
   const std::string& name = arguments->command.front();
   const auto path = sources::resolve_command(name);

@@ -14,7 +14,7 @@ FileSink::~FileSink() {
 
 void FileSink::fail_with(int error_number) {
   const std::string reason = std::generic_category().message(error_number);
-  std::string advice = "; what it has so far can be reported";
+  std::string advice = written_bytes_ == 0 ? "" : "; what it has so far can be reported";
   if (error_number == ENOSPC || error_number == EDQUOT) {
     advice = "; make room or choose another place for it with -o" + advice;
   }

@@ -55,9 +55,10 @@ std::string executable_of(pid_t pid, const wire::Slot& slot, const ProcessIdenti
 
 Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& path,
                                                            const recording::ProcessFacts& facts) {
+  if (path.empty()) return fail("not recorded: a pipe takes the recording of one process", EPIPE);
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0) {
-    return fail(fmt::format("cannot write '{}': {}", path, std::strerror(errno)), errno);
+    return fail(fmt::format("the recording cannot be begun: {}", std::strerror(errno)), errno);
   }
   return recording::Writer::create(descriptor, facts);
 }

@@ -27,7 +27,7 @@ namespace mini::sources {
 
 /// What became of a process's recording.
 struct RecordedResult {
-  std::string path;
+  std::string path;  // "": there was no place for it
   pid_t pid = 0;
   std::vector<std::string> command;
   std::uint64_t events = 0;

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
 #include <map>
 #include <memory>
@@ -63,6 +64,16 @@ recording::Ending ending_of(int wait_status) {
     ending.status = static_cast<std::uint32_t>(WEXITSTATUS(wait_status));
   }
   return ending;
+}
+
+/// What a process after the first is recorded to: a device takes all that comes, a pipe one
+/// recording; "" for none.
+std::string later_recording(const std::string& output, pid_t pid, unsigned image) {
+  std::error_code error;
+  const auto status = std::filesystem::status(output, error);
+  if (std::filesystem::is_character_file(status)) return output;
+  if (std::filesystem::is_other(status)) return "";
+  return recording_name(output, pid, image);
 }
 
 class Recorder {
@@ -197,7 +208,7 @@ void Recorder::begin_process(NewProcess found) {
   const pid_t pid = known != 0 ? known : told;  // by which its recording is named
   const unsigned image = ++images_[pid];
   const bool is_first = pid == command_ && image == 1;
-  std::string path = is_first ? options_.output : recording_name(options_.output, pid, image);
+  std::string path = is_first ? options_.output : later_recording(options_.output, pid, image);
   // A parent has its slot before it forks.
   const auto parent = identities_.find(RecordedProcess::origin(view.slot()));
   const ProcessIdentity origin = parent != identities_.end() ? parent->second : ProcessIdentity{};

@@ -61,7 +61,10 @@ Result<pid_t> spawn(const std::string& path, const std::vector<std::string>& com
   } while (count < 0 && errno == EINTR);
   if (count != static_cast<ssize_t>(sizeof error)) return pid;
   ::waitpid(pid, nullptr, 0);
-  return fail(fmt::format("cannot run {}: {}", command.front(), std::strerror(error)), error);
+  // The file was there a moment ago: what is missing is its interpreter.
+  const char* const reason =
+      error == ENOENT ? "the interpreter it names is missing" : std::strerror(error);
+  return fail(fmt::format("cannot run {}: {}", command.front(), reason), error);
 }
 
 }  // namespace mini::sources

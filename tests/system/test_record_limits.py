@@ -196,6 +196,16 @@ class RecordLimits(RecordTest):
         finally:
             subprocess.run(["umount", disk], check=True)
 
+    def test_errors_are_said_once_and_name_files(self):
+        self.file = self.directory / ("n" * 254)  # a child's has some letters more
+        done = self.record("sh", "-c", "for i in 1 2 3; do /bin/true; done")
+        self.assertEqual(done.returncode, 1)
+        said = [line for line in done.stderr.splitlines() if "File name too long" in line]
+        self.assertEqual(len(said), 1, done.stderr)
+        self.assertRegex(said[0], r"/n+\.\d+.* and [1-9]\d* others: the recording cannot be begun")
+        self.assertNotIn("can be reported", said[0])
+        self.assertIn(f"see 'heapspy report {self.file}'", done.stderr)
+
     def limited(self, what, limit):
         return self.record("true", preexec_fn=lambda: resource.setrlimit(what, (limit, limit)))
 
