@@ -124,6 +124,12 @@ int run_inspect_command(std::span<const std::string> words) {
   const auto arguments = parse_inspect_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(inspect_help()) ? 0 : kExitOutputError;
+  if (const auto other =
+          check_not_input(arguments->output_path,
+                          {{arguments->core, arguments->executable, arguments->extras.recording}});
+      !other) {
+    return complain(kExitUsage, other.error().message);
+  }
   const std::uint64_t interval_ns = arguments->extras.watch_ns.value_or(0);
   return interval_ns != 0 ? show_again_and_again(*arguments, interval_ns) : show(*arguments);
 }

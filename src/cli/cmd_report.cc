@@ -181,7 +181,9 @@ int run_report_command(std::span<const std::string> words) {
   const auto arguments = parse_report_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(report_help()) ? 0 : kExitOutputError;
-  if (const auto other = check_not_input(arguments->output_path, {{arguments->file}}); !other) {
+  if (const auto other = check_not_input(
+          arguments->output_path, {{arguments->file, arguments->suppressions_path.value_or("")}});
+      !other) {
     return complain(kExitUsage, other.error().message);
   }
   if (const ExportForm* form = arguments->exported; form != nullptr) {

@@ -114,6 +114,23 @@ class Outputs {
   std::vector<ViewSlot> slots_;
 };
 
+/// Whether each output is a file of its own, and not the program.
+Result<void> check_outputs(const TraceArguments& arguments) {
+  const std::optional<std::string>& text = arguments.output_path;
+  const std::optional<std::string>& json = arguments.json_path;
+  const std::string word = arguments.command.empty() ? "" : arguments.command.front();
+  const std::string program = word.contains('/') ? word : "";
+  if (const auto other = check_not_input(text, {{program}}); !other) return other;
+  if (!json || *json == "-") return {};
+  if (!program.empty() && is_same_file(*json, program)) {
+    return fail(fmt::format("--json {} is the program: type another name", *json));
+  }
+  if (text && is_same_file(*json, *text)) {
+    return fail(fmt::format("-o and --json are both {}: type two names", *text));
+  }
+  return {};
+}
+
 int complain(int status, const std::string& message) {
   print_error(fmt::format("heapspy: {}\n", message));
   return status;
@@ -128,6 +145,10 @@ int run_trace_command(std::span<const std::string> words) {
     return kExitUsage;
   }
   if (arguments->help) return print(trace_help()) ? 0 : kExitOutputError;
+  if (const auto sound = check_outputs(*arguments); !sound) {
+    print_error(fmt::format("heapspy trace: {}\n", sound.error().message));
+    return kExitUsage;
+  }
   outlive_failed_writes();
   Outputs outputs;
   if (const auto opened = outputs.open(*arguments); !opened) {

@@ -35,15 +35,25 @@ Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path)
   return OutputFile(STDOUT_FILENO, "standard output");
 }
 
+bool is_same_file(const std::string& one, const std::string& other) {
+  std::error_code error;
+  const auto kind = std::filesystem::status(one, error).type();
+  if (kind == std::filesystem::file_type::not_found) {
+    const auto place = [&error](const std::string& path) {
+      return std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+    };
+    return place(one) == place(other) && !error;
+  }
+  return kind == std::filesystem::file_type::regular &&
+         std::filesystem::equivalent(one, other, error);
+}
+
 Result<void> check_not_input(const std::optional<std::string>& output,
                              std::span<const std::string> inputs) {
   if (!output) return {};
   for (const std::string& input : inputs) {
     std::error_code error;
-    if (!std::filesystem::is_regular_file(input, error) ||
-        !std::filesystem::equivalent(*output, input, error)) {
-      continue;
-    }
+    if (!std::filesystem::exists(input, error) || !is_same_file(input, *output)) continue;
     return fail(
         fmt::format("-o {} is what is read here, and would be lost: type another name", *output));
   }

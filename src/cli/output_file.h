@@ -31,8 +31,11 @@ Result<OutputFile> open_output(const std::string& path);
 /// The same, or standard output where no file was named.
 Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path);
 
-/// Whether OUT is none of the files that are read: opening it would empty that. The error says what
-/// to type.
+/// Whether two names are of one regular file, or of one that is not there yet.
+bool is_same_file(const std::string& one, const std::string& other);
+
+/// Whether OUT is none of the files that are read: opening it would empty that. Empty names are of
+/// none. The error says what to type.
 Result<void> check_not_input(const std::optional<std::string>& output,
                              std::span<const std::string> inputs);
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cerrno>
 #include <cstdio>
+#include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <random>
 #include <sys/stat.h>
@@ -20,7 +22,10 @@
 namespace mini::database {
 namespace {
 
+namespace fs = std::filesystem;
 using recording::CallKind;
+
+constexpr std::string_view kFilesOnly = "SQLite writes to files only";
 
 /// A quantity; SQLite's numbers have a sign.
 std::int64_t quantity(std::uint64_t n) {
@@ -282,8 +287,43 @@ Result<void> cannot_write(const std::string& path, std::string_view why) {
 Result<void> check_name(const std::string& path) {
   struct stat status{};
   if (stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return {};
-  return cannot_write(path, S_ISDIR(status.st_mode) ? std::generic_category().message(EISDIR)
-                                                    : "SQLite writes to files only");
+  return cannot_write(
+      path, S_ISDIR(status.st_mode) ? std::generic_category().message(EISDIR) : kFilesOnly);
+}
+
+/// Where a file in that folder is another name of what a process has open, or of a device.
+bool is_of_kernel(const fs::path& folder) {
+  std::error_code error;
+  const fs::path real = fs::canonical(folder.empty() ? "." : folder, error);
+  return real == "/dev" || (real / "").string().starts_with("/proc/");
+}
+
+/// The name that symbolic links lead to, which stay: what is renamed to a link takes its place.
+Result<fs::path> behind_links(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the kernel
+  fs::path place = path;
+  std::error_code error;
+  for (int i = 0; i < kMostLinks; ++i) {
+    if (is_of_kernel(place.parent_path())) return fail(std::string(kFilesOnly));
+    if (!fs::is_symlink(place, error)) return place;
+    place = place.parent_path() / fs::read_symlink(place, error);
+  }
+  return fail(std::generic_category().message(ELOOP));
+}
+
+/// An empty file beside `place`, of a name that no other had.
+Result<std::string> make_partial(const fs::path& place) {
+  constexpr int kMostTries = 100;
+  std::random_device random;
+  for (int i = 0; i < kMostTries; ++i) {
+    std::string name = fmt::format("{}.{:08x}.partial", place.string(), random());
+    const int fd = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST) continue;
+    if (fd < 0) return fail(std::generic_category().message(errno), errno);
+    close(fd);
+    return name;
+  }
+  return fail(std::generic_category().message(EEXIST), EEXIST);
 }
 
 }  // namespace
@@ -292,14 +332,16 @@ Result<void> write_recording_database(const std::string& recording, const std::s
                                       std::string_view heapspy_version,
                                       const ReadProgress& progress) {
   if (const auto sound = check_name(path); !sound) return sound;
-  const std::string partial = path + ".partial";
-  unlink(partial.c_str());  // of a run that was killed
-  Database database(partial);
+  const auto place = behind_links(path);
+  if (!place) return cannot_write(path, place.error().message);
+  const auto partial = make_partial(*place);
+  if (!partial) return cannot_write(path, partial.error().message);
+  Database database(*partial);
   const auto filled = fill(database, recording, heapspy_version, progress);
   const auto closed = database.close();
-  if (filled && closed && std::rename(partial.c_str(), path.c_str()) == 0) return {};
+  if (filled && closed && std::rename(partial->c_str(), place->c_str()) == 0) return {};
   const int error = errno;
-  unlink(partial.c_str());
+  unlink(partial->c_str());
   if (!filled) return filled;
   if (!closed) return cannot_write(path, closed.error().message);
   return cannot_write(path, std::generic_category().message(error));

@@ -14,8 +14,9 @@ namespace mini::database {
 using ReadProgress = std::function<void(std::uint64_t read_bytes, std::uint64_t file_bytes)>;
 
 /// Reads a recording from front to back, in memory for what is live at once, whatever its length.
-/// The file appears under its name when it is whole; until then it is `path`.partial beside it. A
-/// damaged or cut recording gives what is sound. Errors are ready to be shown.
+/// The file appears under its name when it is whole; until then it has one of its own beside it,
+/// that ends with .partial. Symbolic links stay and lead to it. A damaged or cut recording gives
+/// what is sound. Errors are ready to be shown.
 Result<void> write_recording_database(const std::string& recording, const std::string& path,
                                       std::string_view heapspy_version,
                                       const ReadProgress& progress);

@@ -55,6 +55,23 @@ class BadInput(SystemTest):
             with self.subTest(arguments=arguments):
                 self.refused(*arguments, status=2, words=[word])
 
+    def test_outputs_that_would_empty_an_input(self):
+        file, link = self.directory / "file", self.directory / "link"
+        file.write_bytes(b"something")
+        file.chmod(0o755)
+        link.symlink_to("file")
+        for arguments in (["inspect", "-o", link, file],
+                          ["inspect", "--exe", file, "-o", link, "core"],
+                          ["inspect", "--recording", link, "-o", file, os.getpid()],
+                          ["trace", "-o", link, file],
+                          ["trace", "--json", link, file],
+                          ["trace", "--json", file, "-o", link, "true"],
+                          ["trace", "--json", self.directory / "new", "-o",
+                           f"{self.directory}/./new", "true"]):
+            with self.subTest(arguments=arguments):
+                self.refused(*arguments, status=2, words=["type"])
+                self.assertEqual(file.read_bytes(), b"something")
+
     def test_no_such_process(self):
         child = subprocess.Popen(["true"])
         child.wait()

@@ -185,6 +185,13 @@ TEST_F(ReportCommandTest, TheRecordingIsNeverWrittenOver) {
   }
 }
 
+TEST_F(ReportCommandTest, SuppressionsAreNeverWrittenOver) {
+  const std::string file = recording() + ".supp";
+  std::ofstream(file) << "leak:x.cc\n";
+  EXPECT_EQ(run_report_command(Words{"--suppressions", file, "-o", file, recording()}), 2);
+  EXPECT_EQ(contents(file), "leak:x.cc\n");
+}
+
 TEST_F(ReportCommandTest, FailsOnALeakIfAsked) {
   EXPECT_EQ(run({}, recording()), 0);
   EXPECT_EQ(run({"--fail-on-leak"}, recording()), kExitLeak);

@@ -1,6 +1,7 @@
 // A recording as a database: what was written into the recording is what SQL finds.
 #include "database/recording_database.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -32,6 +33,14 @@ class DatabaseTest : public testing::Test {
 
   std::string database() const { return folder_ + "/out.db"; }
   std::string recording() const { return folder_ + "/in.heapspy"; }
+  std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+      names.push_back(entry.path().filename());
+    }
+    std::ranges::sort(names);
+    return names;
+  }
 
   Result<void> convert(const recording::FileBytes& file) {
     std::ofstream(recording(), std::ios::binary)
@@ -195,11 +204,40 @@ TEST_F(DatabaseTest, WhereAnythingFailsTheOldFileStays) {
   std::ofstream(database()) << "old";
   EXPECT_FALSE(convert(recording::FileBytes(100)).has_value());
   EXPECT_EQ(std::filesystem::file_size(database()), 3U);
-  EXPECT_FALSE(std::filesystem::exists(database() + ".partial"));
+  EXPECT_EQ(files(), (Rows{"in.heapspy", "out.db"}));
   const auto refused = write_recording_database(recording(), "/no/such/folder/x.db", "1", {});
   ASSERT_FALSE(refused.has_value());
   EXPECT_TRUE(convert(small_file()).has_value());
   EXPECT_GT(std::filesystem::file_size(database()), 1000U);
+}
+
+TEST_F(DatabaseTest, OtherFilesBesideItStay) {
+  const std::string other = database() + ".partial";
+  std::ofstream(other) << "other";
+  open(small_file());
+  EXPECT_EQ(std::filesystem::file_size(other), 5U);
+  EXPECT_EQ(files(), (Rows{"in.heapspy", "out.db", "out.db.partial"}));
+}
+
+TEST_F(DatabaseTest, ASymbolicLinkLeadsToIt) {
+  const std::string file = database() + ".file";
+  std::filesystem::create_symlink("out.db.file", database());
+  for (int i = 0; i < 2; ++i) {  // the file is not there, and is
+    EXPECT_TRUE(convert(small_file()).has_value());
+    EXPECT_TRUE(std::filesystem::is_symlink(database()));
+    EXPECT_GT(std::filesystem::file_size(file), 1000U);
+  }
+}
+
+TEST_F(DatabaseTest, NamesOfWhatIsOpenAreRefused) {
+  std::ofstream(database()) << "old";
+  std::ifstream is_open(database());
+  std::filesystem::create_symlink("/proc/self/fd", database() + ".fd");
+  for (int fd = 0; fd < 64; ++fd) {
+    const std::string path = database() + ".fd/" + std::to_string(fd);
+    EXPECT_FALSE(write_recording_database(recording(), path, "1", {}).has_value()) << path;
+  }
+  EXPECT_EQ(std::filesystem::file_size(database()), 3U);
 }
 
 /// Cut or flipped anywhere, a recording gives a sound database of what is left, or an error.
