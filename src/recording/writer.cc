@@ -270,6 +270,12 @@ void Writer::add(const UnrecordedProgram& program) {
   impl_->blocks.write(BlockType::kUnrecordedProgram, impl_->contents);
 }
 
+void Writer::write_older(std::uint64_t than_ns) {
+  if (!impl_->encoder.is_empty() && impl_->encoder.first_time_ns() < than_ns) {
+    impl_->write_events();
+  }
+}
+
 Result<void> Writer::flush() {
   impl_->write_events();
   impl_->write_sources();

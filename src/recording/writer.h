@@ -12,9 +12,9 @@
 namespace mini::recording {
 
 /// Not thread-safe. Holds about 2 MiB beside the tables that make stacks and frames unique. What
-/// was handed over reaches the file when a block is full, at flush() and at finish(): a process
-/// that is killed in between loses that much at most. After an error every call does nothing and
-/// returns it.
+/// was handed over reaches the file when a block is full, at flush(), write_older() and finish(): a
+/// process that is killed in between loses that much at most. After an error every call does
+/// nothing and returns it.
 class Writer {
  public:
   /// Takes over the descriptor, of an empty file or a pipe, and writes the head.
@@ -53,6 +53,9 @@ class Writer {
   /// At any time.
   void add(const UnrecordedProgram& program);
 
+  /// Writes the events that are buffered where the first of them is older than a time: a small
+  /// block, for who reads the file meanwhile.
+  void write_older(std::uint64_t than_ns);
   /// Writes what is buffered.
   Result<void> flush();
   /// Writes all, and the index. Nothing may follow.

@@ -20,6 +20,9 @@
 namespace mini::sources {
 namespace {
 
+// For events on their way to the file. Shorter blocks compress worse.
+constexpr std::uint64_t kMostWaitNs = 1'000'000'000;
+
 /// A text in the slot: its length is as the target says, but no more than there is room for.
 std::string_view slot_text(const char* begin, std::uint32_t bytes, std::size_t most) {
   return {begin, std::min<std::size_t>(bytes, most)};
@@ -243,7 +246,9 @@ void RecordedProcess::read_in_order(std::uint64_t until, const TickClock& clock)
     if (first == nullptr) break;
     read_records(*first, second_time, clock);
   }
-  if (!faults_.empty()) write_page_faults(since_begin(clock.ns(until)));
+  const std::uint64_t now_ns = since_begin(clock.ns(until));
+  if (!faults_.empty()) write_page_faults(now_ns);
+  writer_->write_older(now_ns - std::min(now_ns, kMostWaitNs));
 }
 
 // What was read is room again; rings of threads that have ended are for others.

@@ -90,6 +90,11 @@ Result<void> add_recorded_stacks(const std::string& recording, model::Inspection
     return fail(fmt::format("the recording '{}' is of process {}, not of {}", recording,
                             summary->process.pid, inspection.pid));
   }
+  if (summary->allocations == 0 && !summary->ending) {
+    inspection.losses.push_back(
+        fmt::format("the recording '{}' has no events yet: who allocated is not known",
+                    unwind::printable(recording)));
+  }
   for (model::HeapPin& pin : inspection.account.pins) pin.stack = finder.stack_of(pin.first_block);
   return {};
 }

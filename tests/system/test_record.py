@@ -132,6 +132,17 @@ class Record(RecordTest):
             self.assertEqual(heapspy.stdout.readline(), b"200000\n")
         os.waitpid(-1, 0)  # the orphan became ours
 
+    def test_what_few_events_tell_is_there_before_the_end(self):
+        def allocations():
+            return self.report()["totals"]["allocations"] if self.file.exists() else 0
+
+        with subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, "sh", "-c", "read word"],
+                              stdin=subprocess.PIPE, env=self.environment) as heapspy:
+            wait_until(allocations, "an allocation in the file")
+            heapspy.kill()
+        os.waitpid(-1, 0)  # the orphan became ours
+        self.assertGreater(allocations(), 0)
+
     def test_a_program_that_outlives_heapspy_is_at_full_speed(self):
         def steps(stdout):
             return int(re.fullmatch(r"steps: (\d+)\n", stdout.read().decode())[1])

@@ -48,6 +48,28 @@ TEST(RoundTrip, EverythingOnce) {
   EXPECT_FALSE(summary.damage.is_cut);
 }
 
+TEST(RoundTrip, OldEventsAreWrittenBeforeABlockIsFull) {
+  std::uint64_t before = 0;
+  const FileBytes file = written({}, [&](Writer& writer) {
+    before = writer.written_bytes();
+    writer.add(Free{.time_ns = 5000, .address = Address{0x9000}});
+    writer.add(Free{.time_ns = 8000, .address = Address{0xa000}});
+    writer.write_older(5000);
+    EXPECT_EQ(writer.written_bytes(), before);
+    writer.write_older(6000);
+    EXPECT_GT(writer.written_bytes(), before);
+    before = writer.written_bytes();
+    writer.write_older(9000);  // nothing waits
+    EXPECT_EQ(writer.written_bytes(), before);
+  });
+  Remembered read;
+  const auto summary = read_recording(
+      FileBytes(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(before)), read);
+  ASSERT_TRUE(summary);
+  EXPECT_EQ(summary->frees, 2U);
+  EXPECT_EQ(read.events.size(), 2U);
+}
+
 struct RememberedScan final : Visitor {
   LeakScan scan;
   std::size_t parts = 0;
