@@ -359,4 +359,9 @@ void CoreFile::use_file(const std::string& mapped_path, const std::string& path)
   instead_[mapped_path] = path;
 }
 
+bool CoreFile::has_file(const std::string& mapped_path) const {
+  const auto mapping = std::ranges::find(files_, mapped_path, &CoreFileMapping::path);
+  return mapping != files_.end() && mapped_file(*mapping) != nullptr;
+}
+
 }  // namespace mini::sources

@@ -49,6 +49,9 @@ class CoreFile final : public MemoryReader {
 
   /// Reads parts that the core leaves out from this file instead of the one that was mapped.
   void use_file(const std::string& mapped_path, const std::string& path);
+  /// Whether such parts of a file can be read: it is there and, as far as the core tells, the one
+  /// that was mapped.
+  bool has_file(const std::string& mapped_path) const;
 
   const std::vector<CoreSegment>& segments() const { return segments_; }  // by address
   const std::vector<CoreFileMapping>& files() const { return files_; }    // by address

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <system_error>
 
+#include "base/text.h"
 #include "model/piece_fan.h"
 #include "sources/content_hint.h"
 #include "sources/core_file.h"
 #include "sources/heap_inspector.h"
 #include "sources/lost_blocks.h"
+#include "unwind/elf_file.h"
 
 namespace mini::sources {
 namespace {
@@ -93,6 +96,63 @@ void note_losses(const CoreFile& core, Inspection& inspection) {
   }
 }
 
+bool is_left_out(const model::MemoryRegion& region) {
+  return region.mapping.protection.write && region.resident == Bytes{};
+}
+
+/// Memory that was never used is in no core; a stack that a thread is on was.
+void note_left_out(const CoreFile& core, Inspection& inspection) {
+  const bool lacks_stacks = std::ranges::any_of(
+      inspection.regions,
+      [](const model::MemoryRegion& region) { return region.stack_of && is_left_out(region); });
+  if (!lacks_stacks || core.cut_segments() != 0) return;
+  Bytes bytes;
+  std::size_t count = 0;
+  for (const model::MemoryRegion& region : inspection.regions) {
+    if (!is_left_out(region)) continue;
+    ++count;
+    bytes += region.mapping.range.size();
+  }
+  inspection.losses.push_back(
+      fmt::format("{} writable segments of the core, {}, have no contents: "
+                  "its coredump_filter left them out (core(5))",
+                  count, format_bytes(bytes)));
+}
+
+/// Why there is no heap, where that is not known from its absence.
+std::string why_unreadable(const CoreFile& core, const Inspection& inspection,
+                           const std::string& libc) {
+  const bool lacks_data =
+      !libc.empty() &&
+      std::ranges::any_of(inspection.regions, [&libc](const model::MemoryRegion& region) {
+        return region.mapping.path == libc && region.mapping.protection.write &&
+               region.resident < region.mapping.range.size();
+      });
+  if (!lacks_data) return "";
+  return fmt::format(
+      "the core lacks the data of {}, by which the heap is found: {}", libc,
+      core.cut_segments() != 0 ? "it ends early" : "its coredump_filter left it out (core(5))");
+}
+
+/// The program's file, given by hand.
+Result<void> use_executable(const std::string& file, CoreFile& core, Inspection& inspection) {
+  if (file.empty()) return {};
+  if (const auto elf = unwind::ElfFile::open(file); !elf) {
+    const Error& error = elf.error();
+    return fail(fmt::format("cannot use --exe '{}': {}", file,
+                            error.error_number != 0
+                                ? std::generic_category().message(error.error_number)
+                                : error.message));
+  }
+  core.use_file(inspection.executable, file);
+  if (!core.has_file(inspection.executable)) {
+    inspection.losses.push_back(fmt::format(
+        "--exe '{}' is another program than the core is of, or another build: it is not read",
+        file));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Inspection> inspect_core(const std::string& path, const std::string& executable,
@@ -106,16 +166,19 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   inspection.pid = core.pid();
   inspection.page_size = core.page_size();
   inspection.executable = executable_of(core);
-  if (!executable.empty()) core.use_file(inspection.executable, executable);
+  if (auto used = use_executable(executable, core, inspection); !used) {
+    return std::unexpected(used.error());
+  }
   inspection.threads = core.threads();
   read_regions(core, inspection);
   add_files_without_segment(core, inspection);
   mark_stacks(inspection);
   note_losses(core, inspection);
+  note_left_out(core, inspection);
   HeapInspector inspector;
   const bool is_static = core.interpreter() == Address{};
-  inspector.locate(core, core, inspection,
-                   {.libc = find_malloc_module(inspection, is_static), .root = ""});
+  const std::string libc = find_malloc_module(inspection, is_static);
+  inspector.locate(core, core, inspection, {.libc = libc, .root = ""});
   ProgressMeter meter;
   if (inspection.mapped >= kWorthProgress) meter.tell_to(options.progress);
   LiveBlockList blocks;
@@ -129,6 +192,10 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
     meter.begin(ProgressMeter::Step::kLists, all, false);
   }
   inspector.decode(core, inspection.heap_resident, inspection, sinks.or_null());
+  if (!inspection.heap) {
+    const std::string why = why_unreadable(core, inspection, libc);
+    if (!why.empty()) inspection.no_heap_because = why;
+  }
   hint_pins(core, inspection);
   if (options.find_lost && inspection.heap) {
     meter.begin(ProgressMeter::Step::kSearch, {}, false);

@@ -309,12 +309,13 @@ class KnownHeap(KnownHeapChecks):
 
     # ── Cores ────────────────────────────────────────────────────────────────────────────────────
 
-    def kernel_core(self):
+    def kernel_core(self, dumped="0x33"):
         if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().startswith("|"):
             self.skipTest("the kernel hands cores to a program here")
 
         def unlimited():
             resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+            pathlib.Path("/proc/self/coredump_filter").write_text(dumped)
 
         with Target("abort", cwd=self.directory, preexec_fn=unlimited) as target:
             target.process.wait()
@@ -353,6 +354,34 @@ class KnownHeap(KnownHeapChecks):
             else:
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_core_without_contents(self):
+        _, core = self.kernel_core(dumped="0")
+        report = inspect_json(core)
+        self.assertIsNone(report["heap"])
+        self.assertRegex(report["no_heap_because"], "lacks the data of .*libc.*coredump_filter")
+        self.assertIn("have no contents", report["losses"][0])
+
+    def test_core_that_lacks_what_leads_to_the_heap(self):
+        _, core = self.kernel_core()
+        whole = core.read_bytes()
+        core.write_bytes(whole[:len(whole) // 4])
+        report = inspect_json(core)
+        self.assertIsNone(report["heap"])
+        self.assertRegex(report["no_heap_because"], "lacks the data of .*libc.*ends early")
+
+    def test_another_file_than_the_cores_program(self):
+        _, core = self.kernel_core()
+        for path, word in (("/no/such", "No such file"), (self.directory, "regular"),
+                           ("/etc/passwd", "ELF")):
+            done = inspect("--exe", path, core, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(word, done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn("another program", inspect_json("--exe", HEAPSPY, core)["losses"][0])
+        same = self.directory / "same"
+        same.write_bytes(build_target("known_heap").read_bytes())
+        self.assertEqual(inspect_json("--exe", same, core)["losses"], [])
 
     def test_what_is_no_core(self):
         for path, word in ((HEAPSPY, "no core"), ("/etc/passwd", "no ELF"), ("/no/such", "cannot open"),
