@@ -50,9 +50,10 @@ const Command* find_command(std::string_view name) {
 }
 
 int unknown_command(std::string_view name) {
-  print_error(fmt::format(
-      "heapspy: no command '{}': type 'heapspy trace {}' to trace it, or 'heapspy help'\n", name,
-      name));
+  print_complaint(
+      "heapspy",
+      fmt::format("no command '{}': type 'heapspy trace {}' to trace it, or 'heapspy help'", name,
+                  name));
   return kExitUsage;
 }
 
@@ -80,8 +81,8 @@ int run_words(std::span<const std::string> words) {
   const Command* command = find_command(name);
   if (command != nullptr) return command->run(rest);
   if (name.starts_with('-')) {
-    print_error(
-        fmt::format("heapspy: no option '{}' before the command: see 'heapspy --help'\n", name));
+    print_complaint("heapspy",
+                    fmt::format("no option '{}' before the command: see 'heapspy --help'", name));
     return kExitUsage;
   }
   return unknown_command(name);

@@ -20,7 +20,7 @@ namespace mini::cli {
 namespace {
 
 int complain(int status, const std::string& message) {
-  print_error(fmt::format("heapspy diff: {}\n", message));
+  print_complaint("heapspy diff", message);
   return status;
 }
 

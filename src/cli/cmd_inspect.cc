@@ -22,7 +22,7 @@ namespace mini::cli {
 namespace {
 
 int complain(int status, const std::string& message) {
-  print_error(fmt::format("heapspy inspect: {}\n", message));
+  print_complaint("heapspy inspect", message);
   return status;
 }
 

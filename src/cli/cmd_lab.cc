@@ -21,7 +21,7 @@ namespace {
 constexpr int kExitNotAsPredicted = 1;
 
 int complain(int status, const std::string& message) {
-  print_error(fmt::format("heapspy lab: {}\n", message));
+  print_complaint("heapspy lab", message);
   return status;
 }
 

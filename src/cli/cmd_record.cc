@@ -32,7 +32,7 @@ namespace {
 constexpr std::size_t kMostLines = 12;
 
 int complain(int status, const std::string& message) {
-  print_error(fmt::format("heapspy record: {}\n", message));
+  print_complaint("heapspy record", message);
   return status;
 }
 

@@ -25,7 +25,7 @@ constexpr std::size_t kTop = 10;
 constexpr std::size_t kMostMatchedBytes = 4096;
 
 int complain(int status, const std::string& message) {
-  print_error(fmt::format("heapspy report: {}\n", message));
+  print_complaint("heapspy report", message);
   return status;
 }
 

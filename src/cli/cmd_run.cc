@@ -19,7 +19,7 @@ namespace mini::cli {
 namespace {
 
 int complain(int status, const std::string& message) {
-  print_error(fmt::format("heapspy run: {}\n", message));
+  print_complaint("heapspy run", message);
   return status;
 }
 

@@ -132,7 +132,7 @@ Result<void> check_outputs(const TraceArguments& arguments) {
 }
 
 int complain(int status, const std::string& message) {
-  print_error(fmt::format("heapspy: {}\n", message));
+  print_complaint("heapspy", message);
   return status;
 }
 
@@ -141,12 +141,12 @@ int complain(int status, const std::string& message) {
 int run_trace_command(std::span<const std::string> words) {
   const auto arguments = parse_trace_arguments(words);
   if (!arguments) {
-    print_error(fmt::format("heapspy trace: {}\n", arguments.error().message));
+    print_complaint("heapspy trace", arguments.error().message);
     return kExitUsage;
   }
   if (arguments->help) return print(trace_help()) ? 0 : kExitOutputError;
   if (const auto sound = check_outputs(*arguments); !sound) {
-    print_error(fmt::format("heapspy trace: {}\n", sound.error().message));
+    print_complaint("heapspy trace", sound.error().message);
     return kExitUsage;
   }
   outlive_failed_writes();

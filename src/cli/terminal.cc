@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "views/utf8.h"
+
 namespace mini::cli {
 namespace {
 
@@ -99,6 +101,10 @@ bool print(const std::string& text) {
 
 void print_error(const std::string& text) {
   std::fputs(text.c_str(), stderr);
+}
+
+void print_complaint(std::string_view who, std::string_view message) {
+  print_error(fmt::format("{}: {}\n", who, views::printable(message, is_utf8(locale_name()))));
 }
 
 }  // namespace mini::cli

@@ -44,4 +44,8 @@ bool print(const std::string& text);
 /// fmt::print would throw.
 void print_error(const std::string& text);
 
+/// The same of one line: "heapspy report: MESSAGE". What a terminal would obey is escaped: words
+/// and names of files come from anybody.
+void print_complaint(std::string_view who, std::string_view message);
+
 }  // namespace mini::cli

@@ -76,5 +76,11 @@ TEST(TerminalTest, OnlyAUtf8LocaleGetsUnicode) {
   }
 }
 
+TEST(TerminalTest, AComplaintIsOneLineThatATerminalDoesNotObey) {
+  testing::internal::CaptureStderr();
+  print_complaint("heapspy", "no file 'a\nb\x1b[2J'");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "heapspy: no file 'a\\nb\\x1b[2J'\n");
+}
+
 }  // namespace
 }  // namespace mini::cli
