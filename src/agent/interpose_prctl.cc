@@ -1,5 +1,5 @@
-// A thread that may not read the counter that times are from, nor in the strict mode of seccomp call
-// the kernel: what it does from there on is not recorded.
+// A thread that may not read the counter that times are from, nor in the strict mode of seccomp
+// call the kernel: what it does from there on is not recorded.
 #include <cstdarg>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>

@@ -15,6 +15,7 @@
 #include "kernel/proc_status.h"
 #include "sources/module_file.h"
 #include "unwind/module_cache.h"
+#include "wire/clock.h"
 #include "wire/record.h"
 
 namespace mini::sources {
@@ -158,7 +159,7 @@ std::optional<std::uint64_t> RecordedProcess::first_ticks(const wire::SlotView& 
   if (!reader.look() || reader.available_words() == 0) return std::nullopt;
   const std::uint64_t word = reader.peek(0);
   if (wire::kind_of(word) != wire::RecordKind::kTime) return std::nullopt;
-  return wire::time_of(word);
+  return wire::time_of(word, wire::now_ticks());
 }
 
 void RecordedProcess::find_threads() {
@@ -198,13 +199,13 @@ inline std::uint32_t RecordedProcess::record_words(const wire::RingReader& reade
 }
 
 // A time is read together with what it is the time of.
-std::optional<std::uint64_t> RecordedProcess::next_time(Thread& thread) {
+std::optional<std::uint64_t> RecordedProcess::next_time(Thread& thread, std::uint64_t until) {
   if (!thread.is_sound) return std::nullopt;
   wire::RingReader& reader = thread.reader;
   for (; reader.available_words() != 0; reader.skip(1)) {
     const std::uint64_t word = reader.peek(0);
     if (wire::kind_of(word) != wire::RecordKind::kTime) return thread.ticks;
-    thread.ticks = wire::time_of(word);
+    thread.ticks = wire::time_of(word, until);
   }
   return std::nullopt;
 }
@@ -233,7 +234,7 @@ void RecordedProcess::read_in_order(std::uint64_t until, const TickClock& clock)
     std::uint64_t first_time = until;
     std::uint64_t second_time = until;
     for (Thread& thread : threads_) {
-      const auto time = next_time(thread);
+      const auto time = next_time(thread, until);
       if (!time || *time > until) continue;
       if (first == nullptr || *time < first_time) {
         second_time = first == nullptr ? until : first_time;
@@ -306,7 +307,7 @@ void RecordedProcess::read_records(Thread& thread, std::uint64_t until, const Ti
   while (reader.available_words() != 0) {
     const std::uint64_t word = reader.peek(0);
     if (wire::kind_of(word) == wire::RecordKind::kTime) {
-      thread.ticks = wire::time_of(word);
+      thread.ticks = wire::time_of(word, until);
       reader.skip(1);
       if (thread.ticks > until) return;
       go_on_to(since_begin(clock.ns(thread.ticks)));

@@ -126,7 +126,7 @@ class RecordedProcess {
   void close_rings_of_ended();
   void free_rings();
   void begin_thread(Thread& thread);
-  static std::optional<std::uint64_t> next_time(Thread& thread);
+  static std::optional<std::uint64_t> next_time(Thread& thread, std::uint64_t until);
   void read_in_order(std::uint64_t until, const TickClock& clock);
   void release(Thread& thread);
   void read_records(Thread& thread, std::uint64_t until, const TickClock& clock);

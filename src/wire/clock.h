@@ -14,7 +14,7 @@ inline std::uint64_t now_ticks() {
   std::uint32_t processor = 0;
   // rdtscp waits for all earlier loads (Intel SDM 2B; AMD APM 3).
   asm volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(processor)::"memory");
-  return (std::uint64_t{high} << 32 | low) & (~std::uint64_t{0} >> 8);
+  return std::uint64_t{high} << 32 | low;
 }
 /// Ordered before the loads after it: what they see includes all that has an earlier time and was
 /// seen by anybody then.
@@ -27,7 +27,7 @@ inline std::uint64_t now_ticks_before_loads() {
 inline std::uint64_t now_ticks() {
   std::uint64_t ticks = 0;
   asm volatile("isb; mrs %0, cntvct_el0" : "=r"(ticks)::"memory");
-  return ticks & (~std::uint64_t{0} >> 8);
+  return ticks;
 }
 inline std::uint64_t now_ticks_before_loads() {
   const std::uint64_t ticks = now_ticks();

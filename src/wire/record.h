@@ -119,8 +119,12 @@ constexpr RecordKind kind_of(std::uint64_t word) {
 constexpr std::uint8_t detail_of(std::uint64_t word) {
   return static_cast<std::uint8_t>(word >> kKindBits & 0xf);
 }
-constexpr std::uint64_t time_of(std::uint64_t word) {
-  return word >> kValueShift;
+/// Of a time there are 56 bits, which at 3 GHz come again after 278 days: the last one that is
+/// before `now`, which is any time of the recording, or not much after it.
+constexpr std::uint64_t time_of(std::uint64_t word, std::uint64_t now) {
+  constexpr std::uint64_t kMostAfter = std::uint64_t{1} << 48;  // a day
+  const std::uint64_t before = (now + kMostAfter) - (word >> kValueShift);
+  return now + kMostAfter - (before << kValueShift >> kValueShift);
 }
 constexpr std::uint64_t address_of(std::uint64_t word) {
   return word >> kValueShift | (detail_of(word) / kPoolDetail) * kPoolAddress;

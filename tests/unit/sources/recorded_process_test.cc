@@ -161,6 +161,24 @@ TEST_F(RecordedProcessTest, AThreadDoesNotWaitForOneThatCannotBeWritten) {
   EXPECT_EQ(result.error->error_number, ENAMETOOLONG);
 }
 
+// As on a machine that has run for 278 days.
+TEST_F(RecordedProcessTest, TimesGoOnWhenTheirBitsComeAgain) {
+  constexpr std::uint64_t kAgain = std::uint64_t{1} << 56;
+  wire::RingWriter first = ring(0);
+  wire::RingWriter second = ring(1);
+  allocate(first, kAgain - 10, 0x1000, 16);
+  free(second, kAgain + 10, 0x1000);
+  allocate(first, kAgain + 20, 0x1000, 32);
+  free(second, kAgain + 40, 0x1000);
+  process().drain(kAgain - 5, clock_);
+  EXPECT_EQ(view_.ring(0).tail, 4U);  // its first, and the time of what is next
+  EXPECT_EQ(view_.ring(1).tail, 1U);
+  process().drain(kAgain + 50, clock_);
+  const Contents contents = finish();
+  EXPECT_EQ(contents.order, "afaf");
+  EXPECT_EQ(result_.events, 4U);
+}
+
 TEST_F(RecordedProcessTest, ItsTimesCountFromItsBegin) {
   EXPECT_EQ(RecordedProcess::first_ticks(view_), std::nullopt);
   wire::RingWriter main = ring(0);

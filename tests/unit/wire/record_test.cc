@@ -13,7 +13,16 @@ TEST(Record, AWordSaysKindDetailAndTime) {
       record_word(RecordKind::kModule, time, static_cast<std::uint8_t>(CallKind::kPool));
   EXPECT_EQ(kind_of(word), RecordKind::kModule);
   EXPECT_EQ(detail_of(word), static_cast<std::uint8_t>(CallKind::kPool));
-  EXPECT_EQ(time_of(word), time);
+  EXPECT_EQ(time_of(word, time + 5), time);
+}
+
+TEST(Record, ATimeIsNearNowWhenItsBitsComeAgain) {
+  constexpr std::uint64_t kAgain = std::uint64_t{1} << 56;
+  for (const std::uint64_t now : {kAgain - 100, kAgain, kAgain + 100, 5 * kAgain}) {
+    for (const std::uint64_t time : {now - kAgain / 2, now - 200, now, now + 50}) {
+      EXPECT_EQ(time_of(record_word(RecordKind::kTime, time), now), time);
+    }
+  }
 }
 
 TEST(Record, AWordKeepsABlocksAddress) {
@@ -50,7 +59,7 @@ TEST(Clock, FitsTheWordAndDoesNotGoBack) {
   for (int i = 0; i < 1000; ++i) {
     const std::uint64_t now = i % 2 == 0 ? now_ticks() : now_ticks_before_loads();
     EXPECT_GE(now, last);
-    EXPECT_EQ(time_of(record_word(RecordKind::kFree, now)), now);
+    EXPECT_EQ(time_of(record_word(RecordKind::kFree, now), last), now);
     last = now;
   }
 }
