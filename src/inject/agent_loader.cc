@@ -1,6 +1,9 @@
 // What the borrowed thread is to call: dlopen, then the agent's own function.
 #include "inject/agent_loader.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -9,6 +12,8 @@
 #include "inject/call_code.h"
 #include "inject/import_binder.h"
 #include "inject/process_view.h"
+#include "kernel/proc_maps.h"
+#include "wire/channel.h"
 
 namespace mini::inject {
 namespace {
@@ -20,6 +25,37 @@ bool copy_text(char (&to)[Size], const std::string& from) {
   if (from.size() >= Size) return false;
   std::memcpy(to, from.c_str(), from.size() + 1);
   return true;
+}
+
+Error recorded_already(pid_t pid) {
+  return {fmt::format("process {} is being recorded by another heapspy already", pid), EBUSY};
+}
+
+/// Whether a recorder reads the channel whose head is mapped at `head`.
+bool is_read(Address head, const MemoryReader& memory) {
+  const auto word = [&](std::size_t offset) {
+    return memory.read_object<std::uint32_t>(head + Bytes{offset}).value_or(wire::kDied);
+  };
+  const std::uint32_t recorder = word(offsetof(wire::Channel, recorder));
+  return recorder != 0 && recorder != wire::kDied &&
+         word(offsetof(wire::Channel, is_closed)) == 0 &&
+         memory.read_object<std::uint64_t>(head) == wire::kMagic;
+}
+
+/// Whether the process has a channel that is read, and a slot of it, by which it tells: a child
+/// that has told of nothing so far has the head alone.
+bool is_recorded(pid_t pid, const MemoryReader& memory) {
+  const auto maps = kernel::read_maps(pid);
+  if (!maps) return false;
+  const auto is_slot_of = [](const kernel::MapsEntry& head) {
+    return [&head](const kernel::MapsEntry& entry) {
+      return entry.inode == head.inode && entry.device == head.device && entry.file_offset != 0;
+    };
+  };
+  return std::ranges::any_of(*maps, [&](const kernel::MapsEntry& head) {
+    return head.file_offset == 0 && head.path.starts_with("/memfd:heapspy") &&
+           is_read(head.range.begin, memory) && std::ranges::any_of(*maps, is_slot_of(head));
+  });
 }
 
 class AgentLoader {
@@ -93,9 +129,7 @@ Result<LoadedAgent> AgentLoader::outcome(const CallBlock& block) {
     case wire::AttachAnswer::kAttached:
       return std::move(loaded_);
     case wire::AttachAnswer::kIsRecorded:
-      return fail(
-          fmt::format("process {} is being recorded by another heapspy already", order_.pid),
-          EBUSY);
+      return std::unexpected(recorded_already(order_.pid));
     case wire::AttachAnswer::kNoChannel:
       break;
   }
@@ -109,6 +143,8 @@ Result<LoadedAgent> AgentLoader::outcome(const CallBlock& block) {
 
 Result<LoadedAgent> load_agent(const AgentOrder& order, const LoaderList& list,
                                const MemoryReader& memory, TraceLedger& ledger) {
+  // It would say so itself, but only once a thread of it could be borrowed.
+  if (is_recorded(order.pid, memory)) return std::unexpected(recorded_already(order.pid));
   return AgentLoader(order, list, memory, ledger).run();
 }
 

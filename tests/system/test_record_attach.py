@@ -125,6 +125,20 @@ class RecordAttach(JoinTest):
         os.kill(target.pid, signal.SIGUSR2)
         self.assertEqual(target.process.wait(), 0)
 
+    # It would not do so at a moment like this.
+    def test_that_a_program_is_recorded_already_is_said_before_it_is_borrowed(self):
+        target = self.start(HEAPSPY, "record", "-q", "-o", str(self.directory / "first.heapspy"),
+                            build_target("joined"), "vforks", "3600000", stderr=subprocess.DEVNULL)
+        pid = int(target.line(r"runs: (\d+)")[1])
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+        [child] = map(int, wait_until(lambda: children.read_text().split(), "it has a child"))
+        try:
+            self.assertIn("by another heapspy already", self.refused(pid))
+        finally:
+            os.kill(pid, signal.SIGUSR2)  # the next round is its last
+            os.kill(child, signal.SIGKILL)
+        self.assertEqual(target.process.wait(), 0)
+
     def test_a_program_that_stays_in_vfork_is_refused_and_goes_on(self):
         target = self.running("vforks", "3600000")
         children = pathlib.Path(f"/proc/{target.pid}/task/{target.pid}/children")
