@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 #include <link.h>
 #include <optional>
+#include <span>
 
+#include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 
 namespace mini::inject {
@@ -56,7 +58,9 @@ std::string read_path(Address at, const MemoryReader& memory) {
 }  // namespace
 
 Result<LoaderList> LoaderList::find(pid_t pid, const MemoryReader& memory) {
-  const kernel::AuxiliaryVector auxv = kernel::read_auxv(pid);
+  const auto told = kernel::read_proc_file(pid, "auxv");
+  if (!told) return std::unexpected(told.error());
+  const kernel::AuxiliaryVector auxv = kernel::parse_auxv(std::as_bytes(std::span(*told)));
   if (auxv.base.value == 0) {
     return fail(
         fmt::format("process {} is statically linked: it has its own malloc in it, and no "

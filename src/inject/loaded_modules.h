@@ -29,7 +29,8 @@ bool is_still_loaded(const LoadedModule& module, const MemoryReader& memory);
 /// that of namespaces that dlmopen made.
 class LoaderList {
  public:
-  /// Fails where the program has no loader (it is statically linked), or none that says its list.
+  /// Fails where the program has no loader (it is statically linked), or none that says its list,
+  /// and where the kernel refuses to tell (error_number).
   static Result<LoaderList> find(pid_t pid, const MemoryReader& memory);
 
   /// Empty where it cannot be read, or the loader is just changing it.

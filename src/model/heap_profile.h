@@ -272,7 +272,7 @@ struct LeakSuppression {
 
 /// Whether the target's memory was searched, at its end, for what still points to live blocks.
 struct LeakScan {
-  enum class State : std::uint8_t { kNotAsked, kMissing, kDone };
+  enum class State : std::uint8_t { kNotAsked, kMissing, kDone, kRefused };
   State state = State::kNotAsked;
   std::uint64_t time_ns = 0;
   std::uint64_t scanned_bytes = 0;

@@ -7,6 +7,10 @@ namespace mini::recording {
 
 namespace {
 
+// What became of a search for leaks; anything else: it could not be made.
+constexpr std::uint64_t kScanDone = 1;
+constexpr std::uint64_t kScanRefused = 2;
+
 std::string_view shortened(std::string_view text) {
   return text.substr(0, kMaxStringBytes);
 }
@@ -112,7 +116,7 @@ void put_source(ByteVector& out, FrameNumber frame, std::span<const SourceFrame>
 void put_leak_scan(ByteVector& out, const LeakScan& scan, std::span<const LostBlock> lost) {
   ByteVector fields;
   put_varint(fields, scan.time_ns);
-  put_varint(fields, scan.is_done ? 1 : 0);
+  put_varint(fields, scan.is_done ? kScanDone : scan.is_refused ? kScanRefused : 0);
   put_varint(fields, scan.scanned_bytes);
   put_varint(fields, scan.unreadable_bytes);
   put_record(out, fields);
@@ -234,7 +238,9 @@ bool read_leak_scan(ByteReader in, Visitor& visitor) {
   LeakScan scan;
   ByteReader record = in.record();
   scan.time_ns = record.varint();
-  scan.is_done = record.varint() == 1;
+  const std::uint64_t outcome = record.varint();
+  scan.is_done = outcome == kScanDone;
+  scan.is_refused = outcome == kScanRefused;
   scan.scanned_bytes = record.varint();
   scan.unreadable_bytes = record.varint();
   const std::uint64_t count = in.varint();

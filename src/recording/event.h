@@ -200,7 +200,8 @@ struct LostBlock {
 
 /// The search for leaks at the process's end. All other blocks that were live were reachable.
 struct LeakScan {
-  bool is_done = false;  // false: it was asked for, and could not be made
+  bool is_done = false;     // false: it was asked for, and could not be made
+  bool is_refused = false;  // since the kernel did not permit it
   std::uint64_t time_ns = 0;
   std::uint64_t scanned_bytes = 0;
   std::uint64_t unreadable_bytes = 0;  // that should have been scanned

@@ -213,11 +213,13 @@ void HeapProfileBuilder::unrecorded_program(const recording::UnrecordedProgram& 
 
 void HeapProfileBuilder::leak_scan(const recording::LeakScan& scan) {
   if (scan.time_ns > span_.until_ns) return;
-  leak_scan_ = {
-      .state = scan.is_done ? model::LeakScan::State::kDone : model::LeakScan::State::kMissing,
-      .time_ns = scan.time_ns,
-      .scanned_bytes = scan.scanned_bytes,
-      .unreadable_bytes = scan.unreadable_bytes};
+  using State = model::LeakScan::State;
+  leak_scan_ = {.state = scan.is_done      ? State::kDone
+                         : scan.is_refused ? State::kRefused
+                                           : State::kMissing,
+                .time_ns = scan.time_ns,
+                .scanned_bytes = scan.scanned_bytes,
+                .unreadable_bytes = scan.unreadable_bytes};
   lost_blocks_.insert(lost_blocks_.end(), scan.lost.begin(), scan.lost.end());
 }
 

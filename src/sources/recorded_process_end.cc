@@ -1,7 +1,9 @@
 // What a recording needs beside its events: samples of the kernel's side, names for its frames, an
 // ending.
 #include <algorithm>
+#include <cerrno>
 
+#include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"
 #include "sources/leak_scan.h"
 #include "sources/recorded_process.h"
@@ -113,7 +115,10 @@ bool RecordedProcess::knows_all_blocks() const {
 recording::LeakScan RecordedProcess::search(const TickClock& clock,
                                             const kernel::SharedFile& channel) {
   const pid_t memory = kernel::thread_with_memory(pid_);
-  if (!channel.is_mapped_by(memory)) return {};
+  if (!channel.is_mapped_by(memory)) {
+    const auto maps = kernel::read_maps(memory);
+    return {.is_refused = !maps && maps.error().error_number == EACCES, .lost = {}};
+  }
   stopper_.stop();
   drain(wire::now_ticks_before_loads(), clock);  // what they told before they stopped
   std::vector<heaps::LiveRange> blocks;

@@ -32,7 +32,7 @@ void write_reach(JsonWriter& json, const HeapProfile& profile, const BlockTotals
 }
 
 void write_leak_scan(JsonWriter& json, const model::LeakScan& scan) {
-  static constexpr std::string_view kStates[] = {"not-asked", "missing", "done"};
+  static constexpr std::string_view kStates[] = {"not-asked", "missing", "done", "refused"};
   json.key("leak_scan").begin_object();
   json.key("state").string(kStates[static_cast<std::size_t>(scan.state)]);
   json.key("time_ns").number(scan.time_ns);

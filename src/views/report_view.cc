@@ -158,6 +158,10 @@ void write_leak_scan_lines(SummaryLines& lines, const HeapProfile& profile) {
     lines.line("of that, lost", "not known: the program ended before it could be searched",
                "unknown");
   }
+  if (profile.leak_scan.state == model::LeakScan::State::kRefused) {
+    lines.line("of that, lost", "not known: the program may not be looked at by heapspy's user",
+               "unknown");
+  }
   if (profile.leak_scan.state != model::LeakScan::State::kDone || totals.live.blocks == 0) return;
   lines.counted_line(
       "of that, kept",

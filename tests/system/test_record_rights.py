@@ -170,6 +170,22 @@ class RecordRights(JoinTest):
                 for file in self.home.glob("out*.heapspy"):
                     file.unlink()
 
+    def test_what_protects_itself_is_not_joined_or_searched_and_that_is_said(self):
+        os.chown(self.home, CALLER, -1)
+        python = [need("/usr/bin/python3", "python3"), "-S", "-c"]
+        hides = "import ctypes; ctypes.CDLL(None).prctl(4, 0); print('runs: 0', flush=True); "
+        target = self.start(*self.caller, *python, hides + "input()")
+        target.line(r"runs: \d+")
+        done = self.record_as(self.caller, "-p", target.pid)
+        self.check_refused(done, "cannot join", "PR_SET_DUMPABLE")
+        done = self.record_as(self.caller, "--leaks", "--", *python, hides,
+                              env=dict(self.environment, PYTHONMALLOC="malloc"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = self.report()
+        self.assertEqual(report["leak_scan"]["state"], "refused")
+        self.assertGreater(report["totals"]["allocations"], 1000)
+        self.assertIn("may not be looked at", self.report_text())
+
     # User numbers mean something else there: nothing leads back to the recorder.
     def test_what_goes_into_a_namespace_of_users_is_said_to_be_unrecorded(self):
         unshare = need("unshare", "util-linux")

@@ -126,6 +126,10 @@ TEST(RoundTrip, ASearchThatWasNotMade) {
   const RememberedScan read = scan_round_trip({.lost = {}});
   EXPECT_EQ(read.parts, 1U);
   EXPECT_FALSE(read.scan.is_done);
+  EXPECT_FALSE(read.scan.is_refused);
+  const RememberedScan refused = scan_round_trip({.is_refused = true, .lost = {}});
+  EXPECT_FALSE(refused.scan.is_done);
+  EXPECT_TRUE(refused.scan.is_refused);
 }
 
 TEST(RoundTrip, NothingHappened) {
