@@ -144,6 +144,9 @@ void explain(model::Event& event, model::Process& process) {
   event.role = meaning.role;
   event.explanation = explain_call(event, who, meaning, process);
   event.mapping_text = std::move(meaning.text);
+  if (event.kind == EventKind::kSystemCall && who.cause == Cause::kMalloc) {
+    process.break_refused = is_break_refused(event);
+  }
   book(event, process);
 }
 

@@ -93,9 +93,21 @@ MappingMeaning describe_loader_memory(const model::Event& event, const model::Pr
   return {Role::kLoader, "loader's own memory", true};
 }
 
+// Where the break cannot be moved the main arena grows by mappings. A request below the threshold
+// gets no mapping of its own.
+bool is_growth_of_arena(const model::Event& event, const model::Process& process) {
+  const bool is_small = event.malloc_request && event.malloc_state &&
+                        event.malloc_request->chunk < event.malloc_state->mmap_threshold;
+  return process.break_refused || is_small;
+}
+
 // glibc's malloc maps without access only what it reserves for an arena.
-MappingMeaning describe_malloc_memory(const Mapping& mapping, const Attribution& who) {
+MappingMeaning describe_malloc_memory(const model::Event& event, const Mapping& mapping,
+                                      const Attribution& who, const model::Process& process) {
   if (who.musl) return {Role::kMmappedChunk, "memory of musl's malloc", true};
+  if (has_access(mapping.protection) && is_growth_of_arena(event, process)) {
+    return {Role::kMallocArena, "malloc arena, by mmap", true};
+  }
   if (has_access(mapping.protection)) return {Role::kMmappedChunk, "mmapped chunk", true};
   const Bytes size = mapping.range.size();
   const bool whole = size == model::kArenaHeap || size == model::kArenaHeap * 2;
@@ -112,7 +124,7 @@ MappingMeaning describe_anonymous(const model::Event& event, const Attribution& 
     case Cause::kLibcStartup:
       return {Role::kLoader, "C library's start-up memory", true};
     case Cause::kMalloc:
-      return describe_malloc_memory(mapping, who);
+      return describe_malloc_memory(event, mapping, who, process);
     case Cause::kRuntime:
       return {Role::kRuntimeHeap, fmt::format("memory of {}", who.runtime), true};
     case Cause::kProgram:

@@ -209,8 +209,23 @@ std::string explain_brk(const Call& call) {
   return "the break stays where it is";
 }
 
+// "sysmalloc_mmap_fallback"
+std::string explain_growth_by_mmap(const Call& call, Bytes length) {
+  const auto* request = call.request();
+  const std::string need =
+      request == nullptr ? "more" : fmt::format("a {}-byte chunk", request->chunk.count);
+  return fmt::format(
+      "{} needs {}, and the break cannot be moved: the arena grows by a mapping elsewhere, {}{}",
+      request_text(call), need, equals(length),
+      length == kMiB ? ", the least that malloc starts with there" : "");
+}
+
 std::string explain_mmap(const Call& call, const MappingMeaning& meaning) {
   const Bytes length = call.event.range.size();
+  const model::Mapping* const mapped = first_mapping(call.event);
+  if (meaning.role == Role::kMallocArena && mapped != nullptr && mapped->protection.write) {
+    return explain_growth_by_mmap(call, length);
+  }
   if (meaning.role == Role::kMallocArena) {
     if (length == model::kArenaHeap * 2) {
       return "an arena for a thread: 128 MiB are reserved without access, so that 64 MiB of them "

@@ -69,9 +69,8 @@ class PieceSearch {
     // The low bit of the first word says from 2.43 on that the mapping is of huge pages; from then
     // on the mapping ends 16 bytes behind the chunk.
     const auto header = decoder_.header_at(rest.begin);
-    const bool is_mmapped =
-        header && header->previous_size <= 1 &&
-        (header->size_field & ChunkHeader::kFlags) == ChunkHeader::kMmapped;
+    const bool is_mmapped = header && header->previous_size <= 1 &&
+                            (header->size_field & ChunkHeader::kFlags) == ChunkHeader::kMmapped;
     for (const Bytes behind : {Bytes{}, kChunkToUser}) {
       const auto range =
           is_mmapped ? checked_range(rest.begin, header->size() + behind) : std::nullopt;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "inject/dynamic_module.h"
+#include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 
 namespace mini::inject {
@@ -51,7 +52,7 @@ std::vector<unwind::ModuleMapping> ProcessView::code(pid_t pid) const {
                     .path = entry.path,
                     .device = entry.device,
                     .inode = entry.inode,
-                    .pid = pid});
+                    .links = kernel::links_to_mapped(pid, entry.range)});
   }
   return code;
 }

@@ -101,8 +101,9 @@ std::string root_prefix(pid_t pid) {
   return theirs && ours && *theirs != *ours ? fmt::format("/proc/{}/root", pid) : "";
 }
 
-std::string process_folder(pid_t pid) {
-  return fmt::format("/proc/{}", pid);
+std::vector<std::string> links_to_mapped(pid_t pid, AddressRange range) {
+  return {fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, range.begin.value, range.end.value),
+          fmt::format("/proc/{}/exe", pid)};
 }
 
 bool counts_as_we_do(std::uint64_t pid_namespace) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/units.h"
 
 namespace mini::kernel {
 
@@ -36,8 +37,9 @@ bool has_become(pid_t pid, std::uint64_t device, std::uint64_t inode);
 /// root, or "/proc/PID/root" where its files are in a mount namespace of their own (a container).
 std::string root_prefix(pid_t pid);
 
-/// Where the kernel's own links to the files of a process are: "root", "exe", "map_files".
-std::string process_folder(pid_t pid);
+/// The kernel's own links to what a process has mapped there, which outlive the file's name: one
+/// for root only, and one that leads to the process's program, which it may be.
+std::vector<std::string> links_to_mapped(pid_t pid, AddressRange range);
 
 /// Whether a descriptor of the process is a userfaultfd.
 bool has_userfaultfd(pid_t pid);

@@ -22,6 +22,7 @@ struct Process {
   std::shared_ptr<AddressSpace> space;  // shared between vfork's parent and child until exec
   Phase phase = Phase::kProgramStart;   // advanced by explain/, never goes back but at exec
   bool attached = false;                // joined while running: its start was not seen
+  bool break_refused = false;           // malloc's last call was to move the break, in vain
   Ledger ledger;
 };
 

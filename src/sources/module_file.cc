@@ -15,17 +15,6 @@ std::string hexadecimal(std::span<const std::uint8_t> bytes) {
   return text;
 }
 
-/// By the links of the kernel: all of map_files are root's only, "exe" is whoever's the process is.
-std::shared_ptr<unwind::Module> open_mapped(unwind::ModuleCache& modules, pid_t pid,
-                                            const unwind::ModuleMapping& mapping) {
-  const std::string folder = kernel::process_folder(pid);
-  auto module = modules.open(mapping, folder + "/root");
-  if (module != nullptr) return module;
-  unwind::ModuleMapping program = mapping;
-  program.path = "/exe";
-  return modules.open(program, folder);
-}
-
 }  // namespace
 
 unwind::ModuleMapping open_module_file(unwind::ModuleCache& modules, pid_t pid,
@@ -46,8 +35,9 @@ unwind::ModuleMapping open_module_file(unwind::ModuleCache& modules, pid_t pid,
              .file_offset = mapped->file_offset,
              .path = mapped->path,
              .device = mapped->device,
-             .inode = mapped->inode};
-  const auto module = open_mapped(modules, pid, mapping);
+             .inode = mapped->inode,
+             .links = kernel::links_to_mapped(pid, mapped->range)};
+  const auto module = modules.open(mapping, root);
   // The process may have become another program since it told.
   if (module == nullptr || hexadecimal(module->file().build_id()) != file.build_id) {
     mapping.path.clear();

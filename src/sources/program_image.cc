@@ -134,7 +134,7 @@ unwind::ModuleMapping to_module(const model::Mapping& mapping, pid_t pid) {
           .path = mapping.path,
           .device = mapping.device,
           .inode = mapping.inode,
-          .pid = pid};
+          .links = kernel::links_to_mapped(pid, mapping.range)};
 }
 
 std::vector<unwind::ModuleMapping> code_modules(const model::AddressSpace& space, pid_t pid) {

@@ -1,7 +1,6 @@
 // The ELF files of all processes of a trace, each opened once.
 #include "unwind/module_cache.h"
 
-#include <fmt/format.h>
 #include <string_view>
 #include <utility>
 
@@ -13,15 +12,6 @@ constexpr std::size_t kMaxFiles = 4096;
 constexpr std::size_t kMaxImages = 16;
 constexpr std::uint64_t kLargestImage = 64 * 1024;
 constexpr std::string_view kDeleted = " (deleted)";
-
-/// The file itself, as the kernel has it, where its path leads to none or to another one. The first
-/// is for root only, the second for the program alone.
-std::vector<std::string> links_to_file(const ModuleMapping& mapping) {
-  if (mapping.pid == 0) return {};
-  return {fmt::format("/proc/{}/map_files/{:x}-{:x}", mapping.pid, mapping.range.begin.value,
-                      mapping.range.end.value),
-          fmt::format("/proc/{}/exe", mapping.pid)};
-}
 
 /// maps has \012 for each newline of a path, or where the path itself has these four characters.
 std::string with_newlines(std::string path) {
@@ -56,7 +46,7 @@ std::shared_ptr<Module> ModuleCache::open(const ModuleMapping& mapping, const st
     const std::string other = with_newlines(mapping.path);
     if (!file && other != mapping.path) file = ElfFile::open(root + other, identity);
   }
-  for (const std::string& link : links_to_file(mapping)) {
+  for (const std::string& link : mapping.links) {
     if (!file) file = ElfFile::open(link, identity);
   }
   auto module = add(std::move(file), mapping, root);

@@ -34,7 +34,7 @@ struct ModuleMapping {
   std::string path;  // as in /proc/PID/maps: "/usr/bin/ls", "[vdso]"
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
-  int pid = 0;  // of a process that has it mapped; 0 where none has it any more
+  std::vector<std::string> links = {};  // that may lead to the file where its path does not
 };
 
 struct UnwinderOptions {

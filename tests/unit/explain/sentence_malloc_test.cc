@@ -170,10 +170,36 @@ TEST(SentenceMallocTest, AThresholdThatDidNotMoveIsNotMentioned) {
             "free gives the block's own mapping back: 266240 bytes = 260 KiB");
 }
 
+TEST(SentenceMallocTest, AnArenaThatGrowsByMmap) {
+  constexpr auto kGrowth = "mmap@c sysmalloc@c _int_malloc@c malloc@c main@p";
+  Story story = with_heap(0x21000);
+  model::Event refused;
+  refused.syscall = "brk";
+  refused.arguments = {{.name = "addr", .form = {}, .value = kHeap + 0x42000, .text = {}}};
+  refused.break_before = refused.break_after = Address{kHeap + 0x21000};
+  story.tell(refused, kMallocGrowth, {});
+  story.next_state = malloc_state(kHeap, 0x1000);
+  const auto first = story.mmap(range_of(0x7f0000000000, 0x100000), kGrowth);
+  EXPECT_EQ(first.role, model::Role::kMallocArena);
+  EXPECT_EQ(first.mapping_text, "malloc arena, by mmap");
+  EXPECT_EQ(first.explanation,
+            "malloc needs more, and the break cannot be moved: the arena grows by a mapping "
+            "elsewhere, 1048576 bytes = 1 MiB, the least that malloc starts with there");
+
+  // Nothing was refused before this one: a block's own.
+  EXPECT_EQ(story.mmap(kBlock, kGrowth).role, model::Role::kMmappedChunk);
+
+  story.next_state = malloc_state(kHeap, 0x1000);
+  story.next_request = request(20000, 20016);
+  EXPECT_EQ(story.mmap(range_of(0x7f0000200000, 0x25000), kGrowth).explanation,
+            "malloc(20000) needs a 20016-byte chunk, and the break cannot be moved: the arena "
+            "grows by a mapping elsewhere, 151552 bytes = 148 KiB");
+}
+
 TEST(SentenceMallocTest, AMappingThatItsRequestDoesNotExplainIsOnlyObserved) {
   Story story;
   story.next_state = malloc_state(kHeap, 0x1000);
-  story.next_request = request(100, 112);
+  story.next_request = request(1000000, 1000016);
   const auto event = story.mmap(kBlock, "mmap@c malloc@c main@p");
   EXPECT_THAT(event.explanation, Not(HasSubstr("rounded up")));
   EXPECT_THAT(event.explanation, HasSubstr("the mmap threshold is 131072 bytes"));

@@ -157,7 +157,7 @@ std::vector<ModuleMapping> Tracee::modules() const {
                        path,
                        makedev(major_number, minor_number),
                        inode,
-                       pid_});
+                       {"/proc/" + std::to_string(pid_) + "/exe"}});
   }
   return modules;
 }
