@@ -431,7 +431,7 @@ Result<RecordOutcome> Recorder::run_command() {
 void Recorder::record_until_done() {
   // Not before the command was started: a fork copies what there is, and it has its own limits.
   kernel::warm_heap(kWarmHeap);
-  kernel::raise_file_limit();
+  kernel::raise_limits();
   while (true) {
     drain();
     sample();

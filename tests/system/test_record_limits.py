@@ -256,3 +256,12 @@ class RecordLimits(RecordTest):
         self.assertGreaterEqual(len(self.others()), 40)
         for file in self.others():
             self.check_whole(self.report(file))
+
+    def test_a_small_stack_is_the_programs_alone(self):
+        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+        done = self.record("sh", "-c", "ulimit -s; exec " + str(build_target("recorded")),
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK,
+                                                                 (128 << 10, hard)))
+        self.assertEqual((done.returncode, done.stdout.split("\n")[0]), (42, "128"), done.stderr)
+        for file in self.others():
+            self.check_whole(self.report(file))
