@@ -9,6 +9,7 @@
 
 #include "alloc/inside.h"
 #include "alloc/misuse.h"
+#include "alloc/options.h"
 #include "alloc/page_move.h"
 #include "kernel/vm/vm.h"
 
@@ -204,7 +205,10 @@ void Allocator::free_sized(void* p, std::size_t bytes, std::size_t alignment) {
                             Pool::usable_size_for(bytes) == block.usable_bytes);
   }
   if (!possible && block.kind != BlockInfo::Kind::kNone) {
-    die_of_misuse(Misuse::kSizeMismatch, p, backing_, bytes);
+    if (!g_options.forgives_wrong_sizes()) {
+      die_of_misuse(Misuse::kSizeMismatch, p, backing_, bytes);
+    }
+    warn_of_size(p, block.usable_bytes, bytes);
   }
   free(p);
 }

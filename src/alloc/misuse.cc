@@ -2,6 +2,7 @@
 #include "alloc/misuse.h"
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -101,18 +102,40 @@ void describe(Text& text, const void* p, const Backing& backing, bool is_free) {
   text << "in memory of this allocator, where no block is";
 }
 
+void begin_line(Text& text, Misuse misuse, const void* p) {
+  static constexpr std::array kWhat = {"double free of ", "invalid free of ", "invalid realloc of ",
+                                       "free with a wrong size of "};
+  text << "minimalloc: " << kWhat[static_cast<std::size_t>(misuse)] << p << ": ";
+}
+
+void describe_size(Text& text, std::size_t bytes) {
+  text << "; freed as " << std::uint64_t{bytes} << " bytes";
+}
+
 }  // namespace
 
 void die_of_misuse(Misuse misuse, const void* p, const Backing& backing, std::size_t bytes) {
-  static constexpr std::array kWhat = {"double free of ", "invalid free of ", "invalid realloc of ",
-                                       "free with a wrong size of "};
   Text text;
-  text << "minimalloc: " << kWhat[static_cast<std::size_t>(misuse)] << p << ": ";
+  begin_line(text, misuse, p);
   describe(text, p, backing, misuse == Misuse::kDoubleFree);
-  if (misuse == Misuse::kSizeMismatch) text << "; freed as " << std::uint64_t{bytes} << " bytes";
+  if (misuse == Misuse::kSizeMismatch) {
+    describe_size(text, bytes);
+    text << " (with MINIMALLOC_WRONG_SIZES=warn it goes on)";
+  }
   text << "\n";
   text.write();
   std::abort();
+}
+
+void warn_of_size(const void* p, std::size_t block_bytes, std::size_t bytes) {
+  static constinit std::atomic<bool> is_said{false};
+  if (is_said.exchange(true, std::memory_order_relaxed)) return;
+  Text text;
+  begin_line(text, Misuse::kSizeMismatch, p);
+  describe_block(text, p, static_cast<const std::byte*>(p), block_bytes, false);
+  describe_size(text, bytes);
+  text << "; the program goes on, and no other is told of\n";
+  text.write();
 }
 
 }  // namespace mini::alloc

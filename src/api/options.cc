@@ -19,6 +19,7 @@ namespace {
 
 using alloc::g_options;
 using alloc::HugePageUse;
+using alloc::WrongSizes;
 
 using Value = std::atomic<std::size_t>;
 constexpr std::size_t kByDefault = alloc::Options::kByDefault;
@@ -39,6 +40,8 @@ constexpr Words kAuto = {{{"auto", kByDefault}}};
 constexpr Words kHugePages = {{{"auto", static_cast<std::size_t>(HugePageUse::kAuto)},
                                {"never", static_cast<std::size_t>(HugePageUse::kNever)},
                                {"always", static_cast<std::size_t>(HugePageUse::kAlways)}}};
+constexpr Words kWrongSizes = {{{"abort", static_cast<std::size_t>(WrongSizes::kAbort)},
+                                {"warn", static_cast<std::size_t>(WrongSizes::kWarn)}}};
 static_assert(static_cast<std::size_t>(StatsAtExit::kForChildrenToo) == 2);
 
 struct Option {
@@ -56,6 +59,7 @@ constexpr Option kOptions[] = {
     {"RETAIN", &g_options.retained_bytes, &kAuto, true, kSizeOrAuto},
     {"THREAD_CACHE", &g_options.thread_cache_bytes, &kAuto, true, kSizeOrAuto},
     {"HUGE_PAGES", &g_options.huge_pages, &kHugePages, false, "auto, never or always"},
+    {"WRONG_SIZES", &g_options.wrong_sizes, &kWrongSizes, false, "abort or warn"},
 };
 
 constexpr char kPrefix[] = "MINIMALLOC_";

@@ -54,6 +54,17 @@ class Misuse(PreloadTest):
             is_foreign = "not an address of this allocator" in done.stderr
             self.assertEqual(is_foreign, what in ELSEWHERE, outcome)
 
+    def test_wrong_sizes_may_go_on(self):
+        if harness.ALLOCATOR != "minimalloc":
+            self.skipTest("it has no such option")
+        for what in ("sized_delete", "free_sized", "free_sized_large"):
+            self.assertIn("with MINIMALLOC_WRONG_SIZES=warn it goes on", self.misuse(what).stderr)
+            self.environment["MINIMALLOC_WRONG_SIZES"] = "warn"
+            done = self.misuse(what)
+            del self.environment["MINIMALLOC_WRONG_SIZES"]
+            self.assertEqual(done.returncode, 3, done)
+            self.assertRegex(done.stderr, r"^minimalloc: free with a wrong size of .*goes on.*\n$")
+
     def test_free_list_that_was_written_over(self):
         """To go on is as good as to stop; to crash, or to hand out what was written, is not."""
         done = self.misuse("free_list_overwritten")

@@ -27,7 +27,8 @@ _heapspy_run_value() {
   case $1 in
     --library) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
     --set)
-      mapfile -t COMPREPLY < <(compgen -S = -W 'STATS VERBOSE RETAIN THREAD_CACHE HUGE_PAGES' -- "$cur")
+      mapfile -t COMPREPLY < <(compgen -S = -W 'STATS VERBOSE RETAIN THREAD_CACHE HUGE_PAGES WRONG_SIZES' \
+        -- "$cur")
       compopt -o nospace ;;
     *) return 1 ;;
   esac

@@ -154,7 +154,7 @@ complete -c heapspy -n __heapspy_in_inspect -s h -l help -d 'show help'
 complete -c heapspy -n __heapspy_in_run -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c heapspy -n __heapspy_in_run -l stats -d 'show what is in the heap at exit'
 complete -c heapspy -n __heapspy_in_run -l verbose -d 'show the version and the options at the start'
-complete -c heapspy -n __heapspy_in_run -l set -x -a 'STATS= VERBOSE= RETAIN= THREAD_CACHE= HUGE_PAGES=' -d 'set an option of the library'
+complete -c heapspy -n __heapspy_in_run -l set -x -a 'STATS= VERBOSE= RETAIN= THREAD_CACHE= HUGE_PAGES= WRONG_SIZES=' -d 'set an option of the library'
 complete -c heapspy -n __heapspy_in_run -l library -r -F -d 'the libminimalloc.so to use'
 complete -c heapspy -n __heapspy_in_run -s h -l help -d 'show help'
 

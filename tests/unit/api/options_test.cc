@@ -1,4 +1,5 @@
 // Options in a program that runs; those of the environment are tested from outside.
+#include <algorithm>
 #include <cerrno>
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -21,6 +22,7 @@ class OptionsTest : public testing::Test {
     minimalloc_option_set("RETAIN", "auto");
     minimalloc_option_set("THREAD_CACHE", "auto");
     minimalloc_option_set("HUGE_PAGES", "auto");
+    minimalloc_option_set("WRONG_SIZES", "abort");
   }
 };
 
@@ -30,6 +32,7 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(value_of("RETAIN"), "auto");
   EXPECT_EQ(value_of("THREAD_CACHE"), "auto");
   EXPECT_EQ(value_of("HUGE_PAGES"), "auto");
+  EXPECT_EQ(value_of("WRONG_SIZES"), "abort");
 }
 
 TEST_F(OptionsTest, SizesHaveUnits) {
@@ -55,6 +58,7 @@ TEST_F(OptionsTest, WhatIsNoValueChangesNothing) {
   }
   EXPECT_EQ(minimalloc_option_set("HUGE_PAGES", "7M"), EINVAL);
   EXPECT_EQ(minimalloc_option_set("STATS", "2"), EINVAL);
+  EXPECT_EQ(minimalloc_option_set("WRONG_SIZES", "1"), EINVAL);
 }
 
 TEST_F(OptionsTest, NamesAreExact) {
@@ -69,6 +73,20 @@ TEST_F(OptionsTest, AValueThatDoesNotFitIsNotCut) {
   char text[4] = "xyz";
   EXPECT_EQ(minimalloc_option_get("RETAIN", text, sizeof text), ERANGE);
   EXPECT_STREQ(text, "xyz");
+}
+
+TEST_F(OptionsTest, FreesOfAnotherSizeMayGoOn) {
+  ASSERT_EQ(minimalloc_option_set("WRONG_SIZES", "warn"), 0);
+  testing::internal::CaptureStderr();
+  for (const std::size_t size : {40U, 400U, 4'000U, 400'000U, 40'000'000U}) {
+    ::operator delete(::operator new(size), std::size_t{1});
+    ::operator delete(::operator new(size), 10 * size);
+  }
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("a block of 48 bytes; freed as 1 bytes; the program goes on"),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
 }
 
 std::uint64_t resident_free_after_freeing() {

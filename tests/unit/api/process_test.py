@@ -101,7 +101,7 @@ class Options(unittest.TestCase):
     def test_verbose_shows_what_holds(self):
         line = run(EXITS, VERBOSE="1", RETAIN="3M", HUGE_PAGES="never").stderr
         self.assertRegex(line, r"^minimalloc \d+\.\d+\.\d+ serves this program: STATS=0 VERBOSE=1 ")
-        self.assertIn("RETAIN=3145728 THREAD_CACHE=auto HUGE_PAGES=never\n", line)
+        self.assertIn("RETAIN=3145728 THREAD_CACHE=auto HUGE_PAGES=never WRONG_SIZES=abort\n", line)
         self.assertEqual(line.count("\n"), 1)
 
     def test_an_unknown_name_is_named_in_one_line(self):
