@@ -169,11 +169,12 @@ void write_lifetimes(std::string& out, const HeapProfile& profile, const TextSty
   table.add_column("", Align::kLeft);
   for (const model::LifetimeProfile& one : profile.lifetimes) {
     // Events of one reading of the clock have the same time.
-    table.add_row({one.most_ns == 0 ? "at once" : report_time(one.most_ns),
-                   format_count(one.freed.blocks),
-                   share(one.freed.blocks, profile.totals.freed.blocks),
-                   report_bytes(one.freed.bytes),
-                   {bar(one.freed.blocks, most, style.glyphs()), Ink::kDim}});
+    table.add_row(
+        {one.most_ns == 0 ? "at once" : report_time(std::min(one.most_ns, profile.duration_ns)),
+         format_count(one.freed.blocks),
+         share(one.freed.blocks, profile.totals.freed.blocks),
+         report_bytes(one.freed.bytes),
+         {bar(one.freed.blocks, most, style.glyphs()), Ink::kDim}});
   }
   table.write(out, style);
 }

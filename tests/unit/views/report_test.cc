@@ -164,6 +164,18 @@ TEST(ReportTablesTest, ARecordingThatSamplesSaysNothingOfTemporaryAllocations) {
   EXPECT_EQ(printed({"", sampled, by(explain::Grouping::kThread)}).find("0.0%"), std::string::npos);
 }
 
+TEST(ReportTablesTest, NoBlockLivedLongerThanTheRecording) {
+  const auto shorter = [] {
+    HeapProfile profile = sample_profile();
+    profile.duration_ns = 2'345'000'000;  // within the last range of lifetimes, up to 4.3 s
+    return profile;
+  };
+  const std::string text = printed({"", shorter, all_tables(80)});
+  const std::string lifetimes = text.substr(text.find("Lifetimes"), 600);
+  EXPECT_NE(lifetimes.find(" 2.3 s"), std::string::npos) << lifetimes;
+  EXPECT_EQ(lifetimes.find(" 4.3 s"), std::string::npos) << lifetimes;
+}
+
 TEST(ReportTablesTest, RowsThatLookAlikeSayWhatThePlaceCalled) {
   HeapProfile profile = sample_profile();
   const auto count = [](const std::string& text, std::string_view word) {
