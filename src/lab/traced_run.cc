@@ -63,8 +63,8 @@ Result<TracedRun> run_traced(const TraceRequest& request) {
   run.exit_status = outcome->exit_status;
   run.comparisons = outcome->verified_count;
   if (run.exit_status != 0) {
-    return fail(fmt::format("{} ended with status {}: {}", request.command.front(), run.exit_status,
-                            run.output));
+    return fail(fmt::format("{} ended with status {}{}{}", request.command.front(), run.exit_status,
+                            run.output.empty() ? "" : ": ", run.output));
   }
   return run;
 }
