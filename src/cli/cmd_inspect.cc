@@ -63,6 +63,13 @@ Result<model::Inspection> inspect(const InspectArguments& arguments, Onlookers& 
   return inspection;
 }
 
+Result<void> check_arena(const InspectArguments& arguments, const model::Heap& heap) {
+  const auto arena = arguments.chunks ? arguments.chunks->arena : std::nullopt;
+  if (!arena || *arena == model::kNoArena || *arena < heap.arenas.size()) return {};
+  return fail(fmt::format("--arena {}: there is none, but {} from 0 (main) on", *arena,
+                          heap.arenas.size()));
+}
+
 /// One view of the process or core, as it goes to `fd`.
 Result<std::string> view(const InspectArguments& arguments, int fd) {
   const InspectExtras& extras = arguments.extras;
@@ -71,6 +78,11 @@ Result<std::string> view(const InspectArguments& arguments, int fd) {
   if (!inspection) return std::unexpected(inspection.error());
   const bool is_about_heap = arguments.chunks || extras.leaks || extras.map || extras.try_trim;
   if (is_about_heap && !inspection->heap) return fail(inspection->no_heap_because);
+  if (inspection->heap) {
+    if (auto known = check_arena(arguments, *inspection->heap); !known) {
+      return std::unexpected(known.error());
+    }
+  }
   views::InspectOptions options{
       .style = choose_style(look_around(fd), arguments.color, arguments.width),
       .top = arguments.top,

@@ -44,6 +44,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->option_text("N")
       ->group(kShow);
   app.add_option("--depth", raw.depth, "callers under each place (3)")
+      ->check(CLI::NonNegativeNumber)
       ->option_text("N")
       ->group(kShow);
 

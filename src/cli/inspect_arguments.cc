@@ -40,6 +40,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->group(kTarget);
   app.add_option("--max-pause", raw.max_pause_ms,
                  "stop the process for at most MS milliseconds; read the rest as it runs")
+      ->check(CLI::NonNegativeNumber)
       ->option_text("MS")
       ->group(kTarget);
   app.add_option(
@@ -100,7 +101,7 @@ Result<void> check_arena(const std::string& text, model::PieceFilter& filter) {
 }
 
 Result<void> check_size(const std::string& text, model::PieceFilter& filter) {
-  const auto dash = text.find('-');
+  const auto dash = text.find('-', 1);
   const auto least = parse_size(text.substr(0, dash));
   if (!least) return fail("--size: " + least.error().message);
   const auto most = dash == std::string::npos ? least : parse_size(text.substr(dash + 1));

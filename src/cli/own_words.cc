@@ -58,6 +58,13 @@ std::string usage_message(const CLI::ParseError& error, std::string_view command
 /// Parses words that are all options and their values.
 Result<void> parse_options(CLI::App& app, std::vector<std::string> words,
                            std::string_view command) {
+  for (const std::string& word : words) {
+    const bool is_cut = word.starts_with("--") && word.ends_with('=');
+    const auto* option =
+        is_cut ? app.get_option_no_throw(word.substr(0, word.size() - 1)) : nullptr;
+    if (option == nullptr || count_values(option) != 0) continue;
+    return fail(fmt::format("{} has no value: type one, or leave out the =", word));
+  }
   std::reverse(words.begin(), words.end());
   try {
     app.parse(std::move(words));
@@ -106,6 +113,7 @@ void add_look_options(CLI::App& app, RawLook& raw, const std::string& group) {
       ->option_text("WHEN")
       ->group(group);
   app.add_option("--width", raw.width, "columns; else COLUMNS, the terminal's, or 80")
+      ->check(CLI::NonNegativeNumber)
       ->option_text("N")
       ->group(group);
 }

@@ -40,6 +40,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->group("Output");
   app.add_option("--max-frames", raw.parsed.most_frames,
                  fmt::format("frames of a stack at most, up to {} (default 256)", kMostFrames))
+      ->check(CLI::NonNegativeNumber)
       ->option_text("N")
       ->group("Stacks");
   app.add_flag("--free-stacks", raw.parsed.free_stacks, "record the stacks of frees too")

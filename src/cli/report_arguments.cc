@@ -53,6 +53,7 @@ void add_show_options(CLI::App& app, RawArguments& raw) {
       ->option_text("N")
       ->group(kShow);
   app.add_option("--depth", raw.depth, "callers under each place (3), levels of a tree (32)")
+      ->check(CLI::NonNegativeNumber)
       ->option_text("N")
       ->group(kShow);
 }
@@ -168,7 +169,10 @@ Result<void> check_export(const RawArguments& raw, const CLI::App& app, ReportAr
   if (out.exported == nullptr) {
     return fail(fmt::format("--export {}: choose {}", raw.exported, list_export_forms()));
   }
-  for (const std::string_view option : out.exported->refused_options) {
+  std::vector<std::string_view> refused = {"--top", "--depth"};
+  refused.insert(refused.end(), out.exported->refused_options.begin(),
+                 out.exported->refused_options.end());
+  for (const std::string_view option : refused) {
     if (app.count(std::string(option)) == 0) continue;
     return fail(
         fmt::format("{} has nothing to choose in --export {}: leave it out", option, raw.exported));

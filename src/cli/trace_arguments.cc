@@ -80,6 +80,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_flag("--no-stacks", raw.no_stacks, "take no call stacks: faster, and every cause unknown")
       ->group(kHow);
   app.add_option("--max-frames", raw.parsed.max_frames, "frames of a stack at most (256)")
+      ->check(CLI::NonNegativeNumber)
       ->option_text("N")
       ->group(kHow);
   app.add_flag("--no-debug-files", raw.no_debug_files, "ignore separate debug files")->group(kHow);

@@ -307,6 +307,14 @@ class KnownHeap(KnownHeapChecks):
     def test_wild_link_of_a_thread_cache(self):
         self.check_damage("link", "link of a thread cache")
 
+    def test_arena_that_is_not_there(self):
+        with Target() as target:
+            arenas = len(inspect_json(target.pid)["arenas"])
+            inspect("--chunks", "--arena", arenas - 1, target.pid)
+            done = inspect("--chunks", "--arena", arenas, target.pid, check=False)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn(f"--arena {arenas}: there is none", done.stderr)
+
     # ── Cores ────────────────────────────────────────────────────────────────────────────────────
 
     def kernel_core(self, dumped="0x33"):

@@ -97,5 +97,12 @@ TEST(InspectArgumentsTest, RefusesWhatDoesNotGoTogether) {
   EXPECT_THAT(refusal({"--try-trim", "core"}), HasSubstr("core"));
 }
 
+TEST(InspectArgumentsTest, ANumberWithASignIsNotTakenForAnother) {
+  EXPECT_NE(refusal({"--max-pause", "-5", "1"}).find("--max-pause does not take"),
+            std::string::npos);
+  EXPECT_NE(refusal({"--chunks", "--size", "-5", "1"}).find("'-5' is not a size"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace mini::cli

@@ -150,5 +150,13 @@ TEST(ReadProgressTest, GuessesTheRestFromWhatIsRead) {
   EXPECT_EQ(progress_text("the process waits", 5, 0, 0), "the process waits: 100%, 0 ns to go");
 }
 
+TEST(ReportArgumentsTest, WhatHasNoEffectIsRefused) {
+  EXPECT_EQ(refused({"--fail-on-leak=", "x"}),
+            "--fail-on-leak= has no value: type one, or leave out the =");
+  EXPECT_NE(refused({"--export", "folded", "--top", "5", "x"}).find("--top"), std::string::npos);
+  EXPECT_NE(refused({"--export", "folded", "--depth", "5", "x"}).find("--depth"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace mini::cli

@@ -94,6 +94,7 @@ TEST(TraceArgumentsTest, EachErrorSaysWhatToType) {
   EXPECT_NE(refused({"--filter", "brk,", "ls"}).find("munmap"), std::string::npos);
   EXPECT_NE(refused({"--cause", "me", "ls"}).find("libc-startup"), std::string::npos);
   EXPECT_NE(refused({"--stack", "--no-stacks", "ls"}).find("contradict"), std::string::npos);
+  EXPECT_NE(refused({"--max-frames", "-1", "ls"}).find("does not take this"), std::string::npos);
   EXPECT_NE(refused({"-o"}).find("--output"), std::string::npos);
 }
 
