@@ -10,22 +10,10 @@
 #include <unistd.h>
 
 #include "recording/writer.h"
+#include "support/sanitizer.h"
 
 namespace mini::cli {
 namespace {
-
-// GCC has macros for what Clang has features for.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kHasSanitizersMalloc = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kHasSanitizersMalloc = true;
-#else
-constexpr bool kHasSanitizersMalloc = false;
-#endif
-#else
-constexpr bool kHasSanitizersMalloc = false;
-#endif
 
 /// A recording whose frames take a report a hundred MiB.
 void write_recording(const std::string& path) {
@@ -45,7 +33,7 @@ std::uint64_t address_space_bytes() {
 }
 
 TEST(App, MemoryThatIsExhaustedIsAnErrorOfOneLine) {
-  if (kHasSanitizersMalloc) GTEST_SKIP() << "a sanitizer's malloc ends the program instead";
+  if (test::kHasSanitizersMalloc) GTEST_SKIP() << "a sanitizer's malloc ends the program instead";
   std::string folder = (std::filesystem::temp_directory_path() / "app_test_XXXXXX").string();
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
   const std::string file = folder + "/frames.heapspy";

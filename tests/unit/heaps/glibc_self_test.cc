@@ -10,22 +10,10 @@
 #include <vector>
 
 #include "heaps/glibc.h"
+#include "support/sanitizer.h"
 
 namespace mini::heaps {
 namespace {
-
-// GCC has macros for what Clang has features for.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kHasSanitizersMalloc = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kHasSanitizersMalloc = true;
-#else
-constexpr bool kHasSanitizersMalloc = false;
-#endif
-#else
-constexpr bool kHasSanitizersMalloc = false;
-#endif
 
 class OwnMemory final : public MemoryReader {
  public:
@@ -64,7 +52,7 @@ LibcSegments find_libc() {
 }
 
 TEST(GlibcSelfTest, ReadsThisProcessesOwnMalloc) {
-  if (kHasSanitizersMalloc) GTEST_SKIP() << "the sanitizer's malloc stands before glibc's";
+  if (test::kHasSanitizersMalloc) GTEST_SKIP() << "the sanitizer's malloc stands before glibc's";
   const LibcSegments libc = find_libc();
   if (libc.data.empty()) GTEST_SKIP() << "not linked to a shared glibc";
   const OwnMemory memory;

@@ -120,7 +120,7 @@ TEST_P(Traced, ChildrenInTheirParentsMemory) {
   for (const model::Event& event : traced.recorder.events) {
     if (event.kind == EventKind::kProcessStart) starts.push_back(event.note);
   }
-  EXPECT_THAT(starts, testing::ElementsAre("vfork", "fork", "fork"));
+  EXPECT_THAT(starts, testing::ElementsAre("vfork", "clone", "fork"));
 }
 
 TEST_P(Traced, ExecOfAnotherThreadThanTheFirst) {
