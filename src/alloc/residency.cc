@@ -217,7 +217,7 @@ bool Residency::populate_and_measure(std::uint32_t index, BitRun bits) {
   if (!call(index, bits, vm::populate)) return false;
   volatile std::byte* const begin = window_.address({index * kExtentPages + bits.begin});
   for (std::uint32_t i = 0; i < bits.length; ++i) begin[i * kPageBytes] = std::byte{0};
-  const std::uint64_t ns = (vm::now_ns() - begin_ns) / bits.length;
+  const std::uint64_t ns = (vm::now_ns() - begin_ns) / std::max(bits.length, 1U);
   small_page_ns_ = measurements_++ == 0 ? ns : std::min(small_page_ns_, ns);
   return true;
 }

@@ -78,10 +78,8 @@ Result<std::string> view(const InspectArguments& arguments, int fd) {
   if (!inspection) return std::unexpected(inspection.error());
   const bool is_about_heap = arguments.chunks || extras.leaks || extras.map || extras.try_trim;
   if (is_about_heap && !inspection->heap) return fail(inspection->no_heap_because);
-  if (inspection->heap) {
-    if (auto known = check_arena(arguments, *inspection->heap); !known) {
-      return std::unexpected(known.error());
-    }
+  if (const auto& heap = inspection->heap; heap) {
+    if (auto known = check_arena(arguments, *heap); !known) return std::unexpected(known.error());
   }
   views::InspectOptions options{
       .style = choose_style(look_around(fd), arguments.color, arguments.width),

@@ -151,7 +151,11 @@ const AddressRange* range_of(std::span<const AddressRange> ranges, Address addre
 
 void find_pieces(const GlibcDecoder& decoder, model::HeapArena& arena, Address base,
                  std::span<const AddressRange> mappings, Address top_end) {
-  PieceSearch search(decoder, *arena.top, top_end, arena.system);
+  if (!arena.top) return;
+  const Address top = *arena.top;
+  const AddressRange* const top_mapping = range_of(mappings, top);
+  if (top_mapping == nullptr) return;
+  PieceSearch search(decoder, top, top_end, arena.system);
   const AddressRange* const base_mapping = range_of(mappings, base);
   AddressRange taken{base, base};
   if (base_mapping != nullptr) {
@@ -171,8 +175,7 @@ void find_pieces(const GlibcDecoder& decoder, model::HeapArena& arena, Address b
   for (const AddressRange& rest : rests) search.search_pages(rest);
   arena.not_found = search.missing();
   arena.regions = search.take();
-  add_damaged(arena.regions, base, base_mapping, {*arena.top, top_end},
-              *range_of(mappings, *arena.top));
+  add_damaged(arena.regions, base, base_mapping, {top, top_end}, *top_mapping);
 }
 
 }  // namespace mini::heaps

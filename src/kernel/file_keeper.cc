@@ -43,9 +43,10 @@ bool drop_capabilities(std::uint64_t kept) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
   if (::syscall(SYS_capget, &header, sets.data()) != 0) return false;
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    sets[i].permitted &= static_cast<std::uint32_t>(kept >> 32 * i);
-    sets[i].effective &= sets[i].permitted;
+  for (__user_cap_data_struct& set : sets) {
+    set.permitted &= static_cast<std::uint32_t>(kept);
+    set.effective &= set.permitted;
+    kept >>= 32;
   }
   return ::syscall(SYS_capset, &header, sets.data()) == 0;
 }

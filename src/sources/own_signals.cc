@@ -9,7 +9,6 @@
 #include <optional>
 #include <sys/time.h>
 #include <unistd.h>
-#include <utility>
 
 namespace mini::sources {
 namespace {
@@ -101,7 +100,8 @@ OwnSignals::OwnSignals(Mode mode) {
 
 OwnSignals::~OwnSignals() {
   stop_ticking();
-  if (end_timer) ::timer_delete(*std::exchange(end_timer, std::nullopt));
+  if (end_timer) ::timer_delete(*end_timer);
+  end_timer.reset();
   passed_to = 0;
   restore();
 }

@@ -305,11 +305,16 @@ TEST_F(GlibcHeapTest, ABreakThatOthersMovedToo) {
   EXPECT_EQ(damages_, "");
 }
 
+/// By a page that is mapped where it would go.
+void hold_the_break() {
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  if (mmap(sbrk(0), 4096, PROT_READ | PROT_WRITE, kFlags, -1, 0) == MAP_FAILED) abort();
+}
+
 /// Takes blocks where the break cannot be moved, and gives every third back. Into words 0 and 1 one
 /// that stays and one that does not, then what malloc says of itself.
 void take_without_the_break(Told& t) {
-  mmap(sbrk(0), 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-       0);
+  hold_the_break();
   static std::array<void*, 300> blocks;
   for (void*& block : blocks) block = take(20000);
   t.words[0] = number(blocks[151]);
@@ -337,7 +342,7 @@ TEST_F(GlibcHeapTest, ABreakThatCannotBeMoved) {
 
 TEST_F(GlibcHeapTest, BlocksWithMappingsOfTheirOwnBetweenPieces) {
   decode([](Told& t) {
-    mmap(sbrk(0), 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    hold_the_break();
     for (int i = 0; i < 300; ++i) take(i % 30 == 0 ? 200000 : 20000);
     void* mine = mmap(nullptr, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     std::memset(mine, 0x5a, 12288);
