@@ -1,10 +1,8 @@
 #include "database/sqlite.h"
 
 #include <cerrno>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 #include "base/utf8.h"
@@ -26,14 +24,7 @@ int bind(sqlite3_stmt* statement, int position, const Value& value) {
 
 }  // namespace
 
-// SQLite tries to read what it may not write, and says why that failed.
 Database::Database(const std::string& path) {
-  const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (made < 0) {
-    error_ = std::generic_category().message(errno);
-  } else {
-    ::close(made);
-  }
   check(
       sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr));
 }

@@ -56,10 +56,10 @@ struct TraceOutcome {
 };
 
 /// Runs the trace to its end: the first process's exit and that of all it left behind (those that
-/// outlive it are followed to their end too), or Ctrl-C or
-/// most_ns when attached. Errors are for a
-/// target that could not be started or attached to; exit codes 126 and 127 are in error_number's
-/// stead (Error::error_number is the errno: ENOENT gives 127, others 126).
+/// outlive it are followed to their end too), or Ctrl-C or most_ns when
+/// attached. Errors are for a target that could not be started or attached to; exit codes 126 and
+/// 127 are in error_number's stead (Error::error_number is the errno: ENOENT gives 127, others
+/// 126).
 Result<TraceOutcome> run_trace(const TraceOptions& options, TraceSink& sink);
 
 }  // namespace mini::sources
