@@ -23,13 +23,14 @@ struct Decoded {
   RecordingSink sink;
 };
 
-void decode(const Fake& fake, Decoded& out) {
-  const auto search = locate_minimalloc(fake, Fake::image());
+void decode(const MemoryReader& memory, Decoded& out, bool is_still = true) {
+  const auto search = locate_minimalloc(memory, Fake::image());
   ASSERT_TRUE(search.layout.has_value()) << search.refused;
   const MinimallocTarget target{.layout = *search.layout,
                                 .threads = {{.id = 7, .thread_pointer = Address{0x7000}}},
-                                .writable = Fake::writable()};
-  out.heap = read_minimalloc_heap(fake, target, out.sink);
+                                .writable = Fake::writable(),
+                                .is_still = is_still};
+  out.heap = read_minimalloc_heap(memory, target, out.sink);
   EXPECT_TRUE(out.sink.covers_regions());
 }
 
@@ -154,14 +155,9 @@ class ManyCaches final : public MemoryReader {
 };
 
 TEST(MinimallocHeap, CachesHaveNoMoreBlocksThanTheHeap) {
-  const ManyCaches memory;
-  const auto search = locate_minimalloc(memory, Fake::image());
-  ASSERT_TRUE(search.layout.has_value()) << search.refused;
-  const MinimallocTarget target{.layout = *search.layout,
-                                .threads = {{.id = 7, .thread_pointer = Address{0x7000}}},
-                                .writable = Fake::writable()};
-  RecordingSink sink;
-  const model::Heap heap = read_minimalloc_heap(memory, target, sink);
+  Decoded decoded;
+  decode(ManyCaches(), decoded);
+  const model::Heap& heap = decoded.heap;
   EXPECT_EQ(heap.caches.size(), 3U) << "the heap has room for 4096 blocks";
   const Address top{ManyCaches::kCaches + ManyCaches::kApart + 48};
   EXPECT_TRUE(std::ranges::any_of(heap.damages, [&](const model::HeapDamage& damage) {
@@ -189,15 +185,9 @@ class ChangingMemory final : public MemoryReader {
 
 TEST(MinimallocHeap, ARecordThatChangesWhenItWasChecked) {
   const ChangingMemory memory;
-  const auto search = locate_minimalloc(memory, Fake::image());
-  ASSERT_TRUE(search.layout.has_value()) << search.refused;
-  const MinimallocTarget target{.layout = *search.layout,
-                                .threads = {{.id = 7, .thread_pointer = Address{0x7000}}},
-                                .writable = Fake::writable(),
-                                .is_still = false};
-  RecordingSink sink;
-  const model::Heap heap = read_minimalloc_heap(memory, target, sink);
-  EXPECT_TRUE(sink.covers_regions());
+  Decoded decoded;
+  decode(memory, decoded, false);
+  const RecordingSink& sink = decoded.sink;
   EXPECT_EQ(memory.read_object<std::uint8_t>(Address{Fake::kBase + Fake::kSpans} +
                                              Bytes{Fake::kSpanBytes + 14}),
             255);
