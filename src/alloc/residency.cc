@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <optional>
 
 #include "alloc/free_pages.h"
@@ -22,11 +23,7 @@ constexpr PageCount pages(std::size_t bytes) {
 // In use: a step is 1/8, or 1/4 where small pages are dear.
 constexpr PageCount kHugeFrom = pages(std::size_t{16} << 20);
 constexpr PageCount kHugeFromWhereDear = pages(std::size_t{8} << 20);
-constexpr std::uint64_t kDearNs = 2'000;                            // a page, populated and touched
-constexpr PageCount kMeasuredFrom = pages(std::size_t{4} << 20);    // in use
-constexpr std::uint32_t kMeasurements = 4;                          // of which the least counts
-constexpr PageCount kMeasuredBatch = pages(std::size_t{32} << 10);  // at least: or it is the call's
-constexpr PageCount kLeastBatch = pages(std::size_t{16} << 10);     // populated together
+constexpr PageCount kLeastBatch = pages(std::size_t{16} << 10);  // populated together
 constexpr PageCount kMostBatch = pages(std::size_t{128} << 10);
 constexpr std::uint32_t kBatchShare = 64;  // of what is in use
 constexpr PageCount kLeastLimit = pages(std::size_t{1} << 20);
@@ -59,8 +56,8 @@ std::uint32_t now_tick() {
 
 bool Residency::huge_pays(PageCount used) const {
   const HugePageUse use = g_options.huge_page_use();
-  const bool dear = small_page_ns_ >= kDearNs;
-  const bool dense = used >= (dear ? kHugeFromWhereDear : kHugeFrom) || use == HugePageUse::kAlways;
+  const bool dense = used >= (costs_.small_is_dear() ? kHugeFromWhereDear : kHugeFrom) ||
+                     use == HugePageUse::kAlways;
   return dense && use != HugePageUse::kNever && system_ != vm::HugePages::kNever;
 }
 
@@ -109,16 +106,16 @@ void Residency::on_growth(PageRun fresh) {
 bool Residency::on_take(PageRun run, Touch touch, PageCount used, bool zero) {
   bool zeroed = true;
   const std::uint32_t tick = now_tick();
-  std::optional<bool> huge;
+  std::optional<Backing> backing;
   for_each_extent(run, [&](std::uint32_t i, BitRun bits) {
     Extent& extent = window_.extent(i);
     extent.last_use = tick;
     const std::uint32_t resident = extent.resident.count_in(bits);
     remove_resident_free(extent, resident);
     if (resident < bits.length) {
-      if (!huge) huge = wants_huge(run, touch, used);
+      if (!backing) backing = {.touch = touch, .huge = wants_huge(run, touch, used), .used = used};
       const std::uint32_t before = extent.resident.count();
-      back(i, bits, touch, *huge, used);
+      back(i, bits, *backing);
       if (extent.shed) {
         note_regret(extent.resident.count() - before, used);
         note_reuse(PageCount{bits.length - resident});
@@ -163,29 +160,46 @@ void Residency::look_at_probe() {
 }
 
 // Gives pages that are in use, some of them without memory, what they will need.
-void Residency::back(std::uint32_t index, BitRun bits, Touch touch, bool huge, PageCount used) {
+void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
   Extent& extent = window_.extent(index);
+  const bool huge = backing.huge && may_be_huge();
   const bool empty = extent.resident.next_set(0) == kExtentPages;
   if (empty && extent.huge != huge) {
     std::byte* const begin = window_.address(PageIndex{index * kExtentPages});
     if (vm::allow_huge_pages(begin, kExtentBytes, huge)) extent.huge = huge;
   }
   if (empty && extent.huge) {
-    // Whichever page is touched first brings all of them.
-    constexpr BitRun kAll{0, kExtentPages};
-    if (touch == Touch::kSoon && can_populate_) can_populate_ = call(index, kAll, vm::populate);
-    extent.resident.set_run(kAll);
-    add_resident_free(extent, kExtentPages - extent.used.count());
+    back_by_huge_page(index, backing);
     return;
   }
-  if (can_populate_ && (huge || touch == Touch::kSoon)) {
+  if (backing.huge && !huge) costs_.note_instead(PageCount{bits.length});
+  if (can_populate_ && (huge || backing.touch == Touch::kSoon)) {
     // Where a huge page would have been right, so are all the pages up to the next in use.
     const std::uint32_t batch =
         huge ? kExtentPages
-             : std::clamp(used.count / kBatchShare, kLeastBatch.count, kMostBatch.count);
-    populate(index, bits, batch, used);
+             : std::clamp(backing.used.count / kBatchShare, kLeastBatch.count, kMostBatch.count);
+    populate(index, bits, batch, backing.used);
   }
   extent.resident.set_run(bits);
+}
+
+bool Residency::may_be_huge() const {
+  return costs_.huge_pays() || g_options.huge_page_use() == HugePageUse::kAlways;
+}
+
+// Whichever page of it is touched first brings all of them. What that takes can be measured only by
+// doing it: of a run that its program may not fill, with the first extent, the second, the fourth.
+void Residency::back_by_huge_page(std::uint32_t index, Backing& backing) {
+  Extent& extent = window_.extent(index);
+  constexpr BitRun kAll{0, kExtentPages};
+  const bool now = backing.touch == Touch::kSoon || std::has_single_bit(++backing.huge_extents);
+  if (now && can_populate_) {
+    const std::uint64_t begin_ns = vm::now_ns();
+    can_populate_ = call(index, kAll, vm::populate);
+    if (can_populate_) costs_.note_huge(vm::now_ns() - begin_ns);
+  }
+  extent.resident.set_run(kAll);
+  add_resident_free(extent, kExtentPages - extent.used.count());
 }
 
 // Populates the part of a run that has no memory, and the free pages after it that the next runs
@@ -197,10 +211,9 @@ void Residency::populate(std::uint32_t index, BitRun bits, std::uint32_t batch, 
   const std::uint32_t free_end = std::min(extent.used.next_set(end), extent.resident.next_set(end));
   end = std::max(end, std::min(begin + batch, free_end));
   const BitRun missing{begin, end - begin};
-  const bool measures = measurements_ < kMeasurements && used >= kMeasuredFrom &&
-                        missing.length >= kMeasuredBatch.count;
-  can_populate_ =
-      measures ? populate_and_measure(index, missing) : call(index, missing, vm::populate);
+  can_populate_ = costs_.measures_small(PageCount{missing.length}, used)
+                      ? populate_and_measure(index, missing)
+                      : call(index, missing, vm::populate);
   if (!can_populate_) return;
   const std::uint32_t run_end = bits.begin + bits.length;
   if (end > run_end) {
@@ -217,8 +230,7 @@ bool Residency::populate_and_measure(std::uint32_t index, BitRun bits) {
   if (!call(index, bits, vm::populate)) return false;
   volatile std::byte* const begin = window_.address({index * kExtentPages + bits.begin});
   for (std::uint32_t i = 0; i < bits.length; ++i) begin[i * kPageBytes] = std::byte{0};
-  const std::uint64_t ns = (vm::now_ns() - begin_ns) / std::max(bits.length, 1U);
-  small_page_ns_ = measurements_++ == 0 ? ns : std::min(small_page_ns_, ns);
+  costs_.note_small(PageCount{bits.length}, vm::now_ns() - begin_ns);
   return true;
 }
 

@@ -6,7 +6,8 @@
 //   - while the heap is small, pages that are about to be written are populated in batches that
 //     follow its size, at most a sixty-fourth of it;
 //   - once it is large enough that one step of 2 MiB is an eighth of it, fresh extents are huge; or
-//     a quarter, where small pages are measured to be dear;
+//     a quarter, where small pages are measured to be dear; but not while huge ones are measured to
+//     be dearer;
 //   - a program may never touch most of a large block: those get huge pages only while the last
 //     ones that were looked at had been filled, by and large;
 //   - free pages that have memory are kept for reuse up to a limit that follows what is in use, and
@@ -19,6 +20,7 @@
 
 #include <cstdint>
 
+#include "alloc/page_costs.h"
 #include "alloc/pages.h"
 #include "alloc/window.h"
 
@@ -85,7 +87,15 @@ class Residency {
   PageCount limit(PageCount used) const;
   bool huge_pays(PageCount used) const;
   bool wants_huge(PageRun run, Touch touch, PageCount used);
-  void back(std::uint32_t index, BitRun bits, Touch touch, bool huge, PageCount used);
+  struct Backing {
+    Touch touch;
+    bool huge;  // wished for
+    PageCount used;
+    std::uint32_t huge_extents = 0;  // of the run, so far
+  };
+  void back(std::uint32_t index, BitRun bits, Backing& backing);
+  bool may_be_huge() const;
+  void back_by_huge_page(std::uint32_t index, Backing& backing);
   void populate(std::uint32_t index, BitRun bits, std::uint32_t batch, PageCount used);
   bool populate_and_measure(std::uint32_t index, BitRun bits);
   void add_resident_free(Extent& extent, std::uint32_t count);
@@ -131,8 +141,7 @@ class Residency {
   kernel::vm::HugePages system_ = kernel::vm::HugePages::kAlways;
   bool system_known_ = false;
   bool can_populate_ = true;
-  std::uint32_t measurements_ = 0;   // made, of:
-  std::uint64_t small_page_ns_ = 0;  // the least that one took, populated and touched
+  PageCosts costs_;
 };
 
 }  // namespace mini::alloc

@@ -91,7 +91,8 @@ void FakeVm::reset() {
   discards_many_ = true;
   moved_before_failing_ = 0;
   now_ns_ = kFirstNow;
-  populate_ns_a_page_ = 0;
+  populate_ns_a_page_ = huge_populate_ns_a_page_ = 0;
+  last_huge_ = nullptr;
   random_ = 1;
 }
 
@@ -146,6 +147,11 @@ void FakeVm::advance(std::uint64_t ns) {
 void FakeVm::set_populate_ns(std::uint64_t ns_a_page) {
   const std::scoped_lock locked(mutex_);
   populate_ns_a_page_ = ns_a_page;
+}
+
+void FakeVm::set_huge_populate_ns(std::uint64_t ns_a_page) {
+  const std::scoped_lock locked(mutex_);
+  huge_populate_ns_a_page_ = ns_a_page;
 }
 
 std::uint64_t FakeVm::count(VmCall call) {
@@ -291,7 +297,10 @@ bool FakeVm::populate(void* at, std::size_t bytes) {
       *static_cast<volatile std::byte*>(byte) = *byte;
     }
   }
-  if (record.succeeded) now_ns_ += bytes / kPage * populate_ns_a_page_;
+  if (record.succeeded) {
+    now_ns_ +=
+        bytes / kPage * (record.at == last_huge_ ? huge_populate_ns_a_page_ : populate_ns_a_page_);
+  }
   note(record);
   return record.succeeded;
 }
@@ -303,6 +312,7 @@ bool FakeVm::allow_huge_pages(void* at, std::size_t bytes, bool allow) {
       .call = VmCall::kAllowHuge, .at = byte_pointer(at), .bytes = bytes, .allow = allow};
   record.succeeded = !fails(VmCall::kAllowHuge) &&
                      ranges_.is_all(Use::kMapped, record.at, bytes);  // as the kernel
+  if (record.succeeded && allow) last_huge_ = record.at;
   note(record);
   return record.succeeded;
 }

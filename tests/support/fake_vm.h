@@ -77,6 +77,8 @@ class FakeVm {
   void advance(std::uint64_t ns);
   /// What populating a page takes by the clock.
   void set_populate_ns(std::uint64_t ns_a_page);
+  /// The same of the pages of what was allowed last to be huge.
+  void set_huge_populate_ns(std::uint64_t ns_a_page);
 
   std::uint64_t count(VmCall call);
   /// Calls since the last forget_records(), oldest first.
@@ -131,6 +133,8 @@ class FakeVm {
   kernel::vm::HugePages huge_pages_ = kernel::vm::HugePages::kOnAdvice;
   std::uint64_t now_ns_ = 0;
   std::uint64_t populate_ns_a_page_ = 0;
+  std::uint64_t huge_populate_ns_a_page_ = 0;
+  const std::byte* last_huge_ = nullptr;
   std::uint64_t random_ = 0;
 };
 

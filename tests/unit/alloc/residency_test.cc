@@ -201,6 +201,88 @@ TEST_F(DearPagesTest, WhatWasNotMeasuredIsNotDear) {
   EXPECT_FALSE(is_huge_from(mebibytes(10)));
 }
 
+class DearHugePagesTest : public DearPagesTest {
+ protected:
+  static constexpr std::uint64_t kSmallNs = 1'000;  // a page
+  static constexpr std::uint64_t kDearNs = 9'000;
+
+  DearHugePagesTest() {
+    vm().set_populate_ns(kSmallNs);
+    take_small(1);
+    set_elsewhere(kLarge);
+    write(take(extents(1), Touch::kLazily));  // the first large block has none in any case
+  }
+  /// Takes one more extent while a page of a huge one costs so much. Whether it became huge.
+  bool takes_huge(std::uint64_t ns_a_huge_page, Touch touch = Touch::kSoon) {
+    const std::size_t before = huge_requests();
+    grow(extents(1));
+    vm().set_huge_populate_ns(ns_a_huge_page);
+    const PageRun run = take(extents(1), touch);
+    return huge_requests() > before && extent_of(run).huge;
+  }
+  /// How many extents in a row are backed by small pages where huge ones are dear.
+  std::uint32_t small_extents() {
+    std::uint32_t count = 0;
+    while (count < 1'000 && !takes_huge(kDearNs)) ++count;
+    return count;
+  }
+};
+
+TEST_F(DearHugePagesTest, WhereHugePagesAreDearerSmallOnesServe) {
+  EXPECT_TRUE(takes_huge(kDearNs));
+  EXPECT_FALSE(takes_huge(kDearNs));
+  EXPECT_EQ(populated().back().bytes, kExtentBytes);
+  check();
+}
+
+TEST_F(DearHugePagesTest, TheyAreTriedAgainAndEachTimeLater) {
+  ASSERT_TRUE(takes_huge(kDearNs));
+  EXPECT_EQ(small_extents(), 8U);
+  EXPECT_EQ(small_extents(), 32U);
+  check();
+}
+
+TEST_F(DearHugePagesTest, OnceTheyAreCheapTheyStay) {
+  ASSERT_TRUE(takes_huge(kDearNs));
+  ASSERT_EQ(small_extents(), 8U);
+  for (int i = 0; i < 32; ++i) takes_huge(kSmallNs / 4);
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(takes_huge(kSmallNs / 4));
+  // What went before is forgotten.
+  ASSERT_TRUE(takes_huge(kDearNs));
+  EXPECT_EQ(small_extents(), 8U);
+}
+
+TEST_F(DearHugePagesTest, HugePagesMayCostTwiceAsMuch) {
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(takes_huge(kSmallNs * 2));
+}
+
+TEST_F(DearHugePagesTest, WhereSmallPagesAreAsDearThereIsNothingToGain) {
+  vm().set_populate_ns(kDearNs);
+  ASSERT_TRUE(takes_huge(kDearNs));
+  ASSERT_EQ(small_extents(), 8U);  // by which small ones were measured anew
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(takes_huge(kDearNs));
+}
+
+TEST_F(DearHugePagesTest, TheUsersWishCountsMore) {
+  use_huge_pages(HugePageUse::kAlways);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(takes_huge(kDearNs));
+}
+
+TEST_F(DearHugePagesTest, OfALargeBlockTheFirstExtentIsMeasured) {
+  ASSERT_TRUE(takes_huge(kDearNs, Touch::kLazily));
+  EXPECT_FALSE(takes_huge(kDearNs, Touch::kLazily));
+  check();
+}
+
+TEST_F(DearHugePagesTest, OfALongerBlockFewer) {
+  grow(extents(17));
+  vm().forget_records();
+  const PageRun run = take(extents(17), Touch::kLazily);
+  EXPECT_EQ(populated().size(), 5U);  // extents 1, 2, 4, 8 and 16
+  EXPECT_TRUE(window().extent(run.first.extent() + 16).huge);
+  check_against_kernel();
+}
+
 TEST_F(ResidencyTest, AHugePageBringsItsWholeExtent) {
   set_elsewhere(kLarge);
   grow(extents(2));
@@ -313,7 +395,6 @@ class LazyRunsTest : public ResidencyTest {
 
 TEST_F(LazyRunsTest, AreHugeWhereTheyAreFilled) {
   EXPECT_GE(huge_of(64, true), 48);
-  EXPECT_EQ(populated().size(), 64U);  // by fill(): a touch would have brought them as well
 }
 
 TEST_F(LazyRunsTest, AreNotHugeWhereTheyAreNotFilled) {
