@@ -35,7 +35,8 @@ constinit Pool g_emergency{g_emergency_memory.data(), g_emergency_memory.size()}
 constinit Pool g_first_pool{g_first_memory.data(), g_first_memory.size()};
 constinit Allocator g_allocator{g_emergency, &g_first_blocks};
 
-void* Allocator::allocate_small(std::size_t bytes) {
+void* Allocator::allocate_slowly(std::size_t bytes) {
+  if (bytes > kLargestSmall) return allocate_pages({.bytes = bytes});
   const ClassIndex size_class = class_of(bytes);
   if (first_blocks_ != nullptr) {
     if (void* const block = first_blocks_->take(size_class, bytes); block != nullptr) return block;
@@ -50,10 +51,6 @@ void* Allocator::allocate_in_slab(ClassIndex size_class) {
   ThreadCache* const cache = t_thread.cache != nullptr ? t_thread.cache : make_cache();
   return cache != nullptr ? cache->refill(size_class, shared())
                           : heap_.allocate_small(backing_, size_class);
-}
-
-void* Allocator::allocate_large(std::size_t bytes) {
-  return allocate_pages({.bytes = bytes});
 }
 
 void* Allocator::allocate_pages(const Heap::LargeRequest& request) {

@@ -47,17 +47,18 @@ class Allocator {
 
   /// A block of at least `bytes`, aligned to 16; null where there is no memory.
   void* allocate(std::size_t bytes) {
-    if (bytes <= kLargestSmall) [[likely]] {
-      const ClassIndex size_class = class_of(bytes);
-      ThreadCache* const cache = t_thread.cache;
-      if (cache != nullptr) [[likely]] {
-        if (void* const block = cache->pop(size_class); block != nullptr) [[likely]]
-          return block;
-      }
-      return allocate_small(bytes);
-    }
-    return allocate_large(bytes);
+    void* const block = allocate_quickly(bytes);
+    return block != nullptr ? block : allocate_slowly(bytes);
   }
+  /// The same, of this thread's cache; null where that has none.
+  [[gnu::always_inline]] void* allocate_quickly(std::size_t bytes) {
+    ThreadCache* const cache = t_thread.cache;
+    if (bytes > kLargestSmall || cache == nullptr) [[unlikely]]
+      return nullptr;
+    return cache->pop(class_of(bytes));
+  }
+  /// The same as allocate(), once that is known to have none.
+  void* allocate_slowly(std::size_t bytes);
 
   /// Frees a block, or null. Aborts with a message where it is no block in use.
   void free(void* p) {
@@ -141,9 +142,7 @@ class Allocator {
            !cache->freed_recently(p) && cache->push(entry.code, p);
   }
 
-  void* allocate_small(std::size_t bytes);
   void* allocate_in_slab(ClassIndex size_class);
-  void* allocate_large(std::size_t bytes);
   void* allocate_pages(const Heap::LargeRequest& request);
   void free_slowly(void* p);
   Pool* pool_of(const void* p);

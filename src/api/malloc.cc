@@ -24,6 +24,11 @@ void* or_no_memory(void* block) {
   return block;
 }
 
+// Not inline, and the last that malloc does: what is quick needs no register of the caller's.
+[[gnu::noinline]] void* allocate_slowly(std::size_t size) {
+  return or_no_memory(g_allocator.allocate_slowly(size));
+}
+
 bool multiply(std::size_t a, std::size_t b, std::size_t* product) {
   return !__builtin_mul_overflow(a, b, product);
 }
@@ -61,7 +66,10 @@ void free_aligned_sized(void* ptr, std::size_t alignment, std::size_t size) noex
 void cfree(void* ptr) noexcept;
 
 MINIMALLOC_EXPORT void* malloc(std::size_t size) noexcept {
-  return or_no_memory(g_allocator.allocate(size));
+  void* const block = g_allocator.allocate_quickly(size);
+  if (block != nullptr) [[likely]]
+    return block;
+  return allocate_slowly(size);
 }
 
 MINIMALLOC_EXPORT void free(void* ptr) noexcept {

@@ -89,8 +89,8 @@ void* allocate(std::size_t size, std::size_t alignment) {
 }
 
 // Calls the new-handler until there is memory or it gives up; std::bad_alloc where there is none.
-[[gnu::noinline, gnu::cold]] void* new_slowly(std::size_t size, std::size_t alignment,
-                                              const void* caller) {
+[[gnu::noinline, gnu::cold]] void* new_without_memory(std::size_t size, std::size_t alignment,
+                                                      const void* caller) {
   while (true) {
     const GetHandler get_handler = get_handler_function(caller);
     const std::new_handler handler = get_handler != nullptr ? get_handler() : nullptr;
@@ -100,6 +100,14 @@ void* allocate(std::size_t size, std::size_t alignment) {
   }
   if (const ThrowBadAlloc throw_bad_alloc = throw_function(caller)) throw_bad_alloc();
   std::abort();
+}
+
+// Not inline, and the last that operator new does: what is quick needs no register of the caller's.
+[[gnu::noinline]] void* new_slowly(std::size_t size, const void* caller) {
+  void* const block = g_allocator.allocate_slowly(size);
+  if (block != nullptr) [[likely]]
+    return block;
+  return new_without_memory(size, mini::alloc::kGranule, caller);
 }
 
 // ── Whose the plain forms are ──────────────────────────────────────────────────────────────────
@@ -131,22 +139,22 @@ constexpr std::size_t number(std::align_val_t alignment) {
 // ── new ────────────────────────────────────────────────────────────────────────────────────────
 
 MINIMALLOC_OPERATOR void* operator new(std::size_t size) {
-  void* const block = g_allocator.allocate(size);
+  void* const block = g_allocator.allocate_quickly(size);
   if (block != nullptr) [[likely]]
     return block;
-  return new_slowly(size, mini::alloc::kGranule, __builtin_return_address(0));
+  return new_slowly(size, __builtin_return_address(0));
 }
 
 MINIMALLOC_OPERATOR void* operator new(std::size_t size, std::align_val_t alignment) {
   void* const block = allocate(size, number(alignment));
   if (block != nullptr) [[likely]]
     return block;
-  return new_slowly(size, number(alignment), __builtin_return_address(0));
+  return new_without_memory(size, number(alignment), __builtin_return_address(0));
 }
 
 MINIMALLOC_OPERATOR void* operator new[](std::size_t size) {
   if (new_is_ours()) [[likely]] {
-    if (void* const block = g_allocator.allocate(size); block != nullptr) [[likely]]
+    if (void* const block = g_allocator.allocate_quickly(size); block != nullptr) [[likely]]
       return block;
   }
   return ::operator new(size);
