@@ -51,7 +51,8 @@ struct RareCounter {
   model::Amount unreachable;
   model::Amount lost_indirectly;
   double allocated_variance = 0;
-  double carry = 0;  // the part of a block that is not yet counted, where the recording samples
+  // The part of a block that is not yet counted, where the recording samples. Below 0: none is.
+  double carry = -1;
 };
 
 /// Counters by number, from 1 on. 0 is there, and nobody's. References stay good.

@@ -25,6 +25,13 @@ std::uint64_t size_of(const recording::HeapEvent& event) {
   return std::min(event.requested_bytes, recording::kMostBlockBytes);
 }
 
+/// A number of [0, 1), the same for each reading of a recording: by the golden ratio, neighbours in
+/// memory are spread evenly.
+double share_of(Address address) {
+  constexpr std::uint64_t kGolden = 0x9e37'79b9'7f4a'7c15U;
+  return static_cast<double>(address.value * kGolden >> 11U) * 0x1p-53;
+}
+
 }  // namespace
 
 void HeapProfileBuilder::pass_to(std::uint64_t time_ns) {
@@ -71,12 +78,14 @@ std::uint32_t HeapProfileBuilder::new_cell(std::size_t size_range) {
 }
 
 /// The blocks that a sampled one stands for are rarely a whole number: what is left over goes into
-/// the stack's next one, so that sums of whole numbers stay true in the long run.
+/// the stack's next one, so that sums of whole numbers stay true in the long run. The first one of
+/// a stack is rounded by chance: many stacks have no other.
 model::Amount HeapProfileBuilder::stands_for(const recording::HeapEvent& event,
                                              HeapCounter& stack) {
   const std::uint64_t weight = std::min(event.weight_bytes, recording::kMostBlockBytes);
   constexpr double kMost = LiveBlocks::kMostBlocks;
   double& carry = stacks_.rare_of(stack).carry;
+  if (carry < 0) carry = share_of(event.address);
   const double exact =
       static_cast<double>(weight) / static_cast<double>(std::max<std::uint64_t>(size_of(event), 1));
   const double blocks = std::clamp(std::floor(exact + carry), 1.0, kMost);

@@ -328,6 +328,23 @@ TEST(HeapProfileBuilderTest, PagesBelongToWhoMappedThem) {
   EXPECT_EQ(load.live_bytes, 0x3000U);
 }
 
+// 1.75 blocks each: were all rounded down, it would be a block a stack.
+TEST(HeapProfileBuilderTest, TheOnlySampleOfAStackIsRoundedByChance) {
+  constexpr std::uint32_t kStacks = 2000;
+  Story story;
+  for (std::uint32_t i = 0; i < kStacks; ++i) {
+    story.builder.stack(kLoad + 1 + i, {.caller = 1, .frame = 1 + i % 3});
+    story.allocation({.thread = 1,
+                      .address = Address{0x5555'0000'1010 + std::uint64_t{i} * 0x150},
+                      .requested_bytes = 1000,
+                      .stack = kLoad + 1 + i,
+                      .weight_bytes = 1750});
+  }
+  const Amount allocated = story.end().totals.allocated;
+  EXPECT_EQ(allocated.bytes, 1750U * kStacks);
+  EXPECT_NEAR(static_cast<double>(allocated.blocks), 1.75 * kStacks, 0.02 * kStacks);
+}
+
 TEST(HeapProfileBuilderTest, ASampledRecordingKnowsItsErrorAndNothingOfTemporaryBlocks) {
   Story story;
   for (std::uint64_t i = 0; i < 100; ++i) {
