@@ -25,8 +25,7 @@ Decoded decode_utf8(std::string_view text) {
       if ((byte(i) & 0xc0) != 0x80) return {lead, 1, false};
       code = code << 6 | (byte(i) & 0x3f);
     }
-    const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    if (code < form.least || surrogate || code > 0x10ffff) return {lead, 1, false};
+    if (code < form.least || !is_character(code)) return {lead, 1, false};
     return {code, extra + 1, true};
   }
   return {lead, 1, false};

@@ -17,6 +17,12 @@ struct Decoded {
 /// surrogates, nothing above U+10FFFF. REQUIRES: !text.empty().
 Decoded decode_utf8(std::string_view text);
 
+/// Whether it can be written in UTF-8: no surrogate, nothing above U+10FFFF.
+constexpr bool is_character(char32_t code) {
+  return code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+}
+
+/// REQUIRES: is_character(code).
 void append_utf8(std::string& out, char32_t code);
 
 /// `text` with U+FFFD for each byte that is part of no well-formed character, and for each zero

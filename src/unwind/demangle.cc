@@ -8,7 +8,8 @@
 #include <cstdlib>
 #include <cxxabi.h>
 #include <memory>
-#include <utility>
+
+#include "unwind/rust_names.h"
 
 namespace mini::unwind {
 namespace {
@@ -85,52 +86,6 @@ std::string_view without_suffix(std::string_view symbol) {
   return symbol.substr(0, end);
 }
 
-bool has_rust_hash(std::string_view name) {
-  constexpr std::size_t kHashDigits = 16;
-  constexpr std::string_view kMark = "::h";
-  if (name.size() <= kMark.size() + kHashDigits) return false;
-  const std::string_view tail = name.substr(name.size() - kMark.size() - kHashDigits);
-  return tail.starts_with(kMark) && std::ranges::all_of(tail.substr(kMark.size()), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
-
-/// Rust's legacy scheme is C++'s with a hash at the end and punctuation escaped.
-std::string from_rust(std::string_view name) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kEscapes{{
-      {"$LT$", "<"},
-      {"$GT$", ">"},
-      {"$LP$", "("},
-      {"$RP$", ")"},
-      {"$RF$", "&"},
-      {"$BP$", "*"},
-      {"$C$", ","},
-      {"$SP$", "@"},
-      {"$u20$", " "},
-      {"$u7b$", "{"},
-      {"$u7d$", "}"},
-      {"$u5b$", "["},
-      {"$u5d$", "]"},
-      {"..", "::"},
-  }};
-  constexpr std::size_t kHashBytes = 19;
-  name.remove_suffix(kHashBytes);
-  std::string out;
-  while (!name.empty()) {
-    if (name.starts_with("_$") && (out.empty() || out.ends_with(':'))) name.remove_prefix(1);
-    const auto escape = std::ranges::find_if(
-        kEscapes, [&](const auto& candidate) { return name.starts_with(candidate.first); });
-    if (escape != kEscapes.end()) {
-      out += escape->second;
-      name.remove_prefix(escape->first.size());
-    } else {
-      out += name.front();
-      name.remove_prefix(1);
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string_view without_version(std::string_view symbol) {
@@ -147,14 +102,14 @@ std::string printable(std::string_view text) {
 }
 
 std::string display_name(std::string_view symbol) {
+  if (const auto rust = rust_name(without_version(symbol), kMaxNameBytes)) return printable(*rust);
   const std::string name(without_suffix(without_version(symbol)));
   if (!name.starts_with("_Z") || !is_affordable(name)) return printable(name);
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> demangled(
       abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), &std::free);
   if (status != 0 || demangled == nullptr) return printable(name);
-  const std::string_view text = demangled.get();
-  return printable(has_rust_hash(text) ? from_rust(text) : std::string(text));
+  return printable(demangled.get());
 }
 
 }  // namespace mini::unwind

@@ -7,8 +7,8 @@
 namespace mini::unwind {
 
 /// Without @VERSION and the compiler's suffixes (.part.0, .cold, .isra.0 …), demangled where it is
-/// a C++ or (legacy scheme) Rust name, control characters replaced, of bounded length. A name that
-/// cannot be demangled, or only at unreasonable cost, stays as it is.
+/// a C++ or Rust name, control characters replaced, of bounded length. A name that cannot be
+/// demangled, or only at unreasonable cost, stays as it is.
 std::string display_name(std::string_view symbol);
 
 /// "malloc" of "malloc@@GLIBC_2.2.5".

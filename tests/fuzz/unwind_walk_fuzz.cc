@@ -119,5 +119,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string name(reinterpret_cast<const char*>(data), size);
   (void)mini::unwind::display_name(name);
   (void)mini::unwind::display_name("_Z" + name);
+  (void)mini::unwind::display_name("_R" + name);
   return 0;
 }

@@ -42,14 +42,6 @@ TEST(DisplayName, ANumberThatIsNoLengthHidesNothing) {
   EXPECT_EQ(display_name(bomb), bomb);
 }
 
-TEST(DisplayName, DemanglesLegacyRustWithoutItsHash) {
-  EXPECT_EQ(display_name("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE"),
-            "core::fmt::Formatter::pad");
-  EXPECT_EQ(display_name("_ZN60_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$core..ops..Drop$GT$4drop"
-                         "17h0123456789abcdefE"),
-            "<alloc::vec::Vec<T> as core::ops::Drop>::drop");
-}
-
 TEST(DisplayName, KeepsWhatIsNotAName) {
   EXPECT_EQ(display_name("_Z"), "_Z");
   EXPECT_EQ(display_name("_ZN6shapes"), "_ZN6shapes");
