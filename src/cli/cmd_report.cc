@@ -13,6 +13,7 @@
 #include "database/recording_database.h"
 #include "explain/leak_suppressions.h"
 #include "sources/heap_profile_reader.h"
+#include "sources/recorded_modules.h"
 #include "views/report_export.h"
 #include "views/report_text.h"
 #include "views/report_view.h"
@@ -113,10 +114,14 @@ Result<model::HeapProfile> read(const ReportArguments& arguments) {
 /// Every event, not what they add up to.
 int export_recording(const ReportArguments& arguments) {
   ReadProgressLine line;
+  sources::RecordedModules modules;
   const auto written = database::write_recording_database(
       arguments.file, arguments.output_path.value_or(""), MINI_VERSION,
       [&line](std::uint64_t read_bytes, std::uint64_t file_bytes) {
         line.update(read_bytes, file_bytes);
+      },
+      [&modules](const auto& module, std::uint64_t address) {
+        return modules.source_frames(module, address);
       });
   line.erase();
   return written ? 0 : complain(kExitOutputError, written.error().message);

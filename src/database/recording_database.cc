@@ -93,6 +93,7 @@ class DatabaseWriter final : public recording::Visitor {
         mapping_rows_([this](const MappingRow& row) { put_mapping(row); }) {}
 
   void module(recording::ModuleNumber number, const recording::ModuleFacts& facts) override {
+    module_facts_.try_emplace(number, facts);
     modules_.run({std::int64_t{number}, facts.path, text_or_null(facts.build_id),
                   bits(facts.load_bias.value)});
   }
@@ -100,10 +101,12 @@ class DatabaseWriter final : public recording::Visitor {
     threads_.run({std::int64_t{number}, quantity(facts.tid), text_or_null(facts.name)});
   }
   void frame(recording::FrameNumber number, const recording::FrameFacts& facts) override {
+    unnamed_frames_.try_emplace(number, facts);
     frames_.run({std::int64_t{number}, number_or_null(facts.module), bits(facts.address)});
   }
   void source(recording::FrameNumber number,
               const std::vector<recording::SourceFrame>& lines) override {
+    unnamed_frames_.erase(number);
     forget_lines_.run({std::int64_t{number}});
     std::int64_t depth = 0;
     for (const recording::SourceFrame& line : lines) {
@@ -162,6 +165,14 @@ class DatabaseWriter final : public recording::Visitor {
   bool progress(std::uint64_t read_bytes, std::uint64_t file_bytes) override {
     if (progress_) progress_(read_bytes, file_bytes);
     return database_.healthy();
+  }
+
+  /// Those of a recorder that was killed, which names them at the end. REQUIRES: all was read.
+  void name_frames(const NameFrame& name_frame) {
+    for (const auto& [number, facts] : std::exchange(unnamed_frames_, {})) {
+      const auto module = module_facts_.find(facts.module);
+      if (module != module_facts_.end()) source(number, name_frame(module->second, facts.address));
+    }
   }
 
   /// After the last event.
@@ -252,6 +263,8 @@ class DatabaseWriter final : public recording::Visitor {
   Statement mappings_;
   MappingRows mapping_rows_;
   std::int64_t last_mapping_id_ = 0;
+  std::unordered_map<recording::ModuleNumber, recording::ModuleFacts> module_facts_;
+  std::unordered_map<recording::FrameNumber, recording::FrameFacts> unnamed_frames_;
   std::unordered_map<std::uint64_t, LiveBlock, AddressHash> live_;
   std::uint64_t live_bytes_ = 0;
   std::uint64_t peak_bytes_ = 0;
@@ -269,11 +282,13 @@ void prepare(Database& database) {
 }
 
 Result<void> fill(Database& database, const std::string& recording,
-                  std::string_view heapspy_version, const ReadProgress& progress) {
+                  std::string_view heapspy_version, const ReadProgress& progress,
+                  const NameFrame& name_frame) {
   prepare(database);
   DatabaseWriter writer(database, progress);
   const auto summary = recording::read_recording(recording, writer);
   if (!summary) return std::unexpected(summary.error());
+  if (name_frame) writer.name_frames(name_frame);
   writer.summary(*summary, heapspy_version);
   database.execute("COMMIT");
   return {};
@@ -330,14 +345,14 @@ Result<std::string> make_partial(const fs::path& place) {
 
 Result<void> write_recording_database(const std::string& recording, const std::string& path,
                                       std::string_view heapspy_version,
-                                      const ReadProgress& progress) {
+                                      const ReadProgress& progress, const NameFrame& name_frame) {
   if (const auto sound = check_name(path); !sound) return sound;
   const auto place = behind_links(path);
   if (!place) return cannot_write(path, place.error().message);
   const auto partial = make_partial(*place);
   if (!partial) return cannot_write(path, partial.error().message);
   Database database(*partial);
-  const auto filled = fill(database, recording, heapspy_version, progress);
+  const auto filled = fill(database, recording, heapspy_version, progress, name_frame);
   const auto closed = database.close();
   if (filled && closed && std::rename(partial->c_str(), place->c_str()) == 0) return {};
   const int error = errno;

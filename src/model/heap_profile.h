@@ -41,6 +41,7 @@ struct ProfileFrame {
   std::uint32_t module = 0;
   std::uint64_t address = 0;      // in the file's own numbering; in memory where there is no file
   std::vector<SourceLine> lines;  // one for each inlined function, innermost first; may be empty
+  bool has_source = false;        // `lines` are all that can be known
 };
 
 /// A call stack: its innermost frame, and the stack of the caller. 0 is the empty stack.
@@ -279,6 +280,20 @@ struct LeakScan {
   std::uint64_t unreadable_bytes = 0;  // of what should have been scanned
 };
 
+/// A module whose functions the recording does not name, as of a recorder that was killed, nor
+/// could its file.
+struct UnnamedModule {
+  enum class Reason : std::uint8_t {
+    kNoFile,     // where it was
+    kOtherFile,  // is there: with another build ID
+    kNoBuildId,  // so that nobody knows whether a file is the same
+    kTooMany,    // files or frames
+  };
+  std::uint32_t module = 0;
+  Reason reason = Reason::kNoFile;
+  std::uint64_t frames = 0;  // without a name
+};
+
 /// What is missing from the figures.
 struct ProfileLosses {
   std::uint64_t dropped_events = 0;
@@ -289,6 +304,7 @@ struct ProfileLosses {
   std::uint64_t frees_not_seen = 0;   // of blocks that were not allocated in the recording
   std::uint64_t unknown_stacks = 0;   // allocations whose stack is none, or not in the file
   std::uint64_t dropped_markers = 0;  // beyond those that are kept
+  std::vector<UnnamedModule> unnamed_modules;
 };
 
 struct ProfileProcess {

@@ -52,6 +52,7 @@ void HeapProfileBuilder::source(recording::FrameNumber number,
   const std::uint32_t position = frames_.find(number);
   if (position == 0) return;
   std::vector<model::SourceLine>& out = profile_.frames[position].lines;
+  profile_.frames[position].has_source = true;
   out.clear();
   for (const recording::SourceFrame& line : lines) {
     out.push_back({line.function, line.file, line.line, line.inlined});

@@ -55,6 +55,8 @@ class HeapProfileBuilder : public recording::Visitor {
   void touch(const recording::Touch& touch) override;
   void touch_watch(const recording::TouchWatch& watch) override;
 
+  /// Looks into files for what the recording does not name. REQUIRES: after all of it.
+  void name_frames();
   /// The profile of all that was seen. Nothing may follow.
   model::HeapProfile finish(const recording::Summary& summary);
 

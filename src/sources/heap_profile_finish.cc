@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sources/asking_stacks.h"
+#include "sources/frame_names.h"
 #include "sources/heap_profile_builder.h"
 
 namespace mini::sources {
@@ -140,6 +141,10 @@ void HeapProfileBuilder::finish_facts(model::HeapProfile& profile,
   profile.losses.skipped_blocks = summary.damage.skipped_blocks;
   profile.losses.skipped_bytes = summary.damage.skipped_bytes;
   profile.losses.is_cut = summary.damage.is_cut;
+}
+
+void HeapProfileBuilder::name_frames() {
+  sources::name_frames(profile_);
 }
 
 model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary) {

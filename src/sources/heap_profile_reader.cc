@@ -102,6 +102,7 @@ Result<model::HeapProfile> read_heap_profile(const std::string& path, model::Tim
   ReportingBuilder builder(path, span, most_buckets, progress, nullptr);
   const auto summary = recording::read_recording(path, builder);
   if (!summary) return std::unexpected(summary.error());
+  builder.name_frames();
   return builder.finish(*summary);
 }
 

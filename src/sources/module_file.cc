@@ -7,15 +7,21 @@
 #include "kernel/proc_maps.h"
 
 namespace mini::sources {
-namespace {
 
-std::string hexadecimal(std::span<const std::uint8_t> bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
+std::string build_id_text(const unwind::ElfFile& file) {
+  return fmt::format("{:02x}", fmt::join(file.build_id(), ""));
 }
 
-}  // namespace
+std::vector<recording::SourceFrame> source_frames(unwind::Module& module, std::uint64_t address) {
+  std::vector<recording::SourceFrame> sources;
+  for (const unwind::Frame& frame : module.resolve(address, false)) {
+    sources.push_back({.function = frame.function,
+                       .file = frame.file,
+                       .line = frame.line,
+                       .inlined = frame.inlined});
+  }
+  return sources;
+}
 
 unwind::ModuleMapping open_module_file(unwind::ModuleCache& modules, pid_t pid,
                                        const LoadedFile& file) {
@@ -39,7 +45,7 @@ unwind::ModuleMapping open_module_file(unwind::ModuleCache& modules, pid_t pid,
              .links = kernel::links_to_mapped(pid, mapped->range)};
   const auto module = modules.open(mapping, root);
   // The process may have become another program since it told.
-  if (module == nullptr || hexadecimal(module->file().build_id()) != file.build_id) {
+  if (module == nullptr || build_id_text(module->file()) != file.build_id) {
     mapping.path.clear();
   }
   return mapping;

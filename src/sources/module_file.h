@@ -1,12 +1,21 @@
 // The file of a module that a recorded process has loaded, opened for the names of its functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
+#include "recording/event.h"
 #include "unwind/module_cache.h"
 
 namespace mini::sources {
+
+/// As recordings have it: lower-case hexadecimal; "" where the file has none.
+std::string build_id_text(const unwind::ElfFile& file);
+
+/// What a return address of the file means in the source, as recordings have it.
+std::vector<recording::SourceFrame> source_frames(unwind::Module& module, std::uint64_t address);
 
 /// What a process has loaded, as its agent told.
 struct LoadedFile {

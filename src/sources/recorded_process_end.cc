@@ -6,6 +6,7 @@
 #include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"
 #include "sources/leak_scan.h"
+#include "sources/module_file.h"
 #include "sources/recorded_process.h"
 #include "unwind/module_cache.h"
 #include "wire/clock.h"
@@ -93,14 +94,7 @@ void RecordedProcess::define_sources() {
           !files_[facts.module - 1].path.empty()) {
         module = module_cache_->open(files_[facts.module - 1], "");
       }
-      if (module != nullptr) {
-        for (const unwind::Frame& frame : module->resolve(facts.address, false)) {
-          sources.push_back({.function = frame.function,
-                             .file = frame.file,
-                             .line = frame.line,
-                             .inlined = frame.inlined});
-        }
-      }
+      if (module != nullptr) sources = source_frames(*module, facts.address);
       writer_->define_source(number, sources);
     }
   }

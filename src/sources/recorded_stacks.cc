@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "recording/reader.h"
+#include "sources/recorded_modules.h"
 #include "unwind/demangle.h"
 
 namespace mini::sources {
@@ -20,7 +21,7 @@ class StackFinder final : public recording::Visitor {
   void want(Address block) { stack_of_[block.value] = 0; }
 
   void module(recording::ModuleNumber number, const recording::ModuleFacts& facts) override {
-    modules_[number] = facts.path;
+    modules_[number] = facts;
   }
   void frame(recording::FrameNumber number, const recording::FrameFacts& facts) override {
     frames_[number] = facts;
@@ -42,7 +43,7 @@ class StackFinder final : public recording::Visitor {
   }
 
   /// Innermost first; empty where the block's allocation was not recorded.
-  std::vector<std::string> stack_of(Address block) const {
+  std::vector<std::string> stack_of(Address block) {
     std::vector<std::string> names;
     const auto wanted = stack_of_.find(block.value);
     recording::StackNumber number = wanted != stack_of_.end() ? wanted->second : 0;
@@ -56,7 +57,7 @@ class StackFinder final : public recording::Visitor {
   }
 
  private:
-  void add_names(recording::FrameNumber number, std::vector<std::string>& names) const {
+  void add_names(recording::FrameNumber number, std::vector<std::string>& names) {
     const auto functions = functions_.find(number);
     if (functions != functions_.end()) {
       for (const std::string& function : functions->second) {
@@ -67,13 +68,25 @@ class StackFinder final : public recording::Visitor {
     const auto frame = frames_.find(number);
     if (frame == frames_.end()) return;
     const auto module = modules_.find(frame->second.module);
-    const std::string path = module != modules_.end() ? module->second : "?";
+    if (module != modules_.end() && add_names(module->second, frame->second.address, names)) return;
+    const std::string path = module != modules_.end() ? module->second.path : "?";
     names.push_back(
         fmt::format("{}+{:#x}", unwind::printable(path_basename(path)), frame->second.address));
   }
 
+  /// Of a recording that goes on, which has no names so far.
+  bool add_names(const recording::ModuleFacts& facts, std::uint64_t address,
+                 std::vector<std::string>& names) {
+    const std::size_t before = names.size();
+    for (const recording::SourceFrame& line : files_.source_frames(facts, address)) {
+      if (!line.function.empty()) names.push_back(unwind::printable(line.function));
+    }
+    return names.size() > before;
+  }
+
   std::unordered_map<std::uint64_t, recording::StackNumber> stack_of_;  // by address
-  std::unordered_map<recording::ModuleNumber, std::string> modules_;
+  std::unordered_map<recording::ModuleNumber, recording::ModuleFacts> modules_;
+  RecordedModules files_;
   std::unordered_map<recording::FrameNumber, recording::FrameFacts> frames_;
   std::unordered_map<recording::FrameNumber, std::vector<std::string>> functions_;
   std::unordered_map<recording::StackNumber, recording::StackFacts> stacks_;

@@ -156,6 +156,24 @@ void write_unrecorded_programs(JsonWriter& json, const HeapProfile& profile) {
   json.end_array();
 }
 
+namespace {
+
+void write_unnamed_modules(JsonWriter& json, const HeapProfile& profile) {
+  static constexpr std::string_view kReasons[] = {"no-file", "other-file", "no-build-id",
+                                                  "too-many"};
+  json.key("unnamed_modules").begin_array();
+  for (const model::UnnamedModule& module : profile.losses.unnamed_modules) {
+    json.begin_object();
+    json.key("path").string(profile.modules[module.module].path);
+    json.key("reason").string(kReasons[static_cast<std::size_t>(module.reason)]);
+    json.key("frames").number(module.frames);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace
+
 void write_losses(JsonWriter& json, const HeapProfile& profile) {
   const model::ProfileLosses& losses = profile.losses;
   json.key("losses").begin_object();
@@ -169,6 +187,7 @@ void write_losses(JsonWriter& json, const HeapProfile& profile) {
   json.key("frees_not_seen").number(losses.frees_not_seen);
   json.key("lost_blocks").number(profile.totals.lost.blocks);
   json.key("lost_bytes").number(profile.totals.lost.bytes);
+  write_unnamed_modules(json, profile);
   json.end_object();
 }
 

@@ -293,6 +293,30 @@ void write_unrecorded_lines(SummaryLines& lines,
   }
 }
 
+std::string_view reason_text(model::UnnamedModule::Reason reason) {
+  static constexpr std::string_view kTexts[] = {"which is not here", "which is another file here",
+                                                "which has no build ID",
+                                                "beyond as many as are looked for"};
+  return kTexts[static_cast<std::size_t>(reason)];
+}
+
+/// Which functions have no names, and how they get them.
+std::string unnamed_text(const HeapProfile& profile) {
+  constexpr std::size_t kMostNamed = 8;
+  const std::vector<model::UnnamedModule>& modules = profile.losses.unnamed_modules;
+  std::string text = "Functions that the recording does not name, since its recorder was killed: ";
+  for (std::size_t i = 0; i < modules.size() && i < kMostNamed; ++i) {
+    text += fmt::format("{}{} of {}, {}", i == 0 ? "" : "; ", counted(modules[i].frames, "frame"),
+                        profile.modules[modules[i].module].path, reason_text(modules[i].reason));
+  }
+  if (modules.size() > kMostNamed) {
+    text += fmt::format("; and those of {}", counted(modules.size() - kMostNamed, "other file"));
+  }
+  return text +
+         ". They get names from files with the recorded build IDs, in the same places or as debug "
+         "files in /usr/lib/debug/.build-id.";
+}
+
 void write_losses(std::string& out, const HeapProfile& profile, const TextStyle& style) {
   const model::ProfileLosses& losses = profile.losses;
   const auto say = [&](bool is_so, const std::string& text) {
@@ -304,6 +328,7 @@ void write_losses(std::string& out, const HeapProfile& profile, const TextStyle&
   say(losses.skipped_blocks != 0 || losses.skipped_bytes != 0,
       fmt::format("The file is damaged: {} and {} were skipped; what was in them is missing.",
                   counted(losses.skipped_blocks, "part"), report_bytes(losses.skipped_bytes)));
+  if (!losses.unnamed_modules.empty()) say(true, unnamed_text(profile));
   say(losses.dropped_events != 0, fmt::format("Dropped while recording, in no figure: {}.",
                                               counted(losses.dropped_events, "event")));
   say(profile.totals.lost.blocks != 0,

@@ -305,13 +305,28 @@ class Diff(SystemTest):
 
 
 class Recording(RecordTest):
+    @staticmethod
+    def child_of(target):
+        tasks = pathlib.Path(f"/proc/{target.pid}/task")
+        return next(int(pid) for task in tasks.iterdir()
+                    for pid in (task / "children").read_text().split())
+
+    def test_may_be_going_on_still(self):
+        def functions():
+            pins = inspect_json("--recording", self.file, child)["pins"]
+            return {function for pin in pins for function in pin["stack"]}
+
+        with Target(HEAPSPY, "record", "-o", self.file, stderr=subprocess.DEVNULL) as target:
+            target.do("grow", 20000, 1000)
+            target.do("drop")
+            child = self.child_of(target)
+            wait_until(lambda: {"grow", "main"} <= functions(), "the names of who allocated")
+
     def test_says_who_allocated_what_keeps_memory(self):
         with Target(HEAPSPY, "record", "-o", self.file, stderr=subprocess.DEVNULL) as target:
             target.do("grow", 20000, 1000)
             target.do("drop")
-            tasks = pathlib.Path(f"/proc/{target.pid}/task")
-            child = next(int(pid) for task in tasks.iterdir()
-                         for pid in (task / "children").read_text().split())
+            child = self.child_of(target)
             subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(child)],
                            check=True, capture_output=True)
         core = self.directory / f"core.{child}"

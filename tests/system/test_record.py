@@ -1,13 +1,16 @@
 """heapspy record and report: what the recording says is what the program did, and the program is
 the same with and without it."""
 import collections
+import contextlib
 import io
 import json
 import os
 import pathlib
 import platform
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 
 from harness import HEAPSPY, PATIENCE_SECONDS, TARGETS, build_target, need, said, wait_until
@@ -142,6 +145,45 @@ class Record(RecordTest):
             heapspy.kill()
         os.waitpid(-1, 0)  # the orphan became ours
         self.assertGreater(allocations(), 0)
+
+    def test_functions_have_names_where_heapspy_was_killed(self):
+        program = self.directory / "program"
+        shutil.copy(build_target("churns"), program)
+
+        def functions(report):
+            return {frame.get("function") for stack in report["stacks"]
+                    for frame in stack["frames"] if frame["module"] == str(program)}
+
+        def missing():
+            report = self.report()
+            self.assertEqual(functions(report), {None})
+            self.assertIn(str(program), self.report_text())
+            (module,) = report["losses"]["unnamed_modules"]
+            self.assertGreater(module["frames"], 0)
+            return module["path"], module["reason"]
+
+        with subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, program, "1"],
+                              stdin=subprocess.PIPE, env=self.environment) as heapspy:
+            wait_until(lambda: self.file.exists() and len(self.report()["stacks"]) > 2,
+                       "the threads' stacks in the file")
+            heapspy.kill()
+        os.waitpid(-1, 0)  # the orphan became ours
+        report = self.report()
+        self.assertLessEqual({"main", "churn"}, functions(report))
+        self.assertEqual(report["losses"]["unnamed_modules"], [])
+        database = self.directory / "out.db"
+        subprocess.run([HEAPSPY, "report", "--export", "sqlite", "-o", database, self.file],
+                       check=True, timeout=PATIENCE_SECONDS)
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            self.assertLessEqual({("main",), ("churn",)},
+                                 set(connection.execute("SELECT function FROM lines")))
+        program.unlink()
+        self.assertEqual(missing(), (str(program), "no-file"))
+        os.mkfifo(program)
+        self.assertEqual(missing(), (str(program), "no-file"))
+        program.unlink()
+        shutil.copy(build_target("recorded"), program)
+        self.assertEqual(missing(), (str(program), "other-file"))
 
     def test_a_program_that_outlives_heapspy_is_at_full_speed(self):
         def steps(stdout):

@@ -42,14 +42,14 @@ class DatabaseTest : public testing::Test {
     return names;
   }
 
-  Result<void> convert(const recording::FileBytes& file) {
+  Result<void> convert(const recording::FileBytes& file, const NameFrame& name_frame = {}) {
     std::ofstream(recording(), std::ios::binary)
         .write(reinterpret_cast<const char*>(file.data()),
                static_cast<std::streamsize>(file.size()));
-    return write_recording_database(recording(), database(), "1.2.3", {});
+    return write_recording_database(recording(), database(), "1.2.3", {}, name_frame);
   }
-  void open(const recording::FileBytes& file) {
-    const auto converted = convert(file);
+  void open(const recording::FileBytes& file, const NameFrame& name_frame = {}) {
+    const auto converted = convert(file, name_frame);
     ASSERT_TRUE(converted.has_value()) << converted.error().message;
     ASSERT_EQ(sqlite3_open(database().c_str(), &handle_), SQLITE_OK);
   }
@@ -115,6 +115,22 @@ recording::FileBytes small_file() {
     ending.status = 9;
     EXPECT_TRUE(writer.finish(ending).has_value());
   });
+}
+
+TEST_F(DatabaseTest, FramesThatTheRecordingDoesNotNameAreAskedFor) {
+  const recording::FileBytes file = recording::written({}, [](Writer& writer) {
+    const auto module = writer.define_module({.path = "/bin/a", .build_id = "ab", .load_bias = {}});
+    writer.define_source(writer.frame({.module = module, .address = 1}), {});
+    writer.frame({.module = module, .address = 2});
+    writer.frame({.module = 0, .address = 3});
+    EXPECT_TRUE(writer.flush().has_value());  // and then it was killed
+  });
+  const auto name = [](const recording::ModuleFacts& facts, std::uint64_t address) {
+    return std::vector<recording::SourceFrame>{
+        {.function = facts.path + std::to_string(address), .file = facts.build_id, .line = 7}};
+  };
+  open(file, name);
+  EXPECT_EQ(rows("SELECT * FROM lines"), Rows{"2|0|/bin/a2|ab|7|0"});
 }
 
 TEST_F(DatabaseTest, EventsAreRowsThatKnowWhatTheyEnd) {

@@ -230,14 +230,18 @@ HeapProfile hostile_profile() {
   profile.threads[2].name = "\x1b[31mred";
   profile.is_estimate = true;
   profile.process.sample_bytes = 524288;
-  profile.losses = {.dropped_events = 12,
-                    .truncated_stacks = 3,
-                    .skipped_blocks = 2,
-                    .skipped_bytes = 4096,
-                    .is_cut = true,
-                    .frees_not_seen = 7,
-                    .unknown_stacks = 1,
-                    .dropped_markers = 0};
+  profile.losses = {
+      .dropped_events = 12,
+      .truncated_stacks = 3,
+      .skipped_blocks = 2,
+      .skipped_bytes = 4096,
+      .is_cut = true,
+      .frees_not_seen = 7,
+      .unknown_stacks = 1,
+      .dropped_markers = 0,
+      .unnamed_modules = {
+          {.module = 1, .reason = model::UnnamedModule::Reason::kOtherFile, .frames = 3},
+          {.module = 1, .reason = model::UnnamedModule::Reason::kTooMany, .frames = 1}}};
   profile.timeline = {.bucket_ns = 5'000'000'000, .buckets = {{.most_live_bytes = 7}, {}}};
   profile.markers.push_back({.time_ns = 5, .text = "\x01"});
   return profile;
