@@ -9,10 +9,11 @@
 #include <elfutils/libdwelf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <gelf.h>
+#include <new>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "base/checked.h"
 
@@ -29,6 +30,7 @@ constexpr std::uint64_t kLargestFile = std::uint64_t{8} << 30;
 constexpr std::size_t kMaxSegments = 1024;
 constexpr std::uint64_t kLargestUncompressed = std::uint64_t{1} << 30;  // of one section
 constexpr std::uint64_t kMaxBuildIdBytes = 64;
+constexpr std::uint32_t kZstd = 2;  // ELFCOMPRESS_ZSTD of gABI; in <elf.h> since glibc 2.37
 
 // File systems where stat's device is not the one of /proc/PID/maps (linux/magic.h).
 constexpr long kStackedFileSystems[] = {0x794c7630 /* overlayfs */, 0x9123683e /* btrfs */};
@@ -215,6 +217,46 @@ Elf_Scn* ElfFile::section(std::string_view name) const {
     if (section_name != nullptr && name == section_name) return section;
   }
   return nullptr;
+}
+
+// Both of libelf's descriptors of the section, and its header, then say that it never was
+// compressed. libelf itself believes the header's new size of tables of strings and symbols alone,
+// which have other types.
+void ElfFile::unpack_zstd_section(Elf_Scn* section, GElf_Shdr header) {
+  GElf_Chdr compressed;
+  if (header.sh_type != SHT_PROGBITS || (header.sh_flags & SHF_ALLOC) != 0 ||
+      (header.sh_flags & SHF_COMPRESSED) == 0 || gelf_getchdr(section, &compressed) == nullptr ||
+      compressed.ch_type != kZstd || compressed.ch_size > kLargestUncompressed ||
+      elf_compress(section, 0, 0) >= 0) {
+    return;
+  }
+  Elf_Data* raw = elf_rawdata(section, nullptr);
+  Elf_Data* data = elf_getdata(section, nullptr);
+  if (raw == nullptr || data == nullptr || raw->d_size < sizeof(Elf64_Chdr)) return;
+  std::unique_ptr<std::byte[]> bytes(new (std::nothrow) std::byte[compressed.ch_size]);
+  if (bytes == nullptr) return;
+  const std::size_t size =
+      ZSTD_decompress(bytes.get(), compressed.ch_size,
+                      static_cast<const std::byte*>(raw->d_buf) + sizeof(Elf64_Chdr),
+                      raw->d_size - sizeof(Elf64_Chdr));
+  if (ZSTD_isError(size) != 0 || size != compressed.ch_size) return;
+  header.sh_flags &= ~std::uint64_t{SHF_COMPRESSED};
+  header.sh_size = size;
+  if (gelf_update_shdr(section, &header) == 0) return;
+  for (Elf_Data* one : {raw, data}) {
+    one->d_buf = bytes.get();
+    one->d_size = size;
+    one->d_type = ELF_T_BYTE;
+  }
+  unpacked_.push_back(std::move(bytes));
+}
+
+void ElfFile::unpack_zstd_sections() {
+  for (Elf_Scn* section = elf_nextscn(elf_, nullptr); section != nullptr;
+       section = elf_nextscn(elf_, section)) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) != nullptr) unpack_zstd_section(section, header);
+  }
 }
 
 std::string ElfFile::debug_link() const {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <gelf.h>
 #include <libelf.h>
 #include <memory>
 #include <optional>
@@ -61,6 +62,9 @@ class ElfFile {
   bool has_no_sections() const { return !has_sections_; }
   /// Name of .gnu_debuglink, "" where there is none or it is not a plain file name.
   std::string debug_link() const;
+  /// Unpacks, for libdw, what is compressed with zstd, where libelf does not: before 0.190, or
+  /// built without it. What is malformed stays as it is. REQUIRES: unloaded_bytes() are affordable.
+  void unpack_zstd_sections();
   /// Bytes that all sections that are not loaded (debug information, symbols) take, decompressed.
   std::uint64_t unloaded_bytes() const { return unloaded_bytes_; }
 
@@ -70,10 +74,12 @@ class ElfFile {
   Result<void> check_sections(std::uint64_t offset, std::size_t count);
   Result<void> read_segments();
   bool read_at(std::uint64_t offset, std::span<std::byte> out) const;
+  void unpack_zstd_section(Elf_Scn* section, GElf_Shdr header);
 
   int descriptor_ = -1;
   std::vector<std::byte> image_;  // instead of a descriptor; libelf points into it
   Elf* elf_ = nullptr;
+  std::vector<std::unique_ptr<std::byte[]>> unpacked_;  // sections; libelf points into them
   std::uint64_t size_bytes_ = 0;
   std::uint64_t entry_ = 0;
   bool has_sections_ = false;

@@ -147,8 +147,9 @@ std::vector<Dwarf_Die> inlined_at(Dwarf_Die* function, std::uint64_t address) {
 
 }  // namespace
 
-SourceLines::SourceLines(const ElfFile& file) {
+SourceLines::SourceLines(ElfFile& file) {
   if (file.unloaded_bytes() > kLargestDebugInfo || file.section(".debug_info") == nullptr) return;
+  file.unpack_zstd_sections();
   dwarf_ = dwarf_begin_elf(file.elf(), DWARF_C_READ, nullptr);
   if (dwarf_ == nullptr) return;
   strings_ = std::make_unique<SectionStrings>(dwarf_);

@@ -28,7 +28,7 @@ struct SourceFrame {
 class SourceLines {
  public:
   /// `file` must outlive this; it may have no DWARF.
-  explicit SourceLines(const ElfFile& file);
+  explicit SourceLines(ElfFile& file);
   SourceLines(const SourceLines&) = delete;
   SourceLines& operator=(const SourceLines&) = delete;
   ~SourceLines();

@@ -168,7 +168,9 @@ TEST_P(InlinedTest, ShowsInlinedFunctionsWithTheirLines) {
   EXPECT_EQ(frames[3].line, line_marked("inlined.cc", "LINE_MAIN"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Unwinder, InlinedTest, testing::Values("inlined", "inlined_dwarf4"),
+INSTANTIATE_TEST_SUITE_P(Unwinder, InlinedTest,
+                         testing::Values("inlined", "inlined_dwarf4", "inlined_zlib",
+                                         "inlined_zstd"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(Unwinder, WithoutSourceLinesThereAreNoInlinedFrames) {
