@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/text.h"
+#include "explain/rust_functions.h"
 #include "explain/stack_facts.h"
 
 namespace mini::explain {
@@ -18,9 +19,8 @@ using model::Phase;
 using Frames = std::span<const FrameFacts>;
 
 // Functions that belong to a language's library even where they are compiled into the program.
-constexpr std::array<std::string_view, 12> kLanguageFunctions = {
-    "std::",    "__gnu_cxx::", "operator new", "operator delete", "void std::", "alloc::",
-    "<alloc::", "core::",      "<core::",      "hashbrown::",     "__rust_",    "__rdl_"};
+constexpr std::array<std::string_view, 5> kLanguageFunctions = {
+    "std::", "__gnu_cxx::", "operator new", "operator delete", "void std::"};
 constexpr std::string_view kLanguageHeaders = "/usr/include/";
 
 bool is_language_code(const unwind::Frame& frame) {
@@ -29,6 +29,7 @@ bool is_language_code(const unwind::Frame& frame) {
                           frame.function.starts_with("_ZNSt") ||
                           frame.function.starts_with("_ZNKSt");
   return is_mangled || frame.file.starts_with(kLanguageHeaders) ||
+         is_rust_library_file(frame.file) || is_rust_library_function(frame.function) ||
          std::ranges::any_of(kLanguageFunctions, [&](std::string_view prefix) {
            return frame.function.starts_with(prefix);
          });

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "explain/functions.h"
+#include "explain/rust_functions.h"
 
 namespace mini::explain {
 namespace {
@@ -25,9 +26,9 @@ constexpr std::array<std::string_view, 14> kWrappers = {
     "xmalloc",  "xcalloc",         "xrealloc",     "xzalloc",        "xstrdup",
     "g_strdup", "PyMem_RawMalloc", "PyMem_Malloc", "PyObject_Malloc"};
 
-constexpr std::array<std::string_view, 10> kLibraryFiles = {
-    "libc.so",     "libc-2.",  "libstdc++.so", "libc++.so",  "libc++abi.so",
-    "libgcc_s.so", "ld-linux", "ld-musl",      "libpthread", "libheapspy"};
+constexpr std::array<std::string_view, 11> kLibraryFiles = {
+    "libc.so",  "libc-2.", "libstdc++.so", "libc++.so",  "libc++abi.so", "libgcc_s.so",
+    "ld-linux", "ld-musl", "libpthread",   "libheapspy", "libstd-"};
 
 bool begins_with_any(std::string_view text, const auto& prefixes) {
   return std::ranges::any_of(prefixes, [text](std::string_view p) { return text.starts_with(p); });
@@ -50,9 +51,10 @@ bool ends_in_operator(std::string_view text) {
 std::size_t parameters_begin(std::string_view name) {
   const std::size_t close = name.rfind(')');
   if (close == std::string_view::npos) return name.size();
-  // What follows is at most " const", " &&", " [clone .cold]".
+  // What follows is at most " const", " &&", " [clone .cold]"; of Rust " as Trait>::function".
   const std::string_view after = name.substr(close + 1);
   if (!after.empty() && after.front() != ' ' && after.front() != '&') return name.size();
+  if (after.contains('>')) return name.size();
   std::size_t depth = 0;
   for (std::size_t i = close + 1; i-- > 0;) {
     if (name[i] == ')') ++depth;
@@ -83,18 +85,22 @@ std::string with_short_arguments(std::string_view name) {
   std::string out;
   std::size_t depth = 0;
   std::size_t open = 0;  // in out
+  // Rust's <Type as Trait>::function: those of its type and its trait.
+  std::size_t outermost = name.starts_with('<') ? 1 : 0;
   for (std::size_t i = 0; i < name.size(); ++i) {
     if (depth == 0 && name[i] == '<' && ends_in_operator(out)) {
       while (i < name.size() && is_operator_symbol(name[i])) out += name[i++];
       if (i == name.size()) break;
     }
-    if (name[i] == '<' && depth++ == 0) open = out.size();
+    if (name[i] == '<' && depth++ == outermost) open = out.size();
     out += name[i];
-    if (name[i] != '>' || depth == 0) continue;
+    const bool is_arrow = name[i] == '>' && i > 0 && name[i - 1] == '-';
+    if (name[i] != '>' || is_arrow || depth == 0) continue;
     --depth;
-    if (depth != 0 || out.size() - open <= kLongestArguments) continue;
-    out.resize(open);
-    out += "<...>";
+    if (depth < outermost)
+      outermost = 0;
+    else if (depth == outermost && out.size() - open > kLongestArguments)
+      out.replace(open, std::string::npos, "<...>");
   }
   return out;
 }
@@ -107,7 +113,8 @@ std::string clipped(std::string_view name) {
 }
 
 bool is_library_code(const ProfileFrameView& frame) {
-  return begins_with_any(path_basename(frame.module->path), kLibraryFiles);
+  return begins_with_any(path_basename(frame.module->path), kLibraryFiles) ||
+         (frame.line != nullptr && is_rust_library_file(frame.line->file));
 }
 
 std::string_view function_of(const ProfileFrameView& frame) {
@@ -130,7 +137,9 @@ std::size_t find_place(const std::vector<ProfileFrameView>& frames) {
 
 bool is_allocation_plumbing(std::string_view function) {
   if (function.empty()) return false;
-  if (begins_with_any(function, kPlumbingPrefixes)) return true;
+  if (begins_with_any(function, kPlumbingPrefixes) || is_rust_library_function(function)) {
+    return true;
+  }
   const FunctionFact* fact = find_function(function);
   if (fact != nullptr && (fact->duty == Duty::kMallocEntry || fact->duty == Duty::kMallocPart)) {
     return true;

@@ -1,6 +1,6 @@
 // The frames of a stack in a heap profile, and which of them is the place in the program that asked
 // for memory: the innermost that is neither the allocator nor what stands between it and the
-// program (operator new, the C++ library's containers, libc).
+// program (operator new, the containers of the C++ and the Rust library, libc).
 #pragma once
 
 #include <cstddef>
@@ -41,7 +41,7 @@ std::string describe(const ProfileFrameView& frame);
 std::string describe_place(const ProfileStackView& stack);
 
 /// A demangled name as it is read: without its parameters and the type that it returns, and long
-/// template arguments as "<...>". What is still too long to read loses its middle.
+/// template or generic arguments as "<...>". What is still too long to read loses its middle.
 std::string short_function(std::string_view demangled);
 
 }  // namespace mini::explain

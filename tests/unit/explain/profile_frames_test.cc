@@ -37,6 +37,22 @@ TEST(ProfileFramesTest, WhereAllIsPlumbingTheInnermostThatIsNotTheAllocatorIsThe
   EXPECT_EQ(describe_place(stack_view(profile, nodes + 2)), "malloc in libc.so.6");
 }
 
+TEST(ProfileFramesTest, WhereTheFunctionIsTheProgramsByItsNameAloneItsFileTells) {
+  model::HeapProfile profile = sample_profile();
+  const std::string collect = "<app::Names as core::iter::Iterator>::collect";
+  profile.frames.push_back(
+      {.module = 0, .address = 1, .lines = {{"app::load", "load.rs", 7, false}}});
+  profile.frames.push_back(
+      {.module = 0,
+       .address = 2,
+       .lines = {{collect, "/rustc/5980/library/core/src/iter.rs", 1, false}}});
+  const auto frames = static_cast<std::uint32_t>(profile.frames.size());
+  const auto nodes = static_cast<std::uint32_t>(profile.nodes.size());
+  profile.nodes.push_back({.caller = 0, .frame = frames - 2});
+  profile.nodes.push_back({.caller = nodes, .frame = frames - 1});
+  EXPECT_EQ(describe_place(stack_view(profile, nodes + 1)), "app::load at load.rs:7");
+}
+
 TEST(ProfileFramesTest, AStackHasABound) {
   const model::HeapProfile profile = hostile_profile();
   const ProfileStackView stack = stack_view(profile, profile.stacks[0].node);
@@ -50,7 +66,7 @@ TEST(ProfileFramesTest, KnowsPlumbing) {
         "__libc_calloc", "std::allocator<int>::allocate(unsigned long)",
         "void std::vector<int>::_M_realloc_insert<int>(int&&)",
         "std::enable_if<true, int>::type std::make<int>(int)", "__gnu_cxx::new_allocator<int>::f()",
-        "g_malloc", "_int_malloc"}) {
+        "g_malloc", "_int_malloc", "<alloc::vec::Vec<app::Name>>::push", "__rust_alloc"}) {
     EXPECT_TRUE(is_allocation_plumbing(name)) << name;
   }
   for (const char* name :
@@ -77,6 +93,15 @@ TEST(ProfileFramesTest, NamesAreShortened) {
            {"A<std::map<int, std::vector<int> >, 7>::f()", "A<...>::f"},
            {"operator new(unsigned long)", "operator new"},
            {"f<(1>2)>(int)", "f<(1>2)>"},
+           {"<app::registry::of_names::Registry>::insert",
+            "<app::registry::of_names::Registry>::insert"},
+           {"<app::Registry<alloc::string::String, app::Name> as core::clone::Clone>::clone",
+            "<app::Registry<...> as core::clone::Clone>::clone"},
+           {"<(u8, u16) as app::Keep>::keep::<alloc::vec::Vec<alloc::string::String>>",
+            "<(u8, u16) as app::Keep>::keep::<...>"},
+           {"app::call::<fn(u8) -> u8>", "app::call::<fn(u8) -> u8>"},
+           {"app::call::<dyn core::ops::Fn(u8) -> u8 + core::marker::Send>::{closure#0}",
+            "app::call::<...>::{closure#0}"},
            {"(", "("},
            {")", ")"},
            {"<<<>", "<<<>"},
