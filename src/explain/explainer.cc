@@ -94,7 +94,13 @@ void label_image(model::Process& process) {
   const std::vector<model::Mapping> image = process.space->mappings();
   for (std::size_t i = 0; i < image.size(); ++i) {
     const model::Mapping* before = i == 0 ? nullptr : &image[i - 1];
-    process.space->label(image[i].range, role_at_start(image[i], before, process), image[i].cause);
+    const model::Role role = role_at_start(image[i], before, process);
+    AddressRange range = image[i].range;
+    // The kernel shows a file's zeros and what is mapped behind them as one.
+    if (role == model::Role::kBss && before->data_end != Address{}) {
+      range.end = std::min(range.end, before->data_end);
+    }
+    process.space->label(range, role, image[i].cause);
   }
 }
 

@@ -226,7 +226,9 @@ Role role_at_start(const Mapping& mapping, const Mapping* before, const model::P
   if (is_shared_memory(mapping)) return Role::kSharedMemory;
   if (is_file(mapping)) return file_role(mapping, process);
   const bool after_data = before != nullptr && before->range.end == mapping.range.begin &&
-                          is_file(*before) && before->protection.write && mapping.protection.write;
+                          is_file(*before) && before->protection.write &&
+                          mapping.protection.write &&
+                          (before->data_end == Address{} || before->data_end > mapping.range.begin);
   return after_data ? Role::kBss : Role::kUnknown;
 }
 

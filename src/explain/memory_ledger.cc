@@ -184,6 +184,13 @@ struct Owner {
   FigureTag tag = FigureTag::kMeasured;
 };
 
+/// Zeros behind a file's data are that file's ("bss"). The kernel makes one mapping of them and of
+/// what is mapped behind them, which then counts as what most of it is.
+bool is_mostly_bss(AddressRange range, Address data_end) {
+  if (data_end == Address{}) return true;
+  return data_end > range.begin && (data_end - range.begin) * 2 >= range.size();
+}
+
 Owner owner_of(const MemoryRegion& region, const MemoryRegion* before, const MemoryOwners& owners) {
   const std::string& path = region.mapping.path;
   if (path == "[stack]") return {MemoryKind::kMainStack, ""};
@@ -198,11 +205,11 @@ Owner owner_of(const MemoryRegion& region, const MemoryRegion* before, const Mem
     if (!by.empty()) return {MemoryKind::kOtherAnonymous, by, FigureTag::kEstimated};
   }
   if (!path.empty()) return {MemoryKind::kOtherAnonymous, path};
-  // Zeros behind a file's data are that file's ("bss").
   const bool is_bss = before != nullptr && !before->mapping.shared &&
                       before->mapping.range.end == region.mapping.range.begin &&
                       before->mapping.protection.write && before->mapping.path.starts_with('/') &&
-                      region.mapping.protection == before->mapping.protection;
+                      region.mapping.protection == before->mapping.protection &&
+                      is_mostly_bss(region.mapping.range, before->mapping.data_end);
   if (is_bss) return {MemoryKind::kProgramFile, before->mapping.path};
   std::string owner = owners.owner_of(region.mapping);
   const FigureTag tag = owner.empty() ? FigureTag::kMeasured : FigureTag::kEstimated;

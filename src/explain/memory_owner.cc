@@ -48,8 +48,10 @@ bool has_file(const model::Inspection& inspection, std::string_view file) {
 }  // namespace
 
 MemoryOwners::MemoryOwners(const model::Inspection& inspection) {
+  // Of an allocator whose heap was read, all is known: nothing else is its own.
+  const std::string read = inspection.heap ? inspection.heap->allocator : "";
   for (const Known& known : kKnown) {
-    if (has_file(inspection, known.file)) {
+    if (known.name != read && has_file(inspection, known.file)) {
       owners_.push_back({std::string(known.name), known.unit, known.is_aligned});
     }
   }

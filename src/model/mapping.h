@@ -49,6 +49,9 @@ struct Mapping {
   std::uint64_t file_offset = 0;
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
+  // Of a part of an ELF file that may be written: where the file's data ends in memory, the zeros
+  // behind what is in the file included. 0: not known.
+  Address data_end = {};
   std::string path;  // as in maps: "/usr/bin/ls", "[heap]", "[anon:name]", "" where anonymous
   // Labels: set by explain/, kept through splits, not part of what is reconciled.
   Role role = Role::kUnknown;

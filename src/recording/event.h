@@ -23,7 +23,7 @@ struct ProcessFacts {
   std::uint64_t parent_pid = 0;
   std::vector<std::string> command = {};  // argv; may be empty
   std::string executable = {};            // path
-  std::uint64_t start_unix_ns = 0;   // of the recording, on the wall clock
+  std::uint64_t start_unix_ns = 0;        // of the recording, on the wall clock
   std::uint64_t sample_bytes = 0;  // mean distance of Poisson sampling; 0: every allocation is here
   // Of a process that began as a copy of another one, by fork: the file name of that one's
   // recording, which is in the same folder, and the number of the fork in it. "": of no copy, or of

@@ -8,6 +8,7 @@
 #include "model/piece_fan.h"
 #include "sources/content_hint.h"
 #include "sources/core_file.h"
+#include "sources/data_end.h"
 #include "sources/heap_inspector.h"
 #include "sources/lost_blocks.h"
 #include "unwind/elf_file.h"
@@ -173,6 +174,8 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   read_regions(core, inspection);
   add_files_without_segment(core, inspection);
   mark_stacks(inspection);
+  DataEnds ends(core);
+  for (model::MemoryRegion& region : inspection.regions) ends.pass(region.mapping);
   note_losses(core, inspection);
   note_left_out(core, inspection);
   HeapInspector inspector;

@@ -16,6 +16,7 @@
 #include "model/piece_fan.h"
 #include "sources/attach.h"
 #include "sources/content_hint.h"
+#include "sources/data_end.h"
 #include "sources/filled_memory.h"
 #include "sources/heap_inspector.h"
 #include "sources/lost_blocks.h"
@@ -227,6 +228,8 @@ class ProcessInspector {
       const bool is_copied = inspection_.heap_reading == model::HeapReading::kCopied;
       if (!has_damage || !is_copied || options_.most_pause_ns) break;
     }
+    DataEnds ends(memory_);
+    for (MemoryRegion& region : inspection_.regions) ends.pass(region.mapping);
     return std::move(inspection_);
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernel/proc_file.h"
+#include "sources/data_end.h"
 #include "sources/program_runtime.h"
 
 namespace mini::sources {
@@ -81,9 +82,13 @@ void load_image(TracedProcess& process) {
   process.memory.reopen();
   process.maps.reopen();
   process.size.reopen();
-  const std::vector<model::Mapping> mappings = read_mappings(pid);
+  std::vector<model::Mapping> mappings = read_mappings(pid);
   take_break(process, mappings);
-  for (const model::Mapping& mapping : mappings) space.model->map(mapping);
+  DataEnds ends(process.memory);
+  for (model::Mapping& mapping : mappings) {
+    ends.pass(mapping);
+    space.model->map(mapping);
+  }
   space.root = kernel::root_prefix(pid);
   space.read_implies_exec = kernel::read_implies_exec(pid);
   space.modules_changed = true;

@@ -125,6 +125,23 @@ TEST(MappingRoleTest, TheHeapBelongsToWhoGrewIt) {
   EXPECT_EQ(space.find(Address{0x5002'1000})->cause, Cause::kProgram);
 }
 
+TEST(MappingRoleTest, WhatIsMappedBehindAFilesDataIsNotItsBss) {
+  Story story;
+  model::Mapping mapping;
+  mapping.range = range_of(0x2000, 0x1000);
+  mapping.path = kProgramPath;
+  mapping.protection = {.read = true, .write = true, .execute = false};
+  mapping.data_end = Address{0x4000};
+  story.process.space->map(mapping);
+  mapping = {};
+  mapping.range = range_of(0x3000, 0x8000);
+  mapping.protection = {.read = true, .write = true, .execute = false};
+  story.process.space->map(mapping);
+  story.exec();
+  EXPECT_EQ(story.process.space->find(Address{0x3000})->role, Role::kBss);
+  EXPECT_EQ(story.process.space->find(Address{0x4000})->role, Role::kUnknown);
+}
+
 TEST(MappingRoleTest, WhatTheKernelMappedAtExec) {
   Story story;
   const auto add = [&](std::uint64_t at, std::string path, bool write, std::uint64_t inode) {

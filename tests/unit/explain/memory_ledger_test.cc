@@ -64,6 +64,19 @@ TEST(MemoryLedgerTest, RowsAddUpToTheKernelsFigures) {
   EXPECT_EQ(sum(inspection.mapped_ledger), 0x10000);
 }
 
+TEST(MemoryLedgerTest, WhatIsMappedBehindAFilesDataIsNotTheFiles) {
+  Inspection inspection = process();
+  inspection.regions[1].mapping.range.end = Address{0x6000};  // one page of it is bss
+  inspection.regions[0].mapping.data_end = Address{0x3000};
+  make_memory_ledgers(inspection);
+  EXPECT_EQ(find(inspection.mapped_ledger, MemoryKind::kProgramFile, "/bin/x")->bytes, 0x1000);
+  inspection = process();
+  inspection.regions[1].mapping.range.end = Address{0x6000};
+  inspection.regions[0].mapping.data_end = Address{0x4000};  // half of it
+  make_memory_ledgers(inspection);
+  EXPECT_EQ(find(inspection.mapped_ledger, MemoryKind::kProgramFile, "/bin/x")->bytes, 0x5000);
+}
+
 TEST(MemoryLedgerTest, WhatTheAgentOfARecordedProcessMapsIsHeapspys) {
   constexpr std::string_view kAgent = "/usr/lib/heapspy/libheapspy-agent.so";
   const auto image = [](std::uint64_t begin, std::string path, bool execute) {

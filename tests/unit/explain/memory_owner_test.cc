@@ -40,6 +40,15 @@ TEST(MemoryOwnerTest, PythonsArenasNeedNotBeAligned) {
   EXPECT_EQ(owners.owner_of(anonymous(0x41000, 0x101000)), "");
 }
 
+TEST(MemoryOwnerTest, AnAllocatorWhoseHeapWasReadHasNothingElse) {
+  model::Inspection inspection = with_file("/usr/lib/libminimalloc.so.0");
+  inspection.regions.emplace_back().mapping.path = "/usr/bin/python3.11";
+  EXPECT_EQ(MemoryOwners(inspection).owner_of(anonymous(0x41000, 0x100000)), "libminimalloc");
+  inspection.heap.emplace().allocator = "libminimalloc";
+  EXPECT_EQ(MemoryOwners(inspection).owner_of(anonymous(0x41000, 0x100000)), "CPython obmalloc");
+  EXPECT_EQ(MemoryOwners(inspection).owner_of(anonymous(0x41000, 0x101000)), "");
+}
+
 TEST(MemoryOwnerTest, UnderARuntimeAnAllocatorIsNamedFirst) {
   model::Inspection inspection = with_file("/usr/lib/libtcmalloc_minimal.so.4");
   inspection.runtime = "Go runtime";
