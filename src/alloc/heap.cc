@@ -31,6 +31,7 @@ PageHeap::Request pages_of(const Heap::LargeRequest& wanted) {
         (request.count.count + request.count.count / 2 + kExtentPages - 1) / kExtentPages;
     request.count = {extents * kExtentPages};
     request.alignment = std::max(request.alignment, PageCount{kExtentPages});
+    request.touch = Touch::kInOrder;
   }
   return request;
 }

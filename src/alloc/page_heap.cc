@@ -88,7 +88,7 @@ bool PageHeap::take_after(PageRun run, PageCount more) {
     }
   }
   set_in_use(in_use_ + more);
-  memory_.on_take(wanted, Touch::kLazily, in_use_);
+  memory_.on_take(wanted, Touch::kInOrder, in_use_);
   check();
   return true;
 }

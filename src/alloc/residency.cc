@@ -46,7 +46,11 @@ constexpr std::uint32_t kHardlyUsed = kExtentPages / 64;
 constexpr std::uint32_t kHardlyUsedWhenEmptying = kExtentPages / 4;
 // 40%, in 256ths. What doubles when it is full is filled by half at least.
 constexpr std::uint32_t kFilledShare = 102;
-constexpr std::uint32_t kLazyRunsPerProbe = 16;
+// Of what is in use: what large blocks may have in huge pages between two probes, at first and at
+// the most.
+constexpr std::uint32_t kLeastLazyShare = 8;
+constexpr std::uint32_t kMostLazyShare = 2;
+constexpr PageCount kMostAtFirst = pages(std::size_t{32} << 20);
 
 std::uint32_t now_tick() {
   return static_cast<std::uint32_t>(vm::coarse_now_ns() >> 28);
@@ -139,30 +143,53 @@ Bits<kExtentPages> Residency::take_dirty(std::uint32_t extent, BitRun bits) {
 }
 
 bool Residency::wants_huge(PageRun run, Touch touch, PageCount used) {
-  return huge_pays(used) && (touch == Touch::kSoon || lazy_runs_are_filled(run));
+  if (touch == Touch::kSoon) return huge_pays(used);
+  const PageCount before = used - run.count;  // of the run itself hardly any may be touched
+  if (!huge_pays(before)) return false;
+  if (touch == Touch::kLazily) return lazy_runs_are_filled(run, before);
+  look_at_probe();
+  return filled_share_ >= kFilledShare;
 }
 
 // Whether a run that its program will touch as it likes may be taken for one that it will fill. Now
 // and then the answer is no whatever was seen: of what huge pages back, nothing can be seen.
-bool Residency::lazy_runs_are_filled(PageRun run) {
+bool Residency::lazy_runs_are_filled(PageRun run, PageCount used) {
   look_at_probe();
-  if (filled_share_ >= kFilledShare && until_probe_-- != 0) return true;
-  until_probe_ = kLazyRunsPerProbe;
-  probe_ = {run.first, std::min(run.count, PageCount{kExtentPages})};
+  if (grant_is_due_) renew_grant(used);
+  if (filled_share_ >= kFilledShare && lazy_left_.count != 0) return true;
+  begin_probe(run);
   return false;
+}
+
+void Residency::begin_probe(PageRun run) {
+  probe_ = {run.first, std::min(run.count, PageCount{kExtentPages})};
 }
 
 void Residency::look_at_probe() {
   if (probe_.count.count == 0) return;
-  filled_share_ =
-      (filled_share_ + vm::resident_share(window_.address(probe_.first), probe_.count.bytes())) / 2;
+  const std::uint32_t share =
+      vm::resident_share(window_.address(probe_.first), probe_.count.bytes());
+  filled_share_ = (filled_share_ + share) / 2;
+  last_was_filled_ = share >= kFilledShare;
   probe_ = {};
+  grant_is_due_ = true;
+}
+
+void Residency::renew_grant(PageCount used) {
+  grant_is_due_ = false;
+  const PageCount before = lazy_grant_;
+  lazy_left_ = lazy_grant_ = {};
+  if (!last_was_filled_ || filled_share_ < kFilledShare) return;
+  const PageCount least{std::clamp(used.count / kLeastLazyShare, kExtentPages, kMostAtFirst.count)};
+  const PageCount most{std::max(used.count / kMostLazyShare, least.count)};
+  lazy_left_ = lazy_grant_ = std::clamp(PageCount{before.count * 2}, least, most);
 }
 
 // Gives pages that are in use, some of them without memory, what they will need.
 void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
   Extent& extent = window_.extent(index);
-  const bool huge = backing.huge && may_be_huge();
+  const bool granted = backing.touch != Touch::kLazily || lazy_left_.count != 0;
+  const bool huge = backing.huge && granted && may_be_huge();
   const bool empty = extent.resident.next_set(0) == kExtentPages;
   if (empty && extent.huge != huge) {
     std::byte* const begin = window_.address(PageIndex{index * kExtentPages});
@@ -171,6 +198,9 @@ void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
   if (empty && extent.huge) {
     back_by_huge_page(index, backing);
     return;
+  }
+  if (backing.huge && !granted && probe_.count.count == 0) {
+    begin_probe({PageIndex{index * kExtentPages + bits.begin}, PageCount{bits.length}});
   }
   if (backing.huge && !huge) costs_.note_instead(PageCount{bits.length});
   if (can_populate_ && (huge || backing.touch == Touch::kSoon)) {
@@ -192,6 +222,9 @@ bool Residency::may_be_huge() const {
 void Residency::back_by_huge_page(std::uint32_t index, Backing& backing) {
   Extent& extent = window_.extent(index);
   constexpr BitRun kAll{0, kExtentPages};
+  if (backing.touch == Touch::kLazily) {
+    lazy_left_ -= std::min(lazy_left_, PageCount{kExtentPages});
+  }
   const bool now = backing.touch == Touch::kSoon || std::has_single_bit(++backing.huge_extents);
   if (now && can_populate_) {
     const std::uint64_t begin_ns = vm::now_ns();

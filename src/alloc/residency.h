@@ -9,7 +9,8 @@
 //     a quarter, where small pages are measured to be dear; but not while huge ones are measured to
 //     be dearer;
 //   - a program may never touch most of a large block: those get huge pages only while the last
-//     ones that were looked at had been filled, by and large;
+//     ones that were looked at had been filled, by and large, and between two looks no more than a
+//     share of what is in use, which doubles as long as they are;
 //   - free pages that have memory are kept for reuse up to a limit that follows what is in use, and
 //     given back beyond it, from the top: whole extents at once, since a huge page brings them
 //     back, parts of extents where hardly anything is in use, or once nothing has happened in
@@ -28,8 +29,9 @@ namespace mini::alloc {
 
 /// How soon the pages of a run will be written.
 enum class Touch : std::uint8_t {
-  kSoon,    // all of them, presently: a slab of small blocks
-  kLazily,  // as the program likes: a large block
+  kSoon,     // all of them, presently: a slab of small blocks
+  kLazily,   // as the program likes: a large block
+  kInOrder,  // from the front on: what a block grows by
 };
 
 /// Not thread-safe: guarded by the page heap's lock. Keeps Extent::resident and Extent::dirty.
@@ -103,8 +105,10 @@ class Residency {
   void note_reuse(PageCount count);
   void note_regret(std::uint32_t count, PageCount used);
   void review_allowance(PageCount used);
-  bool lazy_runs_are_filled(PageRun run);
+  bool lazy_runs_are_filled(PageRun run, PageCount used);
   void look_at_probe();
+  void renew_grant(PageCount used);
+  void begin_probe(PageRun run);
   std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
   struct Parts {
     PageCount keep;                    // resident free pages that may stay
@@ -135,8 +139,11 @@ class Residency {
   std::uint32_t least_free_since_ = 0;
   PageRun probe_;  // of a lazily touched run, backed page by page: looked at later
   std::uint32_t filled_share_ = 128;  // of the probes, in 256ths; later ones weigh more
-  std::uint32_t until_probe_ = 0;  // lazily touched runs to be backed by huge pages before the next
-  PageCount settle_above_;         // settle() looks again at more than that, or at the next tick
+  PageCount lazy_grant_;              // after the last probe: pages of such runs that may be huge
+  PageCount lazy_left_;               // of these
+  bool grant_is_due_ = false;
+  bool last_was_filled_ = false;  // of the probes
+  PageCount settle_above_;        // settle() looks again at more than that, or at the next tick
   std::uint32_t settled_tick_ = 0;
   kernel::vm::HugePages system_ = kernel::vm::HugePages::kAlways;
   bool system_known_ = false;

@@ -33,6 +33,9 @@ class HugePages(PreloadTest):
     def test_disabled_by_prctl(self):
         self.resident("--disable-thp")
 
+    def test_a_large_sparse_table_costs_what_is_touched(self):
+        self.check("sparse_table")
+
     @harness.alone
     @fails_on(jemalloc="a third more when thinned out")
     def test_always_costs_no_more_than_a_quarter(self):

@@ -277,7 +277,7 @@ TEST_F(DearHugePagesTest, OfALargeBlockTheFirstExtentIsMeasured) {
 TEST_F(DearHugePagesTest, OfALongerBlockFewer) {
   grow(extents(17));
   vm().forget_records();
-  const PageRun run = take(extents(17), Touch::kLazily);
+  const PageRun run = take(extents(17), Touch::kInOrder);
   EXPECT_EQ(populated().size(), 5U);  // extents 1, 2, 4, 8 and 16
   EXPECT_TRUE(window().extent(run.first.extent() + 16).huge);
   check_against_kernel();
@@ -413,6 +413,48 @@ TEST_F(LazyRunsTest, AreJudgedByTheLatestOfThem) {
   EXPECT_EQ(huge_of(1, false), 0);
   huge_of(8, true);
   EXPECT_GE(huge_of(32, true), 24);
+}
+
+class LongLazyRunsTest : public LazyRunsTest {
+ protected:
+  static constexpr std::uint32_t kInUse = 128;              // MiB
+  static constexpr std::uint32_t kEighth = kInUse / 8 / 2;  // in extents
+
+  LongLazyRunsTest() {
+    set_elsewhere(mebibytes(kInUse - 2));
+    fill(take(extents(1), Touch::kLazily));
+  }
+  std::uint32_t huge_extents(PageRun run) {
+    std::uint32_t count = 0;
+    for_each_extent(run,
+                    [&](std::uint32_t i, BitRun) { count += window().extent(i).huge ? 1U : 0U; });
+    return count;
+  }
+  PageRun take_long(Touch touch = Touch::kLazily) {
+    grow(extents(100));
+    return take(extents(100), touch);
+  }
+};
+
+TEST_F(LongLazyRunsTest, AreHugeForAShareOfWhatIsInUse) {
+  const PageRun run = take_long();
+  EXPECT_EQ(huge_extents(run), kEighth);
+  EXPECT_TRUE(window().extent(run.first.extent()).huge);  // the first ones
+  check_against_kernel();
+}
+
+TEST_F(LongLazyRunsTest, AreHugeForMoreOnceTheyWereFilled) {
+  fill(take_long());
+  EXPECT_EQ(huge_extents(take_long()), 2 * kEighth);
+}
+
+TEST_F(LongLazyRunsTest, AreNotHugeOnceTheyWereNotFilled) {
+  take_long();
+  EXPECT_EQ(huge_extents(take_long()), 0U);
+}
+
+TEST_F(LongLazyRunsTest, WhatGrowsIsTouchedInOrder) {
+  EXPECT_EQ(huge_extents(take_long(Touch::kInOrder)), 100U);
 }
 
 TEST_F(LazyRunsTest, AreLookedAtBeforeTheyArePut) {
