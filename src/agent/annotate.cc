@@ -28,12 +28,11 @@ const void* pool_address(const void* block) {
 }  // namespace mini::agent
 
 using namespace mini::agent;  // NOLINT: what follows has C's names
-using mini::unwind::self::capture_caller;
 using mini::wire::CallKind;
 
 MINI_EXPORT void heapspy_agent_mark(const char* text) {
   if (text == nullptr) return;
-  with_log([&](ThreadLog& log) { log.add_marker(text); });
+  tell(capture_caller(), [&](ThreadLog& log) { log.add_marker(text); });
 }
 
 // A block of no bytes in the place of one of many: its free stays in order.

@@ -46,8 +46,8 @@ extern "C" __attribute__((visibility("default"))) mini::wire::AttachAnswer heaps
 
 mini::wire::AttachAnswer heapspy_agent_attach(const mini::wire::AttachOrder* order) {
   using namespace mini::agent;  // NOLINT(google-build-using-namespace)
-  t_is_inside = true;
+  t_inside = capture_caller().sp;
   const mini::wire::AttachAnswer answer = attach(*order);
-  t_is_inside = false;
+  t_inside = 0;
   return answer;
 }

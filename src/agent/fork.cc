@@ -31,7 +31,7 @@ void Session::leave_to_original() {
 void ThreadLog::keep_on_fork(bool keep) {
   ThreadLog* const log = t_log;
   // Without a session it is as a copy may find it.
-  if (!t_is_inside || log == nullptr || log->session_ == nullptr) return;
+  if (!is_inside() || log == nullptr || log->session_ == nullptr) return;
   log->session_->keep_on_fork(keep);
   vm::keep_on_fork(log, sizeof *log, keep);
   log->index_.keep_on_fork(keep);
@@ -40,7 +40,7 @@ void ThreadLog::keep_on_fork(bool keep) {
 // As after the longest time: there is room for all that the record has left.
 void ThreadLog::leave_to_original() {
   ThreadLog* const log = t_log;
-  if (!t_is_inside || log == nullptr || log->session_ == nullptr) return;
+  if (!is_inside() || log == nullptr || log->session_ == nullptr) return;
   log->session_->leave_to_original();
   log->ring_.head().tail.store(log->ring_.written_words(), std::memory_order_relaxed);
 }

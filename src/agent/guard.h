@@ -11,13 +11,29 @@
 namespace mini::agent {
 
 /// Calls apply(log) if somebody records this thread and it is not in the agent already, as it is
-/// where a signal interrupted the agent or where it looks something up. Leaves errno as it is.
+/// where a signal interrupted the agent or where it looks something up: then false. Leaves errno as
+/// it is. `sp` is that of who calls into the agent: see is_inside().
 template <typename Apply>
-inline void with_log(Apply&& apply) {
-  if (t_is_inside) return;
-  t_is_inside = true;
+inline bool with_log(std::uintptr_t sp, Apply&& apply) {
+  if (is_inside(sp)) return false;
+  t_inside = sp;
   if (ThreadLog* const log = ThreadLog::current()) apply(*log);
-  t_is_inside = false;
+  t_inside = 0;
+  return true;
+}
+template <typename Apply>
+[[gnu::always_inline]] inline bool with_log(Apply&& apply) {
+  return with_log(capture_caller().sp, apply);
+}
+
+/// To be called for an event that with_log() says false of: counts it as lost.
+void leave_out();
+
+/// With apply(log) telling of an event.
+template <typename Apply>
+inline void tell(const Caller& caller, Apply&& apply) {
+  if (!with_log(caller.sp, apply)) [[unlikely]]
+    leave_out();
 }
 
 /// Whether the next sample is not in a block of so many bytes, which then count as passed. They are

@@ -19,7 +19,6 @@ extern "C" void free_aligned_sized(void* block, std::size_t alignment, std::size
 namespace mini::agent {
 namespace {
 
-using unwind::self::capture_caller;
 using wire::CallKind;
 
 bool overflows(std::size_t count, std::size_t size, std::size_t* bytes) {

@@ -24,7 +24,6 @@
 namespace mini::agent {
 namespace {
 
-using unwind::self::capture_caller;
 using wire::CallKind;
 
 using Nothrow = const std::nothrow_t&;
@@ -189,13 +188,13 @@ void* new_without_library(std::size_t bytes, bool may_fail, Alignment alignment,
 
 /// The function's own malloc and free, if it calls them, are not recorded again.
 template <typename Function, typename... Arguments>
-auto call_inside(Function* function, const Arguments&... arguments) {
+auto call_inside(const Caller& caller, Function* function, const Arguments&... arguments) {
   struct Inside {
-    Inside() { t_is_inside = true; }
+    explicit Inside(std::uintptr_t sp) { t_inside = sp | kInAllocator; }
     Inside(const Inside&) = delete;
     Inside& operator=(const Inside&) = delete;
-    ~Inside() { t_is_inside = false; }
-  } const inside;
+    ~Inside() { t_inside = 0; }
+  } const inside(caller.sp);
   return function(arguments...);
 }
 
@@ -206,7 +205,7 @@ template <typename Real, typename NothrowReal, typename... Rest>
                                    std::size_t bytes, Rest... rest) {
   const std::nothrow_t any{};
   void* block = nullptr;
-  if (nothrow != nullptr) block = call_inside(nothrow, bytes, rest..., any);
+  if (nothrow != nullptr) block = call_inside(caller, nothrow, bytes, rest..., any);
   if (block == nullptr) block = real(bytes, rest...);
   note_allocation(block, bytes, CallKind::kNew, caller);
   return block;
@@ -215,7 +214,7 @@ template <typename Real, typename NothrowReal, typename... Rest>
 template <typename Real, typename... Rest>
 [[gnu::noinline]] void* record_nothrow(Real* real, const Caller& caller, std::size_t bytes,
                                        Rest... rest) {
-  void* const block = call_inside(real, bytes, rest...);
+  void* const block = call_inside(caller, real, bytes, rest...);
   note_allocation(block, bytes, CallKind::kNew, caller);
   return block;
 }
@@ -223,7 +222,7 @@ template <typename Real, typename... Rest>
 template <typename Real, typename... Rest>
 [[gnu::noinline]] void record_delete(Real* real, const Caller& caller, void* block, Rest... rest) {
   note_free(block, caller);
-  call_inside(real, block, rest...);
+  call_inside(caller, real, block, rest...);
 }
 
 // These are jumped to by the function that the program called, and so their frame is in the place
@@ -235,7 +234,7 @@ template <typename... Rest>
                                           std::size_t bytes, std::type_identity_t<Rest>... rest) {
   auto* const real = op.find();
   if (real == nullptr) return new_without_library(bytes, false, rest...);
-  if (op.is_allocators() && !t_is_inside) {
+  if (op.is_allocators() && !is_inside()) {
     return record_new(real, nothrow.find(), capture_caller(), bytes, rest...);
   }
   return real(bytes, rest...);
@@ -246,7 +245,7 @@ template <typename... Rest>
                                      std::type_identity_t<Rest>... rest) {
   auto* const real = op.find();
   if (real == nullptr) return new_without_library(bytes, true, rest...);
-  if (op.is_allocators() && !t_is_inside) {
+  if (op.is_allocators() && !is_inside()) {
     return record_nothrow(real, capture_caller(), bytes, rest...);
   }
   return real(bytes, rest...);
@@ -257,7 +256,7 @@ template <typename... Rest>
                                         std::type_identity_t<Rest>... rest) {
   auto* const real = op.find();
   if (real == nullptr) return free(block);
-  if (op.is_allocators() && !t_is_inside) {
+  if (op.is_allocators() && !is_inside()) {
     return record_delete(real, capture_caller(), block, rest...);
   }
   return real(block, rest...);

@@ -14,7 +14,6 @@
 namespace mini::agent {
 namespace {
 
-using unwind::self::capture_caller;
 using wire::Mapping;
 using wire::MappingOperation;
 
@@ -23,7 +22,7 @@ std::uint64_t number(const void* address) {
 }
 
 void note(const Mapping& mapping, const Caller& caller) {
-  with_log([&](ThreadLog& log) { log.add_mapping(mapping, caller); });
+  tell(caller, [&](ThreadLog& log) { log.add_mapping(mapping, caller); });
 }
 
 }  // namespace

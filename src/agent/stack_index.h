@@ -1,6 +1,7 @@
 // Which stacks a thread has told the recorder of: (all of its return addresses) -> its number.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -96,6 +97,7 @@ class StackIndex {
     const std::size_t bytes_before = bytes_of(mask_ + 1);
     slots_ = fresh;
     hashes_ = hashes;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // clear() may come in between
     mask_ = slots - 1;
     if (before != nullptr) kernel::vm::unmap(before, bytes_before);
     for (std::uint32_t number = 1; number <= count_; ++number) put(number);

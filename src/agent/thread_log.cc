@@ -97,7 +97,7 @@ unwind::self::CodeTable& code_table() {
   return g_code;
 }
 
-constinit thread_local bool t_is_inside __attribute__((tls_model("initial-exec"))) = false;
+constinit thread_local std::uintptr_t t_inside __attribute__((tls_model("initial-exec"))) = 0;
 
 constinit thread_local bool t_is_silent __attribute__((tls_model("initial-exec"))) = false;
 constinit thread_local ThreadLog* t_log __attribute__((tls_model("initial-exec"))) = nullptr;
@@ -507,12 +507,12 @@ void ThreadLog::tell_gone_modules() {
 void record_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                        const Caller& caller) {
   if (block == nullptr) return;
-  with_log([&](ThreadLog& log) { log.add_allocation(block, bytes, call, caller); });
+  tell(caller, [&](ThreadLog& log) { log.add_allocation(block, bytes, call, caller); });
 }
 
 void record_free(const void* block, const Caller& caller) {
   if (block == nullptr) return;
-  with_log([&](ThreadLog& log) { log.add_free(block, caller); });
+  tell(caller, [&](ThreadLog& log) { log.add_free(block, caller); });
 }
 
 }  // namespace mini::agent

@@ -15,6 +15,7 @@
 
 namespace mini::agent {
 
+using unwind::self::capture_caller;
 using Caller = unwind::self::CallerRegisters;
 
 /// Used by its thread alone, in memory that a fork wipes: all zero, it has no session.
@@ -28,8 +29,12 @@ class ThreadLog {
 
   /// To be called before nothing can be recorded of this thread any more: counts as a loss.
   void fall_silent();
+  /// For a thread that t_inside says is in the agent, where one with this sp calls: whether it has
+  /// left a record half done, as by siglongjmp out of a signal handler. Then it is outside from
+  /// here on, and the record counts as lost.
+  static bool has_left(std::uintptr_t sp);
 
-  /// REQUIRES of these: t_is_inside, so that no signal handler comes in between.
+  /// REQUIRES of these: t_inside, so that no signal handler comes in between.
   void add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                       const Caller& caller);
   void add_free(const void* block, const Caller& caller);
@@ -49,6 +54,7 @@ class ThreadLog {
  private:
   void forget();
   void forget_stacks();
+  void forget_record();
   bool connect(Session& session, std::uint32_t ring);
   bool is_sampled(std::size_t bytes);
   bool knows_usable(std::size_t bytes) const;
@@ -119,8 +125,19 @@ void watch_end_of_thread();
 extern constinit thread_local std::uint64_t t_bytes_to_sample
     __attribute__((tls_model("initial-exec")));
 
-/// Whether this thread is inside the agent: what it allocates there is not the program's.
-/// Initial-exec: an access is one instruction, and allocates nothing.
-extern constinit thread_local bool t_is_inside __attribute__((tls_model("initial-exec")));
+/// Where this thread came into the agent, by its caller's sp: what it allocates there is not the
+/// program's. 0 outside of it. Initial-exec: an access is one instruction, and allocates nothing.
+extern constinit thread_local std::uintptr_t t_inside __attribute__((tls_model("initial-exec")));
+/// In t_inside, which an sp leaves free: what the allocator calls itself meanwhile is no loss.
+inline constexpr std::uintptr_t kInAllocator = 1;
+
+/// Whether this thread is in the agent already where a caller with this sp comes there: in the
+/// second form, that of the function that it is written in.
+inline bool is_inside(std::uintptr_t sp) {
+  return t_inside != 0 && !ThreadLog::has_left(sp);
+}
+[[gnu::always_inline]] inline bool is_inside() {
+  return is_inside(capture_caller().sp);
+}
 
 }  // namespace mini::agent

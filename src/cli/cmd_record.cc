@@ -109,7 +109,8 @@ std::string describe(const sources::RecordedResult& result) {
   if (without_ring != 0) {
     line += fmt::format(
         "heapspy: {}: {} events were dropped: more than {} threads told of some, or a thread could "
-        "get no memory to tell of them by, as in a sandbox\n",
+        "get no memory to tell of them by, as in a sandbox, or a signal came while it told of "
+        "one\n",
         path, format_count(without_ring), format_count(wire::kRings));
   }
   if (silent != 0) {

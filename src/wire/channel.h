@@ -94,7 +94,7 @@ struct alignas(64) Slot {
   std::atomic<std::uint32_t>
       rings_wanted;             // 1: a thread found none; 0 once it is worth a try again
   std::uint64_t pid_namespace;  // the inode of the one in which the two count; 0: not known
-  alignas(64) std::atomic<std::uint64_t> lost_events;  // of threads that found no ring
+  alignas(64) std::atomic<std::uint64_t> lost_events;  // that came into no ring
   std::atomic<EndState> end;
   std::uint32_t is_forked;       // 1: it began with blocks that it did not tell of
   std::uint32_t has_own_malloc;  // 1: the program's file has one, whose blocks are not told of

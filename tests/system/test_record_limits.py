@@ -136,6 +136,20 @@ class RecordLimits(RecordTest):
                     for file in children:
                         file.unlink()
 
+    def test_a_signal_handler_may_leave_the_agent_for_good(self):
+        if platform.machine() != "x86_64":
+            self.skipTest("instructions are gone through by the trap flag of x86-64")
+        for way in ("leaves", "returns"):
+            with self.subTest(way):
+                done = self.record(build_target("leaves_handler"), way)
+                expected = self.told(done.stdout)
+                report = self.report()
+                self.assertGreater(expected["after"][0], 20)
+                self.assertEqual(self.by_function(report, expected)["after"], expected["after"])
+                self.assertEqual(report["losses"]["lost_blocks"], 0)
+                self.assertGreater(report["totals"]["dropped_events"], 20)
+                self.assertIn("or a signal came while it told of one", done.stderr)
+
     def test_threads_may_end_without_a_word(self):
         for way in ("freed late", "raw"):
             with self.subTest(way):

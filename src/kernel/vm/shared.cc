@@ -87,6 +87,13 @@ void restore_signals(std::uint64_t blocked) {
   raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, nullptr, sizeof blocked);
 }
 
+Range signal_stack() {
+  stack_t stack{};
+  raw_syscall(SYS_sigaltstack, nullptr, &stack);
+  if ((stack.ss_flags & SS_DISABLE) != 0) return {};
+  return {.at = stack.ss_sp, .bytes = stack.ss_size};
+}
+
 void wait_shared(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns) {
   const timespec most{static_cast<time_t>(most_ns / 1'000'000'000U),
                       static_cast<long>(most_ns % 1'000'000'000U)};

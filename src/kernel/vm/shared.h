@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernel/vm/vm.h"
+
 namespace mini::kernel::vm {
 
 /// Maps bytes [offset, offset + bytes) of a file, shared and writable; a child of fork does not
@@ -33,6 +35,8 @@ void share_on_fork(void* begin, std::size_t bytes, bool share);
 /// Has no signal handler run in this thread; what was blocked before, for restore_signals().
 std::uint64_t block_signals();
 void restore_signals(std::uint64_t blocked);
+/// The stack that this thread has for signal handlers; empty where it has none.
+Range signal_stack();
 
 /// Sleeps while *word == expected, until wake_shared() by any process, or for `most_ns`.
 void wait_shared(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns);

@@ -74,6 +74,11 @@ class SelfUnwinder {
   /// False where there is none. REQUIRES: not started; `code` outlives it; max_depth > 0.
   bool start(CodeTable& code, std::uint32_t max_depth = kDefaultMaxDepth);
   void stop();
+  /// To be called after a walk that was broken off, in whatever state it left this.
+  void forget() {
+    forget_frames();
+    stacks_ = {};
+  }
 
   /// The stack from the caller that capture_caller() named. Without start(), and where no readable
   /// stack contains its stack pointer, that one return address. Takes no lock, allocates nothing.

@@ -21,6 +21,10 @@ constinit thread_local ByteRange t_own_stack __attribute__((tls_model("initial-e
 
 }  // namespace
 
+bool StackBounds::is_own(std::uintptr_t sp) {
+  return t_own_stack.contains(sp);
+}
+
 bool StackBounds::find(std::uintptr_t sp, std::span<char> buffer, Stack* found) const {
   const std::uint64_t epoch = s_epoch.load(std::memory_order_relaxed);
   if (t_own_stack.contains(sp)) {

@@ -25,6 +25,9 @@ class StackBounds {
     return locate_slowly(sp, buffer);
   }
 
+  /// Whether it is on this thread's own stack, if locate() has found that.
+  static bool is_own(std::uintptr_t sp);
+
   /// For all threads of the process: memory was unmapped that may have been a stack.
   static void forget_foreign_stacks() { s_epoch.fetch_add(1, std::memory_order_relaxed); }
 

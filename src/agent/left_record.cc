@@ -1,0 +1,48 @@
+// A record that its thread has left half done: a signal handler that came into the middle of it did
+// not come back, but left by siglongjmp.
+#include <cstring>
+
+#include "agent/guard.h"
+#include "kernel/vm/shared.h"
+#include "unwind/self/stack_bounds.h"
+
+namespace mini::agent {
+namespace {
+
+namespace vm = kernel::vm;
+using unwind::self::StackBounds;
+
+}  // namespace
+
+// On one stack, whoever calls from further in may come back to the record, and nobody else. Where a
+// coroutine's stack is, or one for signals, says nothing.
+bool ThreadLog::has_left(std::uintptr_t sp) {
+  const std::uintptr_t inside = t_inside;
+  if (sp < (inside & ~kInAllocator)) return false;
+  if (!StackBounds::is_own(sp) || !StackBounds::is_own(inside)) return false;
+  const vm::Range signals = vm::signal_stack();  // it may be a variable
+  const auto is_for_signals = [&](std::uintptr_t at) {
+    return at - reinterpret_cast<std::uintptr_t>(signals.at) < signals.bytes;
+  };
+  if (is_for_signals(sp) != is_for_signals(inside)) return false;
+  t_inside = sp;
+  if (t_log != nullptr && t_log->session_ != nullptr) t_log->forget_record();
+  t_inside = 0;
+  return true;
+}
+
+// Whatever the record was about to change may be half changed.
+void ThreadLog::forget_record() {
+  session_->count_lost_event();
+  ring_ = wire::RingWriter(ring_.head(), session_->slot().words(ring_number_));
+  unwinder_.forget();
+  forget_stacks();
+  std::memset(&told_usable_[0], 0, sizeof told_usable_);
+}
+
+void leave_out() {
+  if ((t_inside & kInAllocator) != 0) return;
+  if (Session* const session = Session::if_connected()) session->count_lost_event();
+}
+
+}  // namespace mini::agent
