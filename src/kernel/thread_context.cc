@@ -32,8 +32,9 @@ constexpr std::uint64_t kSyscallBytes = 2;  // of the instruction
 
 // These may say EINTR after any interruption, also one without a signal: signal(7). Those of a
 // socket do where it has a timeout (sock_intr_errno() of net/sock.h), read of an inotify. Each has
-// done nothing where it says so: it returns how much it did otherwise. Not so connect, which goes
-// on by itself.
+// done nothing where it says so: it returns how much it did otherwise. A connect goes on by itself,
+// and a second one waits for that as the first did, and says how it ended: only that its time is
+// over it calls EALREADY instead of EINPROGRESS (__inet_stream_connect() of net/ipv4/af_inet.c).
 constexpr std::array kInterruptible =
     std::to_array<std::uint64_t>({SYS_epoll_wait,      SYS_epoll_pwait,  441 /* epoll_pwait2 */,
                                   SYS_rt_sigtimedwait, SYS_io_getevents, 426 /* io_uring_enter */,
@@ -41,7 +42,7 @@ constexpr std::array kInterruptible =
                                   SYS_readv,           SYS_recvfrom,     SYS_recvmsg,
                                   SYS_recvmmsg,        SYS_accept,       SYS_accept4,
                                   SYS_write,           SYS_writev,       SYS_sendto,
-                                  SYS_sendmsg,         SYS_sendmmsg});
+                                  SYS_sendmsg,         SYS_sendmmsg,     SYS_connect});
 
 // include/uapi/linux/rseq.h and ptrace.h (Linux 5.13).
 constexpr int kGetRseqConfiguration = 0x420f;

@@ -102,7 +102,7 @@ class RecordAttach(JoinTest):
     def test_waiting_system_calls_go_on(self):
         timed_out = dict.fromkeys(("futex", "cond", "semaphore"), "Connection timed out")
         timed_out |= dict.fromkeys(("recv", "semtimedop"), "Resource temporarily unavailable")
-        for call in ("nanosleep", "poll", "epoll_wait", *timed_out):
+        for call in ("nanosleep", "poll", "epoll_wait", "connect", *timed_out):
             with self.subTest(call):
                 target, asked, heapspy = self.join_while_it_waits(call)
                 self.leave(heapspy)

@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/futex.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -151,6 +152,35 @@ static long receives(struct timespec time) {
   return recv(ends[0], &byte, 1, 0);
 }
 
+/* To a server that takes nobody in for that time, by a socket that has a time of its own. */
+static long connects(struct timespec time) {
+  const struct timeval most = {2 * time.tv_sec + 60, 0};
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t at_bytes = sizeof at;
+  const int server = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(server, (struct sockaddr*)&at, at_bytes) != 0 || listen(server, 0) != 0 ||
+      getsockname(server, (struct sockaddr*)&at, &at_bytes) != 0) {
+    abort();
+  }
+  for (int i = 0; i < 3; ++i) {
+    connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), (struct sockaddr*)&at, at_bytes);
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    nanosleep(&time, NULL);
+    while (accept(server, NULL, NULL) >= 0) {
+    }
+  }
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
+  const long result = connect(client, (struct sockaddr*)&at, at_bytes);
+  const int error = errno;
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  errno = error;
+  return result;
+}
+
 static long takes_of_semaphore(struct timespec time) {
   const int set = semget(IPC_PRIVATE, 1, 0600);
   struct sembuf take = {0, -1, 0};
@@ -180,6 +210,7 @@ static void waits(const char* what, const char* where) {
   if (strcmp(what, "poll") == 0) result = poll(&poll_one, 1, (int)ms);
   if (strcmp(what, "epoll_wait") == 0) result = epoll_wait(epoll, &event, 1, (int)ms);
   if (strcmp(what, "recv") == 0) result = receives(time);
+  if (strcmp(what, "connect") == 0) result = connects(time);
   if (strcmp(what, "semtimedop") == 0) result = takes_of_semaphore(time);
   struct timespec end;
   clock_gettime(CLOCK_REALTIME, &end);

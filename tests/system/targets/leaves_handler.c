@@ -1,7 +1,7 @@
 /* A signal comes into the middle of mmap, after every eleventh of its instructions in turn:
      leaves_handler leaves     its handler leaves it for good, by siglongjmp
-     leaves_handler returns    its handler has memory itself, on a stack that main() has put on its own
-   Prints what after() has got since. x86-64 only. */
+     leaves_handler returns    its handler has memory itself, on a stack that main() has put on its
+   own Prints what after() has got since. x86-64 only. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
