@@ -12,6 +12,7 @@
 #include "unwind/elf_file.h"
 #include "unwind/symbol_table.h"
 #include "views/event_facts.h"
+#include "wire/attach.h"
 
 namespace mini::cli {
 namespace {
@@ -53,10 +54,18 @@ Result<std::string> find_own_library(const OwnLibrary& library) {
                           folders[1], folders[2], library.option));
 }
 
+bool has_function(const std::string& path, const char* name) {
+  const auto file = unwind::ElfFile::open(path);
+  if (!file) return false;
+  using unwind::SymbolTable;
+  return SymbolTable(**file, SymbolTable::Kind::kDynamic).address_of(name).has_value();
+}
+
 }  // namespace
 
-const OwnLibrary kMinimalloc{"libminimalloc.so.0", "libminimalloc", "--library", "../api"};
-const OwnLibrary kAgent{"libheapspy-agent.so", "heapspy's agent", "--agent", "../agent"};
+const OwnLibrary kMinimalloc{"libminimalloc.so.0", "libminimalloc", "--library", "../api", nullptr};
+const OwnLibrary kAgent{"libheapspy-agent.so", "heapspy's agent", "--agent", "../agent",
+                        wire::kAttachFunction};
 
 std::optional<std::string> why_not_preloaded(const std::string& path, const OwnLibrary& library) {
   const kernel::vm::ProgramFile program = kernel::vm::look_at_program(AT_FDCWD, path.c_str());
@@ -68,10 +77,7 @@ std::optional<std::string> why_not_preloaded(const std::string& path, const OwnL
 }
 
 bool has_own_malloc(const std::string& path) {
-  const auto file = unwind::ElfFile::open(path);
-  if (!file) return false;
-  using unwind::SymbolTable;
-  return SymbolTable(**file, SymbolTable::Kind::kDynamic).address_of("malloc").has_value();
+  return has_function(path, "malloc");
 }
 
 Result<std::string> choose_library(const OwnLibrary& library,
@@ -80,6 +86,10 @@ Result<std::string> choose_library(const OwnLibrary& library,
   if (::access(chosen->c_str(), R_OK) != 0) {
     const int error = errno;
     return fail(fmt::format("cannot read '{}': {}", *chosen, views::errno_text(error)));
+  }
+  if (library.function != nullptr && !has_function(*chosen, library.function)) {
+    return fail(fmt::format("'{}' is not {}: without {} the one is used that came with heapspy",
+                            *chosen, library.name, library.option));
   }
   std::error_code error;
   const auto absolute = std::filesystem::absolute(*chosen, error);

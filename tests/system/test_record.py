@@ -479,6 +479,12 @@ class Record(RecordTest):
         self.assertEqual(done.returncode, 127)
         self.assertFalse(self.file.exists())
 
+    def test_another_library_than_the_agent_is_said_before_anything_runs(self):
+        for library in (build_target("libother_library.so"), HEAPSPY, __file__):
+            done = self.record("echo", "ran", options=["--agent", library])
+            self.assertEqual((done.returncode, done.stdout), (126, ""))
+            self.assertIn("is not heapspy's agent: without --agent", done.stderr)
+
     def test_a_file_that_cannot_be_written_is_said_before_anything_runs(self):
         self.file = self.directory / "no" / "folder" / "x.heapspy"
         done = self.record("touch", self.directory / "ran")
