@@ -15,6 +15,7 @@
 #include "sources/heap_profile_reader.h"
 #include "views/diff_view.h"
 #include "views/inspection_diff_view.h"
+#include "views/utf8.h"
 
 namespace mini::cli {
 namespace {
@@ -75,11 +76,15 @@ bool is_inspection(const PeekedFile& file) {
   return file.first_byte() == '{';
 }
 
-Result<explain::InspectionFacts> read_facts(const PeekedFile& file) {
+Result<explain::InspectionFacts> read_facts(const PeekedFile& file, bool growth_matters) {
   const auto text = file.read_all();
   if (!text) return std::unexpected(text.error());
   auto facts = explain::read_inspection_facts(*text);
   if (!facts) return fail(fmt::format("'{}': {}", file.path(), facts.error().message));
+  if (growth_matters && facts->no_heap_because) {
+    return fail(fmt::format("'{}' has no heap whose growth could fail: {}", file.path(),
+                            views::printable(*facts->no_heap_because, false)));
+  }
   return facts;
 }
 
@@ -98,9 +103,9 @@ Result<TwoFiles> open_files(const DiffArguments& arguments) {
 
 Result<std::string> inspection_diff_text(const TwoFiles& files, const DiffArguments& arguments,
                                          int fd, bool* is_too_much) {
-  const auto before = read_facts(files.before);
+  const auto before = read_facts(files.before, arguments.most_growth.has_value());
   if (!before) return std::unexpected(before.error());
-  const auto after = read_facts(files.after);
+  const auto after = read_facts(files.after, arguments.most_growth.has_value());
   if (!after) return std::unexpected(after.error());
   const explain::InspectionDiff diff = explain::diff_inspections(*before, *after);
   const auto findings = explain::find_in_inspection_diff(diff);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <iterator>
 
 #include "base/json_value.h"
 #include "base/text.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kMost = std::int64_t{1} << 60;  // so that sums and differences fit
 constexpr std::int64_t kWorthAWord = 64 << 10;
+constexpr std::string_view kWithoutHeap[] = {"rss_bytes", "virtual_bytes"};
 
 std::int64_t amount(const JsonValue& value) {
   return std::clamp<std::int64_t>(value.number().value_or(0), -kMost, kMost);
@@ -100,6 +102,7 @@ Result<InspectionFacts> read_inspection_facts(std::string_view json) {
   InspectionFacts facts;
   facts.pid = amount(root["pid"]);
   facts.executable = root["executable"].text();
+  if (root["heap"].is_null()) facts.no_heap_because = root["no_heap_because"].text();
   for (const std::string_view name : kInspectionTotals) {
     const JsonValue& of_process = root[name];
     facts.totals.emplace(name, amount(of_process.is_null() ? root["heap"][name] : of_process));
@@ -119,7 +122,12 @@ Result<InspectionFacts> read_inspection_facts(std::string_view json) {
 InspectionDiff diff_inspections(const InspectionFacts& before, const InspectionFacts& after) {
   InspectionDiff diff;
   diff.is_same_process = before.pid == after.pid && before.executable == after.executable;
+  diff.no_heap_before = before.no_heap_because;
+  diff.no_heap_after = after.no_heap_because;
+  const bool have_heaps = !diff.no_heap_before && !diff.no_heap_after;
   for (const std::string_view name : kInspectionTotals) {
+    const bool is_of_heap = std::ranges::find(kWithoutHeap, name) == std::end(kWithoutHeap);
+    if (is_of_heap && !have_heaps) continue;
     diff.totals.emplace_back(
         name, Change{before.totals.find(name)->second, after.totals.find(name)->second});
   }
@@ -128,6 +136,7 @@ InspectionDiff diff_inspections(const InspectionFacts& before, const InspectionF
   }
   std::ranges::stable_sort(diff.kinds, std::ranges::greater(),
                            [](const auto& kind) { return std::llabs(kind.second.growth()); });
+  if (!have_heaps) return diff;
   for (const auto& [size, both] : joined(before.sizes, after.sizes)) {
     const auto& [was, is] = both;
     if (was.blocks == is.blocks && was.bytes == is.bytes) continue;

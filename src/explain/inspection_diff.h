@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@ struct BlocksOfSize {
 struct InspectionFacts {
   std::int64_t pid = 0;
   std::string executable;
+  std::optional<std::string> no_heap_because;
   std::map<std::string, std::int64_t, std::less<>> totals;  // by the names of kInspectionTotals
   std::map<std::string, std::int64_t> kinds;                // of the ledger, by kind
   std::map<std::int64_t, BlocksOfSize> sizes;               // live blocks, by their size
@@ -47,6 +49,9 @@ struct SizeChange {
 
 struct InspectionDiff {
   bool is_same_process = true;
+  // Why there is no heap in a file: then nothing of a heap is in the figures below.
+  std::optional<std::string> no_heap_before;
+  std::optional<std::string> no_heap_after;
   std::vector<std::pair<std::string, Change>> totals;
   std::vector<std::pair<std::string, Change>> kinds;  // that changed, the largest change first
   std::vector<SizeChange> sizes;                      // likewise

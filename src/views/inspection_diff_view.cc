@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <optional>
 
 #include "base/text.h"
 #include "views/json_writer.h"
@@ -10,6 +11,7 @@
 #include "views/report_view.h"
 #include "views/terminal_heading.h"
 #include "views/text_table.h"
+#include "views/utf8.h"
 
 namespace mini::views {
 namespace {
@@ -56,6 +58,14 @@ void add_change(TextTable& table, const std::string& name, const Change& change,
                  text(change.after), name});
 }
 
+/// The reason is the file's, which may be anybody's.
+void write_no_heap(std::string& out, const std::optional<std::string>& because,
+                   std::string_view file, const TextStyle& style) {
+  if (!because) return;
+  out += fmt::format("  No heap is in {}: {}\n", printable(file, style.unicode),
+                     printable(*because, style.unicode));
+}
+
 void write_sizes(std::string& out, const explain::InspectionDiff& diff,
                  const InspectionDiffOptions& options) {
   if (diff.sizes.empty()) return;
@@ -81,6 +91,12 @@ void write_change(JsonWriter& json, const Change& change) {
   json.key("change").signed_number(change.growth());
 }
 
+void write_no_heap(JsonWriter& json, std::string_view name,
+                   const std::optional<std::string>& because) {
+  json.key(name);
+  because ? json.string(*because) : json.null();
+}
+
 void write_changes(JsonWriter& json, std::string_view name,
                    const std::vector<std::pair<std::string, Change>>& changes) {
   json.key(name).begin_array();
@@ -101,6 +117,8 @@ void write_inspection_diff(std::string& out, const explain::InspectionDiff& diff
   write_heading(out, options.style, "What changed",
                 fmt::format("{}, {}", options.before_file, options.after_file));
   if (!diff.is_same_process) out += "  The two are of different processes.\n";
+  write_no_heap(out, diff.no_heap_before, options.before_file, options.style);
+  write_no_heap(out, diff.no_heap_after, options.after_file, options.style);
   TextTable totals = change_table("what");
   for (const auto& [name, change] : diff.totals) {
     add_change(totals, words_of(name), change, name == "live_blocks");
@@ -129,6 +147,8 @@ void write_inspection_diff_json(std::string& out, const explain::InspectionDiff&
   json.key("before").string(options.before_file);
   json.key("after").string(options.after_file);
   json.key("same_process").boolean(diff.is_same_process);
+  write_no_heap(json, "no_heap_before_because", diff.no_heap_before);
+  write_no_heap(json, "no_heap_after_because", diff.no_heap_after);
   write_changes(json, "totals", diff.totals);
   write_changes(json, "kinds", diff.kinds);
   json.key("block_sizes").begin_array();

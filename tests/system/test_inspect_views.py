@@ -291,6 +291,23 @@ class Diff(SystemTest):
             self.assertIn("two files of one kind", done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
+    def test_that_there_is_no_heap_is_said(self):
+        with Target() as target:
+            heap = json.loads(inspect("--json", target.pid).stdout)
+        heap |= {"heap": None, "no_heap_because": "it is on another malloc"}
+        none = self.directory / "none.json"
+        none.write_text(json.dumps(heap))
+        text = self.diff(none, none).stdout
+        self.assertEqual(text.count("it is on another malloc"), 2)
+        self.assertNotIn("live", text)
+        report = json.loads(self.diff("--json", none, none).stdout)
+        self.assertEqual(report["no_heap_before_because"], "it is on another malloc")
+        self.assertEqual([total["name"] for total in report["totals"]],
+                         ["rss_bytes", "virtual_bytes"])
+        done = self.diff("--fail-on-growth", "1M", none, none, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("has no heap", done.stderr)
+
     def test_what_is_no_inspection(self):
         good, bad = self.directory / "good.json", self.directory / "bad.json"
         with Target() as target:

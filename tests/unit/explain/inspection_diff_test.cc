@@ -57,6 +57,20 @@ TEST(InspectionDiffTest, FreeMemoryThatGrewIsNoLeakOfBlocks) {
   EXPECT_EQ(findings[0].kind, "free_growth");
 }
 
+TEST(InspectionDiffTest, OfWhatHasNoHeapThereAreNoFiguresOfOne) {
+  const auto heap = facts(inspection(1 << 20, R"({"block_bytes":8,"blocks":9,"bytes":72})"));
+  const auto none = facts(R"({"type":"inspect","schema":1,"pid":7,"executable":"/bin/a",
+    "rss_bytes":5000,"heap":null,"no_heap_because":"another malloc"})");
+  const InspectionDiff diff = diff_inspections(heap, none);
+  EXPECT_FALSE(diff.no_heap_before.has_value());
+  EXPECT_EQ(diff.no_heap_after, "another malloc");
+  ASSERT_EQ(diff.totals.size(), 2U);
+  EXPECT_EQ(diff.totals[0].first, "rss_bytes");
+  EXPECT_EQ(diff.totals[0].second.after, 5000);
+  EXPECT_EQ(diff.totals[1].first, "virtual_bytes");
+  EXPECT_TRUE(diff.sizes.empty());
+}
+
 TEST(InspectionDiffTest, NothingToSayOfTwoThatAreAlike) {
   const auto one = facts(inspection(1000, R"({"block_bytes":8,"blocks":9,"bytes":72})"));
   const InspectionDiff diff = diff_inspections(one, one);
@@ -71,7 +85,8 @@ TEST(InspectionDiffTest, AHostileFileIsNoHarm) {
   const auto wild = facts(R"({"type":"inspect","schema":1,"pid":"x","heap":[],
     "rss_bytes":9223372036854775807,"block_sizes":[{"block_bytes":-9223372036854775807,
     "blocks":9223372036854775807,"bytes":9223372036854775807},7,null]})");
-  const auto other = facts(R"({"type":"inspect","schema":1,"rss_bytes":-9223372036854775807,
+  const auto other =
+      facts(R"({"type":"inspect","schema":1,"heap":[],"rss_bytes":-9223372036854775807,
     "block_sizes":[{"block_bytes":-9223372036854775807,"bytes":-9223372036854775807}]})");
   const InspectionDiff diff = diff_inspections(other, wild);
   EXPECT_GT(diff.sizes[0].bytes.growth(), 0);
