@@ -54,7 +54,7 @@ inline bool is_free_unrecorded(const void* block) {
 /// those need no more registers than a call where nothing has.
 void record_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                        const Caller& caller);
-void record_free(const void* block, const Caller& caller);
+bool record_free(const void* block, const Caller& caller);
 
 inline void note_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                             const Caller& caller) {
@@ -66,9 +66,12 @@ inline void note_allocation(const void* block, std::size_t bytes, wire::CallKind
   record_allocation(block, bytes, call, caller);
 }
 
-inline void note_free(const void* block, const Caller& caller) {
-  if (is_free_unrecorded(block)) return;
-  record_free(block, caller);
+/// Whether the block was one of those that are recorded.
+inline bool note_free(const void* block, const Caller& caller) {
+  return !is_free_unrecorded(block) && record_free(block, caller);
 }
+
+/// To be called where note_free() was true, and the block was not freed after all.
+void note_restored(const void* block, const Caller& caller);
 
 }  // namespace mini::agent

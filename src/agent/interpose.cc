@@ -27,13 +27,12 @@ bool overflows(std::size_t count, std::size_t size, std::size_t* bytes) {
 
 void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Caller& caller) {
   // Told before, since from the call on another thread may get the old block's memory.
-  note_free(block, caller);
+  const bool is_recorded = note_free(block, caller);
   void* const moved = real.realloc(block, bytes);
   if (moved != nullptr) {
     note_allocation(moved, bytes, CallKind::kRealloc, caller);
-  } else if (block != nullptr && bytes != 0) {
-    // It failed, and the block is as it was; what was asked for it nobody knows any more.
-    note_allocation(block, malloc_usable_size(block), CallKind::kRealloc, caller);
+  } else if (is_recorded && bytes != 0) {
+    note_restored(block, caller);  // it failed, and the block is as it was
   }
   return moved;
 }

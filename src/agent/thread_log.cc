@@ -316,7 +316,6 @@ void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallK
   if (sampled != nullptr && !is_sampled(bytes)) return;
   std::uint32_t stack = 0;
   if (!find_stack(caller, &stack)) return drop_event();
-  const auto detail = static_cast<std::uint8_t>(call);
   constexpr std::uint32_t kMostWords = 1 + wire::head_words(wire::RecordKind::kUsable) +
                                        wire::head_words(wire::RecordKind::kLargeAllocation);
   if (!make_room(kMostWords)) return;
@@ -326,6 +325,14 @@ void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallK
   if (!knows_usable(bytes) && call != wire::CallKind::kPool) [[unlikely]] {
     tell_usable(block, bytes);
   }
+  put_allocation(block, bytes, call, stack);
+  publish();
+}
+
+// There is room for it.
+inline void ThreadLog::put_allocation(const void* block, std::size_t bytes, wire::CallKind call,
+                                      std::uint32_t stack) {
+  const auto detail = static_cast<std::uint8_t>(call);
   if (bytes < wire::kLargeBytes) [[likely]] {
     ring_.put(wire::block_word(wire::RecordKind::kAllocation, address_of(block), detail),
               std::uint64_t{bytes} << wire::kStackBits | stack);
@@ -333,22 +340,38 @@ void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallK
     ring_.put(wire::block_word(wire::RecordKind::kLargeAllocation, address_of(block), detail),
               stack, bytes);
   }
-  publish();
 }
 
-void ThreadLog::add_free(const void* block, const Caller& caller) {
+bool ThreadLog::add_free(const void* block, const Caller& caller) {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
-  if (sampled != nullptr && !sampled->take(block)) return;
+  if (sampled != nullptr && !sampled->take(block)) return false;
   const bool with_stack = session_->settings().free_stacks != 0;
   std::uint32_t stack = 0;
-  if (with_stack && !find_stack(caller, &stack)) return drop_event();
-  if (!make_room(1 + wire::head_words(wire::RecordKind::kFreeWithStack))) return;
+  if (with_stack && !find_stack(caller, &stack)) {
+    drop_event();
+    return true;
+  }
+  if (!make_room(1 + wire::head_words(wire::RecordKind::kFreeWithStack))) return true;
   put_time_if_due(block);
   if (with_stack) {
     ring_.put(wire::block_word(wire::RecordKind::kFreeWithStack, address_of(block)), stack);
   } else {
     ring_.put(wire::block_word(wire::RecordKind::kFree, address_of(block)));
   }
+  publish();
+  return true;
+}
+
+// With a size and a stack for who does not know of the block's allocation.
+void ThreadLog::add_restored(const void* block, const Caller& caller) {
+  SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  if (sampled != nullptr && !sampled->add(block)) return drop_event();
+  std::uint32_t stack = 0;
+  if (!find_stack(caller, &stack)) return drop_event();
+  if (!make_room(1 + wire::head_words(wire::RecordKind::kLargeAllocation))) return;
+  put_time_if_due(block);
+  const std::size_t bytes = can_ask_usable() ? malloc_usable_size(const_cast<void*>(block)) : 0;
+  put_allocation(block, bytes, wire::CallKind::kRestored, stack);
   publish();
 }
 
@@ -510,9 +533,15 @@ void record_allocation(const void* block, std::size_t bytes, wire::CallKind call
   tell(caller, [&](ThreadLog& log) { log.add_allocation(block, bytes, call, caller); });
 }
 
-void record_free(const void* block, const Caller& caller) {
-  if (block == nullptr) return;
-  tell(caller, [&](ThreadLog& log) { log.add_free(block, caller); });
+bool record_free(const void* block, const Caller& caller) {
+  bool is_recorded = false;
+  if (block == nullptr) return is_recorded;
+  tell(caller, [&](ThreadLog& log) { is_recorded = log.add_free(block, caller); });
+  return is_recorded;
+}
+
+void note_restored(const void* block, const Caller& caller) {
+  tell(caller, [&](ThreadLog& log) { log.add_restored(block, caller); });
 }
 
 }  // namespace mini::agent

@@ -37,7 +37,10 @@ class ThreadLog {
   /// REQUIRES of these: t_inside, so that no signal handler comes in between.
   void add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                       const Caller& caller);
-  void add_free(const void* block, const Caller& caller);
+  /// Whether the block was one of those that are recorded.
+  bool add_free(const void* block, const Caller& caller);
+  /// Takes the free back.
+  void add_restored(const void* block, const Caller& caller);
   void add_mapping(const wire::Mapping& mapping, const Caller& caller);
   void add_marker(const char* text);
   /// To be called before a fork: a child's recording refers to this moment of ours.
@@ -65,6 +68,8 @@ class ThreadLog {
   bool make_room(std::uint32_t words);
   bool wait_for_room(std::uint32_t words);
   void drop_event();
+  void put_allocation(const void* block, std::size_t bytes, wire::CallKind call,
+                      std::uint32_t stack);
   bool is_time_due(const void* block);
   void put_time_if_due(const void* block);
   void put_time();

@@ -84,6 +84,7 @@ class DatabaseWriter final : public recording::Visitor {
         lines_(database, "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)"),
         stacks_(database, "INSERT OR IGNORE INTO stacks VALUES (?, ?, ?)"),
         events_(database, "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        forget_event_(database, "DELETE FROM events WHERE id = ?"),
         samples_(database, "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
         markers_(database, "INSERT INTO markers VALUES (?, ?, ?)"),
         usable_sizes_(database, "INSERT INTO usable_sizes VALUES (?, ?, ?, ?)"),
@@ -118,19 +119,24 @@ class DatabaseWriter final : public recording::Visitor {
     stacks_.run({std::int64_t{number}, number_or_null(facts.caller), number_or_null(facts.frame)});
   }
   void allocation(const recording::Allocation& event) override {
+    if (event.kind == CallKind::kRestored && restored(event)) return;
     ++last_id_;
     const auto bytes = std::min(event.requested_bytes, recording::kMostBlockBytes);
     const auto stands_for = std::min(event.weight_bytes, recording::kMostBlockBytes);
     // Where the address was live, the free in between is not in the recording.
     const Value ended = take_live(event.address);
-    put_live(event.address, stands_for == 0 ? bytes : stands_for);
+    put_live(event.address, {.id = last_id_, .bytes = stands_for == 0 ? bytes : stands_for});
     events_.run({last_id_, quantity(event.time_ns), number_or_null(event.thread),
                  kind_name(event.kind), bits(event.address.value), quantity(bytes),
                  stands_for == 0 ? Value() : Value(quantity(stands_for)),
                  number_or_null(event.stack), ended});
   }
   void free(const recording::Free& event) override {
-    events_.run({++last_id_, quantity(event.time_ns), number_or_null(event.thread), "free",
+    LastFree& last = last_frees_[event.thread];
+    const auto block = live_.find(event.address.value);
+    last = {.id = ++last_id_, .address = event.address, .block = {}};
+    if (block != live_.end()) last.block = block->second;
+    events_.run({last_id_, quantity(event.time_ns), number_or_null(event.thread), "free",
                  bits(event.address.value), Value(), Value(), number_or_null(event.stack),
                  take_live(event.address)});
   }
@@ -227,10 +233,28 @@ class DatabaseWriter final : public recording::Visitor {
     std::uint64_t bytes = 0;
   };
 
+  struct LastFree {
+    std::int64_t id = 0;
+    Address address;
+    LiveBlock block;  // id 0: nothing was live there
+  };
+
+  /// Takes the last free of the event's thread back. False: it is not known, or of another block.
+  bool restored(const recording::Allocation& event) {
+    if (live_.contains(event.address.value)) return true;  // its free was lost
+    const auto last = last_frees_.find(event.thread);
+    if (last == last_frees_.end() || last->second.address != event.address) return false;
+    const LastFree free = last->second;
+    last_frees_.erase(last);
+    forget_event_.run({free.id});
+    if (free.block.id != 0) put_live(event.address, free.block);
+    return true;
+  }
+
   /// REQUIRES: nothing is live at the address.
-  void put_live(Address address, std::uint64_t bytes) {
-    live_[address.value] = {.id = last_id_, .bytes = bytes};
-    live_bytes_ += bytes;
+  void put_live(Address address, const LiveBlock& block) {
+    live_[address.value] = block;
+    live_bytes_ += block.bytes;
     if (live_bytes_ <= peak_bytes_) return;
     peak_bytes_ = live_bytes_;
     peak_id_ = last_id_;
@@ -255,6 +279,7 @@ class DatabaseWriter final : public recording::Visitor {
   Statement lines_;
   Statement stacks_;
   Statement events_;
+  Statement forget_event_;
   Statement samples_;
   Statement markers_;
   Statement usable_sizes_;
@@ -266,6 +291,7 @@ class DatabaseWriter final : public recording::Visitor {
   std::unordered_map<recording::ModuleNumber, recording::ModuleFacts> module_facts_;
   std::unordered_map<recording::FrameNumber, recording::FrameFacts> unnamed_frames_;
   std::unordered_map<std::uint64_t, LiveBlock, AddressHash> live_;
+  std::unordered_map<recording::ThreadNumber, LastFree> last_frees_;
   std::uint64_t live_bytes_ = 0;
   std::uint64_t peak_bytes_ = 0;
   std::int64_t peak_id_ = 0;  // the event that made it

@@ -65,7 +65,9 @@ struct ThreadFacts {
   std::string name;
 };
 
-enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool };
+/// kRestored takes back the last free of its thread, which was of the same block: a realloc failed,
+/// and the block is as it was. Where that free is not known it is a block like any other.
+enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool, kRestored };
 
 /// No block is larger than the address space: where a recording says so, it is not believed.
 inline constexpr std::uint64_t kMostBlockBytes = std::uint64_t{1} << 47U;

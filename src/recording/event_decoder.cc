@@ -18,7 +18,7 @@ constexpr std::size_t kAhead = 6;
 
 /// One of those that CallKind has.
 std::uint8_t call_kind(std::uint8_t number) {
-  return number <= static_cast<std::uint8_t>(CallKind::kPool) ? number : std::uint8_t{0};
+  return number <= static_cast<std::uint8_t>(CallKind::kRestored) ? number : std::uint8_t{0};
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ inline constexpr std::array<std::uint8_t, 4> kMarker{0xF5, 'H', 'S', 0xB7};
 inline constexpr std::array<std::uint8_t, 4> kFooterEnd{'\n', 0x1A, 'H', 0x8B};
 
 inline constexpr std::uint16_t kMajorVersion = 1;
-inline constexpr std::uint16_t kMinorVersion = 3;
+inline constexpr std::uint16_t kMinorVersion = 4;
 
 inline constexpr std::size_t kHeadBytes = 16;
 inline constexpr std::size_t kBlockHeaderBytes = 32;

@@ -39,8 +39,12 @@ void FirstTouchCounter::allocated(Address address, std::uint64_t bytes, std::uin
   });
 }
 
-void FirstTouchCounter::freed(Address address) {
-  ranges_.erase(address.value);
+std::uint64_t FirstTouchCounter::freed(Address address) {
+  const auto found = ranges_.find(address.value);
+  if (found == ranges_.end()) return 0;
+  const std::uint64_t bytes = found->second.end - address.value;
+  ranges_.erase(found);
+  return bytes;
 }
 
 void FirstTouchCounter::touched(const recording::Touch& touch, std::uint32_t mapping_node,

@@ -32,7 +32,8 @@ class FirstTouchCounter {
 
   void allocated(Address address, std::uint64_t bytes, std::uint32_t node,
                  recording::ThreadNumber thread);
-  void freed(Address address);
+  /// Returns how many bytes of it were known; 0: none.
+  std::uint64_t freed(Address address);
 
   /// `mapping_node`: of who mapped that page itself; 0: nobody. `toucher_node`: who touched it.
   void touched(const recording::Touch& touch, std::uint32_t mapping_node,

@@ -18,6 +18,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -83,9 +84,26 @@ class HeapProfileBuilder : public recording::Visitor {
   static constexpr std::uint32_t kBefore = UINT32_MAX;
   static constexpr std::size_t kSizeRanges = 49;  // by the number of bits of the size
 
+  /// What a block had in usable_ and touch_; 0: it was not there.
+  struct Forgotten {
+    std::uint64_t usable_bytes = 0;
+    std::uint64_t touched_bytes = 0;
+  };
+  /// What a thread freed last.
+  struct LastFree {
+    Address address;
+    LiveBlock block;
+    std::uint64_t time_ns = 0;
+    Forgotten forgotten = {};
+    bool was_live = false;
+    bool was_inherited = false;
+    bool is_counted = false;  // in the time that is reported on
+    bool was_temporary = false;
+  };
   struct Thread {
     std::array<std::uint32_t, kSizeRanges> cells{};  // 0: none so far
     Address last_address;                            // of the last allocation
+    std::optional<LastFree> last_free;
     std::uint64_t frees_by_others = 0;
     std::uint64_t last_ns = 0;
     std::uint64_t first_ns = 0;
@@ -98,6 +116,8 @@ class HeapProfileBuilder : public recording::Visitor {
   void switch_to(recording::ThreadNumber number);
   void allocated(const recording::HeapEvent& event);
   void freed(const recording::HeapEvent& event);
+  bool restored(const recording::HeapEvent& event);
+  void count_again(const LastFree& last);
   void count_variance(const recording::HeapEvent& event, HeapCounter& stack, HeapCounter& cell);
   std::uint64_t remove_live(const LiveBlock& block, HeapCounter& stack, HeapCounter& cell);
   std::uint32_t stack_counter(recording::StackNumber number);
@@ -109,7 +129,8 @@ class HeapProfileBuilder : public recording::Visitor {
   model::Amount stands_for(const recording::HeapEvent& event, HeapCounter& stack);
   void keep(HeapCounter& counter) const;
   void lose(Address address, const LiveBlock& block);
-  void forget(Address address, const LiveBlock& block);
+  bool rises_to_peak();
+  Forgotten forget(Address address, const LiveBlock& block);
   void note_sample_at_peak(std::uint64_t time_ns, Bytes resident);
   model::BlockTotals totals_of(const HeapCounters& counters, const HeapCounter& counter) const;
   void finish_leak_scan(model::HeapProfile& profile);

@@ -111,6 +111,15 @@ inline void HeapProfileBuilder::keep(HeapCounter& counter) const {
   counter.epoch = epoch_;
 }
 
+/// Whether what is live is a new maximum: then it is the peak.
+inline bool HeapProfileBuilder::rises_to_peak() {
+  if (live_.bytes <= peak_.bytes) return false;
+  ++epoch_;
+  peak_ = live_;
+  profile_.peak_time_ns = now_ns_;
+  return true;
+}
+
 /// A block is not live any more. Returns how long it was.
 inline std::uint64_t HeapProfileBuilder::remove_live(const LiveBlock& block, HeapCounter& stack,
                                                      HeapCounter& cell) {
@@ -126,12 +135,15 @@ inline std::uint64_t HeapProfileBuilder::remove_live(const LiveBlock& block, Hea
 }
 
 /// What is not in the counters. A pool's block has a bit in its address, and no usable size.
-inline void HeapProfileBuilder::forget(Address address, const LiveBlock& block) {
+inline HeapProfileBuilder::Forgotten HeapProfileBuilder::forget(Address address,
+                                                                const LiveBlock& block) {
+  Forgotten forgotten;
   if (usable_.is_used() && block.blocks == 1 && address.value >> 63U == 0) {
-    usable_.freed(address, block.bytes, epoch_);
+    forgotten.usable_bytes = usable_.freed(address, block.bytes, epoch_);
   }
   if (touch_.is_used()) [[unlikely]]
-    touch_.freed(address);
+    forgotten.touched_bytes = touch_.freed(address);
+  return forgotten;
 }
 
 /// A free was lost: a live block's address was given out again.
@@ -179,12 +191,8 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
   slot.is_live = true;
 
   live_ += amount;
-  const bool is_new_maximum = live_.bytes > peak_.bytes;
-  if (is_new_maximum) {
-    ++epoch_;
-    peak_ = live_;
-    profile_.peak_time_ns = now_ns_;
-  } else {
+  const bool is_new_maximum = rises_to_peak();
+  if (!is_new_maximum) {
     keep(stack);
     keep(cell);
   }
@@ -211,13 +219,20 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
   PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
   const bool is_known = slot.is_live;
   slot.is_live = false;
-  const bool is_inherited = !is_known && inherited_.take(event.address);
+  const LiveBlock& block = slot.block;
+  const auto inherited = is_known ? std::nullopt : inherited_.take(event.address);
+  LastFree& last =
+      thread_states_[thread_].last_free.emplace(LastFree{.address = event.address,
+                                                         .block = inherited.value_or(block),
+                                                         .time_ns = now_ns_,
+                                                         .was_live = is_known,
+                                                         .was_inherited = inherited.has_value(),
+                                                         .is_counted = part_ != Part::kBefore});
   if (part_ == Part::kBefore) [[unlikely]]
     return;
   ++profile_.free_events;
-  const LiveBlock& block = slot.block;
   if (!is_known || block.stack == kBefore) [[unlikely]] {
-    if (!is_inherited) ++profile_.losses.frees_not_seen;
+    if (!inherited) ++profile_.losses.frees_not_seen;
     return;
   }
   HeapCounter& stack = stacks_[block.stack];
@@ -234,9 +249,64 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
     // A live block at the owner's last address is the owner's last allocation.
     stack.temporary += amount;
     cell.temporary += amount;
+    last.was_temporary = true;
   }
-  forget(event.address, block);
+  last.forgotten = forget(event.address, block);
   timeline_.freed(now_ns_, live_.bytes);
+}
+
+/// Takes the last free of this thread back. False: it is not known, or of another block.
+bool HeapProfileBuilder::restored(const recording::HeapEvent& event) {
+  PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
+  if (slot.is_live) return true;  // its free was lost
+  std::optional<LastFree>& last_free = thread_states_[thread_].last_free;
+  if (!last_free || last_free->address != event.address) return false;
+  const LastFree last = *last_free;
+  last_free.reset();
+  slot.is_live = last.was_live;
+  slot.block = last.block;
+  if (last.was_inherited) inherited_.put_back(event.address, last.block);
+  if (!last.is_counted) return true;
+  --profile_.free_events;
+  if (last.was_live && last.block.stack != kBefore) {
+    count_again(last);
+  } else if (!last.was_inherited) {
+    --profile_.losses.frees_not_seen;
+  }
+  return true;
+}
+
+/// The inverse of what freed() counted.
+void HeapProfileBuilder::count_again(const LastFree& last) {
+  const LiveBlock& block = last.block;
+  HeapCounter& stack = stacks_[block.stack];
+  HeapCounter& cell = cells_[block.cell];
+  const model::Amount amount = amount_of(block);
+  live_ += amount;
+  const bool is_new_maximum = rises_to_peak();
+  if (!is_new_maximum) {
+    keep(stack);
+    keep(cell);
+  }
+  const std::uint64_t lifetime_ns = last.time_ns - block.time_ns;
+  lifetimes_[static_cast<std::size_t>(std::bit_width(lifetime_ns))] -= amount;
+  stack.held_byte_ns -= to_double(block.bytes) * to_double(lifetime_ns);
+  for (HeapCounter* counter : {&stack, &cell}) {
+    counter->gone -= amount;
+    counter->lifetime_ns -= to_double(lifetime_ns) * to_double(amount.blocks);
+    if (last.was_temporary) counter->temporary -= amount;
+  }
+  if (cell.owner != thread_) thread_states_[cell.owner].frees_by_others -= amount.blocks;
+  if (last.forgotten.usable_bytes != 0) {
+    usable_.restored(
+        last.address,
+        {.bytes = block.bytes, .usable_bytes = last.forgotten.usable_bytes, .stack = block.stack},
+        epoch_, is_new_maximum);
+  }
+  if (touch_.is_used()) {
+    touch_.allocated(last.address, last.forgotten.touched_bytes, stack.owner, event_thread_);
+  }
+  timeline_.restored(now_ns_, live_.bytes);
 }
 
 void HeapProfileBuilder::heap_events(std::span<const recording::HeapEvent> events) {
@@ -252,7 +322,7 @@ void HeapProfileBuilder::heap_events(std::span<const recording::HeapEvent> event
     if (event.thread != event_thread_) switch_to(event.thread);
     if (event.is_free) {
       freed(event);
-    } else {
+    } else if (event.kind != recording::CallKind::kRestored || !restored(event)) {
       allocated(event);
     }
   }

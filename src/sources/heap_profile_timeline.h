@@ -32,6 +32,11 @@ class TimelineBuilder {
     if (time_ns >= bucket_end_ns_) advance(time_ns);
     live_bytes_ = live_bytes;
   }
+  /// What was freed is live again.
+  void restored(std::uint64_t time_ns, std::uint64_t live_bytes) {
+    freed(time_ns, live_bytes);
+    most_live_bytes_ = std::max(most_live_bytes_, live_bytes);
+  }
   void sampled(std::uint64_t time_ns, const KernelLevels& levels);
 
   /// Everything up to a time; nothing may follow.

@@ -14,11 +14,15 @@ void InheritedBlocks::add(Address address, std::uint32_t stack, model::Amount am
   stacks_[stack].at_fork += amount;
 }
 
-bool InheritedBlocks::take(Address address) {
+std::optional<LiveBlock> InheritedBlocks::take(Address address) {
   const auto block = blocks_.take(address);
-  if (!block) return false;
-  stacks_[block->stack].freed += amount_of(*block);
-  return true;
+  if (block) stacks_[block->stack].freed += amount_of(*block);
+  return block;
+}
+
+void InheritedBlocks::put_back(Address address, const LiveBlock& block) {
+  blocks_.put(address, block);
+  stacks_[block.stack].freed -= amount_of(block);
 }
 
 void InheritedBlocks::finish(model::Inheritance& inheritance) const {

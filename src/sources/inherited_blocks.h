@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "model/heap_profile.h"
@@ -18,8 +19,10 @@ class InheritedBlocks {
     return static_cast<std::uint32_t>(stacks_.size() - 1);
   }
   void add(Address address, std::uint32_t stack, model::Amount amount);
-  /// The heir freed it: whether it was there.
-  bool take(Address address);
+  /// The heir freed it: what was there.
+  std::optional<LiveBlock> take(Address address);
+  /// It did not: what was taken is there again.
+  void put_back(Address address, const LiveBlock& block);
 
   /// apply(address, node, amount) for each that was not freed.
   template <typename Apply>

@@ -376,7 +376,7 @@ inline void RecordedProcess::read_allocation(const Thread& thread) {
   const wire::RingReader& reader = thread.reader;
   const std::uint64_t word = reader.peek(0);
   const std::uint64_t second = reader.peek(1);
-  constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kPool);
+  constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kRestored);
   constexpr std::uint8_t kKindMask = wire::kPoolDetail - 1;
   const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
   const std::uint64_t bytes = is_large ? reader.peek(2) : second >> wire::kStackBits;

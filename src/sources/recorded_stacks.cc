@@ -18,7 +18,7 @@ constexpr std::size_t kMostFrames = 64;
 /// Keeps all definitions, but of the events only the stacks of blocks that are asked for.
 class StackFinder final : public recording::Visitor {
  public:
-  void want(Address block) { stack_of_[block.value] = 0; }
+  void want(Address block) { stack_of_[block.value] = {}; }
 
   void module(recording::ModuleNumber number, const recording::ModuleFacts& facts) override {
     modules_[number] = facts;
@@ -35,18 +35,25 @@ class StackFinder final : public recording::Visitor {
   }
   void allocation(const recording::Allocation& allocation) override {
     const auto wanted = stack_of_.find(allocation.address.value);
-    if (wanted != stack_of_.end()) wanted->second = allocation.stack;
+    if (wanted == stack_of_.end()) return;
+    Stacks& stacks = wanted->second;
+    const bool is_restored = allocation.kind == recording::CallKind::kRestored;
+    if (!is_restored) {
+      stacks = {.live = allocation.stack};
+    } else if (stacks.live == 0) {
+      stacks.live = stacks.freed;
+    }
   }
   void free(const recording::Free& free) override {
     const auto wanted = stack_of_.find(free.address.value);
-    if (wanted != stack_of_.end()) wanted->second = 0;
+    if (wanted != stack_of_.end()) wanted->second = {.freed = wanted->second.live};
   }
 
   /// Innermost first; empty where the block's allocation was not recorded.
   std::vector<std::string> stack_of(Address block) {
     std::vector<std::string> names;
     const auto wanted = stack_of_.find(block.value);
-    recording::StackNumber number = wanted != stack_of_.end() ? wanted->second : 0;
+    recording::StackNumber number = wanted != stack_of_.end() ? wanted->second.live : 0;
     for (std::size_t i = 0; i < kMostFrames; ++i) {
       const auto stack = stacks_.find(number);
       if (stack == stacks_.end()) break;
@@ -84,7 +91,13 @@ class StackFinder final : public recording::Visitor {
     return names.size() > before;
   }
 
-  std::unordered_map<std::uint64_t, recording::StackNumber> stack_of_;  // by address
+  /// Of the block at an address: while it is live, and after that.
+  struct Stacks {
+    recording::StackNumber live = 0;
+    recording::StackNumber freed = 0;
+  };
+
+  std::unordered_map<std::uint64_t, Stacks> stack_of_;  // by address
   std::unordered_map<recording::ModuleNumber, recording::ModuleFacts> modules_;
   RecordedModules files_;
   std::unordered_map<recording::FrameNumber, recording::FrameFacts> frames_;

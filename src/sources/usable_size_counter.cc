@@ -42,7 +42,7 @@ void UsableSizeCounter::told(const recording::UsableSize& usable) {
 void UsableSizeCounter::large_allocated(Address address, std::uint64_t bytes, std::uint32_t stack,
                                         std::uint64_t epoch, bool is_new_maximum) {
   if (told_large_.requested_bytes != bytes) return;
-  const LargeBlock block{.bytes = bytes, .usable_bytes = told_large_.usable_bytes, .stack = stack};
+  const Block block{.bytes = bytes, .usable_bytes = told_large_.usable_bytes, .stack = stack};
   told_large_ = {};
   large_blocks_[address.value] = block;
   for (Large* mine : larges_of(block)) {
@@ -54,19 +54,36 @@ void UsableSizeCounter::large_allocated(Address address, std::uint64_t bytes, st
   }
 }
 
-void UsableSizeCounter::large_freed(Address address, std::uint64_t epoch) {
+std::uint64_t UsableSizeCounter::large_freed(Address address, std::uint64_t epoch) {
   const auto found = large_blocks_.find(address.value);
-  if (found == large_blocks_.end()) return;
-  const LargeBlock block = found->second;
+  if (found == large_blocks_.end()) return 0;
+  const Block block = found->second;
   large_blocks_.erase(found);
   for (Large* mine : larges_of(block)) {
     mine->keep(epoch);
     mine->live.requested -= {.blocks = 1, .bytes = block.bytes};
     mine->live.usable_bytes -= block.usable_bytes;
   }
+  return block.usable_bytes;
 }
 
-std::array<UsableSizeCounter::Large*, 2> UsableSizeCounter::larges_of(const LargeBlock& block) {
+void UsableSizeCounter::restored(Address address, const Block& block, std::uint64_t epoch,
+                                 bool is_new_maximum) {
+  if (is_small(block.bytes)) {
+    Small& mine = small_[step_of(block.bytes)];
+    if (!is_new_maximum) mine.keep(epoch);
+    mine.gone -= {.blocks = 1, .bytes = block.bytes};
+    return;
+  }
+  large_blocks_[address.value] = block;
+  for (Large* mine : larges_of(block)) {
+    if (!is_new_maximum) mine->keep(epoch);
+    mine->live.requested += {.blocks = 1, .bytes = block.bytes};
+    mine->live.usable_bytes += block.usable_bytes;
+  }
+}
+
+std::array<UsableSizeCounter::Large*, 2> UsableSizeCounter::larges_of(const Block& block) {
   return {&large_[static_cast<std::size_t>(std::bit_width(block.usable_bytes))],
           &large_of_stack_[block.stack]};
 }

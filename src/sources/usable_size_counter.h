@@ -36,17 +36,26 @@ class UsableSizeCounter {
     if (!is_new_maximum) mine.keep(epoch);
     mine.allocated += {.blocks = 1, .bytes = bytes};
   }
-  void freed(Address address, std::uint64_t bytes, std::uint64_t epoch) {
+  /// Returns its usable size; 0: it did not count.
+  std::uint64_t freed(Address address, std::uint64_t bytes, std::uint64_t epoch) {
     if (!is_small(bytes)) [[unlikely]] {
       return large_freed(address, epoch);
     }
     Small& mine = small_[step_of(bytes)];
     const model::Amount live = mine.live();
     // Else it was allocated before anything was said of its size.
-    if (live.blocks == 0 || live.bytes < bytes) return;
+    if (live.blocks == 0 || live.bytes < bytes) return 0;
     mine.keep(epoch);
     mine.gone += {.blocks = 1, .bytes = bytes};
+    return mine.usable_bytes;
   }
+  struct Block {
+    std::uint64_t bytes = 0;
+    std::uint64_t usable_bytes = 0;
+    std::uint32_t stack = 0;
+  };
+  /// What was freed was not freed. REQUIRES: the block counted.
+  void restored(Address address, const Block& block, std::uint64_t epoch, bool is_new_maximum);
 
   model::UsableSizes finish(std::uint64_t epoch) const;
   /// What `stack` was given for its blocks of the peak; `only_size`: HeapCounter's, of it. Nothing
@@ -77,11 +86,6 @@ class UsableSizeCounter {
     model::Amount requested;
     std::uint64_t usable_bytes = 0;
   };
-  struct LargeBlock {
-    std::uint64_t bytes = 0;
-    std::uint64_t usable_bytes = 0;
-    std::uint32_t stack = 0;
-  };
   /// Blocks whose usable sizes have the same number of bits, or that are of one stack.
   struct Large {
     Sum allocated;
@@ -102,14 +106,14 @@ class UsableSizeCounter {
   static std::size_t step_of(std::uint64_t bytes) { return (bytes + kStepBytes - 1) / kStepBytes; }
   void large_allocated(Address address, std::uint64_t bytes, std::uint32_t stack,
                        std::uint64_t epoch, bool is_new_maximum);
-  void large_freed(Address address, std::uint64_t epoch);
+  std::uint64_t large_freed(Address address, std::uint64_t epoch);
   /// What a large block counts in.
-  std::array<Large*, 2> larges_of(const LargeBlock& block);
+  std::array<Large*, 2> larges_of(const Block& block);
 
   std::vector<Small> small_;  // by steps of requested bytes; empty: the allocator was not asked
   std::array<Large, 65> large_{};
-  recording::UsableSize told_large_;                            // what was said last
-  std::unordered_map<std::uint64_t, LargeBlock> large_blocks_;  // by address
+  recording::UsableSize told_large_;                       // what was said last
+  std::unordered_map<std::uint64_t, Block> large_blocks_;  // by address
   std::unordered_map<std::uint32_t, Large> large_of_stack_;
 };
 

@@ -56,8 +56,9 @@ enum class RecordKind : std::uint8_t {
   kStack,
 };
 
-/// How a block was asked for: the detail of an allocation.
-enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool };
+/// How a block was asked for: the detail of an allocation. kRestored takes back the free before it:
+/// a realloc failed, and the block is as it was.
+enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool, kRestored };
 
 /// What became of pages: the detail of a mapping.
 enum class MappingOperation : std::uint8_t { kMap, kUnmap, kRemap, kDiscard };

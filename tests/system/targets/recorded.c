@@ -40,6 +40,8 @@ __attribute__((noinline)) static void resizes(void) {
   void* block = realloc(NULL, 10);
   block = realloc(block, 100);
   block = reallocarray(block, 100, 100);
+  const volatile size_t too_much = (size_t)-1;
+  if (realloc(block, too_much / 2 + 1) != NULL) abort();
   block = realloc(block, 20);
   keep_and_drop(block);
 }

@@ -148,6 +148,30 @@ TEST_F(DatabaseTest, EventsAreRowsThatKnowWhatTheyEnd) {
   EXPECT_EQ(rows("PRAGMA user_version"), Rows{"1"});
 }
 
+TEST_F(DatabaseTest, AReallocThatFailedIsNoRow) {
+  open(recording::written({}, [](Writer& writer) {
+    const auto allocate = [&](std::uint64_t address, CallKind kind) {
+      writer.add(Allocation{
+          .thread = 1, .address = Address{address}, .requested_bytes = 100, .kind = kind});
+    };
+    const auto free = [&](std::uint64_t address) {
+      writer.add(Free{.thread = 1, .address = Address{address}});
+    };
+    allocate(0x10, CallKind::kMalloc);
+    free(0x10);
+    allocate(0x10, CallKind::kRestored);
+    allocate(0x10, CallKind::kRestored);  // it is live
+    free(0x20);
+    allocate(0x20, CallKind::kRestored);  // nobody knew of it
+    allocate(0x30, CallKind::kRestored);  // nobody freed it
+    EXPECT_TRUE(writer.finish({}).has_value());
+  }));
+  EXPECT_EQ(rows("SELECT id, kind, address, ends_id FROM events"),
+            (Rows{"1|malloc|16|-", "4|malloc|48|-"}));
+  EXPECT_EQ(rows("SELECT id FROM leaks"), (Rows{"1", "4"}));
+  EXPECT_EQ(rows("SELECT value FROM recording WHERE key = 'peak_live_bytes'"), Rows{"200"});
+}
+
 TEST_F(DatabaseTest, StacksLeadToFramesLinesAndModules) {
   open(small_file());
   EXPECT_EQ(rows("SELECT depth, function, file, line, module, printf('0x%x', address) "

@@ -166,6 +166,8 @@ SmallRecording small_recording() {
     EXPECT_TRUE(writer.flush());
     add(UnrecordedProgram{7000, PreloadObstacle::kStatic, 3, "/bin/static"});
     add(Free{8000, worker, Address{0x10030}, stack});
+    add(Allocation{8000, worker, Address{0x10030}, 104, stack, CallKind::kRestored, 0});
+    add(Free{8000, worker, Address{0x10030}, stack});
     add(Free{9000, main_thread, Address{0x7f3300001000}, stack});
     EXPECT_TRUE(writer.finish({9500, Ending::Kind::kExited, 3, {11, 12}}));
   };

@@ -43,8 +43,8 @@ TEST(RoundTrip, EverythingOnce) {
   EXPECT_EQ(summary.ending->status, 3U);
   EXPECT_EQ(summary.ending->losses.dropped_events, 11U);
   EXPECT_EQ(summary.ending->losses.truncated_stacks, 12U);
-  EXPECT_EQ(summary.allocations, 3U);
-  EXPECT_EQ(summary.frees, 3U);
+  EXPECT_EQ(summary.allocations, 4U);
+  EXPECT_EQ(summary.frees, 4U);
   EXPECT_FALSE(summary.damage.is_cut);
 }
 

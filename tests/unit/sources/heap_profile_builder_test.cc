@@ -48,6 +48,20 @@ class Story {
     free({.time_ns = time_ns, .thread = thread, .address = Address{address}});
     return *this;
   }
+  /// A realloc failed, in the time of its free.
+  Story& keeps(std::uint64_t time_ns, std::uint64_t address, std::uint32_t thread = 1) {
+    frees(time_ns, address, thread);
+    return restored(time_ns, address, thread);
+  }
+  Story& restored(std::uint64_t time_ns, std::uint64_t address, std::uint32_t thread = 1) {
+    allocation({.time_ns = time_ns,
+                .thread = thread,
+                .address = Address{address},
+                .requested_bytes = 1000,
+                .stack = kLoad,
+                .kind = CallKind::kRestored});
+    return *this;
+  }
   void allocation(const Allocation& allocation) {
     hand_on({.time_ns = allocation.time_ns,
              .address = allocation.address,
@@ -472,6 +486,55 @@ TEST(HeapProfileBuilderTest, TouchesBelongToTheBlockThatTheyAreIn) {
   EXPECT_EQ(profile.first_touch.touchers[0].touched.blocks, 5U);
 }
 
+TEST(HeapProfileBuilderTest, ABlockWhoseReallocFailedIsAsItWas) {
+  Story story;
+  story.builder.usable_size({.requested_bytes = 100, .usable_bytes = 104});
+  story.gets(10, 0x100, 100).keeps(20, 0x100).keeps(30, 0x100, 2).frees(40, 0x100, 2);
+  const HeapProfile profile = story.end();
+  const BlockTotals& totals = stack_totals(profile, kParse);
+  EXPECT_EQ(totals.allocated, (Amount{1, 100}));
+  EXPECT_EQ(totals.freed, (Amount{1, 100}));
+  EXPECT_EQ(totals.temporary, Amount());
+  EXPECT_EQ(totals.lifetime_ns, 30);
+  EXPECT_EQ(profile.stacks.size(), 1U);
+  EXPECT_EQ(profile.stacks[0].held_byte_ns, 3000);
+  EXPECT_EQ(profile.threads[1].frees_by_others, 1U);
+  EXPECT_EQ(profile.allocation_events, 1U);
+  EXPECT_EQ(profile.free_events, 1U);
+  ASSERT_EQ(profile.lifetimes.size(), 1U);
+  EXPECT_EQ(profile.lifetimes[0].freed, (Amount{1, 100}));
+  EXPECT_EQ(profile.usable.totals.peak_usable_bytes, 104U);
+  EXPECT_EQ(profile.usable.totals.allocated.blocks, 1U);
+}
+
+TEST(HeapProfileBuilderTest, WhatIsRestoredCanMakeThePeak) {
+  Story story;
+  story.builder.usable_size({.requested_bytes = 100'000, .usable_bytes = 102'400});
+  story.gets(1, 0x100, 100'000).frees(2, 0x100).gets(3, 0x200, 70, kLoad, 2).restored(4, 0x100);
+  const HeapProfile profile = story.frees(5, 0x200).end();
+  EXPECT_EQ(profile.totals.peak, (Amount{2, 100'070}));
+  EXPECT_EQ(profile.peak_time_ns, 4U);
+  EXPECT_EQ(profile.timeline.buckets[0].most_live_bytes, 100'070U);
+  EXPECT_EQ(profile.timeline.buckets[0].allocations, 2U);
+  EXPECT_EQ(profile.usable.totals.peak, (Amount{1, 100'000}));
+}
+
+TEST(HeapProfileBuilderTest, ARestoredBlockNobodyKnewOfStaysUnknown) {
+  const HeapProfile profile = Story().keeps(1, 0x100).end();
+  EXPECT_EQ(profile.losses.frees_not_seen, 0U);
+  EXPECT_EQ(profile.free_events, 0U);
+  EXPECT_EQ(profile.totals.allocated, Amount());
+}
+
+TEST(HeapProfileBuilderTest, WithoutItsFreeARestoredBlockIsOneLikeAnother) {
+  Story story;
+  story.restored(1, 0).gets(2, 0x100, 10).restored(3, 0x100);  // the second one is live
+  story.frees(4, 0x100).restored(5, 0x200).restored(6, 0x100, 2);
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(stack_totals(profile, kParse).allocated, (Amount{1, 10}));
+  EXPECT_EQ(stack_totals(profile, kLoad).allocated, (Amount{3, 3000}));
+}
+
 TEST(HeapProfileBuilderTest, AChildFreesWhatItInherited) {
   Story parent;
   parent.gets(1, 0x100, 10).gets(2, 0x200, 20, kLoad).gets(3, 0x300, 30).frees(4, 0x300);
@@ -493,6 +556,14 @@ TEST(HeapProfileBuilderTest, AChildFreesWhatItInherited) {
     EXPECT_EQ(profile.frames[profile.nodes[profile.nodes[stack.node].caller].frame].address,
               0x1001U);
   }
+}
+
+TEST(HeapProfileBuilderTest, AChildKeepsWhatItCouldNotResize) {
+  Story parent;
+  parent.gets(1, 0x100, 10);
+  Story child;
+  child.builder.inherit(parent.builder);
+  EXPECT_EQ(child.keeps(2, 0x100).end().inheritance.freed, Amount());
 }
 
 TEST(HeapProfileBuilderTest, AGrandchildInheritsWhatItsParentDidNotFree) {
@@ -630,6 +701,33 @@ TEST(HeapProfileBuilderTest, EqualsAReferenceThatRemembersEverything) {
       expect_same(size.totals,
                   expected.sizes[static_cast<std::uint32_t>(std::bit_width(size.least_bytes))]);
     }
+    if (HasFailure()) break;
+  }
+}
+
+TEST(HeapProfileBuilderTest, ReallocsThatFailChangeNothing) {
+  for (std::uint64_t seed = 2000; seed < 2100; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    const std::vector<HeapEvent> events = random_events(seed);
+    ReferenceProfile expected = reference_profile(events);
+    Story story;
+    for (const HeapEvent& event : events) {
+      const auto* const allocation = std::get_if<Allocation>(&event);
+      if (allocation != nullptr) {
+        story.allocation(*allocation);
+      } else {
+        story.free(std::get<Free>(event));
+      }
+      const std::uint64_t time_ns =
+          allocation != nullptr ? allocation->time_ns : std::get<Free>(event).time_ns;
+      story.keeps(time_ns, 0x1000 + 16 * (random() % 60), static_cast<std::uint32_t>(random() % 3));
+    }
+    const HeapProfile profile = story.end();
+    expect_same(profile.totals, expected.totals);
+    EXPECT_EQ(profile.peak_time_ns, expected.peak_time_ns);
+    EXPECT_EQ(profile.losses.frees_not_seen, expected.frees_not_seen);
+    for (const auto& stack : profile.stacks) expect_same(stack.totals, expected.stacks[stack.node]);
     if (HasFailure()) break;
   }
 }
