@@ -30,7 +30,8 @@ void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Ca
   const bool is_recorded = note_free(block, caller);
   void* const moved = real.realloc(block, bytes);
   if (moved != nullptr) {
-    note_allocation(moved, bytes, CallKind::kRealloc, caller);
+    const CallKind call = block != nullptr ? CallKind::kRealloc : CallKind::kMalloc;
+    note_allocation(moved, bytes, call, caller);
   } else if (is_recorded && bytes != 0) {
     note_restored(block, caller);  // it failed, and the block is as it was
   }

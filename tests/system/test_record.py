@@ -30,6 +30,7 @@ class Record(RecordTest):
         self.assertEqual(report["process"]["exit_status"], 42)
         self.assertEqual(report["leaks"][0]["bytes"], 10000)
         self.assertEqual(report["temporary"][0]["count"], 1000)
+        self.assertEqual(report["totals"]["reallocations"], 3)  # of a block, and successful
 
     def test_stacks_are_whole_before_main_too(self):
         self.check_whole_stacks("early", "in_constructor: 7 7000 7\n")
