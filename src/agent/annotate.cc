@@ -35,10 +35,9 @@ MINI_EXPORT void heapspy_agent_mark(const char* text) {
   tell(capture_caller(), [&](ThreadLog& log) { log.add_marker(text); });
 }
 
-// A block of no bytes in the place of one of many: its free stays in order.
 MINI_EXPORT void heapspy_agent_pool_memory(const void* block) {
-  note_free(block, capture_caller());
-  note_allocation(block, 0, CallKind::kPool, capture_caller());
+  if (block == nullptr || is_free_unrecorded(block)) return;
+  with_log([&](ThreadLog& log) { log.add_pool_memory(block, capture_caller()); });
 }
 
 MINI_EXPORT void heapspy_agent_pool_allocated(const void* block, std::size_t bytes) {

@@ -366,12 +366,24 @@ bool ThreadLog::add_free(const void* block, const Caller& caller) {
 void ThreadLog::add_restored(const void* block, const Caller& caller) {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
   if (sampled != nullptr && !sampled->add(block)) return drop_event();
+  const std::size_t bytes = can_ask_usable() ? malloc_usable_size(const_cast<void*>(block)) : 0;
+  add_change(block, bytes, wire::CallKind::kRestored, caller);
+}
+
+void ThreadLog::add_pool_memory(const void* block, const Caller& caller) {
+  SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  if (sampled != nullptr && !sampled->take(block)) return;
+  add_change(block, 0, wire::CallKind::kPool, caller);
+}
+
+// What became of a block that was told of before.
+void ThreadLog::add_change(const void* block, std::size_t bytes, wire::CallKind call,
+                           const Caller& caller) {
   std::uint32_t stack = 0;
   if (!find_stack(caller, &stack)) return drop_event();
   if (!make_room(1 + wire::head_words(wire::RecordKind::kLargeAllocation))) return;
   put_time_if_due(block);
-  const std::size_t bytes = can_ask_usable() ? malloc_usable_size(const_cast<void*>(block)) : 0;
-  put_allocation(block, bytes, wire::CallKind::kRestored, stack);
+  put_allocation(block, bytes, call, stack);
   publish();
 }
 

@@ -41,6 +41,8 @@ class ThreadLog {
   bool add_free(const void* block, const Caller& caller);
   /// Takes the free back.
   void add_restored(const void* block, const Caller& caller);
+  /// A block is a pool's memory from now on.
+  void add_pool_memory(const void* block, const Caller& caller);
   void add_mapping(const wire::Mapping& mapping, const Caller& caller);
   void add_marker(const char* text);
   /// To be called before a fork: a child's recording refers to this moment of ours.
@@ -68,6 +70,7 @@ class ThreadLog {
   bool make_room(std::uint32_t words);
   bool wait_for_room(std::uint32_t words);
   void drop_event();
+  void add_change(const void* block, std::size_t bytes, wire::CallKind call, const Caller& caller);
   void put_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                       std::uint32_t stack);
   bool is_time_due(const void* block);

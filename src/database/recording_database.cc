@@ -84,6 +84,7 @@ class DatabaseWriter final : public recording::Visitor {
         lines_(database, "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)"),
         stacks_(database, "INSERT OR IGNORE INTO stacks VALUES (?, ?, ?)"),
         events_(database, "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        become_pool_memory_(database, "UPDATE events SET kind = 'pool memory' WHERE id = ?"),
         forget_event_(database, "DELETE FROM events WHERE id = ?"),
         samples_(database, "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
         markers_(database, "INSERT INTO markers VALUES (?, ?, ?)"),
@@ -120,6 +121,7 @@ class DatabaseWriter final : public recording::Visitor {
   }
   void allocation(const recording::Allocation& event) override {
     if (event.kind == CallKind::kRestored && restored(event)) return;
+    if (is_pool_memory(event.kind, event.address)) return become_pool_memory(event.address);
     ++last_id_;
     const auto bytes = std::min(event.requested_bytes, recording::kMostBlockBytes);
     const auto stands_for = std::min(event.weight_bytes, recording::kMostBlockBytes);
@@ -197,8 +199,8 @@ class DatabaseWriter final : public recording::Visitor {
     }
     fact("started_unix_ns", quantity(process.start_unix_ns));
     fact("sample_bytes", quantity(process.sample_bytes));
-    fact("peak_event_id", peak_id_ == 0 ? Value() : Value(peak_id_));
-    fact("peak_live_bytes", quantity(peak_bytes_));
+    fact("peak_event_id", peak_.id == 0 ? Value() : Value(peak_.id));
+    fact("peak_live_bytes", quantity(peak_.bytes));
     end(fact, summary.ending.value_or(recording::Ending{}));
     fact("is_cut", std::int64_t{summary.damage.is_cut});
     fact("skipped_file_blocks", quantity(summary.damage.skipped_blocks));
@@ -251,13 +253,22 @@ class DatabaseWriter final : public recording::Visitor {
     return true;
   }
 
+  /// It counts no more, nor did it make the peak unless something has happened since.
+  void become_pool_memory(Address address) {
+    const auto block = live_.find(address.value);
+    if (block == live_.end()) return;
+    become_pool_memory_.run({block->second.id});
+    live_bytes_ -= std::exchange(block->second.bytes, 0);
+    if (peak_.id == block->second.id && peak_.id == last_id_) peak_ = peak_before_;
+  }
+
   /// REQUIRES: nothing is live at the address.
   void put_live(Address address, const LiveBlock& block) {
     live_[address.value] = block;
     live_bytes_ += block.bytes;
-    if (live_bytes_ <= peak_bytes_) return;
-    peak_bytes_ = live_bytes_;
-    peak_id_ = last_id_;
+    if (live_bytes_ <= peak_.bytes) return;
+    peak_before_ = peak_;
+    peak_ = {.id = last_id_, .bytes = live_bytes_};
   }
   /// Returns the allocation that was live at the address.
   Value take_live(Address address) {
@@ -279,6 +290,7 @@ class DatabaseWriter final : public recording::Visitor {
   Statement lines_;
   Statement stacks_;
   Statement events_;
+  Statement become_pool_memory_;
   Statement forget_event_;
   Statement samples_;
   Statement markers_;
@@ -293,8 +305,12 @@ class DatabaseWriter final : public recording::Visitor {
   std::unordered_map<std::uint64_t, LiveBlock, AddressHash> live_;
   std::unordered_map<recording::ThreadNumber, LastFree> last_frees_;
   std::uint64_t live_bytes_ = 0;
-  std::uint64_t peak_bytes_ = 0;
-  std::int64_t peak_id_ = 0;  // the event that made it
+  struct Peak {
+    std::int64_t id = 0;  // of the event that made it
+    std::uint64_t bytes = 0;
+  };
+  Peak peak_;
+  Peak peak_before_;
   std::int64_t last_id_ = 0;
 };
 

@@ -36,7 +36,7 @@ CREATE TABLE touches (
 CREATE VIEW allocations AS
   SELECT id, time_ns, thread_id, kind, address, bytes, coalesce(weight_bytes, bytes) AS stands_for_bytes,
     stack_id
-  FROM events WHERE kind <> 'free';
+  FROM events WHERE kind NOT IN ('free', 'pool memory');
 CREATE VIEW leaks AS
   SELECT * FROM allocations
   WHERE id NOT IN (SELECT ends_id FROM events WHERE ends_id IS NOT NULL);

@@ -69,6 +69,15 @@ struct ThreadFacts {
 /// and the block is as it was. Where that free is not known it is a block like any other.
 enum class CallKind : std::uint8_t { kMalloc, kCalloc, kRealloc, kAligned, kNew, kPool, kRestored };
 
+/// A pool's block (kPool) has this bit in its address, since it may begin where the block does that
+/// the pool is in. Without it the event says that the block at the address is a pool's memory from
+/// now on: no block of the program's any more, until it is freed.
+inline constexpr std::uint64_t kPoolAddress = std::uint64_t{1} << 63U;
+
+inline bool is_pool_memory(CallKind kind, Address address) {
+  return kind == CallKind::kPool && (address.value & kPoolAddress) == 0;
+}
+
 /// No block is larger than the address space: where a recording says so, it is not believed.
 inline constexpr std::uint64_t kMostBlockBytes = std::uint64_t{1} << 47U;
 

@@ -127,7 +127,7 @@ void HeapProfileBuilder::touch(const recording::Touch& touch) {
   if (!touch_.is_used()) {
     events_end();  // all blocks are in the table
     touch_.begin(blocks_.table(), [this](std::uint32_t stack) {
-      return stack == kBefore ? 0 : stacks_[stack].owner;
+      return stack >= kPoolMemory ? 0 : stacks_[stack].owner;
     });
   }
   if (time_ns < span_.from_ns) return;

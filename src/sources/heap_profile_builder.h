@@ -80,10 +80,23 @@ class HeapProfileBuilder : public recording::Visitor {
   const LiveBlocks& live_blocks() const { return blocks_.table(); }
 
  private:
-  // The stack of a block that was there before the time that is reported on.
+  // The stacks of blocks that count nowhere: of one that was there before the time that is reported
+  // on, and of a pool's memory.
   static constexpr std::uint32_t kBefore = UINT32_MAX;
+  static constexpr std::uint32_t kPoolMemory = UINT32_MAX - 1;
+  static bool counts(const LiveBlock& block) { return block.stack < kPoolMemory; }
   static constexpr std::size_t kSizeRanges = 49;  // by the number of bits of the size
 
+  /// The last allocation, while nothing has been allocated or freed after it: what it changed can
+  /// be taken back.
+  struct LastAllocation {
+    static constexpr Address kNone{UINT64_MAX};
+    Address address = kNone;
+    bool is_maximum = false;
+    model::Amount peak_before;  // of a maximum, as the next one
+    std::uint64_t peak_before_ns = 0;
+    double variance = 0;
+  };
   /// What a block had in usable_ and touch_; 0: it was not there.
   struct Forgotten {
     std::uint64_t usable_bytes = 0;
@@ -116,8 +129,12 @@ class HeapProfileBuilder : public recording::Visitor {
   void switch_to(recording::ThreadNumber number);
   void allocated(const recording::HeapEvent& event);
   void freed(const recording::HeapEvent& event);
+  bool change(const recording::HeapEvent& event);
   bool restored(const recording::HeapEvent& event);
   void count_again(const LastFree& last);
+  void become_pool_memory(const recording::HeapEvent& event);
+  void uncount(Address address, const LiveBlock& block);
+  void take_back_peak();
   void count_variance(const recording::HeapEvent& event, HeapCounter& stack, HeapCounter& cell);
   std::uint64_t remove_live(const LiveBlock& block, HeapCounter& stack, HeapCounter& cell);
   std::uint32_t stack_counter(recording::StackNumber number);
@@ -164,6 +181,7 @@ class HeapProfileBuilder : public recording::Visitor {
   model::Amount peak_;
   std::uint64_t epoch_ = 1;
   std::uint64_t sampled_peak_ns_ = 0;  // the peak that at_peak of the kernel's figures is next to
+  LastAllocation last_allocation_;
 
   std::uint64_t event_ns_ = 0;                // the time of the last event as the recording has it
   std::uint64_t now_ns_ = 0;                  // the same as a time that does not go back

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "sources/heap_profile_builder.h"
 
@@ -102,6 +103,7 @@ void HeapProfileBuilder::count_variance(const recording::HeapEvent& event, HeapC
   const double variance = weight * weight * std::max(0.0, 1 - size / weight);
   stacks_.rare_of(stack).allocated_variance += variance;
   cells_.rare_of(cell).allocated_variance += variance;
+  last_allocation_.variance = variance;
 }
 
 /// K1, before a counter changes that is not part of a new maximum.
@@ -115,8 +117,8 @@ inline void HeapProfileBuilder::keep(HeapCounter& counter) const {
 inline bool HeapProfileBuilder::rises_to_peak() {
   if (live_.bytes <= peak_.bytes) return false;
   ++epoch_;
-  peak_ = live_;
-  profile_.peak_time_ns = now_ns_;
+  last_allocation_.peak_before = std::exchange(peak_, live_);
+  last_allocation_.peak_before_ns = std::exchange(profile_.peak_time_ns, now_ns_);
   return true;
 }
 
@@ -125,6 +127,7 @@ inline std::uint64_t HeapProfileBuilder::remove_live(const LiveBlock& block, Hea
                                                      HeapCounter& cell) {
   const model::Amount amount = amount_of(block);
   const std::uint64_t lifetime_ns = now_ns_ - block.time_ns;
+  last_allocation_.address = LastAllocation::kNone;
   keep(stack);
   keep(cell);
   stack.gone += amount;
@@ -148,7 +151,7 @@ inline HeapProfileBuilder::Forgotten HeapProfileBuilder::forget(Address address,
 
 /// A free was lost: a live block's address was given out again.
 void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
-  if (block.stack == kBefore) return;
+  if (!counts(block)) return;
   HeapCounter& stack = stacks_[block.stack];
   HeapCounter& cell = cells_[block.cell];
   remove_live(block, stack, cell);
@@ -196,6 +199,8 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
     keep(stack);
     keep(cell);
   }
+  last_allocation_.address = event.address;
+  last_allocation_.is_maximum = is_new_maximum;
   stack.allocated += amount;
   cell.allocated += amount;
   stack.last_ns = thread.last_ns = now_ns_;
@@ -226,10 +231,10 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
                                                          .block = inherited.value_or(block),
                                                          .time_ns = now_ns_,
                                                          .was_live = is_known,
-                                                         .was_inherited = inherited.has_value(),
-                                                         .is_counted = part_ != Part::kBefore});
-  if (part_ == Part::kBefore) [[unlikely]]
+                                                         .was_inherited = inherited.has_value()});
+  if (part_ == Part::kBefore || (is_known && block.stack == kPoolMemory)) [[unlikely]]
     return;
+  last.is_counted = true;
   ++profile_.free_events;
   if (!is_known || block.stack == kBefore) [[unlikely]] {
     if (!inherited) ++profile_.losses.frees_not_seen;
@@ -255,6 +260,14 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
   timeline_.freed(now_ns_, live_.bytes);
 }
 
+/// Whether an event tells of what became of a block, and not of a new one.
+bool HeapProfileBuilder::change(const recording::HeapEvent& event) {
+  if (event.kind == recording::CallKind::kRestored) return restored(event);
+  if (!recording::is_pool_memory(event.kind, event.address)) return false;
+  become_pool_memory(event);
+  return true;
+}
+
 /// Takes the last free of this thread back. False: it is not known, or of another block.
 bool HeapProfileBuilder::restored(const recording::HeapEvent& event) {
   PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
@@ -268,7 +281,7 @@ bool HeapProfileBuilder::restored(const recording::HeapEvent& event) {
   if (last.was_inherited) inherited_.put_back(event.address, last.block);
   if (!last.is_counted) return true;
   --profile_.free_events;
-  if (last.was_live && last.block.stack != kBefore) {
+  if (last.was_live && counts(last.block)) {
     count_again(last);
   } else if (!last.was_inherited) {
     --profile_.losses.frees_not_seen;
@@ -282,6 +295,7 @@ void HeapProfileBuilder::count_again(const LastFree& last) {
   HeapCounter& stack = stacks_[block.stack];
   HeapCounter& cell = cells_[block.cell];
   const model::Amount amount = amount_of(block);
+  last_allocation_.address = LastAllocation::kNone;
   live_ += amount;
   const bool is_new_maximum = rises_to_peak();
   if (!is_new_maximum) {
@@ -309,6 +323,59 @@ void HeapProfileBuilder::count_again(const LastFree& last) {
   timeline_.restored(now_ns_, live_.bytes);
 }
 
+/// It is as though the program had not asked for the block: what the pool gives out of it counts.
+void HeapProfileBuilder::become_pool_memory(const recording::HeapEvent& event) {
+  PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
+  if (slot.is_live && counts(slot.block)) uncount(event.address, slot.block);
+  slot.block = {.time_ns = now_ns_, .stack = kPoolMemory};
+  slot.is_live = true;
+}
+
+/// Where something was allocated or freed since the block was, the peak stays as it was.
+void HeapProfileBuilder::uncount(Address address, const LiveBlock& block) {
+  HeapCounter& stack = stacks_[block.stack];
+  HeapCounter& cell = cells_[block.cell];
+  const model::Amount amount = amount_of(block);
+  const bool is_last = last_allocation_.address == address;
+  const bool is_maximum = is_last && last_allocation_.is_maximum;
+  if (is_maximum) {
+    take_back_peak();
+  } else {
+    keep(stack);
+    keep(cell);
+  }
+  live_ -= amount;
+  for (HeapCounter* counter : {&stack, &cell}) {
+    counter->allocated -= amount;
+    counter->resized = std::min(counter->resized, counter->allocated.blocks);
+  }
+  if (is_last && profile_.is_estimate) {
+    for (double* variance :
+         {&stacks_.rare_of(stack).allocated_variance, &cells_.rare_of(cell).allocated_variance}) {
+      *variance = std::max(*variance - last_allocation_.variance, 0.0);
+    }
+  }
+  if (usable_.is_used() && block.blocks == 1) {
+    usable_.uncounted(address, block.bytes, epoch_, is_maximum);
+  }
+  if (touch_.is_used()) touch_.freed(address);
+  --profile_.allocation_events;
+  if (is_last) {
+    timeline_.taken_back(live_.bytes);
+  } else {
+    timeline_.freed(now_ns_, live_.bytes);
+  }
+  last_allocation_.address = LastAllocation::kNone;
+}
+
+/// K1 and K2 hold for the maximum before: no counter was kept since the last one began its epoch.
+void HeapProfileBuilder::take_back_peak() {
+  --epoch_;
+  peak_ = last_allocation_.peak_before;
+  if (sampled_peak_ns_ == profile_.peak_time_ns) sampled_peak_ns_ = last_allocation_.peak_before_ns;
+  profile_.peak_time_ns = last_allocation_.peak_before_ns;
+}
+
 void HeapProfileBuilder::heap_events(std::span<const recording::HeapEvent> events) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     const recording::HeapEvent& event = events[i];
@@ -322,7 +389,7 @@ void HeapProfileBuilder::heap_events(std::span<const recording::HeapEvent> event
     if (event.thread != event_thread_) switch_to(event.thread);
     if (event.is_free) {
       freed(event);
-    } else if (event.kind != recording::CallKind::kRestored || !restored(event)) {
+    } else if (event.kind < recording::CallKind::kPool || !change(event)) {
       allocated(event);
     }
   }

@@ -36,7 +36,7 @@ void HeapProfileBuilder::finish_leak_scan(model::HeapProfile& profile) {
   lost_blocks_.erase(again.begin(), again.end());
   for (const recording::LostBlock& lost : lost_blocks_) {
     const auto block = blocks_.table().at(lost.address);
-    if (!block || block->stack == kBefore || block->time_ns > leak_scan_.time_ns) continue;
+    if (!block || !counts(*block) || block->time_ns > leak_scan_.time_ns) continue;
     for (RareCounter* counter :
          {&stacks_.rare_of(stacks_[block->stack]), &cells_.rare_of(cells_[block->cell])}) {
       counter->unreachable += amount_of(*block);
@@ -69,7 +69,7 @@ model::BlockTotals HeapProfileBuilder::totals_of(const HeapCounters& counters,
 
 void HeapProfileBuilder::finish_stacks(model::HeapProfile& profile) {
   blocks_.table().for_each([&](Address, const LiveBlock& block) {
-    if (block.stack == kBefore) return;
+    if (!counts(block)) return;
     const std::uint64_t held_ns =
         profile.duration_ns - std::min(block.time_ns, profile.duration_ns);
     stacks_[block.stack].held_byte_ns +=
@@ -78,8 +78,11 @@ void HeapProfileBuilder::finish_stacks(model::HeapProfile& profile) {
   profile.stacks.reserve(stacks_.size() - 1);
   for (std::uint32_t i = 1; i < stacks_.size(); ++i) {
     const HeapCounter& stack = stacks_[i];
+    const model::BlockTotals totals = totals_of(stacks_, stack);
+    // Else all that it asked for became memory of pools.
+    if ((totals.allocated.blocks | totals.peak.blocks) == 0) continue;
     profile.stacks.push_back({.node = stack.owner,
-                              .totals = totals_of(stacks_, stack),
+                              .totals = totals,
                               .held_byte_ns = stack.held_byte_ns,
                               .first_ns = stack.first_ns,
                               .last_ns = stack.last_ns});
@@ -110,7 +113,7 @@ void HeapProfileBuilder::finish_cells(model::HeapProfile& profile) const {
   for (unsigned bits = 0; bits < lifetimes_.size(); ++bits) {
     const std::uint64_t least = least_with_bits(bits);
     const std::uint64_t most = most_with_bits(bits);
-    if (bits < sizes.size() && sizes[bits].allocated.blocks != 0) {
+    if (bits < sizes.size() && (sizes[bits].allocated.blocks | sizes[bits].peak.blocks) != 0) {
       profile.sizes.push_back({.least_bytes = least, .most_bytes = most, .totals = sizes[bits]});
     }
     if (lifetimes_[bits].blocks != 0) {

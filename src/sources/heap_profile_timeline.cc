@@ -41,6 +41,7 @@ void TimelineBuilder::close_bucket() {
   bucket.most_live_bytes =
       std::max(bucket.most_live_bytes, std::exchange(most_live_bytes_, live_bytes_));
   bucket.last_live_bytes = live_bytes_;
+  most_before_last_ = 0;
 }
 
 /// Makes the bucket of a time the last one. What is live stays so in the buckets between.

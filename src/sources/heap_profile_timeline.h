@@ -26,6 +26,7 @@ class TimelineBuilder {
     if (time_ns >= bucket_end_ns_) advance(time_ns);
     ++allocations_;
     live_bytes_ = live_bytes;
+    most_before_last_ = most_live_bytes_;
     most_live_bytes_ = std::max(most_live_bytes_, live_bytes);
   }
   void freed(std::uint64_t time_ns, std::uint64_t live_bytes) {
@@ -36,6 +37,12 @@ class TimelineBuilder {
   void restored(std::uint64_t time_ns, std::uint64_t live_bytes) {
     freed(time_ns, live_bytes);
     most_live_bytes_ = std::max(most_live_bytes_, live_bytes);
+  }
+  /// The last allocation, after which nothing was freed, is none.
+  void taken_back(std::uint64_t live_bytes) {
+    allocations_ -= std::min<std::uint64_t>(allocations_, 1);
+    live_bytes_ = live_bytes;
+    most_live_bytes_ = std::max(most_before_last_, live_bytes);
   }
   void sampled(std::uint64_t time_ns, const KernelLevels& levels);
 
@@ -54,7 +61,8 @@ class TimelineBuilder {
   std::uint64_t bucket_end_ns_ = 0;  // of the last bucket, as what follows
   std::uint64_t allocations_ = 0;
   std::uint64_t live_bytes_ = 0;
-  std::uint64_t most_live_bytes_ = 0;  // since the bucket began
+  std::uint64_t most_live_bytes_ = 0;   // since the bucket began, as the next one
+  std::uint64_t most_before_last_ = 0;  // without the last allocation
 };
 
 }  // namespace mini::sources

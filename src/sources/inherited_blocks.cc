@@ -93,6 +93,12 @@ void HeapProfileBuilder::inherit(const HeapProfileBuilder& parent) {
   };
   parent.inherited_.for_each(add);
   parent.blocks_.table().for_each([&](Address address, const LiveBlock& block) {
+    if (!counts(block)) {
+      PlacedBlocks::Slot& slot = blocks_.at(0, address);
+      slot.block = block;
+      slot.is_live = true;
+      return;
+    }
     add(address, parent.stacks_[block.stack].owner, {.blocks = block.blocks, .bytes = block.bytes});
   });
   // Nodes of the parent's are no nodes of the heir's recording: they count nothing.

@@ -381,18 +381,19 @@ inline void RecordedProcess::read_allocation(const Thread& thread) {
   const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
   const std::uint64_t bytes = is_large ? reader.peek(2) : second >> wire::kStackBits;
   const Address address{wire::address_of(word)};
+  const auto kind = static_cast<recording::CallKind>(
+      std::min<std::uint8_t>(wire::detail_of(word) & kKindMask, kLastKind));
   // A pool's blocks are part of another one, which is looked at.
-  if (live_ != nullptr && (address.value & wire::kPoolAddress) == 0) {
+  if (live_ != nullptr && kind != recording::CallKind::kPool) {
     live_->put(address, {.bytes = std::min(bytes, LiveBlocks::kMostBytes)});
   }
-  const auto kind = std::min<std::uint8_t>(wire::detail_of(word) & kKindMask, kLastKind);
   writer_->add(recording::Allocation{
       .time_ns = last_ns_,
       .thread = thread.number,
       .address = address,
       .requested_bytes = bytes,
       .stack = thread.stack(second & wire::kMostStacks),
-      .kind = static_cast<recording::CallKind>(kind),
+      .kind = kind,
       .weight_bytes = sample_.count == 0 ? 0 : recording::sample_weight(bytes, sample_.count)});
 }
 

@@ -35,7 +35,7 @@ class StackFinder final : public recording::Visitor {
   }
   void allocation(const recording::Allocation& allocation) override {
     const auto wanted = stack_of_.find(allocation.address.value);
-    if (wanted == stack_of_.end()) return;
+    if (wanted == stack_of_.end() || is_pool_memory(allocation.kind, allocation.address)) return;
     Stacks& stacks = wanted->second;
     const bool is_restored = allocation.kind == recording::CallKind::kRestored;
     if (!is_restored) {

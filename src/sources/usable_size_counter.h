@@ -54,6 +54,8 @@ class UsableSizeCounter {
     std::uint64_t usable_bytes = 0;
     std::uint32_t stack = 0;
   };
+  /// A block that was allocated is none. `takes_back`: it made the maximum whose epoch that was.
+  void uncounted(Address address, std::uint64_t bytes, std::uint64_t epoch, bool takes_back);
   /// What was freed was not freed. REQUIRES: the block counted.
   void restored(Address address, const Block& block, std::uint64_t epoch, bool is_new_maximum);
 

@@ -77,8 +77,8 @@ struct Mapping {
   std::uint64_t old_bytes = 0;
 };
 
-/// Set in the address of a pool's block: it may be that of the block that the pool is in. In a
-/// record it is kPoolDetail.
+/// Set in the address of a pool's block: it may be that of the block that the pool is in, which
+/// kPool without it says of. In a record it is kPoolDetail.
 inline constexpr std::uint64_t kPoolAddress = std::uint64_t{1} << 63;
 inline constexpr std::uint8_t kPoolDetail = 8;
 

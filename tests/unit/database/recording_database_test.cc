@@ -172,6 +172,27 @@ TEST_F(DatabaseTest, AReallocThatFailedIsNoRow) {
   EXPECT_EQ(rows("SELECT value FROM recording WHERE key = 'peak_live_bytes'"), Rows{"200"});
 }
 
+TEST_F(DatabaseTest, APoolsMemoryIsNoBlock) {
+  open(recording::written({}, [](Writer& writer) {
+    const auto allocate = [&](std::uint64_t address, std::uint64_t bytes, CallKind kind) {
+      writer.add(Allocation{
+          .thread = 1, .address = Address{address}, .requested_bytes = bytes, .kind = kind});
+    };
+    allocate(0x10, 100, CallKind::kMalloc);
+    allocate(0x1000, 5000, CallKind::kMalloc);
+    allocate(0x1000, 0, CallKind::kPool);
+    allocate(0x1000 | recording::kPoolAddress, 20, CallKind::kPool);
+    writer.add(Free{.thread = 1, .address = Address{0x1000}});
+    EXPECT_TRUE(writer.finish({}).has_value());
+  }));
+  EXPECT_EQ(rows("SELECT id, kind, bytes, ends_id FROM events"),
+            (Rows{"1|malloc|100|-", "2|pool memory|5000|-", "3|pool|20|-", "4|free|-|2"}));
+  EXPECT_EQ(rows("SELECT id FROM allocations"), (Rows{"1", "3"}));
+  EXPECT_EQ(rows("SELECT id FROM leaks"), (Rows{"1", "3"}));
+  EXPECT_EQ(rows("SELECT id FROM peak_blocks"), (Rows{"1", "3"}));
+  EXPECT_EQ(rows("SELECT value FROM recording WHERE key = 'peak_live_bytes'"), Rows{"120"});
+}
+
 TEST_F(DatabaseTest, StacksLeadToFramesLinesAndModules) {
   open(small_file());
   EXPECT_EQ(rows("SELECT depth, function, file, line, module, printf('0x%x', address) "
