@@ -111,6 +111,11 @@ Result<model::HeapProfile> read(const ReportArguments& arguments) {
   return profile;
 }
 
+/// Blocks of no bytes are more than nothing.
+bool is_more(model::Amount leaked, Bytes most) {
+  return leaked.bytes > most.count || (most.count == 0 && leaked.blocks != 0);
+}
+
 /// Every event, not what they add up to.
 int export_recording(const ReportArguments& arguments) {
   ReadProgressLine line;
@@ -175,9 +180,8 @@ int report(const ReportArguments& arguments) {
     return complain(kExitOutputError, written.error().message);
   }
   explain_emptiness(*profile, arguments);
-  const std::uint64_t leaked_bytes = explain::sum_of_stacks(*profile).unreachable().bytes;
-  const bool fails = arguments.most_leaked && leaked_bytes > arguments.most_leaked->count;
-  return fails ? kExitLeak : 0;
+  const model::Amount leaked = explain::sum_of_stacks(*profile).unreachable();
+  return arguments.most_leaked && is_more(leaked, *arguments.most_leaked) ? kExitLeak : 0;
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ CREATE VIEW peak_blocks AS
 CREATE VIEW small_usable_sizes AS
   SELECT (requested_bytes + 7) / 8 AS step,
     max(usable_bytes, (requested_bytes + 7) / 8 * 8) AS usable_bytes, min(rowid) AS first
-  FROM usable_sizes WHERE requested_bytes BETWEEN 1 AND 32768 GROUP BY step;
+  FROM usable_sizes WHERE requested_bytes <= 32768 GROUP BY step;
 CREATE VIEW overheads AS
   SELECT allocations.id AS allocation_id, stack_id, bytes, usable_bytes
   FROM allocations JOIN small_usable_sizes ON step = (bytes + 7) / 8

@@ -113,9 +113,12 @@ inline void HeapProfileBuilder::keep(HeapCounter& counter) const {
   counter.epoch = epoch_;
 }
 
-/// Whether what is live is a new maximum: then it is the peak.
+/// Whether what is live is a new maximum: then it is the peak. Blocks of no bytes are one too,
+/// while there are no others.
 inline bool HeapProfileBuilder::rises_to_peak() {
-  if (live_.bytes <= peak_.bytes) return false;
+  if (live_.bytes <= peak_.bytes && (peak_.bytes != 0 || live_.blocks <= peak_.blocks)) {
+    return false;
+  }
   ++epoch_;
   last_allocation_.peak_before = std::exchange(peak_, live_);
   last_allocation_.peak_before_ns = std::exchange(profile_.peak_time_ns, now_ns_);

@@ -30,8 +30,6 @@ void UsableSizeCounter::told(const recording::UsableSize& usable) {
     told_large_ = usable;
     return;
   }
-  // A block of no bytes may be one that became a pool's memory, which is then nobody's overhead.
-  if (usable.requested_bytes == 0) return;
   // The first one holds: what a block counts in must be what it was counted in. An allocator may
   // say exactly what was asked for (AddressSanitizer's): others of this step have asked for more.
   const std::size_t step = step_of(usable.requested_bytes);

@@ -254,12 +254,16 @@ void write_kernel_at_peak(SummaryLines& lines, const HeapProfile& profile) {
 void write_usable_line(SummaryLines& lines, const model::UsableSizes& usable) {
   if (!usable.is_known || usable.totals.peak.blocks == 0) return;
   const model::UsableProfile& totals = usable.totals;
-  lines.line("overallocated",
-             fmt::format("{}, {} of what was asked for at the peak: the allocator gave {} for {}",
-                         report_bytes(totals.peak_usable_bytes - totals.peak.bytes),
-                         share_of(totals.peak_usable_bytes - totals.peak.bytes, totals.peak.bytes),
-                         report_bytes(totals.peak_usable_bytes), report_bytes(totals.peak.bytes)),
-             "measured");
+  const std::uint64_t beyond = totals.peak_usable_bytes - totals.peak.bytes;
+  const std::string share =
+      totals.peak.bytes == 0
+          ? ""
+          : fmt::format(", {} of what was asked for", share_of(beyond, totals.peak.bytes));
+  lines.line(
+      "overallocated",
+      fmt::format("{}{} at the peak: the allocator gave {} for {}", report_bytes(beyond), share,
+                  report_bytes(totals.peak_usable_bytes), report_bytes(totals.peak.bytes)),
+      "measured");
 }
 
 void write_touch_line(SummaryLines& lines, const model::FirstTouch& touch) {

@@ -200,6 +200,17 @@ TEST_F(ReportCommandTest, FailsOnALeakIfAsked) {
   EXPECT_EQ(run({"--fail-on-leak", "--focus", "parse"}, recording()), 0);
 }
 
+TEST_F(ReportCommandTest, FailsOnALeakOfNoBytes) {
+  const std::string file = recording() + ".empty";
+  const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  auto writer = recording::Writer::create(fd, {});
+  ASSERT_TRUE(writer.has_value());
+  (*writer)->add(Allocation{.time_ns = 1000, .address = Address{0x9000}});
+  ASSERT_TRUE((*writer)->finish({}).has_value());
+  EXPECT_EQ(run({"--fail-on-leak"}, file), kExitLeak);
+  EXPECT_EQ(run({"--fail-on-leak=1"}, file), 0);
+}
+
 TEST_F(ReportCommandTest, KnownLeaksAreCountedAndNotListed) {
   const std::string file = recording() + ".supp";
   const Words words = {"--suppressions", file, "--fail-on-leak"};

@@ -466,6 +466,21 @@ TEST(HeapProfileBuilderTest, UsableSizesOfAStackAreKnownWhereItsSmallBlocksHaveO
   EXPECT_EQ(several[0].peak_usable_bytes, 102'400U);
 }
 
+TEST(HeapProfileBuilderTest, BlocksOfNoBytesHaveAUsableSize) {
+  Story story;
+  story.builder.usable_size({.requested_bytes = 0, .usable_bytes = 24});
+  story.gets(1, 0x100, 0).gets(2, 0x200, 0).gets(3, 0x300, 1);  // nothing is known of 1
+  const model::UsableSizes usable = story.end().usable;
+  EXPECT_EQ(usable.totals.peak, (Amount{.blocks = 2, .bytes = 0}));
+  EXPECT_EQ(usable.totals.peak_usable_bytes, 48U);
+}
+
+TEST(HeapProfileBuilderTest, BlocksOfNoBytesAreThePeakWhereThereAreNoOthers) {
+  const HeapProfile profile = Story().gets(1, 0x100, 0).gets(2, 0x200, 0).frees(3, 0x100).end();
+  EXPECT_EQ(profile.totals.peak, (Amount{2, 0}));
+  EXPECT_EQ(profile.peak_time_ns, 2U);
+}
+
 TEST(HeapProfileBuilderTest, WithoutUsableSizesNothingIsSaidOfThem) {
   EXPECT_FALSE(Story().gets(1, 0x100, 20).end().usable.is_known);
 }

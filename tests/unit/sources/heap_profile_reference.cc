@@ -54,7 +54,9 @@ class Reference {
       t.live += amount, t.allocated += amount;
       if (event.kind == recording::CallKind::kRealloc) ++t.resized;
     });
-    if (profile_.totals.live.bytes <= profile_.totals.peak.bytes) return;
+    const model::Amount live = profile_.totals.live;
+    const model::Amount peak = profile_.totals.peak;
+    if (live.bytes <= peak.bytes && (peak.bytes != 0 || live.blocks <= peak.blocks)) return;
     profile_.peak_time_ns = event.time_ns;
     profile_.totals.peak = profile_.totals.live;
     for (auto* map : {&profile_.stacks, &profile_.threads, &profile_.sizes}) {
