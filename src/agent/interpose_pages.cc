@@ -1,7 +1,8 @@
 // Memory that a program asks of the kernel through its C library.
 //
-// What is given back is told before the call, and what is got after it: see wire/record.h. The C
-// library's own calls do not come by here: what its malloc does is seen by `heapspy trace`.
+// What is given back is told before the call, and what is got after it: see wire/record.h. Where
+// nothing was given back in the end, a remap to the same place says so. The C library's own calls
+// do not come by here: what its malloc does is seen by `heapspy trace`.
 #include <cstdarg>
 #include <cstdint>
 #include <sys/mman.h>
@@ -25,6 +26,31 @@ void note(const Mapping& mapping, const Caller& caller) {
   tell(caller, [&](ThreadLog& log) { log.add_mapping(mapping, caller); });
 }
 
+void note_map(const void* address, std::size_t bytes, const Caller& caller) {
+  note({.address = number(address), .bytes = bytes}, caller);
+}
+
+void note_unmap(const void* address, std::size_t bytes, const Caller& caller) {
+  note({.operation = MappingOperation::kUnmap, .address = number(address), .bytes = bytes}, caller);
+}
+
+void note_remap(const void* old_address, std::size_t old_bytes, const void* address,
+                std::size_t bytes, const Caller& caller) {
+  note({.operation = MappingOperation::kRemap,
+        .address = number(address),
+        .bytes = bytes,
+        .old_address = number(old_address),
+        .old_bytes = old_bytes},
+       caller);
+}
+
+/// Whether the kernel does not refuse such a range whatever is there.
+bool is_range(const void* address, std::size_t bytes) {
+  constexpr std::uint64_t kEnd = INT64_MAX;  // of a program's addresses, at most
+  return number(address) % wire::kPage == 0 && number(address) < kEnd && bytes != 0 &&
+         bytes < kEnd - number(address);
+}
+
 }  // namespace
 }  // namespace mini::agent
 
@@ -33,10 +59,7 @@ using namespace mini::agent;  // NOLINT: what follows has C's names
 MINI_EXPORT void* mmap(void* addr, std::size_t len, int prot, int flags, int fd, off_t offset) {
   const RealFunctions& real = real_functions();
   void* const at = real.mmap(addr, len, prot, flags, fd, offset);
-  if (at != MAP_FAILED) {
-    note({.operation = MappingOperation::kMap, .address = number(at), .bytes = len},
-         capture_caller());
-  }
+  if (at != MAP_FAILED) note_map(at, len, capture_caller());
   return at;
 }
 
@@ -47,25 +70,33 @@ MINI_EXPORT void* mmap64(void* addr, std::size_t len, int prot, int flags, int f
 
 MINI_EXPORT int munmap(void* addr, std::size_t len) {
   const RealFunctions& real = real_functions();
-  note({.operation = MappingOperation::kUnmap, .address = number(addr), .bytes = len},
-       capture_caller());
-  return real.munmap(addr, len);
+  if (!is_range(addr, len)) return real.munmap(addr, len);
+  const Caller caller = capture_caller();
+  note_unmap(addr, len, caller);
+  const int result = real.munmap(addr, len);
+  if (result != 0) note_remap(addr, len, addr, len, caller);
+  return result;
 }
 
 MINI_EXPORT void* mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, ...) {
   std::va_list rest;
   va_start(rest, flags);
-  void* const wanted = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void*) : nullptr;
+  constexpr int kHasAddress = MREMAP_FIXED | MREMAP_DONTUNMAP;
+  void* const wanted = (flags & kHasAddress) != 0 ? va_arg(rest, void*) : nullptr;
   va_end(rest);
   const RealFunctions& real = real_functions();
+  const Caller caller = capture_caller();
+  const bool keeps_old = (flags & MREMAP_DONTUNMAP) != 0;
+  const bool may_give_back =
+      !keeps_old && is_range(addr, old_len) && ((flags & MREMAP_MAYMOVE) != 0 || new_len < old_len);
+  if (may_give_back) note_unmap(addr, old_len, caller);
   void* const at = real.mremap(addr, old_len, new_len, flags, wanted);
-  if (at != MAP_FAILED) {
-    note({.operation = MappingOperation::kRemap,
-          .address = number(at),
-          .bytes = new_len,
-          .old_address = number(addr),
-          .old_bytes = old_len},
-         capture_caller());
+  if (at == MAP_FAILED) {
+    if (may_give_back) note_remap(addr, old_len, addr, old_len, caller);
+  } else if (keeps_old) {
+    note_map(at, new_len, caller);
+  } else {
+    note_remap(addr, old_len, at, new_len, caller);
   }
   return at;
 }

@@ -5,17 +5,25 @@ namespace mini::database {
 void MappingRows::add(const recording::Mapping& event, std::int64_t id) {
   const auto gone = [this, id](const Begin& begin, AddressRange range) { give(begin, range, id); };
   using Operation = recording::Mapping::Operation;
+  const auto unmapped = last_unmapped_.take(event);
   switch (event.operation) {
     case Operation::kMap:
       ranges_.map(event.address, event.bytes, {.stack = event.stack, .id = id}, gone);
       break;
     case Operation::kUnmap:
+      last_unmapped_.keep(event, ranges_);
       ranges_.unmap(event.address, event.bytes, gone);
       break;
     case Operation::kRemap: {
-      const Begin old = ranges_.owner_of(event.old_address);
+      if (unmapped && is_in_place(event)) {
+        for (const auto& [old, part] : unmapped->parts) {
+          ranges_.map(part.begin, part.size(), {.stack = old.stack, .id = id}, gone);
+        }
+        break;
+      }
+      const Begin old = unmapped ? unmapped->owner() : ranges_.owner_of(event.old_address);
       const recording::StackNumber stack = old.id != 0 ? old.stack : event.stack;
-      ranges_.unmap(event.old_address, event.old_bytes, gone);
+      if (!unmapped) ranges_.unmap(event.old_address, event.old_bytes, gone);
       ranges_.map(event.address, event.bytes, {.stack = stack, .id = id}, gone);
       break;
     }

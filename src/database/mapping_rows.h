@@ -41,6 +41,7 @@ class MappingRows {
 
   Take take_;
   recording::MappedRanges<Begin> ranges_;
+  recording::LastUnmapped<Begin> last_unmapped_;
 };
 
 }  // namespace mini::database

@@ -5,8 +5,13 @@
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/units.h"
+#include "recording/event.h"
 
 namespace mini::recording {
 
@@ -29,8 +34,7 @@ class MappedRanges {
   template <typename Gone>
   void unmap(Address begin, Bytes size, const Gone& gone) {
     const std::uint64_t end = end_of(begin, size);
-    auto range = ranges_.upper_bound(begin.value);
-    if (range != ranges_.begin() && std::prev(range)->second.end > begin.value) --range;
+    auto range = first_after(begin);
     while (range != ranges_.end() && range->first < end) {
       const auto [first, rest] = *range;
       const std::uint64_t from = std::max(first, begin.value);
@@ -46,6 +50,17 @@ class MappedRanges {
         ranges_.insert_or_assign(range, until, rest);
         return;
       }
+    }
+  }
+
+  /// visit(owner, part) of each part of a range that somebody mapped, in whole pages.
+  template <typename Visit>
+  void for_each_in(Address begin, Bytes size, const Visit& visit) const {
+    const std::uint64_t end = end_of(begin, size);
+    for (auto range = first_after(begin); range != ranges_.end() && range->first < end; ++range) {
+      const auto& [first, rest] = *range;
+      visit(rest.owner,
+            AddressRange{Address{std::max(first, begin.value)}, Address{std::min(rest.end, end)}});
     }
   }
 
@@ -76,7 +91,63 @@ class MappedRanges {
     return whole > UINT64_MAX - begin.value ? UINT64_MAX : begin.value + whole;
   }
 
-  std::map<std::uint64_t, Rest> ranges_;  // by begin
+  using Ranges = std::map<std::uint64_t, Rest>;  // by begin
+  static auto first_after_in(auto& ranges, Address begin) {
+    auto range = ranges.upper_bound(begin.value);
+    if (range != ranges.begin() && std::prev(range)->second.end > begin.value) --range;
+    return range;
+  }
+  Ranges::iterator first_after(Address begin) { return first_after_in(ranges_, begin); }
+  Ranges::const_iterator first_after(Address begin) const { return first_after_in(ranges_, begin); }
+
+  Ranges ranges_;
 };
+
+/// Of each thread, what it unmapped last. Where it goes on with a remap of the same range, it told
+/// before its call that the range may go, and tells now what became of it: another thread can have
+/// mapped these addresses in between.
+template <typename Owner>
+class LastUnmapped {
+ public:
+  struct Unmapped {
+    Address begin{};
+    Bytes size{};
+    std::vector<std::pair<Owner, AddressRange>> parts;
+
+    /// Who had mapped its first page; Owner{} where nobody is known to have.
+    Owner owner() const {
+      const bool is_known = !parts.empty() && parts.front().second.begin == begin;
+      return is_known ? parts.front().first : Owner{};
+    }
+  };
+
+  /// REQUIRES: take() of the event; what it unmaps is still in `ranges`.
+  void keep(const Mapping& event, const MappedRanges<Owner>& ranges) {
+    Unmapped& last = of_threads_[event.thread];
+    last = {.begin = event.address, .size = event.bytes, .parts = {}};
+    ranges.for_each_in(event.address, event.bytes, [&](const Owner& owner, AddressRange part) {
+      last.parts.emplace_back(owner, part);
+    });
+  }
+
+  /// To be called at each event. Forgets what its thread unmapped last, and returns it where the
+  /// event goes on with it.
+  std::optional<Unmapped> take(const Mapping& event) {
+    const auto last = of_threads_.extract(event.thread);
+    if (last.empty() || event.operation != Mapping::Operation::kRemap ||
+        last.mapped().begin != event.old_address || last.mapped().size != event.old_bytes) {
+      return std::nullopt;
+    }
+    return std::move(last.mapped());
+  }
+
+ private:
+  std::unordered_map<ThreadNumber, Unmapped> of_threads_;
+};
+
+/// Whether all stays where it was: nothing came of the call.
+inline bool is_in_place(const Mapping& remap) {
+  return remap.address == remap.old_address && remap.bytes == remap.old_bytes;
+}
 
 }  // namespace mini::recording

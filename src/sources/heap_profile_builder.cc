@@ -163,28 +163,44 @@ void HeapProfileBuilder::map(std::uint32_t counter, Address begin, Bytes size) {
   mapping.most_live_bytes = std::max(mapping.most_live_bytes, mapping.live_bytes);
 }
 
+/// `unmapped`: what the old range was, where it has been unmapped already.
+void HeapProfileBuilder::remap(const recording::Mapping& mapping, const Unmapped* unmapped) {
+  if (unmapped != nullptr && is_in_place(mapping)) {
+    for (const auto& [owner, part] : unmapped->parts) {
+      unmap(part.begin, part.size());
+      mapped_.map(part.begin, part.size(), owner, [](std::uint32_t, AddressRange) {});
+      profile_.mappings[owner].live_bytes += part.size().count;
+    }
+    return;
+  }
+  // What grows or moves was mapped by who mapped it first.
+  const std::uint32_t owner =
+      unmapped != nullptr ? unmapped->owner() : mapped_.owner_of(mapping.old_address);
+  if (unmapped == nullptr) unmap(mapping.old_address, mapping.old_bytes);
+  map(owner != 0 ? owner : mapping_counter(mapping.stack), mapping.address, mapping.bytes);
+}
+
 void HeapProfileBuilder::mapping(const recording::Mapping& mapping) {
   std::uint64_t time_ns = mapping.time_ns;
   if (!enter(time_ns) || time_ns < span_.from_ns) return;
   using Operation = recording::Mapping::Operation;
+  const auto unmapped = last_unmapped_.take(mapping);
   switch (mapping.operation) {
     case Operation::kMap:
       map(mapping_counter(mapping.stack), mapping.address, mapping.bytes);
       break;
     case Operation::kUnmap:
+      last_unmapped_.keep(mapping, mapped_);
       unmap(mapping.address, mapping.bytes);
       break;
-    case Operation::kRemap: {
-      // What grows in place was mapped by who mapped it first.
-      const std::uint32_t owner = mapped_.owner_of(mapping.old_address);
-      unmap(mapping.old_address, mapping.old_bytes);
-      map(owner != 0 ? owner : mapping_counter(mapping.stack), mapping.address, mapping.bytes);
+    case Operation::kRemap:
+      remap(mapping, unmapped ? &*unmapped : nullptr);
       break;
-    }
     case Operation::kDiscard:
-      if (const std::uint32_t owner = mapped_.owner_of(mapping.address); owner != 0) {
-        profile_.mappings[owner].discarded_bytes += mapping.bytes.count;
-      }
+      mapped_.for_each_in(mapping.address, mapping.bytes,
+                          [this](std::uint32_t owner, AddressRange part) {
+                            profile_.mappings[owner].discarded_bytes += part.size().count;
+                          });
       break;
   }
 }

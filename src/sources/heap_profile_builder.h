@@ -85,6 +85,7 @@ class HeapProfileBuilder : public recording::Visitor {
   static constexpr std::uint32_t kBefore = UINT32_MAX;
   static constexpr std::uint32_t kPoolMemory = UINT32_MAX - 1;
   static bool counts(const LiveBlock& block) { return block.stack < kPoolMemory; }
+  using Unmapped = recording::LastUnmapped<std::uint32_t>::Unmapped;
   static constexpr std::size_t kSizeRanges = 49;  // by the number of bits of the size
 
   /// The last allocation, while nothing has been allocated or freed after it: what it changed can
@@ -143,6 +144,7 @@ class HeapProfileBuilder : public recording::Visitor {
   std::uint32_t mapping_counter(recording::StackNumber number);
   void map(std::uint32_t counter, Address begin, Bytes size);
   void unmap(Address begin, Bytes size);
+  void remap(const recording::Mapping& mapping, const Unmapped* unmapped);
   model::Amount stands_for(const recording::HeapEvent& event, HeapCounter& stack);
   void keep(HeapCounter& counter) const;
   void lose(Address address, const LiveBlock& block);
@@ -173,7 +175,8 @@ class HeapProfileBuilder : public recording::Visitor {
   std::array<model::Amount, 65> lifetimes_{};  // by the number of bits of the time
   TimelineBuilder timeline_;
   recording::MappedRanges<std::uint32_t> mapped_;  // owners are positions in profile_.mappings
-  std::vector<std::uint32_t> mapping_of_node_;     // the same; 0: none so far
+  recording::LastUnmapped<std::uint32_t> last_unmapped_;
+  std::vector<std::uint32_t> mapping_of_node_;  // the same; 0: none so far
   model::LeakScan leak_scan_;
   std::vector<recording::LostBlock> lost_blocks_;
 

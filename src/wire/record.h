@@ -10,7 +10,8 @@
 //                    path, then build id, filled up to words
 //   kModuleGone      [ begin ]
 //   kMapping         [ address ] [ bytes ] [ old address ] [ old bytes ] [ stack ]
-//                    detail: MappingOperation; the old ones are 0 but for kRemap
+//                    detail: MappingOperation; the old ones are 0 but for kRemap. A kUnmap that
+//                    a kRemap of the same range follows is the begin of the same call
 //   kMarker          [ bytes ], the text, filled up to words
 //   kUsable          [ requested bytes ] [ usable bytes ]    of a block that is told of next
 //   kFork            [ number ]      the process is about to be copied, for the number-th time

@@ -242,6 +242,36 @@ TEST_F(DatabaseTest, MappingsAreCallsAndTheRangesThatTheyMade) {
                   "14000|8192|2|3|-", "50000|32768|1|5|-"}));
 }
 
+TEST_F(DatabaseTest, WhatAThreadUnmapsAndRemapsStaysWhoseItWas) {
+  using recording::Mapping;
+  using Operation = Mapping::Operation;
+  open(recording::written({}, [](Writer& writer) {
+    const auto first = writer.stack(0, writer.frame({.module = 0, .address = 0x10}));
+    const auto second = writer.stack(0, writer.frame({.module = 0, .address = 0x20}));
+    const auto add = [&](recording::ThreadNumber thread, Operation operation, std::uint64_t address,
+                         recording::StackNumber stack, std::uint64_t old_address = 0) {
+      writer.add(Mapping{.time_ns = 1000,
+                         .thread = thread,
+                         .operation = operation,
+                         .address = Address{address},
+                         .bytes = Bytes{0x1000},
+                         .old_address = Address{old_address},
+                         .old_bytes = Bytes{old_address == 0 ? 0U : 0x1000U},
+                         .stack = stack});
+    };
+    add(1, Operation::kMap, 0x10000, first);
+    add(1, Operation::kUnmap, 0x10000, second);
+    add(1, Operation::kRemap, 0x10000, second, 0x10000);
+    add(1, Operation::kUnmap, 0x10000, second);
+    add(2, Operation::kMap, 0x10000, second);
+    add(1, Operation::kRemap, 0x20000, second, 0x10000);
+    EXPECT_TRUE(writer.finish({}).has_value());
+  }));
+  EXPECT_EQ(rows("SELECT printf('%x', address), bytes, stack_id, begun_id, ended_id FROM mappings "
+                 "ORDER BY begun_id, address"),
+            (Rows{"10000|4096|1|1|2", "10000|4096|1|3|4", "10000|4096|2|5|-", "20000|4096|1|6|-"}));
+}
+
 TEST_F(DatabaseTest, NamesOfAnyBytesAreText) {
   open(recording::written({}, [](Writer& writer) {
     writer.define_thread({.tid = 1, .name = std::string("a\xff\0'b", 5)});

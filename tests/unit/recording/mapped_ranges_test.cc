@@ -25,12 +25,17 @@ TEST(MappedRanges, IsWhatATableOfPagesSays) {
       if (owners[page] != 0) expected[owners[page]] += kPage;
       owners[page] = owner;
     }
+    const Address at{begin * kPage};
+    const Bytes size{pages * kPage - random() % kPage};  // whole pages, whatever was asked for
+    std::map<std::uint32_t, std::uint64_t> there;
+    ranges.for_each_in(at, size, [&there](std::uint32_t who, AddressRange range) {
+      there[who] += range.size().count;
+    });
+    ASSERT_EQ(there, expected);
     std::map<std::uint32_t, std::uint64_t> gone;
     const auto count = [&gone](std::uint32_t who, AddressRange range) {
       gone[who] += range.size().count;
     };
-    const Address at{begin * kPage};
-    const Bytes size{pages * kPage - random() % kPage};  // whole pages, whatever was asked for
     if (owner != 0) {
       ranges.map(at, size, owner, count);
       ASSERT_EQ(ranges.size_at(at), Bytes{pages * kPage});

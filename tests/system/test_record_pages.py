@@ -1,0 +1,24 @@
+"""heapspy record: pages that the program has of the kernel itself, and who touched which first."""
+import collections
+
+from harness import PAGE, build_target, said
+from recording import RecordTest
+
+
+class Pages(RecordTest):
+    def test_pages_are_mapped_as_the_kernel_has_them(self):
+        done = self.record(build_target("odd_pages"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        facts = said(done.stdout)
+        functions = ("refused", "kept", "left", "right", "takes", "moves")
+        rows = {name: collections.Counter() for name in functions}
+        for mapping in self.report()["mappings"]:
+            names = [frame.get("function") for frame in mapping["frames"]]
+            for name in rows.keys() & set(names):
+                rows[name].update({key: value for key, value in mapping.items()
+                                   if isinstance(value, int)})
+        self.assertEqual({name: row["mapped_at_exit_bytes"] for name, row in rows.items()},
+                         {name: facts[f"{name} number"] for name in functions})
+        self.assertEqual(rows["refused"]["calls"], 1)
+        self.assertEqual((rows["left"]["discarded_bytes"], rows["right"]["discarded_bytes"]),
+                         (2 * PAGE, 10 * PAGE))
