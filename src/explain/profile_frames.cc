@@ -185,7 +185,7 @@ std::string describe(const ProfileFrameView& frame) {
     return module.empty() ? function : fmt::format("{} in {}", function, module);
   }
   if (module.empty()) {
-    return fmt::format("code made at run time, {:#x}", frame.frame->address);
+    return fmt::format("code in no known module, {:#x}", frame.frame->address);
   }
   return fmt::format("{}+{:#x}", module, frame.frame->address);
 }

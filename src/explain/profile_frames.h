@@ -34,7 +34,7 @@ ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t nod
 /// Whether a function only passes requests for memory on, by its demangled name.
 bool is_allocation_plumbing(std::string_view function);
 
-/// "parse at x.cc:88", "parse in libfoo.so", "libfoo.so+0x1234", "code made at run time, 0x1234".
+/// "parse at x.cc:88", "parse in libfoo.so", "libfoo.so+0x1234", "code in no known module, 0x1234".
 std::string describe(const ProfileFrameView& frame);
 
 /// Of the place; "no stack" for the empty one.

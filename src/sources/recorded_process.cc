@@ -127,6 +127,7 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::str
       executable_(executable_of(pid, slot_.slot(), origin)),
       module_cache_(std::move(modules)),
       gauge_(pid_),
+      code_(module_cache_),
       live_(finds_leaks ? std::make_unique<LiveBlocks>() : nullptr),
       stopper_(pid_) {
   recording::ProcessFacts facts;
@@ -427,25 +428,32 @@ void RecordedProcess::add_module(const Thread& thread, std::uint32_t words) {
   }
   // The loader has no name for the program itself.
   if (facts.path.empty()) facts.path = executable_;
-  const recording::ModuleNumber number = writer_->define_module(facts);
-  files_.resize(std::max<std::size_t>(files_.size(), number));
-  // Opened now: the file may be gone when its frames are named.
-  files_[number - 1] = open_module_file(
-      *module_cache_, pid_,
-      {.path = facts.path, .begin = Address{reader.peek(2)}, .build_id = facts.build_id});
+  const auto known = code_modules_.find(key_of(facts));
+  const recording::ModuleNumber number =
+      known != code_modules_.end() ? known->second : writer_->define_module(facts);
+  if (known == code_modules_.end()) {
+    files_.resize(std::max<std::size_t>(files_.size(), number));
+    // Opened now: the file may be gone when its frames are named.
+    files_[number - 1] = open_module_file(
+        *module_cache_, pid_,
+        {.path = facts.path, .begin = Address{reader.peek(2)}, .build_id = facts.build_id});
+  }
   modules_[reader.peek(2)] = {
       .end = reader.peek(3), .load_bias = facts.load_bias.value, .number = number};
 }
 
+/// Of those that the agent has told of.
+const RecordedProcess::LoadedModule* RecordedProcess::module_at(std::uint64_t pc) const {
+  const auto after = modules_.upper_bound(pc - 1);  // a return address: the call is before it
+  if (after == modules_.begin()) return nullptr;
+  const LoadedModule& module = std::prev(after)->second;
+  return pc <= module.end ? &module : nullptr;
+}
+
 recording::FrameNumber RecordedProcess::frame_of(std::uint64_t pc) {
-  auto after = modules_.upper_bound(pc - 1);  // a return address: the call is before it
-  if (after != modules_.begin()) {
-    const LoadedModule& module = std::prev(after)->second;
-    if (pc <= module.end) {
-      return writer_->frame({.module = module.number, .address = pc - module.load_bias});
-    }
-  }
-  return writer_->frame({.module = 0, .address = pc});
+  const LoadedModule* const module = module_at(pc);
+  if (module == nullptr) return writer_->frame({.module = 0, .address = pc});
+  return writer_->frame({.module = module->number, .address = pc - module->load_bias});
 }
 
 // What keeps more frames than there were, or makes a stack deeper than any, was not written by an

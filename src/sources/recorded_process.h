@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <sys/types.h>
+#include <tuple>
 #include <vector>
 
 #include "kernel/memory_gauge.h"
@@ -20,6 +21,7 @@
 #include "sources/thread_stopper.h"
 #include "sources/tick_clock.h"
 #include "sources/unrecorded_programs.h"
+#include "unwind/code_map.h"
 #include "unwind/unwinder.h"
 #include "wire/ring.h"
 
@@ -121,6 +123,8 @@ class RecordedProcess {
     std::uint64_t load_bias = 0;
     recording::ModuleNumber number = 0;
   };
+  /// By which a module is the same: load bias, build id, name of its file.
+  using ModuleKey = std::tuple<std::uint64_t, std::string, std::string>;
 
   void find_threads();
   void close_rings_of_ended();
@@ -142,7 +146,12 @@ class RecordedProcess {
   static std::uint32_t record_words(const wire::RingReader& reader);
   void add_module(const Thread& thread, std::uint32_t words);
   void add_stack(Thread& thread, std::uint32_t frames);
+  const LoadedModule* module_at(std::uint64_t pc) const;
   recording::FrameNumber frame_of(std::uint64_t pc);
+  static ModuleKey key_of(const recording::ModuleFacts& facts);
+  void read_code();
+  recording::ModuleNumber module_of_code(const unwind::CodeMap::Region& region);
+  recording::FrameNumber frame_of_fault(std::uint64_t pc);
   void define_sources();
   recording::Losses losses() const;
   recording::LeakScan search(const TickClock& clock, const kernel::SharedFile& channel);
@@ -168,6 +177,9 @@ class RecordedProcess {
   kernel::MemoryGauge gauge_;
   Bytes most_resident_;  // of any sample
   std::deque<kernel::PageFault> faults_;
+  unwind::CodeMap code_;  // as it was when a fault came from code that the agent had not told of
+  std::uint64_t next_code_ns_ = 0;                             // from when on it may be read again
+  std::map<ModuleKey, recording::ModuleNumber> code_modules_;  // of it, so far
   std::map<std::uint32_t, recording::ThreadNumber> thread_numbers_;  // by tid, while it runs
   std::uint64_t last_ns_ = 0;
   std::unique_ptr<LiveBlocks> live_;  // null: nobody asked for leaks

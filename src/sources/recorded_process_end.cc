@@ -49,38 +49,12 @@ void RecordedProcess::sample_at_peak(std::uint64_t time_ns) {
   sample(time_ns);
 }
 
-void RecordedProcess::add_page_faults(std::span<const kernel::PageFault> faults) {
-  for (kernel::PageFault fault : faults) {
-    fault.time_ns = since_begin(fault.time_ns);
-    faults_.push_back(fault);
-  }
-}
-
-void RecordedProcess::note_touch_watch(const std::string& refusal, std::uint64_t lost) {
-  if (writer_ == nullptr) return;
-  writer_->add(recording::TouchWatch{.time_ns = last_ns_, .refusal = refusal, .lost = lost});
-}
-
 // Written at once, so that it is in the file of a recorder that is killed; how often, at the end.
 void RecordedProcess::note_unrecorded_program(const std::string& path, PreloadObstacle obstacle,
                                               std::uint64_t time_ns) {
   const recording::UnrecordedProgram& program =
       unrecorded_.count(path, obstacle, since_begin(time_ns));
   if (writer_ != nullptr && program.count == 1) writer_->add(program);
-}
-
-// An interrupted instruction counts as its address and 1: minus one, it is in that instruction, as
-// a return address is in the call.
-void RecordedProcess::write_page_faults(std::uint64_t until_ns) {
-  for (; !faults_.empty() && faults_.front().time_ns <= until_ns; faults_.pop_front()) {
-    const kernel::PageFault& fault = faults_.front();
-    last_ns_ = std::max(last_ns_, fault.time_ns);
-    writer_->add(
-        recording::Touch{.time_ns = last_ns_,
-                         .thread = number_of_thread(static_cast<std::uint32_t>(fault.tid)),
-                         .address = fault.address,
-                         .stack = writer_->stack(0, frame_of(fault.instruction.value + 1))});
-  }
 }
 
 void RecordedProcess::define_sources() {

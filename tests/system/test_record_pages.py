@@ -1,5 +1,6 @@
 """heapspy record: pages that the program has of the kernel itself, and who touched which first."""
 import collections
+import os
 
 from harness import PAGE, build_target, said
 from recording import RecordTest
@@ -22,3 +23,22 @@ class Pages(RecordTest):
         self.assertEqual(rows["refused"]["calls"], 1)
         self.assertEqual((rows["left"]["discarded_bytes"], rows["right"]["discarded_bytes"]),
                          (2 * PAGE, 10 * PAGE))
+
+    def first_touch(self, *command):
+        done = self.record(*command, options=["--first-touch"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        touch = self.report()["first_touch"]
+        if touch["refusal"] is not None:
+            self.skipTest(touch["refusal"])
+        return touch, said(done.stdout)
+
+    def test_code_that_the_agent_does_not_tell_of_has_a_module(self):
+        touch, _ = self.first_touch(build_target("touches"))
+        pages = collections.Counter()
+        for toucher in touch["touchers"]:
+            [module] = {frame.get("module") for frame in toucher["frames"]} or [None]
+            pages[os.path.basename(module or "").partition(".")[0]] += toucher["pages"]
+        self.assertGreater(pages["ld-linux-x86-64"], 0)
+        self.assertGreater(pages["libheapspy-agent"], 0)
+        self.assertGreater(pages["libc"], 0)
+        self.assertEqual(pages[""], 0)
