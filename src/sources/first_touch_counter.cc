@@ -56,6 +56,9 @@ void FirstTouchCounter::touched(const recording::Touch& touch, std::uint32_t map
     const Range& range = std::prev(after)->second;
     if (at < range.end) return count(touch_.in_blocks, range.node);
   }
+  if (after != ranges_.end() && after->first - at <= kHeaderBytes) {
+    return count(touch_.in_blocks, after->second.node);
+  }
   if (early_.size() == kMostEarly) {
     count_elsewhere(early_.front());
     early_.erase(early_.begin());

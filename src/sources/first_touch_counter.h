@@ -54,7 +54,8 @@ class FirstTouchCounter {
     std::uint32_t mapping_node = 0;
   };
   static constexpr std::size_t kMostEarly = 64;
-  // Of an allocator's header before a block, which is written when the block is made.
+  // Of an allocator's header before a block, which is written when the block is made, or the one
+  // before it. A touch can be told of after either: times of events stand for several of them.
   static constexpr std::uint64_t kHeaderBytes = 16;
 
   void count(model::Amount& total, std::uint32_t owner_node);

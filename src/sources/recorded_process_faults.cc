@@ -71,8 +71,7 @@ recording::ModuleNumber RecordedProcess::module_of_code(const unwind::CodeMap::R
 recording::FrameNumber RecordedProcess::frame_of_fault(std::uint64_t pc) {
   if (module_at(pc) != nullptr) return frame_of(pc);
   if (!code_.contains(pc - 1)) read_code();
-  const unwind::CodeMap::Region* const region =
-      code_.find(pc - 1, kernel::ProcessMemory(pid_));
+  const unwind::CodeMap::Region* const region = code_.find(pc - 1, kernel::ProcessMemory(pid_));
   const recording::ModuleNumber module =
       region != nullptr && region->module != nullptr ? module_of_code(*region) : 0;
   if (module == 0) return frame_of(pc);

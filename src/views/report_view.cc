@@ -266,7 +266,8 @@ void write_usable_line(SummaryLines& lines, const model::UsableSizes& usable) {
       "measured");
 }
 
-void write_touch_line(SummaryLines& lines, const model::FirstTouch& touch) {
+void write_touch_lines(SummaryLines& lines, const HeapProfile& profile) {
+  const model::FirstTouch& touch = profile.first_touch;
   using State = model::FirstTouch::State;
   if (touch.state == State::kNotAsked) return;
   if (touch.state == State::kRefused) {
@@ -281,6 +282,14 @@ void write_touch_line(SummaryLines& lines, const model::FirstTouch& touch) {
                              ? ""
                              : fmt::format("; {} were missed", counted(touch.lost, "page fault"))),
              "measured");
+  const std::uint64_t touched =
+      touch.in_blocks.bytes + touch.in_mappings.bytes + touch.elsewhere.bytes;
+  const std::uint64_t resident = profile.kernel.peak_resident.count;
+  if (profile.span != model::TimeSpan{} || resident <= touched) return;
+  lines.line("",
+             fmt::format("{} more of the peak RSS came by system calls, or with other pages",
+                         report_bytes(resident - touched)),
+             "derived");
 }
 
 void write_unrecorded_lines(SummaryLines& lines,
@@ -362,7 +371,7 @@ void write_report_summary(std::string& out, const HeapProfile& profile, const Te
   write_usable_line(lines, profile.usable);
   write_kernel_lines(lines, profile);
   write_kernel_at_peak(lines, profile);
-  write_touch_line(lines, profile.first_touch);
+  write_touch_lines(lines, profile);
   write_unrecorded_lines(lines, profile.unrecorded_programs);
   if (profile.is_estimate) {
     Flow(out, style, 4)

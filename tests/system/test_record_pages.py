@@ -42,3 +42,10 @@ class Pages(RecordTest):
         self.assertGreater(pages["libheapspy-agent"], 0)
         self.assertGreater(pages["libc"], 0)
         self.assertEqual(pages[""], 0)
+
+    def test_pages_of_small_blocks_are_their_blocks(self):
+        touch, facts = self.first_touch(build_target("touches"))
+        pages = sum(owner["pages"] for owner in touch["owners"]
+                    if "fill_small" in [frame.get("function") for frame in owner["frames"]])
+        # Of some the header of a block that was not asked for yet was touched by another call.
+        self.assertAlmostEqual(pages, facts["fill_small number"], delta=20)

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 enum { kPage = 4096, kBlockPages = 512, kUsedPages = 100, kMapPages = 64 };
+enum { kSmallCount = 5000, kSmallBytes = 1000 };
 
 __attribute__((noinline)) static void use_pages(volatile char* begin, int count) {
   for (int i = 0; i < count; ++i) begin[(long)i * kPage + kPage / 2] = 1;
@@ -26,6 +27,14 @@ __attribute__((noinline)) static char* mapped(void) {
               -1, 0);
 }
 
+__attribute__((noinline)) static void fill_small(void) {
+  for (int i = 0; i < kSmallCount; ++i) {
+    char* const block = malloc(kSmallBytes);
+    if (block == NULL) abort();
+    memset(block, 1, kSmallBytes);
+  }
+}
+
 int main(void) {
   prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);  // a huge page is one fault
   mallopt(M_MMAP_THRESHOLD, 64 * 1024);
@@ -35,7 +44,9 @@ int main(void) {
   if (half == NULL || never == NULL || pages == MAP_FAILED) return 1;
   use_pages(half + kPage, kUsedPages);
   use_pages(pages, kMapPages);
-  printf("half_used: %d\nmapped: %d\n", kUsedPages, kMapPages);
+  fill_small();
+  printf("half_used: %d\nmapped: %d\nfill_small: %d\n", kUsedPages, kMapPages,
+         kSmallCount * (kSmallBytes + 8) / kPage);
   munmap(pages, (size_t)kMapPages * kPage);
   free(half);
   free(never);

@@ -533,6 +533,25 @@ TEST(HeapProfileBuilderTest, WithoutUsableSizesNothingIsSaidOfThem) {
   EXPECT_FALSE(Story().gets(1, 0x100, 20).end().usable.is_known);
 }
 
+TEST(HeapProfileBuilderTest, TheHeaderOfABlockIsTouchedWithIt) {
+  Story story;
+  const auto touches = [&story](std::uint64_t address) {
+    story.builder.touch({.time_ns = 5, .thread = 1, .address = Address{address}, .stack = kParse});
+  };
+  story.gets(1, 0x10010, 1000, kParse);
+  touches(0x10000);
+  touches(0x103f8);  // of the next one
+  story.gets(6, 0x10400, 1000, kLoad);
+  touches(0x103f8);  // told of late
+  touches(0x0fff8);  // too far before
+  const HeapProfile profile = story.end(9);
+  EXPECT_EQ(profile.first_touch.in_blocks.blocks, 3U);
+  EXPECT_EQ(profile.first_touch.elsewhere.blocks, 1U);
+  ASSERT_EQ(profile.first_touch.owners.size(), 2U);
+  EXPECT_EQ(profile.first_touch.owners[0].touched.blocks, 1U);
+  EXPECT_EQ(profile.first_touch.owners[1].touched.blocks, 2U);
+}
+
 TEST(HeapProfileBuilderTest, TouchesBelongToTheBlockThatTheyAreIn) {
   Story story;
   const auto touches = [&story](std::uint64_t address, std::uint32_t thread = 1) {

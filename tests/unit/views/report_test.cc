@@ -176,6 +176,25 @@ TEST(ReportTablesTest, NoBlockLivedLongerThanTheRecording) {
   EXPECT_EQ(lifetimes.find(" 4.3 s"), std::string::npos) << lifetimes;
 }
 
+HeapProfile touched_profile() {
+  HeapProfile profile = sample_profile();
+  profile.first_touch.state = model::FirstTouch::State::kRecorded;
+  profile.first_touch.in_blocks = {.blocks = 1, .bytes = 4096};
+  profile.kernel.peak_resident = Bytes{(3 << 20) + 4096};
+  return profile;
+}
+
+TEST(ReportTablesTest, WhatNoPageFaultToldOfIsSaid) {
+  EXPECT_TRUE(printed({"", touched_profile, all_tables(300)})
+                  .contains("3 MiB more of the peak RSS came by system calls"));
+  const auto all_touched = [] {
+    HeapProfile profile = touched_profile();
+    profile.first_touch.elsewhere = {.blocks = 768, .bytes = 3 << 20};
+    return profile;
+  };
+  EXPECT_FALSE(printed({"", all_touched, all_tables(300)}).contains("by system calls"));
+}
+
 TEST(ReportTablesTest, RowsThatLookAlikeSayWhatThePlaceCalled) {
   HeapProfile profile = sample_profile();
   const auto count = [](const std::string& text, std::string_view word) {
