@@ -38,7 +38,6 @@ Result<void> check_html(const RawArguments& raw, const CLI::App& app, LabArgumen
   if (out.ask || out.json || !out.id.empty() || out.glossary) {
     return fail("--html writes all experiments: type 'heapspy lab --html DIR' and no more");
   }
-  if (raw.html_folder.empty()) return fail("--html needs a folder: type 'heapspy lab --html DIR'");
   out.html_folder = raw.html_folder;
   return {};
 }

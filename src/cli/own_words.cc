@@ -55,6 +55,17 @@ std::string usage_message(const CLI::ParseError& error, std::string_view command
   return fmt::format("{} {}; see 'heapspy {} --help'", option_in(message), wrong, command);
 }
 
+/// Mostly a variable of a script that is not set, where nothing was meant to be asked for.
+Result<void> check_not_empty(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const auto& values = option->results();
+    if (count_values(option) == 0 || std::ranges::find(values, "") == values.end()) continue;
+    return fail(fmt::format("--{} '' is empty: type a value, or leave out --{}",
+                            option->get_lnames().front(), option->get_lnames().front()));
+  }
+  return {};
+}
+
 /// Parses words that are all options and their values.
 Result<void> parse_options(CLI::App& app, std::vector<std::string> words,
                            std::string_view command) {
@@ -74,7 +85,7 @@ Result<void> parse_options(CLI::App& app, std::vector<std::string> words,
   if (const auto unknown = app.remaining(); !unknown.empty()) {
     return fail(fmt::format("no option '{}': see 'heapspy {} --help'", unknown.front(), command));
   }
-  return {};
+  return check_not_empty(app);
 }
 
 }  // namespace
@@ -105,6 +116,9 @@ Result<std::vector<std::string>> parse_options_and_operands(CLI::App& app,
   if (!words.empty()) operands.insert(operands.end(), words.begin() + 1, words.end());
   const auto parsed = parse_options(app, std::move(options), command);
   if (!parsed) return std::unexpected(parsed.error());
+  if (std::ranges::find(operands, "") != operands.end()) {
+    return fail("'' is empty: type the name of a file");
+  }
   return operands;
 }
 

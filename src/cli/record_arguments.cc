@@ -103,9 +103,6 @@ Result<void> check_sample(const std::string& text, RecordArguments& out) {
 Result<RecordArguments> check(RawArguments& raw, const CLI::App& app) {
   RecordArguments& out = raw.parsed;
   if (out.help) return out;
-  if (app.count("--output") != 0 && raw.output.empty()) {
-    return fail("--output: type the name of a file");
-  }
   if (app.count("--output") != 0) out.output_path = raw.output;
   if (app.count("--agent") != 0) out.agent = raw.agent;
   if (out.most_frames == 0 || out.most_frames > kMostFrames) {

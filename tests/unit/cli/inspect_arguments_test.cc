@@ -53,6 +53,10 @@ TEST(InspectArgumentsTest, AddressesAreHexadecimal) {
 
 TEST(InspectArgumentsTest, RefusalsSayWhatToType) {
   EXPECT_THAT(refusal({}), HasSubstr("heapspy inspect PID"));
+  EXPECT_EQ(refusal({""}), "'' is empty: type the name of a file");
+  EXPECT_THAT(refusal({"--exe", "", "core"}), HasSubstr("--exe ''"));
+  EXPECT_THAT(refusal({"--recording", "", "1"}), HasSubstr("--recording ''"));
+  EXPECT_THAT(refusal({"--color", "", "1"}), HasSubstr("--color ''"));
   EXPECT_THAT(refusal({"1", "2"}), HasSubstr("leave out '2'"));
   EXPECT_THAT(refusal({"0"}), HasSubstr("no process"));
   EXPECT_THAT(refusal({"--free", "1"}), HasSubstr("add --chunks"));

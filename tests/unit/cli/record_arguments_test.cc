@@ -39,8 +39,17 @@ TEST(RecordArgumentsTest, KnowsWhatToDoOnOverflow) {
             wire::Overflow::kDrop);
   EXPECT_EQ(parse_record_arguments(Words{"--on-overflow", "wait", "ls"})->overflow,
             wire::Overflow::kWait);
-  EXPECT_THAT(error_of({"-o", "", "ls"}), HasSubstr("name of a file"));
   EXPECT_THAT(error_of({"--on-overflow", "x", "ls"}), HasSubstr("wait or drop"));
+}
+
+TEST(RecordArgumentsTest, AValueThatIsEmptyIsNoneThatIsLeftOut) {
+  for (const char* option :
+       {"--sample", "--duration", "--on-overflow", "--output", "--agent", "--max-frames"}) {
+    EXPECT_THAT(error_of({option, "", "-p", "1"}), HasSubstr(option));
+  }
+  EXPECT_EQ(error_of({"--sample", "", "ls"}),
+            "--sample '' is empty: type a value, or leave out --sample");
+  EXPECT_THAT(error_of({"-o", "", "ls"}), HasSubstr("--output ''"));
 }
 
 TEST(RecordArgumentsTest, BoundsTheDepthOfStacks) {

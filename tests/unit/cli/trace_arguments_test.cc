@@ -86,6 +86,8 @@ TEST(TraceArgumentsTest, EachErrorSaysWhatToType) {
   EXPECT_NE(refused({"-p", "x"}).find("--pid"), std::string::npos);
   EXPECT_NE(refused({"-p", "0"}).find("no process has this number"), std::string::npos);
   EXPECT_NE(refused({"--min", "64X", "ls"}).find("64K"), std::string::npos);
+  EXPECT_NE(refused({"--min", "", "ls"}).find("--min '' is empty"), std::string::npos);
+  EXPECT_NE(refused({"-p", "12", "--duration", ""}).find("--duration ''"), std::string::npos);
   EXPECT_NE(refused({"--color", "blue", "ls"}).find("auto, always or never"), std::string::npos);
   EXPECT_NE(refused({"--width", "7", "ls"}).find("60"), std::string::npos);
   EXPECT_NE(refused({"--verify=x", "ls"}).find("--verify=100"), std::string::npos);
