@@ -97,13 +97,16 @@ bool write_stacks(std::string& out, const ProfileDiff& diff, const DiffOptions& 
   write_heading(out, options.style,
                 fmt::format("{}: {}", growths ? "More" : "Less", measure_title(measure)),
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  std::vector<explain::ProfileStackView> stacks;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const explain::LatestStack latest = explain::latest(diff, diff.stacks[order[i]]);
+    stacks.push_back(explain::stack_view(*latest.profile, latest.node));
+  }
+  const auto callees = tell_apart(stacks, options.depth);
   PlaceTable table({"change", "before", "after"});
   for (std::size_t i = 0; i < shown; ++i) {
-    const explain::StackDiff& stack = diff.stacks[order[i]];
-    const explain::LatestStack latest = explain::latest(diff, stack);
-    const explain::ProfileStackView view = explain::stack_view(*latest.profile, latest.node);
-    table.add_row(figures_of(stack, measure), explain::describe_place(view),
-                  callers_of(view, options.depth));
+    table.add_row(figures_of(diff.stacks[order[i]], measure), explain::describe_place(stacks[i]),
+                  callers_of(stacks[i], options.depth), callees[i]);
   }
   table.write(out, options.style);
   return true;

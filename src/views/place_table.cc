@@ -1,6 +1,7 @@
 #include "views/place_table.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "views/flow.h"
 #include "views/utf8.h"
@@ -10,6 +11,23 @@ namespace {
 
 constexpr std::size_t kIndent = 2;
 constexpr std::size_t kBetween = 2;
+
+/// What is wider than a line goes on further in, so that every arrow begins a name.
+void write_calls(std::string& out, const TextStyle& style, std::size_t begin,
+                 std::string_view arrow, const std::vector<std::string>& functions) {
+  if (functions.empty()) return;
+  Flow flow(out, style, begin + 2);
+  flow.column(begin);
+  for (const std::string& function : functions) {
+    const std::string text = std::string(arrow) + function;
+    if (flow.position() > begin && !flow.fits(column_width(printable(text, style.unicode)))) {
+      flow.end_line();
+      flow.column(begin);
+    }
+    flow.piece(Ink::kDim, text).put(" ");
+  }
+  flow.end_line();
+}
 
 }  // namespace
 
@@ -37,26 +55,8 @@ void PlaceTable::write(std::string& out, const TextStyle& style) const {
     Flow flow(out, style, text_column);
     put_figures(flow, row.figures, Ink::kPlain);
     flow.piece(Ink::kStrong, row.place).end_line();
-    if (!row.callee.empty()) {
-      Flow(out, style, text_column + 2)
-          .column(text_column)
-          .piece(Ink::kDim, (style.unicode ? "→ " : "-> ") + row.callee)
-          .end_line();
-    }
-    if (row.callers.empty()) continue;
-    // What is wider than a line goes on further in, so that every arrow begins a name.
-    Flow callers(out, style, text_column + 2);
-    callers.column(text_column);
-    for (const std::string& caller : row.callers) {
-      const std::string text = (style.unicode ? "← " : "<- ") + caller;
-      if (callers.position() > text_column &&
-          !callers.fits(column_width(printable(text, style.unicode)))) {
-        callers.end_line();
-        callers.column(text_column);
-      }
-      callers.piece(Ink::kDim, text).put(" ");
-    }
-    callers.end_line();
+    write_calls(out, style, text_column, style.unicode ? "→ " : "-> ", row.callees);
+    write_calls(out, style, text_column, style.unicode ? "← " : "<- ", row.callers);
   }
 }
 

@@ -15,10 +15,11 @@ class PlaceTable {
   explicit PlaceTable(std::vector<std::string> titles, std::string name_title = "place")
       : titles_(std::move(titles)), name_title_(std::move(name_title)) {}
 
-  /// One figure a column; `callers` from the place outwards; what it called, "" for nothing to say.
+  /// One figure a column; `callers` from the place outwards; what it called, inwards, if that is to
+  /// be said.
   void add_row(std::vector<std::string> figures, std::string place,
-               std::vector<std::string> callers, std::string callee = "") {
-    rows_.push_back({std::move(figures), std::move(place), std::move(callers), std::move(callee)});
+               std::vector<std::string> callers, std::vector<std::string> callees = {}) {
+    rows_.push_back({std::move(figures), std::move(place), std::move(callers), std::move(callees)});
   }
   void write(std::string& out, const TextStyle& style) const;
 
@@ -27,7 +28,7 @@ class PlaceTable {
     std::vector<std::string> figures;
     std::string place;
     std::vector<std::string> callers;
-    std::string callee;
+    std::vector<std::string> callees;
   };
 
   std::vector<std::string> titles_;

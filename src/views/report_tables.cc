@@ -114,7 +114,7 @@ void write_stacks(std::string& out, const HeapProfile& profile, const ReportOpti
   for (std::size_t i = 0; i < shown; ++i) {
     shown_stacks.push_back(explain::stack_view(profile, profile.stacks[order[i]].node));
   }
-  const std::vector<std::string> callees = tell_apart(shown_stacks, callers);
+  const auto callees = tell_apart(shown_stacks, callers);
   PlaceTable table(titles_of(measure, is_searched(profile)));
   for (std::size_t i = 0; i < shown; ++i) {
     table.add_row(figures_of(profile, profile.stacks[order[i]], measure),

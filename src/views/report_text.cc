@@ -74,27 +74,40 @@ std::string callee_of(const explain::ProfileStackView& stack, std::size_t furthe
   return explain::describe(stack.frames[stack.place - further]);
 }
 
+using Positions = std::vector<std::size_t>;
+
+/// Splits a group at each call further in where it parts, and each part again.
+void split(const std::vector<explain::ProfileStackView>& stacks, const Positions& all,
+           std::vector<std::vector<std::string>>& callees) {
+  std::vector<std::pair<Positions, std::size_t>> groups = {{all, 1}};
+  while (!groups.empty()) {
+    const auto [group, further] = std::move(groups.back());
+    groups.pop_back();
+    std::map<std::string, Positions> parts;
+    for (const std::size_t i : group) parts[callee_of(stacks[i], further)].push_back(i);
+    for (auto& [callee, part] : parts) {
+      if (callee.empty()) continue;  // no calls go further
+      for (const std::size_t i : part) {
+        if (parts.size() > 1) callees[i].push_back(callee);
+      }
+      if (part.size() > 1) groups.emplace_back(std::move(part), further + 1);
+    }
+  }
+}
+
 }  // namespace
 
-std::vector<std::string> tell_apart(const std::vector<explain::ProfileStackView>& stacks,
-                                    std::size_t callers) {
-  std::map<std::vector<std::string>, std::vector<std::size_t>> alike;  // positions in `stacks`
+std::vector<std::vector<std::string>> tell_apart(
+    const std::vector<explain::ProfileStackView>& stacks, std::size_t callers) {
+  std::map<std::vector<std::string>, Positions> alike;
   for (std::size_t i = 0; i < stacks.size(); ++i) {
     std::vector<std::string> look = callers_of(stacks[i], callers);
     look.push_back(explain::describe_place(stacks[i]));
     alike[std::move(look)].push_back(i);
   }
-  std::vector<std::string> callees(stacks.size());
+  std::vector<std::vector<std::string>> callees(stacks.size());
   for (const auto& [look, group] : alike) {
-    if (group.size() == 1) continue;
-    bool differ = false;
-    bool is_over = false;
-    for (std::size_t further = 1; !differ && !is_over; ++further) {
-      for (const std::size_t i : group) callees[i] = callee_of(stacks[i], further);
-      const auto same = [&](std::size_t i) { return callees[i] == callees[group.front()]; };
-      differ = !std::ranges::all_of(group, same);
-      is_over = callees[group.front()].empty();
-    }
+    if (group.size() > 1) split(stacks, group, callees);
   }
   return callees;
 }

@@ -31,9 +31,9 @@ std::string measure_amount(explain::Measure measure, std::uint64_t amount);
 std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std::size_t most);
 
 /// Of stacks whose places and callers, as callers_of() shows them, are the same: what their places
-/// called, there where the stacks part; "" of all others.
-std::vector<std::string> tell_apart(const std::vector<explain::ProfileStackView>& stacks,
-                                    std::size_t callers);
+/// called, there where the stacks part, from the place inwards; nothing of all others.
+std::vector<std::vector<std::string>> tell_apart(
+    const std::vector<explain::ProfileStackView>& stacks, std::size_t callers);
 
 /// "exit status 0", "killed by signal 11", "" where nobody knows.
 std::string describe_ending(const model::HeapProfile& profile);

@@ -86,6 +86,21 @@ INSTANTIATE_TEST_SUITE_P(
                          by(explain::Grouping::kModule, explain::Measure::kAllocated)}),
     [](const testing::TestParamInfo<Look>& look) { return std::string(look.param.name); });
 
+TEST(DiffTextTest, RowsThatLookAlikeSayWhatThePlaceCalled) {
+  Look looked{"", changed_profile, only(explain::Measure::kPeak)};
+  EXPECT_EQ(printed(looked).find("->"), std::string::npos);
+  looked.after = [] {
+    HeapProfile profile = changed_profile();
+    model::StackProfile again = profile.stacks[1];
+    profile.nodes.push_back(
+        {.caller = again.node, .frame = profile.nodes[profile.stacks[0].node].frame});
+    again.node = static_cast<std::uint32_t>(profile.nodes.size() - 1);
+    profile.stacks.push_back(again);
+    return profile;
+  };
+  EXPECT_NE(printed(looked).find("-> operator new in libc.so.6\n"), std::string::npos);
+}
+
 std::string json_text(const HeapProfile& before, const HeapProfile& after,
                       std::optional<explain::Grouping> by = std::nullopt,
                       std::optional<std::size_t> top = std::nullopt) {
