@@ -1,7 +1,9 @@
 #include "lab/lesson_text.h"
 
 #include <fmt/format.h>
+#include <span>
 #include <string_view>
+#include <unistd.h>
 
 #include "lab/glossary.h"
 #include "lab/registry.h"
@@ -71,6 +73,37 @@ void write_line(std::string& out, const views::TextStyle& style, const Line& lin
   write_said(out, style, line);
 }
 
+// Where a source is, and what was built of it: neither need be where the reader looks for programs.
+void write_program_heading(std::string& out, const Bench& bench, std::string_view source) {
+  out += '\n';
+  Flow flow(out, bench.style, 0);
+  flow.put(Ink::kHeading, fmt::format("Program: {}", shown_path(bench.places.source(source))));
+  const std::string program = bench.places.program(source.substr(0, source.rfind('.')));
+  if (::access(program.c_str(), X_OK) == 0) {
+    flow.put(Ink::kHeading, fmt::format(", built as {}", shown_path(program)));
+  }
+  flow.end_line();
+}
+
+void write_terms(std::string& out, const views::TextStyle& style,
+                 std::span<const std::string_view> terms) {
+  if (terms.empty()) return;
+  out += '\n';
+  Flow flow(out, style, 0);
+  flow.put("Words:");
+  for (const std::string_view term : terms) {
+    flow.put(fmt::format(" {}{}", term, term == terms.back() ? "." : ","));
+  }
+  flow.put(fmt::format(" Each is explained by: heapspy lab glossary {}", terms.front())).end_line();
+}
+
+void write_next(std::string& out, const views::TextStyle& style, const Experiment& experiment) {
+  const Experiment* const next = neighbour(experiment, 1);
+  if (next == nullptr) return;
+  out += '\n';
+  Flow(out, style, 0).put(fmt::format("Next: heapspy lab {}", next->id)).end_line();
+}
+
 // Why predictions may not hold though nothing is wrong with them.
 void write_why_not(std::string& out, const Bench& bench) {
   const views::TextStyle& style = bench.style;
@@ -119,10 +152,9 @@ Result<void> write_opening(std::string& out, const Experiment& experiment, const
   out += '\n';
   write_paragraphs(out, style, experiment.question);
   for (const std::string_view name : experiment.sources) {
-    const std::string path = bench.places.source(name);
-    const auto text = read_text(path);
+    const auto text = read_text(bench.places.source(name));
     if (!text) return std::unexpected(text.error());
-    write_heading(out, style, fmt::format("Program: {}", shown_path(path)));
+    write_program_heading(out, bench, name);
     write_source(out, *text);
   }
   if (!experiment.sources_note.empty()) {
@@ -166,16 +198,8 @@ void write_explanation(std::string& out, const Lesson& lesson, const Bench& benc
   const views::TextStyle& style = bench.style;
   write_heading(out, style, "Why");
   write_paragraphs(out, style, lesson.experiment->explain(bench));
-  if (lesson.experiment->terms.empty()) return;
-  out += '\n';
-  Flow flow(out, style, 0);
-  flow.put("Words:");
-  for (const std::string_view term : lesson.experiment->terms) {
-    flow.put(fmt::format(" {}{}", term, term == lesson.experiment->terms.back() ? "." : ","));
-  }
-  flow.put(fmt::format(" Each is explained by: heapspy lab glossary {}",
-                       lesson.experiment->terms.front()))
-      .end_line();
+  write_terms(out, style, lesson.experiment->terms);
+  write_next(out, style, *lesson.experiment);
 }
 
 void write_glossary(std::string& out, const views::TextStyle& style, std::string_view word) {

@@ -1,5 +1,8 @@
 #include "lab/registry.h"
 
+#include <cstddef>
+#include <iterator>
+
 namespace mini::lab {
 
 // Each is defined in experiments/<id>_<name>.cc.
@@ -38,6 +41,16 @@ std::span<const Experiment* const> experiments() {
 const Experiment* find_experiment(std::string_view id) {
   for (const Experiment* experiment : kExperiments) {
     if (experiment->id == id) return experiment;
+  }
+  return nullptr;
+}
+
+const Experiment* neighbour(const Experiment& experiment, int by) {
+  const auto all = experiments();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i] != &experiment) continue;
+    const auto at = static_cast<std::ptrdiff_t>(i) + by;
+    return at < 0 || at >= std::ssize(all) ? nullptr : all[static_cast<std::size_t>(at)];
   }
   return nullptr;
 }

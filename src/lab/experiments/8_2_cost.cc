@@ -94,8 +94,9 @@ std::string explain(const Bench& /*bench*/) {
          "7 on, takes away most of the system calls that are left.\n"
          "\n"
          "Times are of one run on a machine that does other things too: they are shown, not "
-         "predicted. lab/stages/measure makes the same tables for seven habits of programs, each "
-         "of which is hard for one stage and easy for the next.";
+         "predicted. In a build tree of heapspy's sources, lab/stages/measure makes the same "
+         "tables "
+         "for seven habits of programs, each of which is hard for one stage and easy for the next.";
 }
 
 }  // namespace

@@ -75,17 +75,6 @@ std::string outcome_html(const SiteLesson& tried, const Bench& bench) {
   return html;
 }
 
-// The experiment `by` places further; nullptr beyond the ends.
-const Experiment* neighbour(const Experiment& experiment, int by) {
-  const auto all = experiments();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i] != &experiment) continue;
-    const auto at = static_cast<std::ptrdiff_t>(i) + by;
-    return at < 0 || at >= std::ssize(all) ? nullptr : all[static_cast<std::size_t>(at)];
-  }
-  return nullptr;
-}
-
 std::string page_of(const Experiment* experiment) {
   return experiment == nullptr ? "" : page_name(experiment->id);
 }

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lab/registry.h"
+
 namespace mini::lab {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -73,6 +76,16 @@ TEST(LessonTextTest, KeepsLinesThatBeginWithASpace) {
   std::string text;
   write_explanation(text, made.lesson, made.bench);
   EXPECT_THAT(text, HasSubstr("Because.\n\n  kept  as it is\n"));
+}
+
+TEST(LessonTextTest, TheLastLineSaysHowToGoOn) {
+  Made made;
+  std::string text;
+  write_explanation(text, made.lesson, made.bench);
+  EXPECT_THAT(text, Not(HasSubstr("Next:"))) << "an experiment that is not listed";
+  made.lesson.experiment = find_experiment("9.1");
+  write_explanation(text, made.lesson, made.bench);
+  EXPECT_THAT(text, EndsWith("\n\nNext: heapspy lab 9.2\n"));
 }
 
 }  // namespace

@@ -22,6 +22,16 @@ TEST(RegistryTest, EveryExperimentIsComplete) {
   EXPECT_EQ(find_experiment("0"), nullptr);
 }
 
+TEST(RegistryTest, NeighboursAreInTheOrderOfTheJourney) {
+  const auto all = experiments();
+  EXPECT_EQ(neighbour(*all[1], 1), all[2]);
+  EXPECT_EQ(neighbour(*all[1], -1), all[0]);
+  EXPECT_EQ(neighbour(*all.front(), -1), nullptr);
+  EXPECT_EQ(neighbour(*all.back(), 1), nullptr);
+  const Experiment unlisted = *all[0];
+  EXPECT_EQ(neighbour(unlisted, 1), nullptr);
+}
+
 TEST(RegistryTest, EveryTermIsInTheGlossary) {
   for (const Experiment* experiment : experiments()) {
     EXPECT_FALSE(experiment->terms.empty()) << experiment->id;
