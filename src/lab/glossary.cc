@@ -86,7 +86,8 @@ const GlossaryEntry* find_in_glossary(std::string_view name) {
       if (same_word(known, name)) return &entry;
     }
   }
-  return nullptr;
+  const bool is_plural = name.ends_with('s') || name.ends_with('S');
+  return is_plural ? find_in_glossary(name.substr(0, name.size() - 1)) : nullptr;
 }
 
 std::string plain_text(std::string_view markdown) {

@@ -19,7 +19,8 @@ struct GlossaryEntry {
 /// In their order.
 std::span<const GlossaryEntry> glossary();
 
-/// The entry with a name, compared without regard to case; nullptr where there is none.
+/// The entry with a name, compared without regard to case, or with its plural; nullptr where there
+/// is none.
 const GlossaryEntry* find_in_glossary(std::string_view name);
 
 /// Of an entry, for a terminal: without marks, on one line.

@@ -25,7 +25,7 @@ std::string_view use_in_words(model::PieceUse use) {
     case model::PieceUse::kTop:
       return "top chunk: free, the end of the heap";
     case model::PieceUse::kAllocator:
-      return "malloc's own";
+      return "allocator's own";
     case model::PieceUse::kForeign:
       return "not malloc's";
     case model::PieceUse::kSlab:

@@ -18,12 +18,21 @@ TEST(GlossaryTest, EveryEntryHasANameATextAndAnAnchorOfItsOwn) {
   }
 }
 
+TEST(GlossaryTest, NoTwoEntriesHaveTheSameName) {
+  std::set<std::string_view> names;
+  for (const GlossaryEntry& entry : glossary()) {
+    for (const std::string_view name : entry.names) EXPECT_TRUE(names.insert(name).second) << name;
+  }
+}
+
 TEST(GlossaryTest, FindsAnyOfTheNames) {
   ASSERT_NE(find_in_glossary("Top Chunk"), nullptr);
   EXPECT_EQ(find_in_glossary("Top Chunk")->id, "top-chunk");
   EXPECT_EQ(find_in_glossary("RSS"), find_in_glossary("resident"));
   EXPECT_EQ(find_in_glossary("lost"), find_in_glossary("reachable"));
-  EXPECT_EQ(find_in_glossary("no such word"), nullptr);
+  EXPECT_EQ(find_in_glossary("chunks"), find_in_glossary("chunk"));
+  EXPECT_EQ(find_in_glossary("tcache"), find_in_glossary("thread cache"));
+  EXPECT_EQ(find_in_glossary("no such words"), nullptr);
 }
 
 TEST(GlossaryTest, ATerminalGetsTheTextWithoutMarks) {
