@@ -50,7 +50,12 @@ void RecordedProcess::read_code() {
   const pid_t memory = kernel::thread_with_memory(pid_);
   model::AddressSpace space;
   read_anew(space, memory);
-  if (is_recorded(space)) code_.assign(code_modules(space, memory), kernel::root_prefix(memory));
+  if (!is_recorded(space)) return;
+  const std::vector<unwind::ModuleMapping> code = code_modules(space, memory);
+  code_.assign(code, kernel::root_prefix(memory));
+  // All are opened now: the process may be gone when a fault of theirs is written.
+  const kernel::ProcessMemory reader(memory);
+  for (const unwind::ModuleMapping& mapping : code) code_.find(mapping.range.begin.value, reader);
 }
 
 /// 0: there are too many.
