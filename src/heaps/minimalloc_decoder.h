@@ -76,6 +76,11 @@ struct MinimallocDecoder {
   T variable(minimalloc_address at) const {
     return memory.read_object<T>(address_of(at)).value_or(T{});
   }
+  /// All of the first heap: those of others are within it.
+  void begin_region(AddressRange range, model::PieceSink& sink) {
+    heap.arenas[0].regions.push_back(range);
+    sink.begin_region({.range = range, .arena = 0});
+  }
   Address page(std::uint64_t number) const {
     return window.begin + Bytes{number << table.page_shift};
   }

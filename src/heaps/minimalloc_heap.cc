@@ -128,6 +128,7 @@ model::Heap read_minimalloc_heap(const MemoryReader& memory, const MinimallocTar
   walk_pages(decoder, sink);
   walk_pools(decoder, sink);
   walk_tables(decoder, sink);
+  std::ranges::sort(heap.arenas[0].regions, {}, &AddressRange::begin);
   for (const auto& [key, bin] : decoder.bins) heap.bins.push_back(bin);
   compare_counters(decoder);
   return heap;

@@ -38,7 +38,7 @@ class PoolWalk {
   /// A freed block of a pool is not used again, and its end not by programs as they are: both are
   /// the library's own.
   void run() {
-    sink_.begin_region({.range = memory_, .arena = 0});
+    decoder_.begin_region(memory_, sink_);
     Address at = memory_.begin + (kFirstBlock - kHeader);  // of a block's header
     put(sink_, {memory_.begin, at}, PieceUse::kAllocator, at - memory_.begin);
     while (at + kHeader < memory_.end) {
@@ -123,7 +123,7 @@ void walk_tables(MinimallocDecoder& decoder, model::PieceSink& sink) {
     if (decoder.window.begin - part.begin > kMostWindow || overlaps_any(decoder.pools, part)) {
       continue;
     }
-    sink.begin_region({.range = part, .arena = 0});
+    decoder.begin_region(part, sink);
     put(sink, part, PieceUse::kAllocator, part.size());
     sink.end_region();
   }

@@ -259,8 +259,7 @@ class BlockWalk {
       }
       const AddressRange range{decoder_.page(runs[i].first),
                                decoder_.page(runs[end - 1].first + runs[end - 1].count)};
-      decoder_.heap.arenas[0].regions.push_back(range);
-      sink_.begin_region({.range = range, .arena = 0});
+      decoder_.begin_region(range, sink_);
       for (; i < end; ++i) emit(runs[i]);
       sink_.end_region();
     }

@@ -71,6 +71,10 @@ class Minimalloc(SystemTest):
         self.assertEqual(counted["large blocks"]["found"], stats["large_count"])
         for counter in heap["counters"]:
             self.assertEqual(counter["counted"], counter["found"], counter["name"])
+        self.assertEqual(
+            sum(use["bytes"] for arena in report["arenas"] for use in arena["uses"].values()),
+            sum(int(region["end"], 16) - int(region["begin"], 16)
+                for arena in report["arenas"] for region in arena["regions"]))
 
     def check_ledger(self, report):
         if report["rss_bytes"] is not None:

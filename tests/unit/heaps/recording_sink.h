@@ -22,6 +22,7 @@ class RecordingSink final : public model::PieceSink {
   void end_region() override { touching_ = touching_ && expected_ == regions_.back().end; }
 
   const std::vector<model::HeapPiece>& taken() const { return pieces_; }
+  const std::vector<AddressRange>& regions() const { return regions_; }
   bool covers_regions() const { return touching_ && !regions_.empty(); }
 
   /// The piece whose user address that is.
