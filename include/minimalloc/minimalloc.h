@@ -118,7 +118,8 @@ typedef struct minimalloc_heap minimalloc_heap;
 /// Null with errno ENOMEM where there is no memory or there are 65,535 heaps already.
 minimalloc_heap* minimalloc_heap_create(const char* name) MINIMALLOC_NOTHROW;
 
-/// Frees all blocks of the heap and the heap itself. Null: does nothing.
+/// Frees all blocks of the heap and the heap itself. Null: does nothing. Nor does it do anything in
+/// a signal handler that interrupted the allocator itself: the heap stays.
 ///
 /// REQUIRES: nobody uses the heap or a block of it, now or later.
 /// Cost: linear in slabs and large blocks, not in blocks.
@@ -146,8 +147,8 @@ void minimalloc_free_sized(void* block, size_t size, size_t alignment) MINIMALLO
 uint32_t minimalloc_heap_id(const minimalloc_heap* heap) MINIMALLOC_NOTHROW;
 /// The heap's name, "" for none; valid as long as the heap.
 const char* minimalloc_heap_name(const minimalloc_heap* heap) MINIMALLOC_NOTHROW;
-/// A heap of that name, of several the one with the lowest number; null where there is none. A null
-/// name is "".
+/// A heap of that name, of several the one with the lowest number; null where there is none, or in
+/// a signal handler that interrupted the allocator itself. A null name is "".
 ///
 /// REQUIRES: nobody destroys that heap meanwhile.
 minimalloc_heap* minimalloc_heap_find(const char* name) MINIMALLOC_NOTHROW;

@@ -87,6 +87,9 @@ class Allocator {
   /// What an address is. kNone where no block begins there. The block may be free.
   BlockInfo find(const void* p);
 
+  // A signal handler that interrupted the allocator itself gets null of all of these, and destroys
+  // nothing.
+
   /// A heap of the program's own, by a name of at most 31 bytes; null where there is no memory.
   Heap* create_heap(const char* name);
   /// The one of that name with the lowest number; null for none.

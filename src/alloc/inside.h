@@ -8,6 +8,7 @@
 namespace mini::alloc {
 
 /// While it lives, a signal handler of this thread that comes to the allocator finds it occupied.
+/// REQUIRES: the thread is not inside.
 class Inside {
  public:
   Inside() {

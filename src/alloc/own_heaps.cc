@@ -12,6 +12,7 @@ Heap* Allocator::create_heap(const char* name) {
 }
 
 Heap* Allocator::find_heap(const char* name) {
+  if (t_thread.inside) return nullptr;
   const Inside inside;
   const Locked locked(heaps_.lock());
   Heap* found = nullptr;
@@ -22,6 +23,7 @@ Heap* Allocator::find_heap(const char* name) {
 }
 
 void Allocator::destroy_heap(Heap& heap) {
+  if (t_thread.inside) return;
   const Inside inside;
   heaps_.destroy(backing_, heap);
 }

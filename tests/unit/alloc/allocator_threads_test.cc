@@ -342,6 +342,21 @@ TEST_F(AllocatorThreadsTest, WhoInterruptsTheAllocatorReadsNothing) {
   EXPECT_TRUE(read_heap_figures(allocator(), 0, &heap));
 }
 
+TEST_F(AllocatorThreadsTest, WhoInterruptsTheAllocatorFindsNoHeapAndDestroysNone) {
+  Heap* const heap = allocator().create_heap("own");
+  ASSERT_NE(heap, nullptr);
+  {
+    const Inside inside;
+    EXPECT_EQ(allocator().find_heap("own"), nullptr);
+    EXPECT_TRUE(t_thread.inside);
+    allocator().destroy_heap(*heap);
+    EXPECT_TRUE(t_thread.inside);
+  }
+  EXPECT_EQ(allocator().find_heap("own"), heap);
+  allocator().destroy_heap(*heap);
+  EXPECT_EQ(allocator().find_heap("own"), nullptr);
+}
+
 TEST_F(AllocatorThreadsTest, WhoInterruptsTheAllocatorGetsAlignedBlocksOrNone) {
   EXPECT_NE(allocator().allocate(100), nullptr);
   const Inside inside;
