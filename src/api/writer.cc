@@ -2,9 +2,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <sys/syscall.h>
 
-#include "kernel/vm/raw_syscall.h"
+#include "kernel/vm/quiet_write.h"
 
 namespace mini::api {
 
@@ -60,7 +59,7 @@ Writer& Writer::foreign(const char* text, std::size_t most) {
 void Writer::flush() {
   std::size_t done = 0;
   while (done < size_) {
-    const long count = kernel::vm::raw_syscall(SYS_write, fd_, buffer_.data() + done, size_ - done);
+    const long count = kernel::vm::write_quietly(fd_, buffer_.data() + done, size_ - done);
     if (count == -EINTR) continue;
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);

@@ -8,7 +8,8 @@
 namespace mini::api {
 
 /// Collects text and writes it when it is full, and at the end. Errors are ignored: there is nobody
-/// to tell. Leaves errno alone, and is no point where a thread can be cancelled.
+/// to tell, and they bring no signal. Leaves errno alone, and is no point where a thread can be
+/// cancelled.
 class Writer {
  public:
   explicit Writer(int fd) : fd_(fd) {}

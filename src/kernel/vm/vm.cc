@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "kernel/vm/quiet_write.h"
 #include "kernel/vm/raw_syscall.h"
 
 namespace mini::kernel::vm {
@@ -215,7 +216,7 @@ void yield() {
 }
 
 void write_error(const char* text, std::size_t length) {
-  raw_syscall(SYS_write, 2, text, length);
+  write_quietly(STDERR_FILENO, text, length);
 }
 
 }  // namespace mini::kernel::vm

@@ -100,7 +100,7 @@ void wait(std::uint32_t* word, std::uint32_t expected);
 void wake_one(std::uint32_t* word);
 void yield();
 
-/// Writes to standard error, whole or not at all; errors are ignored.
+/// Writes to standard error, whole or not at all; errors are ignored, and bring no signal.
 void write_error(const char* text, std::size_t length);
 
 }  // namespace mini::kernel::vm

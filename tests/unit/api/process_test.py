@@ -5,7 +5,9 @@
 """
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -95,6 +97,45 @@ class Report(unittest.TestCase):
 
     def test_does_not_come_where_the_program_skips_its_end(self):
         self.assertEqual(run(EXITS, "_exit", STATS="1").stderr, "")
+
+
+class Unread(unittest.TestCase):
+    """What nobody can read, or no file may hold, changes nothing for the program."""
+
+    def unread(self, *words, full=False, blocked=(), **options):
+        environment = {"MINIMALLOC_" + name: value for name, value in options.items()}
+        reading, writing = os.pipe()
+        with tempfile.TemporaryFile() as file, os.fdopen(writing, "w") as pipe:
+            os.close(reading)
+
+            def arrange():
+                if full:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+                signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+
+            done = subprocess.run(
+                words,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=file if full else pipe,
+                text=True,
+                check=False,
+                preexec_fn=arrange,
+            )
+            return done.returncode, done.stdout
+
+    def test_report_at_exit(self):
+        for full in (False, True):
+            self.assertEqual(self.unread(EXITS, full=full, STATS="1")[0], 0)
+
+    def test_message_before_main(self):
+        for full in (False, True):
+            self.assertEqual(self.unread(EXITS, full=full, RETIAN="1")[0], 0)
+
+    def test_signals_that_wait_already_stay_and_no_others_come(self):
+        for blocked in ((), (signal.SIGPIPE,)):
+            done = self.unread(EXITS, "signals", blocked=blocked, RETIAN="1")
+            self.assertEqual((done[0], done[1].splitlines()[1:]), (0, ["0 0", "1 0"]))
 
 
 class Options(unittest.TestCase):

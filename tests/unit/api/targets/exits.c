@@ -4,6 +4,7 @@
 #include <minimalloc/layout.h>
 #include <minimalloc/minimalloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,26 @@ static unsigned long long mapped_bytes(void) {
     if (sscanf(line, "%llx-%llx", &from, &to) == 2 && from >= begin && to <= end) sum += to - from;
   }
   return sum;
+}
+
+static void print_waiting(void) {
+  sigset_t waiting;
+  sigpending(&waiting);
+  printf("%d %d\n", sigismember(&waiting, SIGPIPE), sigismember(&waiting, SIGXFSZ));
+}
+
+/* Says which signals of a failed write wait after a message, without and with one before it. */
+static void signals(void) {
+  sigset_t both;
+  sigemptyset(&both);
+  sigaddset(&both, SIGPIPE);
+  sigaddset(&both, SIGXFSZ);
+  sigprocmask(SIG_BLOCK, &both, NULL);
+  minimalloc_stats_print();
+  print_waiting();
+  raise(SIGPIPE);
+  minimalloc_stats_print();
+  print_waiting();
 }
 
 int main(int argc, char** argv) {
@@ -60,6 +81,8 @@ int main(int argc, char** argv) {
   } else if (strcmp(how, "cancel") == 0) {
     pthread_cancel(pthread_self());
     exit(0);
+  } else if (strcmp(how, "signals") == 0) {
+    signals();
   } else if (strcmp(how, "_exit") == 0) {
     _exit(0);
   }
