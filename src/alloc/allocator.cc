@@ -311,16 +311,25 @@ void Allocator::end_thread() {
   remove(*cache);
 }
 
+PageCount Allocator::trim(Heap& heap) {
+  PageCount released;
+  for (std::uint32_t i = 1; i < kClassCount; ++i) {
+    const auto size_class = static_cast<ClassIndex>(i);
+    const Bin::Place place = heap.place(backing_, size_class, false);
+    heap.bin(size_class).drain_depot(place);
+    released += heap.bin(size_class).release_free_pages(place);
+  }
+  return released;
+}
+
 bool Allocator::trim() {
   if (t_thread.inside) return false;
   const Inside inside;
   if (t_thread.cache != nullptr) t_thread.cache->drain();
-  PageCount released;
-  for (std::uint32_t i = 1; i < kClassCount; ++i) {
-    const auto size_class = static_cast<ClassIndex>(i);
-    const Bin::Place place = heap_.place(backing_, size_class, false);
-    heap_.bin(size_class).drain_depot(place);
-    released += heap_.bin(size_class).release_free_pages(place);
+  PageCount released = trim(heap_);
+  {
+    const Locked locked(heaps_.lock());
+    heaps_.for_each([&](Heap& heap) { released += trim(heap); });
   }
   released += backing_.pages.release_all();
   return released.count != 0;

@@ -104,8 +104,8 @@ class Allocator {
   /// Null where there is no memory.
   void* allocate_in(Heap& heap, const InHeap& wanted);
 
-  /// Gives back all memory that can be: this thread's cache, depots, free pages. Returns whether
-  /// any was.
+  /// Gives back all memory that can be, of every heap: this thread's cache, depots, free pages.
+  /// Returns whether any was.
   bool trim();
   /// To be called when a thread ends, by that thread.
   void end_thread();
@@ -156,6 +156,7 @@ class Allocator {
   void* move(void* p, const BlockInfo& block, std::size_t bytes);
   void* allocate_like(const BlockInfo& block, std::size_t bytes);
   void lose();
+  PageCount trim(Heap& heap);
   ThreadCache* make_cache();
   void remove(ThreadCache& cache);
   bool shared() const { return threads_.load(std::memory_order_relaxed) > 1; }

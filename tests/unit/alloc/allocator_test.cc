@@ -4,8 +4,10 @@
 // MINIMALLOC_TEST_SECONDS=N runs N seconds' worth of further seeds.
 #include "alloc/allocator.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <vector>
 
@@ -274,6 +276,53 @@ TEST(AllocatorUnderFailure, AProcessThatStartsWithoutMemoryHasItLater) {
   EXPECT_GT(model.failures(), 0U);
   EXPECT_GT(model.block_count(), 0U);  // the first blocks need no kernel
   expect_recovered(model);
+}
+
+// ── Trimming ─────────────────────────────────────────────────────────────────────────────────────
+
+// Frees most blocks of each slab; what is resident then are the pages of those that stay.
+void expect_trimmed(bool of_own_heap) {
+  constexpr std::size_t kBytes = 1024;
+  constexpr std::size_t kOneStays = 12;
+  AllocatorModel model(false);
+  Allocator& allocator = model.allocator();
+  Heap* const own = allocator.create_heap("own");
+  ASSERT_NE(own, nullptr);
+  std::vector<void*> blocks(200);
+  for (void*& block : blocks) {
+    block =
+        of_own_heap ? allocator.allocate_in(*own, {.bytes = kBytes}) : allocator.allocate(kBytes);
+    std::memset(block, 1, kBytes);
+  }
+  std::set<std::byte*> touched;
+  std::set<std::byte*> kept;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    auto* const at = static_cast<std::byte*>(blocks[i]);
+    std::byte* const page = at - reinterpret_cast<std::uintptr_t>(at) % kPageBytes;
+    touched.insert(page);
+    if (i % kOneStays == 0) {
+      kept.insert(page);
+    } else {
+      allocator.free(at);
+    }
+  }
+  EXPECT_TRUE(allocator.trim());
+  std::set<std::byte*> resident;
+  for (std::byte* const page : touched) {
+    if (test::FakeVm::resident_pages(page, kPageBytes) != 0) resident.insert(page);
+  }
+  EXPECT_EQ(resident, kept);
+  for (std::size_t i = 0; i < blocks.size(); i += kOneStays) allocator.free(blocks[i]);
+  allocator.destroy_heap(*own);
+  model.finish();
+}
+
+TEST(AllocatorTrim, GivesBackFreePagesInSlabsOfMallocs) {
+  expect_trimmed(false);
+}
+
+TEST(AllocatorTrim, GivesBackFreePagesInSlabsOfHeapsOfOnesOwn) {
+  expect_trimmed(true);
 }
 
 // ── Address reuse ────────────────────────────────────────────────────────────────────────────────
