@@ -1,6 +1,7 @@
 // One row an option. Nothing here allocates: it runs before the program does.
 #include "alloc/options.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -64,6 +65,7 @@ constexpr Option kOptions[] = {
 
 constexpr char kPrefix[] = "MINIMALLOC_";
 constexpr std::size_t kPrefixLength = sizeof kPrefix - 1;
+constexpr std::size_t kMostShown = 100;  // of a variable, in a message
 
 // "64K", "64KiB", "64KB" and "65536" are the same. False for everything else, and what no address
 // space can hold.
@@ -121,10 +123,13 @@ void read_variable(const char* variable) {
   }
   Writer line(STDERR_FILENO);
   line << "minimalloc: ";
+  const std::size_t shown = option == nullptr ? kPrefixLength + length : std::strlen(variable);
+  line.foreign(variable, std::min(shown, kMostShown));
+  if (shown > kMostShown) line << "…";
   if (option == nullptr) {
-    line.foreign(variable, kPrefixLength + length) << ": there is no such option";
+    line << ": there is no such option";
   } else {
-    line.foreign(variable, 100) << ": it takes " << option->expects;
+    line << ": it takes " << option->expects;
   }
   line << "; ignored\n";
 }

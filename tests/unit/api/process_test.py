@@ -159,11 +159,13 @@ class Options(unittest.TestCase):
         )
         self.assertIn("takes auto, never or always;", run(EXITS, HUGE_PAGES="yes").stderr)
 
-    def test_a_hostile_value_is_cut_and_shown_harmlessly(self):
-        line = run(EXITS, RETAIN="\x1b[2J" + "9" * 5000).stderr
-        self.assertNotIn("\x1b", line)
-        self.assertLess(len(line), 250)
-        self.assertEqual(line.count("\n"), 1)
+    def test_a_hostile_name_or_value_is_cut_and_shown_harmlessly(self):
+        for name, value in (("RETAIN", "\x1b[2J" + "9" * 5000), ("\x1b[2J" + "X" * 5000, "1")):
+            line = run(EXITS, **{name: value}).stderr
+            self.assertNotIn("\x1b", line)
+            self.assertIn("…: ", line)
+            self.assertLess(len(line), 250)
+            self.assertEqual(line.count("\n"), 1)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can make a program that is more than its user")
     def test_a_set_user_id_program_ignores_them(self):
