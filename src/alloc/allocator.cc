@@ -78,6 +78,7 @@ void* Allocator::allocate_aligned(std::size_t alignment, std::size_t bytes) {
     if (block != nullptr || t_thread.inside) return block;
     return allocate_in_slab(size_class);
   }
+  if (alignment > kLargestAlignment) return nullptr;
   if (t_thread.inside) return nullptr;  // what is kept for that moment is aligned to 16
   return allocate_pages({.bytes = bytes, .alignment = std::max(alignment, kPageBytes)});
 }

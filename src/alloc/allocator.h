@@ -16,6 +16,10 @@
 
 namespace mini::alloc {
 
+/// The strictest there is: what is left before a block is described extent by extent, so that one
+/// of 512 GiB would cost 53 MB of tables.
+inline constexpr std::size_t kLargestAlignment = std::size_t{64} << 30;
+
 /// What a thread has of its own. Initial-exec: a library that is loaded at start has its place in
 /// the thread's static block, and an access is one instruction.
 struct ThreadState {
@@ -75,7 +79,7 @@ class Allocator {
 
   /// Zero-filled. `bytes`: of all of it.
   void* allocate_zeroed(std::size_t bytes);
-  /// `alignment`: a power of two.
+  /// `alignment`: a power of two. Null also where it is beyond kLargestAlignment.
   void* allocate_aligned(std::size_t alignment, std::size_t bytes);
   /// REQUIRES: p is a block in use, bytes != 0. Null: no memory, and the block is as it was.
   void* resize(void* p, std::size_t bytes);
@@ -101,7 +105,7 @@ class Allocator {
     std::size_t alignment = kGranule;  // a power of two
     bool zeroed = false;
   };
-  /// Null where there is no memory.
+  /// Null where there is no memory, or the alignment is beyond kLargestAlignment.
   void* allocate_in(Heap& heap, const InHeap& wanted);
 
   /// Gives back all memory that can be, of every heap: this thread's cache, depots, free pages.

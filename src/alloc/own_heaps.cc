@@ -37,6 +37,7 @@ void* Allocator::allocate_in(Heap& heap, const InHeap& wanted) {
     if (block != nullptr && wanted.zeroed) std::memset(block, 0, wanted.bytes);
     return block;
   }
+  if (wanted.alignment > kLargestAlignment) return nullptr;
   return heap.allocate_large(backing_, {.bytes = wanted.bytes,
                                         .alignment = std::max(wanted.alignment, kPageBytes),
                                         .zero = wanted.zeroed});

@@ -96,6 +96,16 @@ TEST_F(HeapsTest, WhatIsTooLargeFailsWithEnomem) {
   EXPECT_EQ(errno, ENOMEM);
 }
 
+TEST_F(HeapsTest, AlignmentsThatAreTooStrictFailWithEnomem) {
+  for (minimalloc_heap* const heap : {heap_, static_cast<minimalloc_heap*>(nullptr)}) {
+    for (unsigned log2 = 37; log2 < 64; ++log2) {
+      errno = 0;
+      EXPECT_EQ(minimalloc_heap_aligned_alloc(heap, std::size_t{1} << log2, 100), nullptr) << log2;
+      EXPECT_EQ(errno, ENOMEM);
+    }
+  }
+}
+
 TEST_F(HeapsTest, ANullHeapIsMallocs) {
   void* const block = minimalloc_heap_malloc(nullptr, 100);
   EXPECT_EQ(minimalloc_heap_of(block), nullptr);
