@@ -81,11 +81,16 @@ class ArenaView {
     }
     return true;
   }
-  /// By itself: every bin is linked to itself, or elsewhere at both ends.
+  /// By itself: every bin is linked to itself, or elsewhere at both ends; but for the one that a
+  /// thread may just link.
   bool bins_are_plausible() const {
+    int half_linked = 0;
     for (std::size_t i = 0; i < kBinsCount; ++i) {
-      const bool empty = first(i) == bin(i) && last(i) == bin(i);
-      if (!empty && !(is_chunk(i, first(i)) && is_chunk(i, last(i)))) return false;
+      const bool has_first = first(i) != bin(i);
+      const bool has_last = last(i) != bin(i);
+      if (has_first && !is_chunk(i, first(i))) return false;
+      if (has_last && !is_chunk(i, last(i))) return false;
+      if (has_first != has_last && ++half_linked > 1) return false;
     }
     return true;
   }
@@ -110,17 +115,31 @@ std::optional<Address> read_pointer(const MemoryReader& memory, Address at) {
   return Address{*value};
 }
 
+constexpr Bytes kForward{16};   // from a chunk, or from where a bin would be one, to its fd
+constexpr Bytes kBackward{24};  // and to its bk
+
+// Whether what `bin` leads to at its `side` leads back. Of a program that runs, both are read until
+// they are of one moment.
+bool links_back(const MemoryReader& memory, Address bin, Bytes side, Address chunk) {
+  constexpr int kMostReadings = 4;
+  const Bytes back = side == kForward ? kBackward : kForward;
+  for (int readings = 0; readings < kMostReadings; ++readings) {
+    if (chunk == bin || read_pointer(memory, chunk + back) == bin) return true;
+    const auto now = read_pointer(memory, bin + side);
+    if (!now) return false;
+    chunk = *now;
+  }
+  return false;
+}
+
 // The chunks at both ends of every bin that is not empty link back to it. A few may not: the heap
 // may be damaged, and is still a heap.
 bool chunks_link_back(const MemoryReader& memory, const ArenaView& arena) {
-  constexpr Bytes kForward{16};
-  constexpr Bytes kBackward{24};
   constexpr int kMostDamaged = 4;
   int damaged = 0;
   for (std::size_t i = 0; i < kBinsCount; ++i) {
-    if (arena.first(i) == arena.bin(i)) continue;
-    if (read_pointer(memory, arena.first(i) + kBackward) != arena.bin(i)) ++damaged;
-    if (read_pointer(memory, arena.last(i) + kForward) != arena.bin(i)) ++damaged;
+    if (!links_back(memory, arena.bin(i), kForward, arena.first(i))) ++damaged;
+    if (!links_back(memory, arena.bin(i), kBackward, arena.last(i))) ++damaged;
   }
   return damaged <= kMostDamaged;
 }

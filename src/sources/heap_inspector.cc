@@ -114,18 +114,25 @@ void HeapInspector::locate(const MemoryReader& memory, const MemoryReader& const
     return;
   }
   unwind::ModuleCache modules({});
-  const auto hints = find_glibc_hints(constants, mappings_of(inspection), place.libc, modules,
-                                      place.root, place.pid);
-  malloc_ = hints ? heaps::locate_glibc(memory, *hints) : std::nullopt;
-  by_symbols_ = hints && hints->main_arena;
-  if (!malloc_) {
-    const std::string version = hints ? hints->version : "";
-    reason_ = fmt::format(
-        "no malloc state that makes sense is in {}{}: malloc was not used yet, another malloc "
-        "stands before it, or this glibc is newer than 2.43",
-        place.libc, version.empty() ? "" : fmt::format(" (glibc {})", version));
-    return;
+  hints_ = find_glibc_hints(constants, mappings_of(inspection), place.libc, modules, place.root,
+                            place.pid);
+  for (int i = 0; i < place.tries && hints_ && !malloc_; ++i) {
+    malloc_ = heaps::locate_glibc(memory, *hints_);
   }
+  by_symbols_ = hints_ && hints_->main_arena;
+  if (!malloc_) {
+    const std::string version = hints_ ? hints_->version : "";
+    reason_ = fmt::format(
+        "no malloc state that makes sense {} {}{}: malloc was not used yet, another malloc "
+        "stands before it, or this glibc is newer than 2.43{}",
+        place.tries > 1 ? "could be read, as it runs, in" : "is in", place.libc,
+        version.empty() ? "" : fmt::format(" (glibc {})", version),
+        place.tries > 1 ? "; without --no-stop it is read while the process stands" : "");
+  }
+}
+
+void HeapInspector::locate_again(const MemoryReader& memory) {
+  if (hints_ && !malloc_) malloc_ = heaps::locate_glibc(memory, *hints_);
 }
 
 heaps::GlibcTarget HeapInspector::glibc_target(const heaps::GlibcMalloc& malloc,

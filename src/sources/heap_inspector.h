@@ -18,18 +18,21 @@ struct HeapPlace {
   std::string libc;  // the module that malloc is in: path as in the mappings
   std::string root;  // what to put before paths to open them
   pid_t pid = 0;     // 0 for a core
+  int tries = 1;     // how often to look for malloc's state: one look may see it change
 };
 
 /// The C library among the regions, or the program itself where that is static; "" where neither
 /// is.
 std::string find_malloc_module(const model::Inspection& inspection, bool is_static);
 
-/// What is found before the process is stopped: it does not change.
+/// What is found before the process is stopped, if it can be: it does not change.
 class HeapInspector {
  public:
   /// `inspection` has regions and executable; `constants` reads what of memory never changes.
   void locate(const MemoryReader& memory, const MemoryReader& constants,
               const model::Inspection& inspection, const HeapPlace& place);
+  /// Once more, where malloc's state was not found. `memory` stands still.
+  void locate_again(const MemoryReader& memory);
 
   /// What of the heap's memory to copy for decode() to be right later, when the process runs again;
   /// what else it needs is read here, in the same steps. Of libminimalloc's heap that is all: its
@@ -54,6 +57,7 @@ class HeapInspector {
 
   MinimallocsFound minimallocs_;
   std::string root_;
+  std::optional<heaps::GlibcHints> hints_;
   std::optional<heaps::GlibcMalloc> malloc_;
   bool by_symbols_ = false;
   std::string reason_;  // why there is none

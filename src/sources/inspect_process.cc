@@ -33,6 +33,7 @@ using model::Inspection;
 using model::MemoryRegion;
 
 constexpr int kMostTries = 4;
+constexpr int kMostTriesRunning = 8;  // to find malloc's state
 
 std::unexpected<Error> refused(pid_t pid, int error) {
   return fail(fmt::format("cannot read process {}: {}", pid, explain_refusal(pid, error, false)),
@@ -234,16 +235,18 @@ class ProcessInspector {
   }
 
  private:
-  /// Where malloc is does not change: that is found out while the process runs.
+  /// Where malloc is does not change: that is found out while the process runs, if it can be.
   Result<void> locate() {
     if (auto read = read_mappings(reader_, inspection_); !read) return read;
     const kernel::AuxiliaryVector auxv = kernel::read_auxv(reader_);
     const bool is_static = auxv.base == Address{};
     inspection_.runtime = find_runtime(memory_, auxv.headers, auxv.headers_count);
     const std::string root = kernel::root_prefix(reader_);
-    inspector_.locate(
-        memory_, MappedFiles(mappings_of(inspection_), root), inspection_,
-        {.libc = find_malloc_module(inspection_, is_static), .root = root, .pid = reader_});
+    inspector_.locate(memory_, MappedFiles(mappings_of(inspection_), root), inspection_,
+                      {.libc = find_malloc_module(inspection_, is_static),
+                       .root = root,
+                       .pid = reader_,
+                       .tries = options_.stop ? 1 : kMostTriesRunning});
     const auto figures = kernel::read_resident_figures(reader_);
     if (figures && figures->resident >= kWorthProgress) meter_.tell_to(options_.progress);
     return {};
@@ -298,6 +301,7 @@ class ProcessInspector {
     inspection_.threads = stopped->threads();
     const auto residency = look();
     if (!residency) return std::unexpected(residency.error());
+    inspector_.locate_again(memory_);
     snapshot_.begin_keeping();
     const auto ranges = ranges_to_copy(snapshot_, *residency);
     snapshot_.end_keeping();

@@ -34,6 +34,13 @@ class Pause(SystemTest):
                 self.assertEqual(sum(row["bytes"] for row in report["resident_ledger"]),
                                  report["rss_bytes"])
 
+    def test_malloc_is_found_while_threads_allocate_from_its_main_arena(self):
+        one_arena = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+        for words in ((), ("--no-stop",)):
+            with Target("1", program="churns", env=one_arena) as target:
+                for _ in range(30):
+                    self.assertIn("heap", inspect_json(*words, target.pid))
+
     def test_a_pause_that_is_too_short_for_the_heap(self):
         """No machine copies 64 MiB in a millisecond. The rest is read all the same."""
         with Target(str(HEAP_MIB), program="churns") as target:

@@ -76,7 +76,7 @@ TEST(GlibcSelfTest, ReadsThisProcessesOwnMalloc) {
   // then starts later by exactly their chunk.
   std::vector<void*> blocks;
   int cut_from_top = 0;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 64; ++i) {
     const auto state = read_malloc_state(memory, *found);
     ASSERT_TRUE(state.has_value());
     void* block = std::malloc(30000);

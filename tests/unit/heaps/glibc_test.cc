@@ -60,6 +60,44 @@ TEST(GlibcTest, ADamagedBinIsStillABinButManyAreNone) {
   EXPECT_FALSE(locate_glibc(libc.memory, hints()).has_value());
 }
 
+TEST(GlibcTest, OneBinMayBeJustBeingLinked) {
+  FakeGlibc libc;
+  const Address chunk = FakeGlibc::kHeap + Bytes{0x290};
+  libc.fill_bin(4, chunk);
+  libc.memory.write(libc.link(4), libc.bin(4).value);
+  EXPECT_TRUE(locate_glibc(libc.memory, hints()).has_value());
+  libc.fill_bin(5, chunk + Bytes{0x100});
+  libc.memory.write(libc.link(5) + Bytes{8}, libc.bin(5).value);
+  EXPECT_FALSE(locate_glibc(libc.memory, hints()).has_value());
+}
+
+/// A program that runs: whenever one of its chunks is read, that has just left its bin.
+class ChunksLeave final : public MemoryReader {
+ public:
+  explicit ChunksLeave(FakeGlibc& libc) : libc_(libc) {}
+  std::size_t read(Address from, std::span<std::byte> out) const override {
+    for (std::size_t i = 0; i < kBinsCount && out.size() == 8; ++i) {
+      const Address chunk = chunk_of(i);
+      if (from < chunk || from >= chunk + Bytes{32}) continue;
+      for (const Bytes at : {Bytes{0}, Bytes{8}}) {
+        libc_.memory.write(libc_.link(i) + at, libc_.bin(i).value);
+        libc_.memory.write(chunk + Bytes{16} + at, 0);
+      }
+    }
+    return libc_.memory.read(from, out);
+  }
+  static Address chunk_of(std::size_t bin) { return FakeGlibc::kHeap + Bytes{0x290 + bin * 0x100}; }
+
+ private:
+  FakeGlibc& libc_;
+};
+
+TEST(GlibcTest, ChunksThatLeaveMeanwhileAreNoDamage) {
+  FakeGlibc libc;
+  for (std::size_t i = 0; i < 9; ++i) libc.fill_bin(i, ChunksLeave::chunk_of(i));
+  EXPECT_TRUE(locate_glibc(ChunksLeave(libc), hints()).has_value());
+}
+
 TEST(GlibcTest, ARingThroughAnotherArenaCloses) {
   FakeGlibc libc;
   const Address other = FakeGlibc::kHeap + Bytes{0x30};
