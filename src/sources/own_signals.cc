@@ -20,6 +20,7 @@ constexpr std::array kPassedSignals = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1
 
 std::atomic<pid_t> passed_to{0};           // kEnded: to nobody any more
 std::atomic<std::uint32_t> came_early{0};  // bits of signals for a target that was not there yet
+volatile std::sig_atomic_t leads_session = 0;
 volatile std::sig_atomic_t end_wanted = 0;
 volatile std::sig_atomic_t ticked = 0;
 volatile std::sig_atomic_t child_ended = 0;
@@ -49,8 +50,9 @@ void on_alarm(int, siginfo_t* info, void*) {
 void on_passed(int signal, siginfo_t* info, void*) {
   const int saved_errno = errno;
   const pid_t target = passed_to.load();
-  // What the terminal sends goes to the target's process group anyway.
-  const bool is_for_target = info->si_code <= 0;
+  // What the terminal sends goes to the target's process group anyway; its hangup, to the leader of
+  // the session alone.
+  const bool is_for_target = info->si_code <= 0 || (signal == SIGHUP && leads_session != 0);
   if (target == kEnded) {
     if (signal != SIGUSR1 && signal != SIGUSR2) on_end(signal);
   } else if (is_for_target && target != 0) {
@@ -83,6 +85,7 @@ OwnSignals::OwnSignals(Mode mode) {
   ticked = 0;
   passed_to = 0;
   came_early = 0;
+  leads_session = ::getsid(0) == ::getpid() ? 1 : 0;
   sigset_t wanted;
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGALRM);

@@ -19,7 +19,7 @@ class OwnSignals {
  public:
   enum class Mode {
     kLaunch,  // SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed to the target, but
-              // for those of the terminal, which it gets anyway
+              // for those of the terminal that it gets anyway
     kAttach,  // SIGINT, SIGQUIT, SIGTERM and SIGHUP ask us to detach
   };
   explicit OwnSignals(Mode mode);

@@ -5,7 +5,8 @@ import re
 import signal
 import subprocess
 
-from harness import HEAPSPY, TARGETS, SystemTest, Terminal, need, read_json, state_of, wait_until
+from harness import (HEAPSPY, PATIENCE_SECONDS, TARGETS, SystemTest, Terminal, need, read_json,
+                     state_of, wait_until)
 
 TICKER = TARGETS / "ticker"
 
@@ -30,6 +31,16 @@ class OnATerminal(SystemTest):
         terminal = Terminal(argv, env=self.environment, **popen)
         self.addCleanup(terminal.close)
         return terminal
+
+    def test_a_hangup_of_the_terminal_reaches_the_target(self):
+        """The kernel tells the leader of the session alone, which heapspy is here."""
+        terminal = self.start([*self.heapspy(), "--", need("bash"), "-c",
+                               "echo pid: $$; exec sleep 100"])
+        pid = ticker_pid(terminal)
+        with open("/dev/null", "rb") as nothing:
+            os.dup2(nothing.fileno(), terminal.master)
+        self.assertEqual(terminal.process.wait(PATIENCE_SECONDS), 128 + signal.SIGHUP)
+        self.assertFalse(os.path.exists(f"/proc/{pid}"))
 
     def test_interrupt_from_the_keyboard_reaches_the_target(self):
         terminal = self.start([*self.heapspy(), TICKER])
