@@ -14,7 +14,7 @@ namespace mini::recording {
 /// Not thread-safe. Errors stick: see FileSink.
 class BlockWriter {
  public:
-  explicit BlockWriter(int descriptor) : sink_(descriptor) {}
+  BlockWriter(int descriptor, GivesUp gives_up) : sink_(descriptor, gives_up) {}
 
   void write_head();
   /// Compressed where that is shorter. REQUIRES: at most kMaxBlockBytes.

@@ -28,12 +28,20 @@ void FileSink::write(ByteSpan bytes) {
       written_bytes_ += static_cast<std::uint64_t>(count);
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     } else if (errno == EAGAIN) {
-      pollfd ready{.fd = descriptor_, .events = POLLOUT, .revents = 0};
-      ::poll(&ready, 1, -1);
+      wait_for_reader();
     } else if (errno != EINTR) {
       fail_with(errno);
     }
   }
+}
+
+void FileSink::wait_for_reader() {
+  constexpr int kMostMilliseconds = 2000;  // that one is given that is slow
+  pollfd ready{.fd = descriptor_, .events = POLLOUT, .revents = 0};
+  const bool is_stuck = ::poll(&ready, 1, kMostMilliseconds) == 0;
+  if (!is_stuck || gives_up_ == nullptr || !gives_up_()) return;
+  state_ = fail("the recording was given up: the end was asked for, and who reads it takes nothing",
+                ETIMEDOUT);
 }
 
 Result<void> FileSink::close() {

@@ -8,16 +8,20 @@
 
 namespace mini::recording {
 
+/// Whether nobody wants to wait any longer for a reader that takes nothing.
+using GivesUp = bool (*)();
+
 /// Owns the descriptor. Not thread-safe.
 class FileSink {
  public:
-  explicit FileSink(int descriptor) : descriptor_(descriptor) {}
+  explicit FileSink(int descriptor, GivesUp gives_up = nullptr)
+      : descriptor_(descriptor), gives_up_(gives_up) {}
   ~FileSink();
   FileSink(const FileSink&) = delete;
   FileSink& operator=(const FileSink&) = delete;
 
-  /// All of them; waits where the descriptor does not take them yet. After an error, which state()
-  /// keeps, does nothing.
+  /// All of them; waits where the descriptor does not take them yet, which it is to say
+  /// (O_NONBLOCK) for `gives_up` to be asked. After an error, which state() keeps, does nothing.
   void write(ByteSpan bytes);
   /// Nothing may follow.
   Result<void> close();
@@ -27,8 +31,10 @@ class FileSink {
 
  private:
   void fail_with(int error_number);
+  void wait_for_reader();
 
   int descriptor_;
+  GivesUp gives_up_;
   std::uint64_t written_bytes_ = 0;
   Result<void> state_;
 };

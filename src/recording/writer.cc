@@ -51,7 +51,7 @@ struct Pending {
 
 class Writer::Impl {
  public:
-  explicit Impl(int descriptor) : blocks(descriptor) {}
+  Impl(int descriptor, GivesUp gives_up) : blocks(descriptor, gives_up) {}
 
   template <typename Event>
   void add(const Event& event) {
@@ -162,8 +162,9 @@ void Writer::Impl::write_events() {
 Writer::Writer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Writer::~Writer() = default;
 
-Result<std::unique_ptr<Writer>> Writer::create(int descriptor, const ProcessFacts& process) {
-  std::unique_ptr<Writer> writer(new Writer(std::make_unique<Impl>(descriptor)));
+Result<std::unique_ptr<Writer>> Writer::create(int descriptor, const ProcessFacts& process,
+                                               GivesUp gives_up) {
+  std::unique_ptr<Writer> writer(new Writer(std::make_unique<Impl>(descriptor, gives_up)));
   Impl& impl = *writer->impl_;
   impl.blocks.write_head();
   put_process(impl.contents, process);

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "recording/event.h"
+#include "recording/file_sink.h"
 
 namespace mini::recording {
 
@@ -17,8 +18,10 @@ namespace mini::recording {
 /// nothing and returns it.
 class Writer {
  public:
-  /// Takes over the descriptor, of an empty file or a pipe, and writes the head.
-  static Result<std::unique_ptr<Writer>> create(int descriptor, const ProcessFacts& process);
+  /// Takes over the descriptor, of an empty file or a pipe, and writes the head. `gives_up`: see
+  /// FileSink.
+  static Result<std::unique_ptr<Writer>> create(int descriptor, const ProcessFacts& process,
+                                                GivesUp gives_up = nullptr);
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;

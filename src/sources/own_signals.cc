@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <optional>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace mini::sources {
@@ -21,6 +22,7 @@ constexpr std::array kPassedSignals = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1
 std::atomic<pid_t> passed_to{0};           // kEnded: to nobody any more
 std::atomic<std::uint32_t> came_early{0};  // bits of signals for a target that was not there yet
 volatile std::sig_atomic_t leads_session = 0;
+volatile std::sig_atomic_t asked_for_end = 0;  // us or the target
 volatile std::sig_atomic_t end_wanted = 0;
 volatile std::sig_atomic_t ticked = 0;
 volatile std::sig_atomic_t child_ended = 0;
@@ -50,6 +52,7 @@ void on_alarm(int, siginfo_t* info, void*) {
 void on_passed(int signal, siginfo_t* info, void*) {
   const int saved_errno = errno;
   const pid_t target = passed_to.load();
+  if (signal != SIGUSR1 && signal != SIGUSR2) asked_for_end = 1;
   // What the terminal sends goes to the target's process group anyway; its hangup, to the leader of
   // the session alone.
   const bool is_for_target = info->si_code <= 0 || (signal == SIGHUP && leads_session != 0);
@@ -81,6 +84,7 @@ struct sigaction informed(void (*handler)(int, siginfo_t*, void*), int flags) {
 }  // namespace
 
 OwnSignals::OwnSignals(Mode mode) {
+  asked_for_end = 0;
   end_wanted = 0;
   ticked = 0;
   passed_to = 0;
@@ -142,6 +146,16 @@ void OwnSignals::end_on_request() {
 
 bool OwnSignals::end_requested() {
   return end_wanted != 0;
+}
+
+bool OwnSignals::must_end() {
+  const pid_t target = passed_to.load();
+  if (end_wanted != 0) return true;
+  if (asked_for_end == 0 || target == 0) return false;
+  if (target == kEnded) return true;
+  siginfo_t ended{};
+  ::waitid(P_PID, static_cast<id_t>(target), &ended, WEXITED | WNOHANG | WNOWAIT);
+  return ended.si_pid == target;
 }
 
 bool OwnSignals::take_end_request() {

@@ -38,6 +38,9 @@ class OwnSignals {
   /// Whether a signal asked for the end; and whether one did since it was taken last.
   static bool end_requested();
   static bool take_end_request();
+  /// Whether a signal asked for the end, ours or the target's, and the target is not there any
+  /// more.
+  static bool must_end();
 
   /// Stops this process, as the target was stopped by a signal, until somebody continues it.
   static void stop_by(int signal);

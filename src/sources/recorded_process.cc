@@ -5,7 +5,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <ranges>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 #include "sources/module_file.h"
+#include "sources/own_signals.h"
 #include "unwind/module_cache.h"
 #include "wire/clock.h"
 #include "wire/record.h"
@@ -57,14 +60,29 @@ std::string executable_of(pid_t pid, const wire::Slot& slot, const ProcessIdenti
   return known.value_or(origin.executable);
 }
 
+/// A pipe is waited for until somebody reads it. As open() does; but that goes on after a signal.
+int open_recording(const std::string& path) {
+  constexpr timespec kBetweenTries{.tv_sec = 0, .tv_nsec = 100'000'000};
+  std::error_code error;
+  const bool is_pipe = std::filesystem::is_fifo(path, error);
+  while (true) {
+    const int descriptor =
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (descriptor >= 0 || errno != ENXIO || !is_pipe || OwnSignals::must_end()) return descriptor;
+    ::nanosleep(&kBetweenTries, nullptr);
+  }
+}
+
 Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& path,
                                                            const recording::ProcessFacts& facts) {
   if (path.empty()) return fail("not recorded: a pipe takes the recording of one process", EPIPE);
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const int descriptor = open_recording(path);
   if (descriptor < 0) {
-    return fail(fmt::format("the recording cannot be begun: {}", std::strerror(errno)), errno);
+    const int error = errno;
+    const std::string why = error == ENXIO ? "nobody reads it" : std::strerror(error);
+    return fail(fmt::format("the recording cannot be begun: {}", why), error);
   }
-  return recording::Writer::create(descriptor, facts);
+  return recording::Writer::create(descriptor, facts, OwnSignals::must_end);
 }
 
 /// What it says itself is meant in its own namespace, which may be another one than ours; a copy

@@ -4,7 +4,9 @@ import os
 import pathlib
 import platform
 import resource
+import signal
 import subprocess
+import time
 
 from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, need_root
 from recording import RecordTest
@@ -102,6 +104,24 @@ class RecordLimits(RecordTest):
             self.check_whole(report)
         os.waitpid(-1, 0)
         os.waitpid(-1, 0)
+
+    def test_a_pipe_that_nobody_reads_does_not_keep_heapspy_from_ending(self):
+        pipe = self.directory / "pipe"
+        os.mkfifo(pipe)
+        endless = "import os\nprint('ready', flush=True)\nwhile True: [os.urandom(i) for i in range(99)]"
+        for has_reader in (False, True):
+            reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK) if has_reader else None
+            heapspy = subprocess.Popen(
+                [HEAPSPY, "record", "-o", pipe, "--", self.python, "-S", "-c", endless],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
+            self.assertEqual(heapspy.stdout.readline(), b"ready\n")
+            time.sleep(1)  # the pipe is full
+            heapspy.terminate()
+            _, errors = heapspy.communicate(timeout=PATIENCE_SECONDS)
+            self.assertEqual(heapspy.returncode, 128 + signal.SIGTERM, errors)
+            self.assertIn(b"takes nothing" if has_reader else b"nobody reads it", errors)
+            if has_reader:
+                os.close(reader)
 
     def test_a_program_that_gives_up_its_rights_is_recorded(self):
         need_root()
