@@ -19,6 +19,7 @@
 #include "cli/help.h"
 #include "cli/inspect_arguments.h"
 #include "cli/lab_arguments.h"
+#include "cli/output_file.h"
 #include "cli/record_arguments.h"
 #include "cli/report_arguments.h"
 #include "cli/run_arguments.h"
@@ -92,6 +93,7 @@ int run_words(std::span<const std::string> words) {
 
 int run(int argc, const char* const* argv) {
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  outlive_full_files();
   try {
     return run_words(words);
   } catch (const std::bad_alloc&) {  // what took the memory has given it back

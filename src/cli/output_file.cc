@@ -11,6 +11,18 @@
 #include "views/event_facts.h"
 
 namespace mini::cli {
+namespace {
+
+void outlive(int signal) {
+  struct sigaction action{};
+  if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) return;
+  action = {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_RESTART;
+  sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
 
 OutputFile::OutputFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
 
@@ -73,15 +85,13 @@ Result<void> write_whole(const OutputFile& file, const std::string& text) {
   return check_written(output, file);
 }
 
+void outlive_full_files() {
+  outlive(SIGXFSZ);
+}
+
 void outlive_failed_writes() {
-  for (const int signal : {SIGPIPE, SIGXFSZ}) {
-    struct sigaction action{};
-    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
-    action = {};
-    action.sa_handler = [](int) {};
-    action.sa_flags = SA_RESTART;
-    sigaction(signal, &action, nullptr);
-  }
+  outlive(SIGPIPE);
+  outlive(SIGXFSZ);
 }
 
 }  // namespace mini::cli

@@ -44,9 +44,10 @@ Result<void> check_written(const views::Output& output, const OutputFile& file);
 /// Writes all of the text.
 Result<void> write_whole(const OutputFile& file, const std::string& text);
 
-/// A closed pipe and a file at its limit (ulimit -f) are errors of write, not our death. A handler,
-/// unlike SIG_IGN, does not pass to a program that we start; where we were started with SIG_IGN, so
-/// would that program have been.
+/// A file at its limit (ulimit -f) is an error of write, not our death; with
+/// outlive_failed_writes() a closed pipe is, too. A handler, unlike SIG_IGN, does not pass to a
+/// program that we start; where we were started with SIG_IGN, so would that program have been.
+void outlive_full_files();
 void outlive_failed_writes();
 
 }  // namespace mini::cli

@@ -50,6 +50,17 @@ class ReportExports(SystemTest):
         self.checked("report", "--export", form, *options, "-o", path, self.recording)
         return path
 
+    def test_a_file_at_its_limit_is_said(self):
+        files = sorted(self.directory.iterdir())
+        for form in ("flamegraph", "sqlite"):
+            output = self.directory / f"cut.{form}"
+            done = self.run_plain(need("bash"), "-c", 'ulimit -f 1; exec "$@"', "bash", HEAPSPY,
+                                  "report", "--export", form, "-o", output, self.recording)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn(b"cannot write", done.stderr)
+            output.unlink(missing_ok=True)
+        self.assertEqual(sorted(self.directory.iterdir()), files)
+
     def by_innermost_function(self, field):
         """The report's sums of a field by the function that a stack ends in, where it has a name."""
         sums = collections.Counter()
