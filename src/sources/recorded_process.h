@@ -100,6 +100,8 @@ class RecordedProcess {
   /// if that was asked for, and lets it go. `channel`: whose slot it has, so that it is in its
   /// maps.
   void look_if_it_waits(const TickClock& clock, const kernel::SharedFile& channel);
+  /// From now on what it tells is thrown away: its memory is needed. The file is as after a kill.
+  void give_up(const Error& why);
   /// Reads the rest and completes the file.
   RecordedResult finish(const recording::Ending& ending, const TickClock& clock);
 

@@ -130,6 +130,12 @@ recording::Losses RecordedProcess::losses() const {
   return losses;
 }
 
+void RecordedProcess::give_up(const Error& why) {
+  live_.reset();
+  writer_.reset();
+  error_ = why;
+}
+
 RecordedResult RecordedProcess::finish(const recording::Ending& ending, const TickClock& clock) {
   RecordedResult result;
   result.path = path_;

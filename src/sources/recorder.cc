@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <memory>
+#include <new>
 #include <ranges>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,8 @@ class Recorder {
 
   void look_at_joined();
   void record_until_done();
+  void record_until_over();
+  void give_up();
   void find_processes();
   void begin_process(NewProcess found);
   bool may_be_recorded(pid_t pid) const;
@@ -432,6 +435,32 @@ void Recorder::record_until_done() {
   // Not before the command was started: a fork copies what there is, and it has its own limits.
   kernel::warm_heap(kWarmHeap);
   kernel::raise_limits();
+  try {
+    record_until_over();
+  } catch (const std::bad_alloc&) {
+    give_up();
+    record_until_over();
+  }
+  close_channel();
+  outcome_.unserved = slots_.unserved();
+}
+
+// The command is not to suffer from it: it goes on unrecorded, and we wait for it.
+void Recorder::give_up() {
+  for (const Running& running : processes_) {
+    running.process->give_up(
+        {"heapspy's memory is exhausted: what it has so far can be reported; "
+         "--sample 512K takes less",
+         ENOMEM});
+  }
+  channel().is_closed.store(1, std::memory_order_release);
+  is_leaving_ = true;
+  if (joined_ == nullptr || has_ended_) return;
+  joined_->leave();
+  has_ended_ = true;
+}
+
+void Recorder::record_until_over() {
   while (true) {
     drain();
     sample();
@@ -448,8 +477,6 @@ void Recorder::record_until_done() {
     if (has_ended_ && !is_leaving_ && OwnSignals::end_requested()) leave();
     sleep();
   }
-  close_channel();
-  outcome_.unserved = slots_.unserved();
 }
 
 }  // namespace

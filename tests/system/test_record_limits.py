@@ -123,6 +123,14 @@ class RecordLimits(RecordTest):
             if has_reader:
                 os.close(reader)
 
+    def test_heapspys_own_memory_runs_out_and_the_program_goes_on(self):
+        many = ("import os, resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1)); "
+                "kept = [bytes(i % 99 + 99) for i in range(1500000)]; print('all'); os._exit(9)")
+        done = self.run_plain(need("bash"), "-c", 'ulimit -S -v 190000; exec "$@"', "bash", HEAPSPY,
+                              "record", "--leaks", "-o", self.file, "--", self.python, "-c", many)
+        self.assertEqual((done.returncode, done.stdout), (9, b"all\n"), done)
+        self.assertIn(b"memory is exhausted", done.stderr)
+
     def test_a_program_that_gives_up_its_rights_is_recorded(self):
         need_root()
         report = self.check_same(self.python, "-S", "-c", JAILED, self.directory)
