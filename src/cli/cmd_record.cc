@@ -22,6 +22,7 @@
 #include "kernel/proc_file.h"
 #include "sources/launch.h"
 #include "sources/recorder.h"
+#include "sources/refusal.h"
 #include "views/event_facts.h"
 #include "views/unrecorded_program.h"
 #include "views/utf8.h"
@@ -249,6 +250,9 @@ int run_record_command(std::span<const std::string> words) {
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(record_help()) ? 0 : kExitOutputError;
   outlive_failed_writes();
+  if (!sources::sees_processes()) {
+    return complain(kExitCannotRun, std::string(sources::kNoProc));
+  }
   if (const auto process = arguments->process) return record_running_process(*arguments, *process);
   const std::string& name = arguments->command.front();
   const auto path = sources::resolve_command(name);

@@ -28,7 +28,7 @@ void undo(const std::set<pid_t>& seized) {
 
 Result<kernel::ProcessStatus> check_target(pid_t pid, TargetUse use) {
   auto status = kernel::read_status(pid);
-  if (!status) return fail(fmt::format("no process has the id {}", pid), ESRCH);
+  if (!status) return fail(explain_absence(pid), ESRCH);
   if (status->thread_group == ::getpid()) {
     return fail(fmt::format("process {} is heapspy itself", pid), EINVAL);
   }

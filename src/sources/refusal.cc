@@ -3,6 +3,7 @@
 #include "sources/refusal.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fmt/format.h>
 #include <string_view>
@@ -61,6 +62,21 @@ std::string way_out(const Refusal& refusal) {
 }
 
 }  // namespace
+
+bool sees_processes() {
+  return kernel::read_status(::getpid()).has_value();
+}
+
+std::string explain_absence(pid_t pid) {
+  if (!sees_processes()) return std::string(kNoProc);
+  if (::kill(pid, 0) == 0 || errno == EPERM) {
+    return fmt::format(
+        "process {} is hidden from you (/proc is mounted with hidepid): run heapspy "
+        "with sudo",
+        pid);
+  }
+  return fmt::format("no process has the id {}", pid);
+}
 
 std::string explain_refusal(const Refusal& refusal) {
   std::string reason = std::strerror(refusal.error_number);

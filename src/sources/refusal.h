@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 
 namespace mini::sources {
@@ -23,5 +24,14 @@ std::string explain_refusal(const Refusal& refusal);
 
 /// The same for a process that refused us just now.
 std::string explain_refusal(pid_t pid, int error_number, bool own_child);
+
+inline constexpr std::string_view kNoProc =
+    "/proc is not mounted, where the kernel shows processes: mount -t proc proc /proc";
+
+/// Whether /proc is there.
+bool sees_processes();
+
+/// Why there is nothing of a process in /proc.
+std::string explain_absence(pid_t pid);
 
 }  // namespace mini::sources

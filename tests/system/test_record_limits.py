@@ -123,6 +123,20 @@ class RecordLimits(RecordTest):
             if has_reader:
                 os.close(reader)
 
+    def test_without_processes_to_see(self):
+        need_root()
+        unshare = [need("unshare"), "-m", "sh", "-c"]
+        done = self.run_plain(*unshare, 'umount -l /proc && exec "$@"', "sh", HEAPSPY, "record",
+                              "-o", self.file, "true")
+        self.assertEqual(done.returncode, 126, done)
+        self.assertIn(b"/proc is not mounted", done.stderr)
+        copy = self.copy_to(self.open_directory(), HEAPSPY)
+        done = self.run_plain(*unshare, 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh",
+                              *self.as_nobody(), copy, "inspect", os.getpid())
+        if b"mount" in done.stderr.split(b"heapspy")[0]:
+            self.skipTest("a container that mounts no /proc")
+        self.assertIn(b"is hidden from you", done.stderr)
+
     def test_heapspys_own_memory_runs_out_and_the_program_goes_on(self):
         many = ("import os, resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1)); "
                 "kept = [bytes(i % 99 + 99) for i in range(1500000)]; print('all'); os._exit(9)")
