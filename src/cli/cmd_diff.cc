@@ -15,6 +15,7 @@
 #include "sources/heap_profile_reader.h"
 #include "views/diff_view.h"
 #include "views/inspection_diff_view.h"
+#include "views/report_text.h"
 #include "views/utf8.h"
 
 namespace mini::cli {
@@ -61,12 +62,24 @@ void write(views::Output& output, int fd, const explain::ProfileDiff& diff,
   output.flush();
 }
 
-bool is_too_much(const explain::ProfileDiff& diff, const DiffArguments& arguments) {
-  if (!arguments.most_growth) return false;
+/// The status for what grew from `before` to `after`, with a word about it if that is too much.
+int check_growth(const DiffArguments& arguments, std::string_view what, explain::Measure measure,
+                 std::uint64_t before, std::uint64_t after) {
+  if (!arguments.most_growth || !arguments.most_growth->is_exceeded(before, after)) return 0;
+  const GrowthLimit& limit = *arguments.most_growth;
+  const std::string most = limit.is_percent ? fmt::format("{}%", limit.percent)
+                                            : views::measure_amount(measure, limit.amount);
+  return complain(kExitGrowth,
+                  fmt::format("{}: {} more than before: --fail-on-growth allows {}", what,
+                              views::measure_amount(measure, after - before), most));
+}
+
+int check_growth(const explain::ProfileDiff& diff, const DiffArguments& arguments) {
   const auto measure = arguments.measure.value_or(explain::Measure::kPeak);
   const explain::BeforeAndAfter totals = explain::totals_of(diff);
-  return arguments.most_growth->is_exceeded(explain::measure_of(totals.before, measure),
-                                            explain::measure_of(totals.after, measure));
+  return check_growth(arguments, views::measure_title(measure), measure,
+                      explain::measure_of(totals.before, measure),
+                      explain::measure_of(totals.after, measure));
 }
 
 // ── Two inspections ──────────────────────────────────────────────────────────────────────────────
@@ -88,6 +101,11 @@ Result<explain::InspectionFacts> read_facts(const PeekedFile& file, bool growth_
   return facts;
 }
 
+std::uint64_t live_bytes(const explain::InspectionFacts& facts) {
+  return static_cast<std::uint64_t>(
+      std::max<std::int64_t>(facts.totals.find("live_bytes")->second, 0));
+}
+
 struct TwoFiles {
   PeekedFile before;
   PeekedFile after;
@@ -101,13 +119,8 @@ Result<TwoFiles> open_files(const DiffArguments& arguments) {
   return TwoFiles{.before = std::move(*before), .after = std::move(*after)};
 }
 
-Result<std::string> inspection_diff_text(const TwoFiles& files, const DiffArguments& arguments,
-                                         int fd, bool* is_too_much) {
-  const auto before = read_facts(files.before, arguments.most_growth.has_value());
-  if (!before) return std::unexpected(before.error());
-  const auto after = read_facts(files.after, arguments.most_growth.has_value());
-  if (!after) return std::unexpected(after.error());
-  const explain::InspectionDiff diff = explain::diff_inspections(*before, *after);
+std::string inspection_diff_text(const explain::InspectionDiff& diff,
+                                 const DiffArguments& arguments, int fd) {
   const auto findings = explain::find_in_inspection_diff(diff);
   const views::InspectionDiffOptions options{
       .style = choose_style(look_around(fd), arguments.color, arguments.width),
@@ -119,12 +132,6 @@ Result<std::string> inspection_diff_text(const TwoFiles& files, const DiffArgume
   const auto write =
       arguments.json ? views::write_inspection_diff_json : views::write_inspection_diff;
   write(text, diff, findings, options);
-  const auto live = [](const explain::InspectionFacts& facts) {
-    return static_cast<std::uint64_t>(
-        std::max<std::int64_t>(facts.totals.find("live_bytes")->second, 0));
-  };
-  *is_too_much =
-      arguments.most_growth && arguments.most_growth->is_exceeded(live(*before), live(*after));
   return text;
 }
 
@@ -132,16 +139,20 @@ int diff_of_inspections(const TwoFiles& files, const DiffArguments& arguments) {
   if (arguments.by || arguments.measure || arguments.depth) {
     return complain(kExitUsage, "--by, --measure and --depth are for recordings: leave them out");
   }
-  bool is_too_much = false;
-  const auto text = inspection_diff_text(files, arguments,
-                                         arguments.output_path ? -1 : STDOUT_FILENO, &is_too_much);
-  if (!text) return complain(kExitOutputError, text.error().message);
+  const auto before = read_facts(files.before, arguments.most_growth.has_value());
+  if (!before) return complain(kExitOutputError, before.error().message);
+  const auto after = read_facts(files.after, arguments.most_growth.has_value());
+  if (!after) return complain(kExitOutputError, after.error().message);
+  const std::string text =
+      inspection_diff_text(explain::diff_inspections(*before, *after), arguments,
+                           arguments.output_path ? -1 : STDOUT_FILENO);
   const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
-  if (const auto written = write_whole(*file, *text); !written) {
+  if (const auto written = write_whole(*file, text); !written) {
     return complain(kExitOutputError, written.error().message);
   }
-  return is_too_much ? kExitGrowth : 0;
+  return check_growth(arguments, "live", explain::Measure::kPeak, live_bytes(*before),
+                      live_bytes(*after));
 }
 
 int diff(const DiffArguments& arguments) {
@@ -168,7 +179,7 @@ int diff(const DiffArguments& arguments) {
   if (const auto written = check_written(output, *file); !written) {
     return complain(kExitOutputError, written.error().message);
   }
-  return is_too_much(diff, arguments) ? kExitGrowth : 0;
+  return check_growth(diff, arguments);
 }
 
 }  // namespace

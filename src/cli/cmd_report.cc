@@ -4,6 +4,7 @@
 #include <regex.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/cmd_trace.h"
 #include "cli/input_file.h"
 #include "cli/output_file.h"
@@ -17,6 +18,7 @@
 #include "views/report_export.h"
 #include "views/report_text.h"
 #include "views/report_view.h"
+#include "views/terminal_heading.h"
 
 namespace mini::cli {
 namespace {
@@ -156,6 +158,14 @@ void explain_emptiness(const model::HeapProfile& profile, const ReportArguments&
                           explain::measure_name(arguments.measure)));
 }
 
+int complain_of_leak(model::Amount leaked, Bytes most) {
+  return complain(kExitLeak, fmt::format("{} in {} {} never freed: --fail-on-leak allows {}",
+                                         format_bytes(Bytes{leaked.bytes}),
+                                         views::counted(leaked.blocks, "block"),
+                                         leaked.blocks == 1 ? "was" : "were",
+                                         most.count == 0 ? "none" : format_bytes(most)));
+}
+
 int report(const ReportArguments& arguments) {
   const Pattern focus(arguments.focus);
   if (const auto sound = focus.check(arguments.focus); !sound) {
@@ -181,7 +191,8 @@ int report(const ReportArguments& arguments) {
   }
   explain_emptiness(*profile, arguments);
   const model::Amount leaked = explain::sum_of_stacks(*profile).unreachable();
-  return arguments.most_leaked && is_more(leaked, *arguments.most_leaked) ? kExitLeak : 0;
+  const bool fails = arguments.most_leaked && is_more(leaked, *arguments.most_leaked);
+  return fails ? complain_of_leak(leaked, *arguments.most_leaked) : 0;
 }
 
 }  // namespace

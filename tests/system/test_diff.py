@@ -105,10 +105,15 @@ class Diff(SystemTest):
     def test_a_growth_beyond_the_limit_fails_a_check(self):
         self.record_both_builds()
         leaked = ("--measure", "leaked")
-        self.assertEqual(self.diff("--fail-on-growth", "24999", *leaked).returncode, 3)
+        done = self.diff("--fail-on-growth", "24999", *leaked)
+        self.assertEqual(done.returncode, 3)
+        self.assertEqual(done.stderr, "heapspy diff: never freed: 24.4 KiB more than before: "
+                                      "--fail-on-growth allows 24.4 KiB\n")
         self.assertEqual(self.diff("--fail-on-growth", "25000", *leaked).returncode, 0)
         self.assertEqual(self.diff("--fail-on-growth", "0", "--measure", "calls").returncode, 0)
-        self.assertEqual(self.diff("--fail-on-growth", "1%", *leaked).returncode, 3)
+        done = self.diff("--fail-on-growth", "1%", *leaked)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("allows 1%", done.stderr)
         back = self.diff("--fail-on-growth", "0", *leaked, before="new", after="old")
         self.assertEqual(back.returncode, 0)
 

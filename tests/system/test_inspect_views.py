@@ -251,7 +251,9 @@ class Diff(SystemTest):
 
     def test_growth_can_fail_a_check(self):
         files = self.two(("grow", 5000, 776))
-        self.assertEqual(self.diff("--fail-on-growth", "1M", *files, check=False).returncode, 3)
+        done = self.diff("--fail-on-growth", "1M", *files, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("--fail-on-growth allows 1 MiB", done.stderr)
         self.assertEqual(self.diff("--fail-on-growth", "100M", *files, check=False).returncode, 0)
 
     def test_through_pipes(self):

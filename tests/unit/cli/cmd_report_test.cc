@@ -194,7 +194,12 @@ TEST_F(ReportCommandTest, SuppressionsAreNeverWrittenOver) {
 
 TEST_F(ReportCommandTest, FailsOnALeakIfAsked) {
   EXPECT_EQ(run({}, recording()), 0);
+  testing::internal::CaptureStderr();
   EXPECT_EQ(run({"--fail-on-leak"}, recording()), kExitLeak);
+  EXPECT_EQ(run({"--fail-on-leak=64"}, recording()), kExitLeak);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "heapspy report: 4.9 KiB in 1 block was never freed: --fail-on-leak allows none\n"
+            "heapspy report: 4.9 KiB in 1 block was never freed: --fail-on-leak allows 64 B\n");
   EXPECT_EQ(run({"--fail-on-leak=4999"}, recording()), kExitLeak);
   EXPECT_EQ(run({"--fail-on-leak=5000"}, recording()), 0);
   EXPECT_EQ(run({"--fail-on-leak", "--focus", "parse"}, recording()), 0);
