@@ -1,5 +1,7 @@
 #include "cli/cmd_lab.h"
 
+#include <cerrno>
+#include <csignal>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include "lab/lesson_text.h"
 #include "lab/registry.h"
 #include "lab/site/site.h"
+#include "views/event_facts.h"
 
 namespace mini::cli {
 namespace {
@@ -25,8 +28,20 @@ int complain(int status, const std::string& message) {
   return status;
 }
 
+/// A closed pipe ends us quietly, as it does `cat`.
+void end_by_closed_pipe() {
+  struct sigaction action{};
+  if (sigaction(SIGPIPE, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) return;
+  std::signal(SIGPIPE, SIG_DFL);
+  std::raise(SIGPIPE);
+}
+
 int show(const std::string& text) {
-  return print(text) ? 0 : complain(kExitOutputError, "cannot write standard output");
+  if (print(text)) return 0;
+  const int error = errno;
+  if (error == EPIPE) end_by_closed_pipe();
+  return complain(kExitOutputError,
+                  fmt::format("cannot write standard output: {}", views::errno_text(error)));
 }
 
 int list(const LabArguments& arguments, const views::TextStyle& style) {
@@ -125,7 +140,7 @@ int run_lab_command(std::span<const std::string> words) {
   const auto arguments = parse_lab_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(lab_help()) ? 0 : kExitOutputError;
-  outlive_failed_writes();
+  outlive_failed_writes();  // to a program that has ended before its look
   const views::TextStyle style =
       choose_style(look_around(STDOUT_FILENO), arguments->color, arguments->width);
   if (arguments->glossary) return explain_words(*arguments, style);

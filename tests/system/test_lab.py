@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import xml.etree.ElementTree
@@ -165,6 +166,15 @@ class Experiments(SystemTest):
     def test_without_unicode(self):
         text = lab("0.3", LC_ALL="C", LANG="C", check=0).stdout
         self.assertTrue(text.isascii(), [line for line in text.splitlines() if not line.isascii()])
+
+    def test_a_reader_that_has_gone_ends_it_quietly(self):
+        read, written = os.pipe()
+        os.close(read)
+        for words in ((), ("0.2",), ("glossary",)):
+            done = subprocess.run([HEAPSPY, "lab", *words], stdout=written, check=False,
+                                  stderr=subprocess.PIPE, timeout=PATIENCE_SECONDS)
+            self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""), words)
+        os.close(written)
 
     def test_wrong_words(self):
         unknown = lab("7.77", check=2)
