@@ -119,8 +119,8 @@ Result<Observation> observe(const Bench& bench) {
   for (const Figure& figure : figures(bench)) {
     seen.answers.emplace_back(count(pieces_of(heaps[figure.look], figure.request, figure.use)));
   }
-  seen.exhibits = {
-      {"LAB_WAIT=1 bins, and at its looks: heapspy inspect --bins PID", table_of(heaps)}};
+  seen.exhibits = {{"LAB_WAIT=1 bins, and at its looks: heapspy inspect PID, its table of bins",
+                    table_of(heaps)}};
   return seen;
 }
 
