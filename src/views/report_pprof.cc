@@ -228,22 +228,31 @@ class PprofWriter {
     }
   }
 
+  /// The program's is the first, as the format wants it.
   void write_mappings() {
-    for (std::size_t i = 1; i < mappings_.size(); ++i) {
-      const Mapping& mapping = mappings_[i];
-      if (mapping.limit == 0) continue;
-      std::string message;
-      ProtobufWriter(message)
-          .number(kMappingId, i)
-          .number(kMemoryLimit, mapping.limit)
-          .number(kMappingFile, string_number(profile_.modules[i].path))
-          .number(kBuildId, string_number(profile_.modules[i].build_id))
-          .number(kHasFunctions, static_cast<std::uint64_t>(mapping.has_functions))
-          .number(kHasFileNames, static_cast<std::uint64_t>(mapping.has_files))
-          .number(kHasLineNumbers, static_cast<std::uint64_t>(mapping.has_lines))
-          .number(kHasInlineFrames, static_cast<std::uint64_t>(mapping.has_inlined));
-      field(kMapping, message);
+    const auto is_program = [this](std::size_t module) {
+      return profile_.modules[module].path == profile_.process.executable;
+    };
+    for (const bool programs : {true, false}) {
+      for (std::size_t i = 1; i < mappings_.size(); ++i) {
+        if (mappings_[i].limit != 0 && is_program(i) == programs) write_mapping(i);
+      }
     }
+  }
+
+  void write_mapping(std::size_t module) {
+    const Mapping& mapping = mappings_[module];
+    std::string message;
+    ProtobufWriter(message)
+        .number(kMappingId, module)
+        .number(kMemoryLimit, mapping.limit)
+        .number(kMappingFile, string_number(profile_.modules[module].path))
+        .number(kBuildId, string_number(profile_.modules[module].build_id))
+        .number(kHasFunctions, static_cast<std::uint64_t>(mapping.has_functions))
+        .number(kHasFileNames, static_cast<std::uint64_t>(mapping.has_files))
+        .number(kHasLineNumbers, static_cast<std::uint64_t>(mapping.has_lines))
+        .number(kHasInlineFrames, static_cast<std::uint64_t>(mapping.has_inlined));
+    field(kMapping, message);
   }
 
   // Numbers in the format begin with 1.

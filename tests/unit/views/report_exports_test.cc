@@ -234,6 +234,15 @@ TEST(ReportPprofTest, FiguresAddUpAndReferencesHold) {
   }
 }
 
+TEST(ReportPprofTest, TheFirstMappingIsTheProgram) {
+  HeapProfile profile = sample_profile();
+  profile.process.executable = profile.modules[2].path;
+  Fields file = decoded(unzipped(written(write_pprof, profile)));
+  ASSERT_GT(file[3].size(), 1U);
+  Fields first = decoded(file[3].at(0).bytes);
+  EXPECT_EQ(file[6].at(first[5].at(0).number).bytes, "/usr/lib/libz.so.1");
+}
+
 TEST(ReportPprofTest, InlinedFunctionsAreLinesOfOneLocation) {
   Fields file = decoded(unzipped(written(write_pprof, sample_profile())));
   const auto name_of = [&file](const Field& line) {
