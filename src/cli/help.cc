@@ -92,10 +92,10 @@ std::string format_record_help(const CLI::App& app) {
       "       heapspy record [options] -p PID\n"
       "\n"
       "Runs CMD with an agent in it that tells of every allocation, with its call\n"
-      "stack, and writes it all to a file for 'heapspy report'. Programs that CMD starts\n"
-      "are recorded too, each into a file of its own. CMD's input, output, signals and\n"
-      "exit status stay its own. With -p, the agent is put into a program that runs\n"
-      "already, which goes on without it in the end.\n";
+      "stack, and writes it all to a file for 'heapspy report'. Programs that CMD\n"
+      "starts are recorded too, each into a file of its own. CMD's input, output,\n"
+      "signals and exit status stay its own. With -p, the agent is put into a program\n"
+      "that runs already, which goes on without it in the end.\n";
   write_options(out, app);
   out +=
       "\n"
@@ -136,10 +136,10 @@ std::string format_diff_help(const CLI::App& app) {
   std::string out =
       "Usage: heapspy diff [options] BEFORE AFTER\n"
       "\n"
-      "Compares two recordings of a program: what grew, what shrank, and which places in\n"
-      "the program it is from. Stacks are matched by the names of functions, so that the\n"
-      "program may have been changed and built again in between. Or compares two looks at\n"
-      "a process, by heapspy inspect --json: which blocks there are more of.\n";
+      "Compares two recordings of a program: what grew, what shrank, and which places\n"
+      "in the program it is from. Stacks are matched by the names of functions, so that\n"
+      "the program may have been changed and built again in between. Or compares two\n"
+      "looks at a process, by heapspy inspect --json: which blocks there are more of.\n";
   write_options(out, app);
   out +=
       "\n"
@@ -160,9 +160,9 @@ std::string format_inspect_help(const CLI::App& app) {
       "       heapspy inspect [options] CORE\n"
       "\n"
       "Says where the memory of a running process, or of one that left a core file, is:\n"
-      "live blocks, free ones and where they are kept, arenas, stacks, files; what could\n"
-      "be given back and which blocks keep it. The process needs no preparation, and is\n"
-      "stopped only while its heap is read. Writes to standard output.\n";
+      "live blocks, free ones and where they are kept, arenas, stacks, files; what\n"
+      "could be given back and which blocks keep it. The process needs no preparation,\n"
+      "and is stopped only while its heap is read. Writes to standard output.\n";
   write_options(out, app);
   out +=
       "\n"

@@ -6,9 +6,18 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <sstream>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/diff_arguments.h"
+#include "cli/help.h"
+#include "cli/inspect_arguments.h"
+#include "cli/lab_arguments.h"
+#include "cli/record_arguments.h"
+#include "cli/report_arguments.h"
+#include "cli/run_arguments.h"
+#include "cli/trace_arguments.h"
 #include "recording/writer.h"
 #include "support/sanitizer.h"
 
@@ -52,6 +61,14 @@ TEST(App, MemoryThatIsExhaustedIsAnErrorOfOneLine) {
   EXPECT_EQ(status, 1);
   EXPECT_EQ(run(std::size(words), words), 0);
   std::filesystem::remove_all(folder);
+}
+
+TEST(App, EachHelpFitsATerminal) {
+  for (const std::string& help : {main_help(), trace_help(), record_help(), report_help(),
+                                  diff_help(), inspect_help(), run_help(), lab_help()}) {
+    std::istringstream lines(help);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+  }
 }
 
 }  // namespace
