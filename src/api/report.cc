@@ -13,13 +13,15 @@ namespace {
 using alloc::g_allocator;
 
 constexpr std::size_t kSizeWidth = 12;
-constexpr std::size_t kWidth = 11;
-constexpr std::size_t kLabelWidth = 45;
-constexpr std::size_t kBytesWidth = 18;
+constexpr std::size_t kSlabsWidth = 8;
+constexpr std::size_t kWidth = 10;
+constexpr std::size_t kLabelWidth = 40;
+constexpr std::size_t kBytesWidth = 15;
 
 void write_cells(Writer& out, const alloc::ClassFigures& row) {
+  out.number(row.slabs, kSlabsWidth);
   for (const std::uint64_t cell :
-       {row.slabs, row.pages, row.blocks, row.in_use, row.cached, row.in_depots, row.free}) {
+       {row.pages, row.blocks, row.in_use, row.cached, row.in_depots, row.free}) {
     out.number(cell, kWidth);
   }
   out << '\n';
@@ -28,8 +30,7 @@ void write_cells(Writer& out, const alloc::ClassFigures& row) {
 // blocks == in use + cached + in depots + free, in every line and in the last one.
 void write_classes(Writer& out, const alloc::ClassTable& classes,
                    const alloc::ClassFigures& total) {
-  out << "  block size      slabs      pages     blocks     in use     cached  in depots       "
-         "free\n";
+  out << "  block size   slabs     pages    blocks    in use    cached in depots      free\n";
   for (std::uint32_t i = 1; i < alloc::kClassCount; ++i) {
     if (classes[i].slabs == 0) continue;
     out.number(alloc::kSizeClasses[i].block_bytes, kSizeWidth);
@@ -70,7 +71,7 @@ void write_bytes(Writer& out, const alloc::Figures& figures, const alloc::ClassS
   bytes.row("  + ends of slabs, too short for a block", small.rest_bytes, small.counts.slabs,
             "slabs");
   bytes.row("  = pages in use", used, figures.used_pages, "pages");
-  bytes.row("  + free pages", free, figures.resident_free_pages, "of them may have memory");
+  bytes.row("  + free pages", free, figures.resident_free_pages, "may have memory");
   bytes.row("  = heap", used + free);
   bytes.row("    first blocks in use", pools.live_bytes, pools.live_blocks, "blocks");
   bytes.row("  + the rest of their memory", pools.rest_bytes);

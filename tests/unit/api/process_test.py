@@ -52,6 +52,10 @@ class Report(unittest.TestCase):
         in_use_bytes = sum(row[0] * row[4] for row in rows)
         self.assertEqual(in_use_bytes, bytes_row(report, "small blocks in use"))
 
+    def test_fits_a_terminal(self):
+        for line in run(EXITS, STATS="1").stderr.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+
     def test_bytes_add_up_to_what_the_kernel_has_mapped(self):
         done = run(EXITS, STATS="1")
         lines = done.stderr.split("\n  bytes\n")[1].split("\n\n")[0].splitlines()
