@@ -160,7 +160,7 @@ Result<void> check_span(const RawArguments& raw, const CLI::App& app, ReportArgu
                             *from == *until ? "the second time must be later than the first"
                                             : "type the earlier time first"));
   }
-  out.span = {.from_ns = *from, .until_ns = *until};
+  out.span = {.from_ns = *from, .until_ns = *until, .is_half_open = true};
   return {};
 }
 

@@ -335,7 +335,11 @@ struct UnrecordedProgram {
 struct TimeSpan {
   std::uint64_t from_ns = 0;
   std::uint64_t until_ns = UINT64_MAX;
+  bool is_half_open = false;  // what happened at until_ns is not part of it
 
+  constexpr bool ends_before(std::uint64_t time_ns) const {
+    return time_ns > until_ns || (is_half_open && time_ns == until_ns);
+  }
   friend constexpr bool operator==(TimeSpan, TimeSpan) = default;
 };
 

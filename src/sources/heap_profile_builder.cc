@@ -229,7 +229,7 @@ void HeapProfileBuilder::unrecorded_program(const recording::UnrecordedProgram& 
 }
 
 void HeapProfileBuilder::leak_scan(const recording::LeakScan& scan) {
-  if (scan.time_ns > span_.until_ns) return;
+  if (span_.ends_before(scan.time_ns)) return;
   using State = model::LeakScan::State;
   leak_scan_ = {.state = scan.is_done      ? State::kDone
                          : scan.is_refused ? State::kRefused

@@ -37,7 +37,7 @@ double share_of(Address address) {
 
 void HeapProfileBuilder::pass_to(std::uint64_t time_ns) {
   event_ns_ = time_ns;
-  if (time_ns > span_.until_ns) {
+  if (span_.ends_before(time_ns)) {
     part_ = Part::kAfter;
     return;
   }

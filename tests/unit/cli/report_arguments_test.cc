@@ -60,7 +60,7 @@ TEST(ReportArgumentsTest, ReadsEveryOption) {
   EXPECT_EQ(arguments.measure, explain::Measure::kTemporary);
   EXPECT_EQ(arguments.depth, 0U);
   EXPECT_EQ(arguments.focus, "a|b");
-  EXPECT_EQ(arguments.span, (model::TimeSpan{1'500'000'000, 120'000'000'000}));
+  EXPECT_EQ(arguments.span, (model::TimeSpan{1'500'000'000, 120'000'000'000, true}));
   EXPECT_EQ(arguments.output_path, "out");
   EXPECT_EQ(arguments.suppressions_path, "known.supp");
   EXPECT_EQ(arguments.color, ColorChoice::kAlways);

@@ -453,6 +453,17 @@ TEST(HeapProfileBuilderTest, BetweenTwoMomentsWhatWasThereBeforeDoesNotCount) {
   EXPECT_EQ(profile.losses.frees_not_seen, 1U);
 }
 
+TEST(HeapProfileBuilderTest, WhatHappensBetweenTwoTimesCountsInOneOfThem) {
+  const auto bytes_in = [](model::TimeSpan span) {
+    Story story(span);
+    story.gets(10, 0x10, 1).gets(20, 0x20, 2).gets(30, 0x30, 4);
+    return story.end(40).totals.allocated.bytes;
+  };
+  EXPECT_EQ(bytes_in({.from_ns = 0, .until_ns = 20, .is_half_open = true}), 1U);
+  EXPECT_EQ(bytes_in({.from_ns = 20, .until_ns = 40, .is_half_open = true}), 6U);
+  EXPECT_EQ(bytes_in({.from_ns = 0, .until_ns = 20}), 3U);
+}
+
 // An allocator may say exactly what was asked for; the next block of the same step asks for more.
 TEST(HeapProfileBuilderTest, NoBlockHasLessThanItAskedFor) {
   Story story;
