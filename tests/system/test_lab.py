@@ -318,6 +318,23 @@ class Site(SystemTest):
                                            ".match(/\\d+/g).map(Number)[0] < 128")
                         self.assertEqual(dark, scheme == "dark", page)
 
+    def test_what_changes_from_stage_to_stage_in_a_browser(self):
+        """No line of a source is broken; what goes and what comes are side by side, or one after the other."""
+        with Browser(1440, 800) as browser:
+            for width, columns in ((360, 1), (1100, 1), (1440, 2)):
+                browser.call("Emulation.setDeviceMetricsOverride", width=width, height=800,
+                             deviceScaleFactor=1, mobile=False)
+                browser.open((self.site / "stage-4-to-5.html").as_uri())
+                self.assertLessEqual(browser.run("document.documentElement.scrollWidth - innerWidth"), 0)
+                spaces = browser.run("[...document.querySelectorAll('.diff pre')]"
+                                     ".map(side => getComputedStyle(side).whiteSpace)")
+                self.assertEqual(set(spaces), {"pre"}, width)
+                tracks = browser.run("getComputedStyle(document.querySelector('.diff')).gridTemplateColumns")
+                self.assertEqual(len(tracks.split()), columns, width)
+                lefts = browser.run("['nav a', 'h1'].map(s => document.querySelector(s)"
+                                    ".getBoundingClientRect().left)")
+                self.assertEqual(lefts[0], lefts[1], width)
+
     def test_a_folder_that_cannot_be_made(self):
         done = lab("--html", "/dev/null/site", check=1)
         self.assertIn("cannot make the folder '/dev/null/site'", done.stderr)

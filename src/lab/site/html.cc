@@ -51,15 +51,19 @@ std::size_t append_link(std::string& out, std::string_view text, std::size_t at)
   return end + 1;
 }
 
+std::string_view wide_class(const Page& page) {
+  return page.wide ? " class=\"wide\"" : "";
+}
+
 std::string navigation(const Page& page) {
   const auto link = [](const std::string& file, std::string_view text) {
     return file.empty() ? std::string() : fmt::format("<a href=\"{}\">{}</a>", file, text);
   };
   return fmt::format(
-      "<nav>{}<a href=\"index.html\">All experiments</a>"
+      "<nav{}>{}<a href=\"index.html\">All experiments</a>"
       "<a href=\"stages.html\">Eight allocators</a>"
       "<a href=\"glossary.html\">Glossary</a>{}</nav>\n",
-      link(page.previous, "&#8592; Back"), link(page.next, "Next &#8594;"));
+      wide_class(page), link(page.previous, "&#8592; Back"), link(page.next, "Next &#8594;"));
 }
 
 }  // namespace
@@ -129,7 +133,7 @@ std::string page_html(const Page& page) {
       "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
       "<title>{0}</title>\n<style>\n{1}</style>\n</head>\n<body>\n"
       "{2}<main{4}>\n<h1>{0}</h1>\n{3}</main>\n{2}</body>\n</html>\n",
-      escape_html(page.title), kSiteStyle, links, page.body, page.wide ? " class=\"wide\"" : "");
+      escape_html(page.title), kSiteStyle, links, page.body, wide_class(page));
 }
 
 }  // namespace mini::lab

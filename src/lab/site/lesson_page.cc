@@ -3,7 +3,6 @@
 
 #include "lab/registry.h"
 #include "lab/site/html.h"
-#include "lab/site/line_diff.h"
 #include "lab/site/site.h"
 #include "views/utf8.h"
 

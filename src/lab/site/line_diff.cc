@@ -27,16 +27,10 @@ class Alignment {
   std::vector<std::uint32_t> common_;
 };
 
-// What was removed beside what was added in its place.
-void flush(std::vector<DiffRow>& rows, Lines& removed, Lines& added) {
-  for (std::size_t k = 0; k < std::max(removed.size(), added.size()); ++k) {
-    DiffRow row;
-    if (k < removed.size()) row.before = removed[k];
-    if (k < added.size()) row.after = added[k];
-    rows.push_back(row);
-  }
-  removed.clear();
-  added.clear();
+// The last hunk if it is of this kind, else a new one.
+DiffHunk& hunk_for(std::vector<DiffHunk>& hunks, bool same) {
+  if (hunks.empty() || hunks.back().same != same) hunks.push_back({{}, {}, same});
+  return hunks.back();
 }
 
 }  // namespace
@@ -51,28 +45,26 @@ std::vector<std::string_view> split_lines(std::string_view text) {
   return lines;
 }
 
-std::vector<DiffRow> diff_lines(std::string_view before_text, std::string_view after_text) {
+std::vector<DiffHunk> diff_lines(std::string_view before_text, std::string_view after_text) {
   const Lines before = split_lines(before_text);
   const Lines after = split_lines(after_text);
   Alignment common(before, after);
-  std::vector<DiffRow> rows;
-  Lines removed;
-  Lines added;
+  std::vector<DiffHunk> hunks;
   std::size_t i = 0;
   std::size_t j = 0;
   while (i < before.size() || j < after.size()) {
     if (i < before.size() && j < after.size() && before[i] == after[j]) {
-      flush(rows, removed, added);
-      rows.push_back({before[i++], after[j++], true});
+      DiffHunk& hunk = hunk_for(hunks, true);
+      hunk.before.push_back(before[i++]);
+      hunk.after.push_back(after[j++]);
     } else if (j == after.size() ||
                (i < before.size() && common.at(i + 1, j) >= common.at(i, j + 1))) {
-      removed.push_back(before[i++]);
+      hunk_for(hunks, false).before.push_back(before[i++]);
     } else {
-      added.push_back(after[j++]);
+      hunk_for(hunks, false).after.push_back(after[j++]);
     }
   }
-  flush(rows, removed, added);
-  return rows;
+  return hunks;
 }
 
 }  // namespace mini::lab

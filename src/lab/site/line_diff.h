@@ -1,21 +1,21 @@
 // Two texts side by side, line by line.
 #pragma once
 
-#include <optional>
 #include <string_view>
 #include <vector>
 
 namespace mini::lab {
 
-struct DiffRow {
-  std::optional<std::string_view> before;
-  std::optional<std::string_view> after;
+/// Lines that both have, or those that go with those that come in their place.
+struct DiffHunk {
+  std::vector<std::string_view> before;
+  std::vector<std::string_view> after;
   bool same = false;
 };
 
-/// With as few changed lines as can be. What was replaced stands beside what replaces it. Cost: the
-/// product of the numbers of lines; for sources of a few hundred.
-std::vector<DiffRow> diff_lines(std::string_view before, std::string_view after);
+/// With as few changed lines as can be; no two hunks in a row are alike. Cost: the product of the
+/// numbers of lines; for sources of a few hundred.
+std::vector<DiffHunk> diff_lines(std::string_view before, std::string_view after);
 
 std::vector<std::string_view> split_lines(std::string_view text);
 

@@ -87,20 +87,21 @@ SiteFile source_page(const std::vector<Stage>& stages, std::size_t i) {
   return {stage_page(i), page_html(page)};
 }
 
-std::string cell(const std::optional<std::string_view>& line, std::string_view kind) {
-  if (!line) return "<td class=\"none\"></td>";
-  return fmt::format("<td class=\"{}\">{}</td>", kind,
-                     line->empty() ? "&#160;" : escape_html(*line));
+// A line break right behind <pre> is not shown: the first line may be empty.
+std::string side_html(const std::vector<std::string_view>& lines, std::string_view kind) {
+  std::string html = fmt::format("<pre class=\"{}\">\n", lines.empty() ? "none" : kind);
+  for (const std::string_view line : lines) html += escape_html(line) + '\n';
+  return html + "</pre>\n";
 }
 
-std::string rows_html(const std::vector<DiffRow>& rows) {
-  std::string html = "<table class=\"diff\">\n";
-  for (const DiffRow& row : rows) {
-    html += fmt::format("<tr class=\"{}\">{}{}</tr>\n", row.same ? "same" : "changed",
-                        cell(row.before, row.same ? "same" : "removed"),
-                        cell(row.after, row.same ? "same" : "added"));
+// Side by side; one column shows what is the same once: its second copy is `again`.
+std::string hunks_html(const std::vector<DiffHunk>& hunks) {
+  std::string html = "<div class=\"diff\">\n";
+  for (const DiffHunk& hunk : hunks) {
+    html += side_html(hunk.before, hunk.same ? "same" : "removed");
+    html += side_html(hunk.after, hunk.same ? "again" : "added");
   }
-  return html + "</table>\n";
+  return html + "</div>\n";
 }
 
 SiteFile changes_page(const std::vector<Stage>& stages, std::size_t i) {
@@ -110,9 +111,9 @@ SiteFile changes_page(const std::vector<Stage>& stages, std::size_t i) {
   page.next = stage_page(i);
   page.wide = true;
   page.body = fmt::format(
-      "<p>{}</p>\n<p class=\"note\">Left what goes, right what comes; on a "
-      "narrow screen one after the other.</p>\n{}",
-      prose_html(stages[i].idea), rows_html(diff_lines(stages[i - 1].text, stages[i].text)));
+      "<p>{}</p>\n<p class=\"note\">Left what goes, right what comes; where the window has no room "
+      "for both, one after the other.</p>\n{}",
+      prose_html(stages[i].idea), hunks_html(diff_lines(stages[i - 1].text, stages[i].text)));
   return {difference_page(i), page_html(page)};
 }
 
