@@ -8,13 +8,13 @@ namespace mini {
 std::string format_bytes(Bytes n) {
   if (n < kKiB) return fmt::format("{} B", n.count);
   static constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  constexpr double kRoundedUp = 1023.95;  // to 1024.0
   std::size_t unit = 0;
-  std::uint64_t scale = kKiB.count;
-  while (unit + 1 < kUnits.size() && n.count / scale >= 1024) {
-    scale *= 1024;
+  double value = static_cast<double>(n.count) / 1024;
+  while (unit + 1 < kUnits.size() && value >= kRoundedUp) {
+    value /= 1024;
     ++unit;
   }
-  const double value = static_cast<double>(n.count) / static_cast<double>(scale);
   const std::string text = fmt::format("{:.1f}", value);
   const bool whole = text.ends_with(".0");
   return fmt::format("{} {}", whole ? text.substr(0, text.size() - 2) : text, kUnits[unit]);

@@ -10,6 +10,9 @@ TEST(TextTest, BytesTakeTheLargestUnitThatKeepsThemAboveOne) {
   EXPECT_EQ(format_bytes(Bytes{1023}), "1023 B");
   EXPECT_EQ(format_bytes(Bytes{1024}), "1 KiB");
   EXPECT_EQ(format_bytes(Bytes{0x21000}), "132 KiB");
+  EXPECT_EQ(format_bytes(Bytes{1024 * 1024 - 52}), "1023.9 KiB");
+  EXPECT_EQ(format_bytes(Bytes{1024 * 1024 - 51}), "1 MiB");
+  EXPECT_EQ(format_bytes(Bytes{1024 * 1024 - 1}), "1 MiB");
   EXPECT_EQ(format_bytes(Bytes{1536 * 1024}), "1.5 MiB");
   EXPECT_EQ(format_bytes(Bytes{~std::uint64_t{0}}), "16 EiB");
 }
