@@ -47,6 +47,12 @@ void write_error(JsonWriter& json, const BlockTotals& totals) {
   json.key("allocated_bytes_error").number(static_cast<std::uint64_t>(std::min(error, 1e18)));
 }
 
+/// The same where a sample may have nothing: what that stands for nobody knows.
+void write_error(JsonWriter& json, const HeapProfile& profile) {
+  if (!profile.has_empty_sample()) return write_error(json, profile.totals);
+  json.key("allocated_bytes_error").null();
+}
+
 void write_totals(JsonWriter& json, const HeapProfile& profile) {
   const BlockTotals& totals = profile.totals;
   const bool has_kernel = profile.kernel.samples != 0;
@@ -55,7 +61,7 @@ void write_totals(JsonWriter& json, const HeapProfile& profile) {
   json.key("frees").number(totals.freed.blocks + profile.inheritance.freed.blocks +
                            profile.losses.frees_not_seen);
   json.key("allocated_bytes").number(totals.allocated.bytes);
-  write_error(json, totals);
+  write_error(json, profile);
   json.key("freed_blocks").number(totals.freed.blocks);
   json.key("freed_bytes").number(totals.freed.bytes);
   json.key("temporary_allocations").number(totals.temporary.blocks);

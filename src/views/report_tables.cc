@@ -1,5 +1,6 @@
 // The tables of a report: stacks by each measure, groups, sizes, lifetimes, threads.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fmt/format.h>
 #include <functional>
@@ -34,8 +35,15 @@ std::string mean_bytes(model::Amount amount) {
 
 /// "1.5 MiB s": bytes times time.
 std::string byte_time(double byte_ns) {
-  const double byte_seconds = std::min(byte_ns / 1e9, 1e18);
-  return report_bytes(static_cast<std::uint64_t>(byte_seconds)) + " s";
+  struct Unit {
+    double ns;
+    std::string_view name;
+  };
+  static constexpr std::array<Unit, 3> kUnits = {{{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}}};
+  const auto* const unit = std::ranges::find_if(kUnits.begin(), kUnits.end() - 1,
+                                                [&](const Unit& u) { return byte_ns >= u.ns; });
+  const double bytes = std::min(byte_ns / unit->ns, 1e18);
+  return fmt::format("{} {}", report_bytes(static_cast<std::uint64_t>(bytes)), unit->name);
 }
 
 std::string mean_lifetime(const BlockTotals& totals) {

@@ -84,6 +84,10 @@ std::string error_text(const model::BlockTotals& totals, const TextStyle& style)
 }
 
 void write_block_lines(SummaryLines& lines, const HeapProfile& profile, const TextStyle& style) {
+  if (profile.has_empty_sample()) {
+    lines.line("allocated", "not known: no block was recorded", "unknown");
+    return;
+  }
   const model::BlockTotals& totals = profile.totals;
   const std::string error = error_text(totals, style);
   lines.counted_line(

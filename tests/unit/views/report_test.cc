@@ -1,6 +1,7 @@
 // The forms of a report: text word for word, JSON by its meaning. UPDATE_GOLDEN=1
 // rewrites tests/golden/ from what is printed: read the difference before committing it.
 #include <deque>
+#include <functional>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -70,7 +71,7 @@ HeapProfile unsearched_profile() {
 
 struct Look {
   const char* name;
-  HeapProfile (*profile)();
+  std::function<HeapProfile()> profile;
   ReportOptions options;
 };
 
@@ -195,6 +196,18 @@ TEST(ReportTablesTest, WhatNoPageFaultToldOfIsSaid) {
     return profile;
   };
   EXPECT_FALSE(printed({"", all_touched, all_tables(300)}).contains("by system calls"));
+}
+
+TEST(ReportTablesTest, WhatAShortProgramHeldIsNotNothing) {
+  const auto text_of = [](double held_byte_ns) {
+    HeapProfile profile = sample_profile();
+    for (model::StackProfile& stack : profile.stacks) stack.held_byte_ns = held_byte_ns;
+    const std::string text = printed({"", [&] { return profile; }, all_tables(80)});
+    return text.substr(text.find("By bytes and lifetime"), 400);
+  };
+  EXPECT_NE(text_of(2.5e9).find(" 2 B s "), std::string::npos);
+  EXPECT_NE(text_of(999e6).find(" 999 B ms "), std::string::npos);
+  EXPECT_NE(text_of(1.5e3).find(" 1 B us "), std::string::npos);
 }
 
 TEST(ReportTablesTest, RowsThatLookAlikeSayWhatThePlaceCalled) {
@@ -360,6 +373,18 @@ TEST(ReportJsonTest, StacksOfLittleWeightAreMergedUnlessAllAreAskedFor) {
       }
     }
   }
+}
+
+TEST(ReportTest, WhatASampleHasNothingOfIsNotKnown) {
+  const auto empty = [] {
+    HeapProfile profile;
+    profile.is_estimate = true;
+    profile.process.sample_bytes = 1 << 30;
+    return profile;
+  };
+  EXPECT_NE(printed({"", empty, all_tables(80)}).find("not known: no block was recorded"),
+            std::string::npos);
+  EXPECT_TRUE(json::parse(json_text(empty())).at("totals").at("allocated_bytes_error").is_null());
 }
 
 TEST(ReportJsonTest, EveryFieldIsDocumented) {
