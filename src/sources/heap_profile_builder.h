@@ -18,7 +18,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -86,13 +85,13 @@ class HeapProfileBuilder : public recording::Visitor {
   static constexpr std::uint32_t kPoolMemory = UINT32_MAX - 1;
   static bool counts(const LiveBlock& block) { return block.stack < kPoolMemory; }
   using Unmapped = recording::LastUnmapped<std::uint32_t>::Unmapped;
+  static constexpr Address kNoAddress{UINT64_MAX};
   static constexpr std::size_t kSizeRanges = 49;  // by the number of bits of the size
 
   /// The last allocation, while nothing has been allocated or freed after it: what it changed can
   /// be taken back.
   struct LastAllocation {
-    static constexpr Address kNone{UINT64_MAX};
-    Address address = kNone;
+    Address address = kNoAddress;
     bool is_maximum = false;
     model::Amount peak_before;  // of a maximum, as the next one
     std::uint64_t peak_before_ns = 0;
@@ -105,19 +104,21 @@ class HeapProfileBuilder : public recording::Visitor {
   };
   /// What a thread freed last.
   struct LastFree {
-    Address address;
+    Address address = kNoAddress;
     LiveBlock block;
     std::uint64_t time_ns = 0;
-    Forgotten forgotten = {};
-    bool was_live = false;
-    bool was_inherited = false;
-    bool is_counted = false;  // in the time that is reported on
-    bool was_temporary = false;
+    Forgotten forgotten;
+    struct {
+      bool live = false;
+      bool inherited = false;
+      bool counted = false;  // the free, in the time that is reported on
+      bool temporary = false;
+    } was;
   };
   struct Thread {
     std::array<std::uint32_t, kSizeRanges> cells{};  // 0: none so far
     Address last_address;                            // of the last allocation
-    std::optional<LastFree> last_free;
+    LastFree last_free;
     std::uint64_t frees_by_others = 0;
     std::uint64_t last_ns = 0;
     std::uint64_t first_ns = 0;

@@ -130,7 +130,7 @@ inline std::uint64_t HeapProfileBuilder::remove_live(const LiveBlock& block, Hea
                                                      HeapCounter& cell) {
   const model::Amount amount = amount_of(block);
   const std::uint64_t lifetime_ns = now_ns_ - block.time_ns;
-  last_allocation_.address = LastAllocation::kNone;
+  last_allocation_.address = kNoAddress;
   keep(stack);
   keep(cell);
   stack.gone += amount;
@@ -228,19 +228,23 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
   const bool is_known = slot.is_live;
   slot.is_live = false;
   const LiveBlock& block = slot.block;
-  const auto inherited = is_known ? std::nullopt : inherited_.take(event.address);
-  LastFree& last =
-      thread_states_[thread_].last_free.emplace(LastFree{.address = event.address,
-                                                         .block = inherited.value_or(block),
-                                                         .time_ns = now_ns_,
-                                                         .was_live = is_known,
-                                                         .was_inherited = inherited.has_value()});
+  LastFree& last = thread_states_[thread_].last_free;
+  last.address = event.address;
+  last.block = block;
+  last.time_ns = now_ns_;
+  last.was = {.live = is_known};
+  if (!is_known) [[unlikely]] {
+    if (const auto inherited = inherited_.take(event.address)) {
+      last.block = *inherited;
+      last.was.inherited = true;
+    }
+  }
   if (part_ == Part::kBefore || (is_known && block.stack == kPoolMemory)) [[unlikely]]
     return;
-  last.is_counted = true;
+  last.was.counted = true;
   ++profile_.free_events;
   if (!is_known || block.stack == kBefore) [[unlikely]] {
-    if (!inherited) ++profile_.losses.frees_not_seen;
+    if (!last.was.inherited) ++profile_.losses.frees_not_seen;
     return;
   }
   HeapCounter& stack = stacks_[block.stack];
@@ -257,7 +261,7 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
     // A live block at the owner's last address is the owner's last allocation.
     stack.temporary += amount;
     cell.temporary += amount;
-    last.was_temporary = true;
+    last.was.temporary = true;
   }
   last.forgotten = forget(event.address, block);
   timeline_.freed(now_ns_, live_.bytes);
@@ -275,18 +279,17 @@ bool HeapProfileBuilder::change(const recording::HeapEvent& event) {
 bool HeapProfileBuilder::restored(const recording::HeapEvent& event) {
   PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
   if (slot.is_live) return true;  // its free was lost
-  std::optional<LastFree>& last_free = thread_states_[thread_].last_free;
-  if (!last_free || last_free->address != event.address) return false;
-  const LastFree last = *last_free;
-  last_free.reset();
-  slot.is_live = last.was_live;
+  LastFree& last_free = thread_states_[thread_].last_free;
+  if (last_free.address != event.address) return false;
+  const LastFree last = std::exchange(last_free, {});
+  slot.is_live = last.was.live;
   slot.block = last.block;
-  if (last.was_inherited) inherited_.put_back(event.address, last.block);
-  if (!last.is_counted) return true;
+  if (last.was.inherited) inherited_.put_back(event.address, last.block);
+  if (!last.was.counted) return true;
   --profile_.free_events;
-  if (last.was_live && counts(last.block)) {
+  if (last.was.live && counts(last.block)) {
     count_again(last);
-  } else if (!last.was_inherited) {
+  } else if (!last.was.inherited) {
     --profile_.losses.frees_not_seen;
   }
   return true;
@@ -298,7 +301,7 @@ void HeapProfileBuilder::count_again(const LastFree& last) {
   HeapCounter& stack = stacks_[block.stack];
   HeapCounter& cell = cells_[block.cell];
   const model::Amount amount = amount_of(block);
-  last_allocation_.address = LastAllocation::kNone;
+  last_allocation_.address = kNoAddress;
   live_ += amount;
   const bool is_new_maximum = rises_to_peak();
   if (!is_new_maximum) {
@@ -311,7 +314,7 @@ void HeapProfileBuilder::count_again(const LastFree& last) {
   for (HeapCounter* counter : {&stack, &cell}) {
     counter->gone -= amount;
     counter->lifetime_ns -= to_double(lifetime_ns) * to_double(amount.blocks);
-    if (last.was_temporary) counter->temporary -= amount;
+    if (last.was.temporary) counter->temporary -= amount;
   }
   if (cell.owner != thread_) thread_states_[cell.owner].frees_by_others -= amount.blocks;
   if (last.forgotten.usable_bytes != 0) {
@@ -368,7 +371,7 @@ void HeapProfileBuilder::uncount(Address address, const LiveBlock& block) {
   } else {
     timeline_.freed(now_ns_, live_.bytes);
   }
-  last_allocation_.address = LastAllocation::kNone;
+  last_allocation_.address = kNoAddress;
 }
 
 /// K1 and K2 hold for the maximum before: no counter was kept since the last one began its epoch.
