@@ -98,7 +98,7 @@ TEST(DiffTextTest, RowsThatLookAlikeSayWhatThePlaceCalled) {
     profile.stacks.push_back(again);
     return profile;
   };
-  EXPECT_NE(printed(looked).find("-> operator new in libc.so.6\n"), std::string::npos);
+  EXPECT_NE(printed(looked).find("-> operator new in"), std::string::npos);
 }
 
 std::string json_text(const HeapProfile& before, const HeapProfile& after,
