@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <optional>
 #include <unistd.h>
 
 #include "cli/cmd_trace.h"
@@ -94,9 +95,10 @@ Result<explain::InspectionFacts> read_facts(const PeekedFile& file, bool growth_
   if (!text) return std::unexpected(text.error());
   auto facts = explain::read_inspection_facts(*text);
   if (!facts) return fail(fmt::format("'{}': {}", file.path(), facts.error().message));
-  if (growth_matters && facts->no_heap_because) {
+  const std::optional<std::string>& reason = facts->no_heap_because;
+  if (growth_matters && reason) {
     return fail(fmt::format("'{}' has no heap whose growth could fail: {}", file.path(),
-                            views::printable(*facts->no_heap_because, false)));
+                            views::printable(*reason, false)));
   }
   return facts;
 }

@@ -97,7 +97,7 @@ void label_image(model::Process& process) {
     const model::Role role = role_at_start(image[i], before, process);
     AddressRange range = image[i].range;
     // The kernel shows a file's zeros and what is mapped behind them as one.
-    if (role == model::Role::kBss && before->data_end != Address{}) {
+    if (role == model::Role::kBss && before != nullptr && before->data_end != Address{}) {
       range.end = std::min(range.end, before->data_end);
     }
     process.space->label(range, role, image[i].cause);

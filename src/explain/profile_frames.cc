@@ -100,7 +100,7 @@ std::string with_short_arguments(std::string_view name) {
     if (depth < outermost)
       outermost = 0;
     else if (depth == outermost && out.size() - open > kLongestArguments)
-      out.replace(open, std::string::npos, "<...>");
+      out = out.substr(0, open) + "<...>";
   }
   return out;
 }

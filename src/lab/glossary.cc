@@ -100,11 +100,9 @@ std::string plain_text(std::string_view markdown) {
       in_code = !in_code;
     } else if (c == '\n') {
       text += ' ';
-    } else if (in_code) {
-      text += c;
-    } else if (is_link_end) {
+    } else if (is_link_end && !in_code) {
       i = std::min(markdown.find(')', i), markdown.size() - 1);
-    } else if (c != '*' && c != '[') {
+    } else if (in_code || (c != '*' && c != '[')) {
       text += c;
     }
   }

@@ -5,6 +5,8 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include "base/utf8.h"
@@ -14,9 +16,10 @@ namespace {
 
 /// Takes an identifier off the front, and its length before it; "" where there is none.
 std::string_view take_identifier(std::string_view* mangled) {
-  const char* const last = mangled->data() + mangled->size();
+  const std::span<const char> text(*mangled);
+  const char* const last = std::to_address(text.end());
   std::size_t length = 0;
-  const auto [begin, error] = std::from_chars(mangled->data(), last, length);
+  const auto [begin, error] = std::from_chars(std::to_address(text.begin()), last, length);
   if (error != std::errc() || length > static_cast<std::size_t>(last - begin)) return {};
   *mangled = std::string_view(begin + length, last);
   return {begin, length};
