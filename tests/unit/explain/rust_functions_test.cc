@@ -19,8 +19,7 @@ TEST(RustFunctions, OfTheLibrary) {
            "<u8 as <[_]>::to_vec_in::ConvertVec>::to_vec::<alloc::alloc::Global>",
            "<&mut alloc::string::String as core::fmt::Write>::write_fmt",
            "<fn() -> alloc::string::String as core::ops::function::FnOnce<()>>::call_once",
-           "<<alloc::boxed::Box<str> as core::convert::From<&str>>::from as "
-           "core::ops::FnOnce>::call",
+           "<<alloc::boxed::Box<str> as core::convert::From<&str>>::from as core::FnOnce>::call",
            "core::iter::adapters::map::map_fold::<u8, (), app::main::{closure#0}>::{closure#0}",
            "std::thread::functions::spawn::<app::main::{closure#2}, fn(u8)>",
            "hashbrown::raw::RawTableInner::resize_inner",
