@@ -321,17 +321,17 @@ class HeapProfileMappingsTest : public testing::Test {
   void tell(Operation operation, std::uint64_t address, std::uint64_t bytes,
             recording::StackNumber stack, std::uint64_t old_address = 0,
             std::uint64_t old_bytes = 0) {
-    story.builder.mapping({.time_ns = 1,
-                           .thread = thread_,
-                           .operation = operation,
-                           .address = Address{address},
-                           .bytes = Bytes{bytes},
-                           .old_address = Address{old_address},
-                           .old_bytes = Bytes{old_bytes},
-                           .stack = stack});
+    story_.builder.mapping({.time_ns = 1,
+                            .thread = thread_,
+                            .operation = operation,
+                            .address = Address{address},
+                            .bytes = Bytes{bytes},
+                            .old_address = Address{old_address},
+                            .old_bytes = Bytes{old_bytes},
+                            .stack = stack});
   }
 
-  Story story;
+  Story story_;
   recording::ThreadNumber thread_ = 1;
 };
 
@@ -342,7 +342,7 @@ TEST_F(HeapProfileMappingsTest, PagesBelongToWhoMappedThem) {
   tell(Operation::kDiscard, 0x10000, 0x1000, 0);
   tell(Operation::kRemap, 0x50000, 0x3000, kParse, 0x11000, 0x1000);  // still kLoad's
   tell(Operation::kUnmap, 0x90000, 0x1000, 0);                        // nobody's
-  const HeapProfile profile = story.end(2);
+  const HeapProfile profile = story_.end(2);
   ASSERT_EQ(profile.mappings.size(), 2U);
   const model::MappingProfile& parse = profile.mappings[0];
   EXPECT_EQ(parse.calls, 1U);
@@ -380,7 +380,7 @@ TEST_F(HeapProfileMappingsTest, WhatMovesLeavesItsPagesToOtherThreads) {
   tell(Operation::kMap, 0x10000, 0x1000, kLoad);
   thread_ = 1;
   tell(Operation::kRemap, 0x50000, 0x3000, kLoad, 0x10000, 0x1000);
-  const HeapProfile profile = story.end(2);
+  const HeapProfile profile = story_.end(2);
   ASSERT_EQ(profile.mappings.size(), 2U);
   EXPECT_EQ(profile.mappings[0].live_bytes, 0x3000U);
   EXPECT_EQ(profile.mappings[0].calls, 2U);
@@ -396,7 +396,7 @@ TEST_F(HeapProfileMappingsTest, WhatIsNotGivenBackInTheEndStaysWhoseItWas) {
   tell(Operation::kUnmap, 0x12000, 0x1000, kLoad);
   tell(Operation::kMap, 0x12000, 0x1000, kParse);
   tell(Operation::kRemap, 0x12000, 0x2000, kLoad, 0x12000, 0x1000);
-  const HeapProfile profile = story.end(2);
+  const HeapProfile profile = story_.end(2);
   ASSERT_EQ(profile.mappings.size(), 2U);
   EXPECT_EQ(profile.mappings[0].live_bytes, 0x4000U);
   EXPECT_EQ(profile.mappings[0].calls, 3U);
@@ -409,7 +409,7 @@ TEST_F(HeapProfileMappingsTest, DiscardedPagesAreThoseOfEachWhoMappedThem) {
   tell(Operation::kMap, 0x14000, 0x4000, kLoad);
   tell(Operation::kDiscard, 0x13000, 0x9000, 0);
   tell(Operation::kDiscard, 0x10000, 100, 0);
-  const HeapProfile profile = story.end(2);
+  const HeapProfile profile = story_.end(2);
   ASSERT_EQ(profile.mappings.size(), 2U);
   EXPECT_EQ(profile.mappings[0].discarded_bytes, 0x2000U);
   EXPECT_EQ(profile.mappings[1].discarded_bytes, 0x4000U);

@@ -115,7 +115,7 @@ TEST(RustNames, AnEndlessOneIsCut) {
   for (int i = 0; i < 100; ++i) {
     const std::size_t begin = symbol.size();
     const std::string reference = i == 0 ? "h" : "B" + base_62(last);
-    symbol += "T" + reference + reference + "E";
+    symbol.append("T").append(reference).append(reference).append("E");
     last = begin;
   }
   const std::string name = display_name("_R" + symbol + "E");
