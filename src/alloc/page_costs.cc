@@ -6,13 +6,10 @@
 namespace mini::alloc {
 namespace {
 
-constexpr PageCount pages(std::size_t bytes) {
-  return {static_cast<std::uint32_t>(bytes / kPageBytes)};
-}
-
-constexpr PageCount kMeasuredFrom = pages(std::size_t{4} << 20);    // in use
-constexpr PageCount kMeasuredBatch = pages(std::size_t{32} << 10);  // at least: or it is the call's
-constexpr std::uint32_t kMeasurements = 4;                          // of which the least counts
+constexpr PageCount kMeasuredFrom = pages_in(std::size_t{4} << 20);  // in use
+constexpr PageCount kMeasuredBatch =
+    pages_in(std::size_t{32} << 10);        // at least: or it is the call's
+constexpr std::uint32_t kMeasurements = 4;  // of which the least counts
 // Huge pages are dear that cost more than so many times as much as small ones: what they save
 // later, at each miss of the TLB, is not measured.
 constexpr std::uint64_t kTimesDearer = 2;

@@ -23,8 +23,8 @@ class PageCosts {
 
   /// Whether small pages are so dear that huge ones pay in a smaller heap.
   bool small_is_dear() const { return small_ns_ >= kDearNs; }
-  /// False while small pages serve instead, since huge ones were found to be dearer.
-  bool huge_pays() const { return pause_left_.count == 0; }
+  /// While huge pages count as dearer than small ones, which serve instead.
+  bool huge_is_dearer() const { return pause_left_.count != 0; }
   /// Small pages serve where a huge one was wished for: after some, huge ones are tried again.
   void note_instead(PageCount count);
 

@@ -9,18 +9,14 @@
 namespace mini::alloc {
 namespace {
 
-constexpr PageCount pages(std::size_t bytes) {
-  return {static_cast<std::uint32_t>(bytes / kPageBytes)};
-}
-
 // Address space is made usable in steps, so that a system call serves many requests: an eighth of
 // what there is. The first step is less than an extent, so that nothing can make it a huge page.
-constexpr PageCount kFirstStep = pages(std::size_t{1} << 20);
-constexpr PageCount kMostStep = pages(std::size_t{64} << 20);
+constexpr PageCount kFirstStep = pages_in(std::size_t{1} << 20);
+constexpr PageCount kMostStep = pages_in(std::size_t{64} << 20);
 
 // Of slabs, as a whole. To give them back breaks up huge pages, and what is left of those becomes
 // slower to use: not for a little.
-constexpr PageCount kLeastSwept = pages(std::size_t{48} << 20);
+constexpr PageCount kLeastSwept = pages_in(std::size_t{48} << 20);
 constexpr std::uint32_t kSweptShare = 16;  // of what is in use
 
 constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t step) {

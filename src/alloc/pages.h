@@ -30,6 +30,11 @@ struct PageCount {
   constexpr PageCount& operator-=(PageCount b) { return count -= b.count, *this; }
 };
 
+/// Whole pages of so many bytes.
+constexpr PageCount pages_in(std::size_t bytes) {
+  return {static_cast<std::uint32_t>(bytes / kPageBytes)};
+}
+
 /// The least number of pages that holds `bytes`. REQUIRES: they fit the window.
 constexpr PageCount pages_for(std::size_t bytes) {
   return {static_cast<std::uint32_t>((bytes + kPageBytes - 1) >> kPageShift)};

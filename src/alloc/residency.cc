@@ -16,19 +16,15 @@ namespace {
 
 namespace vm = kernel::vm;
 
-constexpr PageCount pages(std::size_t bytes) {
-  return {static_cast<std::uint32_t>(bytes / kPageBytes)};
-}
-
 // In use: a step is 1/8, or 1/4 where small pages are dear.
-constexpr PageCount kHugeFrom = pages(std::size_t{16} << 20);
-constexpr PageCount kHugeFromWhereDear = pages(std::size_t{8} << 20);
-constexpr PageCount kLeastBatch = pages(std::size_t{16} << 10);  // populated together
-constexpr PageCount kMostBatch = pages(std::size_t{128} << 10);
+constexpr PageCount kHugeFrom = pages_in(std::size_t{16} << 20);
+constexpr PageCount kHugeFromWhereDear = pages_in(std::size_t{8} << 20);
+constexpr PageCount kLeastBatch = pages_in(std::size_t{16} << 10);  // populated together
+constexpr PageCount kMostBatch = pages_in(std::size_t{128} << 10);
 constexpr std::uint32_t kBatchShare = 64;  // of what is in use
-constexpr PageCount kLeastLimit = pages(std::size_t{1} << 20);
+constexpr PageCount kLeastLimit = pages_in(std::size_t{1} << 20);
 constexpr std::uint32_t kLimitShare = 24;
-constexpr PageCount kMostAllowance = pages(std::size_t{32} << 20);
+constexpr PageCount kMostAllowance = pages_in(std::size_t{32} << 20);
 constexpr std::uint64_t kRegretNs = 1'000'000'000;  // "soon"
 // Pages in use: what is "soon", and how long none go after that.
 constexpr std::uint64_t kReuseNs = 4'000'000'000;
@@ -44,13 +40,6 @@ constexpr std::uint32_t kColdTicks = 4;  // about a second
 // in use.
 constexpr std::uint32_t kHardlyUsed = kExtentPages / 64;
 constexpr std::uint32_t kHardlyUsedWhenEmptying = kExtentPages / 4;
-// 40%, in 256ths. What doubles when it is full is filled by half at least.
-constexpr std::uint32_t kFilledShare = 102;
-// Of what is in use: what large blocks may have in huge pages between two probes, at first and at
-// the most.
-constexpr std::uint32_t kLeastLazyShare = 8;
-constexpr std::uint32_t kMostLazyShare = 2;
-constexpr PageCount kMostAtFirst = pages(std::size_t{32} << 20);
 
 std::uint32_t now_tick() {
   return static_cast<std::uint32_t>(vm::coarse_now_ns() >> 28);
@@ -67,7 +56,7 @@ bool Residency::huge_pays(PageCount used) const {
 
 PageCount Residency::limit(PageCount used) const {
   const std::size_t retained = g_options.retained_bytes.load(std::memory_order_relaxed);
-  if (retained != Options::kByDefault) return pages(std::min(retained, kWindowBytes / 2));
+  if (retained != Options::kByDefault) return pages_in(std::min(retained, kWindowBytes / 2));
   PageCount share{used.count / kLimitShare};
   // A fresh extent is resident at once, and not to be given back before it is used.
   if (huge_pays(used)) share = std::max(share, PageCount{kExtentPages});
@@ -146,49 +135,13 @@ bool Residency::wants_huge(PageRun run, Touch touch, PageCount used) {
   if (touch == Touch::kSoon) return huge_pays(used);
   const PageCount before = used - run.count;  // of the run itself hardly any may be touched
   if (!huge_pays(before)) return false;
-  if (touch == Touch::kLazily) return lazy_runs_are_filled(run, before);
-  look_at_probe();
-  return filled_share_ >= kFilledShare;
-}
-
-// Whether a run that its program will touch as it likes may be taken for one that it will fill. Now
-// and then the answer is no whatever was seen: of what huge pages back, nothing can be seen.
-bool Residency::lazy_runs_are_filled(PageRun run, PageCount used) {
-  look_at_probe();
-  if (grant_is_due_) renew_grant(used);
-  if (filled_share_ >= kFilledShare && lazy_left_.count != 0) return true;
-  begin_probe(run);
-  return false;
-}
-
-void Residency::begin_probe(PageRun run) {
-  probe_ = {run.first, std::min(run.count, PageCount{kExtentPages})};
-}
-
-void Residency::look_at_probe() {
-  if (probe_.count.count == 0) return;
-  const std::uint32_t share =
-      vm::resident_share(window_.address(probe_.first), probe_.count.bytes());
-  filled_share_ = (filled_share_ + share) / 2;
-  last_was_filled_ = share >= kFilledShare;
-  probe_ = {};
-  grant_is_due_ = true;
-}
-
-void Residency::renew_grant(PageCount used) {
-  grant_is_due_ = false;
-  const PageCount before = lazy_grant_;
-  lazy_left_ = lazy_grant_ = {};
-  if (!last_was_filled_ || filled_share_ < kFilledShare) return;
-  const PageCount least{std::clamp(used.count / kLeastLazyShare, kExtentPages, kMostAtFirst.count)};
-  const PageCount most{std::max(used.count / kMostLazyShare, least.count)};
-  lazy_left_ = lazy_grant_ = std::clamp(PageCount{before.count * 2}, least, most);
+  return touch == Touch::kLazily ? lazy_.may_be_huge(run, before) : lazy_.are_filled();
 }
 
 // Gives pages that are in use, some of them without memory, what they will need.
 void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
   Extent& extent = window_.extent(index);
-  const bool granted = backing.touch != Touch::kLazily || lazy_left_.count != 0;
+  const bool granted = backing.touch != Touch::kLazily || lazy_.has_grant();
   const bool huge = backing.huge && granted && may_be_huge();
   const bool empty = extent.resident.next_set(0) == kExtentPages;
   if (empty && extent.huge != huge) {
@@ -199,8 +152,8 @@ void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
     back_by_huge_page(index, backing);
     return;
   }
-  if (backing.huge && !granted && probe_.count.count == 0) {
-    begin_probe({PageIndex{index * kExtentPages + bits.begin}, PageCount{bits.length}});
+  if (backing.huge && !granted) {
+    lazy_.note_beyond_grant({PageIndex{index * kExtentPages + bits.begin}, PageCount{bits.length}});
   }
   if (backing.huge && !huge) costs_.note_instead(PageCount{bits.length});
   if (can_populate_ && (huge || backing.touch == Touch::kSoon)) {
@@ -214,7 +167,7 @@ void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
 }
 
 bool Residency::may_be_huge() const {
-  return costs_.huge_pays() || g_options.huge_page_use() == HugePageUse::kAlways;
+  return !costs_.huge_is_dearer() || g_options.huge_page_use() == HugePageUse::kAlways;
 }
 
 // Whichever page of it is touched first brings all of them. What that takes can be measured only by
@@ -222,9 +175,7 @@ bool Residency::may_be_huge() const {
 void Residency::back_by_huge_page(std::uint32_t index, Backing& backing) {
   Extent& extent = window_.extent(index);
   constexpr BitRun kAll{0, kExtentPages};
-  if (backing.touch == Touch::kLazily) {
-    lazy_left_ -= std::min(lazy_left_, PageCount{kExtentPages});
-  }
+  if (backing.touch == Touch::kLazily) lazy_.use_grant();
   const bool now = backing.touch == Touch::kSoon || std::has_single_bit(++backing.huge_extents);
   if (now && can_populate_) {
     const std::uint64_t begin_ns = vm::now_ns();
@@ -277,7 +228,7 @@ void Residency::on_emptied(PageRun run) {
 
 void Residency::on_put(PageRun run) {
   const std::uint32_t tick = now_tick();
-  if (run.first <= probe_.first && probe_.first < run.end()) look_at_probe();
+  lazy_.on_put(run);
   for_each_extent(run, [&](std::uint32_t i, BitRun bits) {
     Extent& extent = window_.extent(i);
     extent.last_use = tick;

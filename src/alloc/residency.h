@@ -21,6 +21,7 @@
 
 #include <cstdint>
 
+#include "alloc/lazy_runs.h"
 #include "alloc/page_costs.h"
 #include "alloc/pages.h"
 #include "alloc/window.h"
@@ -41,7 +42,7 @@ enum class Touch : std::uint8_t {
 ///      cold, and for runs that are not worth a system call
 class Residency {
  public:
-  explicit constexpr Residency(Window& window) : window_(window) {}
+  explicit constexpr Residency(Window& window) : window_(window), lazy_(window) {}
 
   /// Asks what the system does with huge pages, if that is not known: in time, since a program that
   /// has locked itself in may not be able to.
@@ -105,10 +106,6 @@ class Residency {
   void note_reuse(PageCount count);
   void note_regret(std::uint32_t count, PageCount used);
   void review_allowance(PageCount used);
-  bool lazy_runs_are_filled(PageRun run, PageCount used);
-  void look_at_probe();
-  void renew_grant(PageCount used);
-  void begin_probe(PageRun run);
   std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
   struct Parts {
     PageCount keep;                    // resident free pages that may stay
@@ -137,13 +134,8 @@ class Residency {
   std::uint64_t pause_ns_ = 0;        // how long the last pause was, or is
   PageCount least_free_;              // the least resident_free_ since that tick
   std::uint32_t least_free_since_ = 0;
-  PageRun probe_;  // of a lazily touched run, backed page by page: looked at later
-  std::uint32_t filled_share_ = 128;  // of the probes, in 256ths; later ones weigh more
-  PageCount lazy_grant_;              // after the last probe: pages of such runs that may be huge
-  PageCount lazy_left_;               // of these
-  bool grant_is_due_ = false;
-  bool last_was_filled_ = false;  // of the probes
-  PageCount settle_above_;        // settle() looks again at more than that, or at the next tick
+  LazyRuns lazy_;
+  PageCount settle_above_;  // settle() looks again at more than that, or at the next tick
   std::uint32_t settled_tick_ = 0;
   kernel::vm::HugePages system_ = kernel::vm::HugePages::kAlways;
   bool system_known_ = false;
