@@ -37,7 +37,8 @@ MINI_EXPORT void heapspy_agent_mark(const char* text) {
 
 MINI_EXPORT void heapspy_agent_pool_memory(const void* block) {
   if (block == nullptr || is_free_unrecorded(block)) return;
-  with_log([&](ThreadLog& log) { log.add_pool_memory(block, capture_caller()); });
+  const Caller caller = capture_caller();
+  tell(caller, [&](ThreadLog& log) { log.add_pool_memory(block, caller); });
 }
 
 MINI_EXPORT void heapspy_agent_pool_allocated(const void* block, std::size_t bytes) {

@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 
@@ -42,6 +43,11 @@ std::string format_count(std::uint64_t n) {
 std::string_view path_basename(std::string_view path) {
   const auto slash = path.rfind('/');
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+bool begins_with_any(std::string_view text, std::span<const std::string_view> prefixes) {
+  return std::ranges::any_of(prefixes,
+                             [text](std::string_view prefix) { return text.starts_with(prefix); });
 }
 
 }  // namespace mini

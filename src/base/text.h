@@ -1,6 +1,7 @@
 // How quantities are written for people: one place, so that every table and sentence agrees.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,5 +27,8 @@ std::string format_count(std::uint64_t n);
 
 /// The last component of a path: "libc.so.6" of "/lib/x86_64-linux-gnu/libc.so.6".
 std::string_view path_basename(std::string_view path);
+
+/// Whether any of the prefixes is one of the text.
+bool begins_with_any(std::string_view text, std::span<const std::string_view> prefixes);
 
 }  // namespace mini

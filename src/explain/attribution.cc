@@ -30,9 +30,7 @@ bool is_language_code(const unwind::Frame& frame) {
                           frame.function.starts_with("_ZNKSt");
   return is_mangled || frame.file.starts_with(kLanguageHeaders) ||
          is_rust_library_file(frame.file) || is_rust_library_function(frame.function) ||
-         std::ranges::any_of(kLanguageFunctions, [&](std::string_view prefix) {
-           return frame.function.starts_with(prefix);
-         });
+         begins_with_any(frame.function, kLanguageFunctions);
 }
 
 bool is_main(const FrameFacts& facts) {

@@ -88,11 +88,6 @@ constexpr std::array<std::string_view, 4> kLoaderFiles = {"ld-linux", "ld-2.", "
 
 constexpr std::array<std::string_view, 3> kMuslFiles = {"ld-musl", "libc.musl", "libc.so"};
 
-bool begins_with_any(std::string_view text, std::span<const std::string_view> prefixes) {
-  return std::ranges::any_of(prefixes,
-                             [text](std::string_view prefix) { return text.starts_with(prefix); });
-}
-
 std::string_view name_by(std::span<const NamePattern> patterns, std::string_view text) {
   const auto found = std::ranges::find_if(
       patterns, [text](const NamePattern& pattern) { return text.starts_with(pattern.prefix); });

@@ -30,10 +30,6 @@ constexpr std::array<std::string_view, 11> kLibraryFiles = {
     "libc.so",  "libc-2.", "libstdc++.so", "libc++.so",  "libc++abi.so", "libgcc_s.so",
     "ld-linux", "ld-musl", "libpthread",   "libheapspy", "libstd-"};
 
-bool begins_with_any(std::string_view text, const auto& prefixes) {
-  return std::ranges::any_of(prefixes, [text](std::string_view p) { return text.starts_with(p); });
-}
-
 bool is_operator_symbol(char c) {
   return std::string_view("<>=-!+*/%^&|~").contains(c);
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
+
 namespace mini::explain {
 namespace {
 
@@ -12,10 +14,6 @@ constexpr std::array<std::string_view, 5> kCrates = {"alloc", "core", "std", "ha
 
 // What stands between the library and the program's allocator: "__rdl_alloc", "__rg_realloc".
 constexpr std::array<std::string_view, 3> kShims = {"__rust_", "__rdl_", "__rg_"};
-
-bool begins_with_any(std::string_view text, const auto& prefixes) {
-  return std::ranges::any_of(prefixes, [text](std::string_view p) { return text.starts_with(p); });
-}
 
 /// Functions of C++ end in their parameters and what may follow these; namespaces of theirs are
 /// called core and alloc too.

@@ -8,12 +8,12 @@
 #include <fmt/format.h>
 #include <vector>
 
+#include "base/elf_image.h"
 #include "base/text.h"
 
 namespace mini::heaps {
 namespace {
 
-constexpr std::uint16_t kMostSegments = 256;
 constexpr std::uint64_t kMostNoteBytes = 1 << 16;
 constexpr std::uint64_t kMostStructBytes = 1 << 20;  // of a cache or a heap
 // What the table had in version 1.0; an older library's ends there.
@@ -49,22 +49,11 @@ std::optional<Address> table_in_notes(const MemoryReader& memory, Address at, st
 }
 
 std::optional<Address> find_table(const MemoryReader& memory, Address image) {
-  const auto header = memory.read_object<Elf64_Ehdr>(image);
-  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-      header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_phentsize != sizeof(Elf64_Phdr) ||
-      header->e_phnum > kMostSegments) {
-    return std::nullopt;
-  }
-  std::vector<Elf64_Phdr> segments(header->e_phnum);
-  const auto bytes = std::as_writable_bytes(std::span(segments));
-  if (memory.read(image + Bytes{header->e_phoff}, bytes) != bytes.size()) return std::nullopt;
-  std::uint64_t bias = image.value;
-  for (const Elf64_Phdr& segment : segments) {
-    if (segment.p_type == PT_LOAD && segment.p_offset == 0) bias = image.value - segment.p_vaddr;
-  }
-  for (const Elf64_Phdr& segment : segments) {
+  const auto file = read_elf_image(memory, image);
+  if (!file) return std::nullopt;
+  for (const Elf64_Phdr& segment : file->segments) {
     if (segment.p_type != PT_NOTE) continue;
-    const auto found = table_in_notes(memory, {bias + segment.p_vaddr}, segment.p_memsz);
+    const auto found = table_in_notes(memory, {file->bias + segment.p_vaddr}, segment.p_memsz);
     if (found) return found;
   }
   return std::nullopt;

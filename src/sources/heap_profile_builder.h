@@ -150,6 +150,7 @@ class HeapProfileBuilder : public recording::Visitor {
   void keep(HeapCounter& counter) const;
   void lose(Address address, const LiveBlock& block);
   bool rises_to_peak();
+  bool add_live(model::Amount amount, HeapCounter& stack, HeapCounter& cell);
   Forgotten forget(Address address, const LiveBlock& block);
   void note_sample_at_peak(std::uint64_t time_ns, Bytes resident);
   model::BlockTotals totals_of(const HeapCounters& counters, const HeapCounter& counter) const;

@@ -125,6 +125,18 @@ inline bool HeapProfileBuilder::rises_to_peak() {
   return true;
 }
 
+/// A block is live, or is again. Returns whether that is a new maximum.
+inline bool HeapProfileBuilder::add_live(model::Amount amount, HeapCounter& stack,
+                                         HeapCounter& cell) {
+  live_ += amount;
+  const bool is_new_maximum = rises_to_peak();
+  if (!is_new_maximum) {
+    keep(stack);
+    keep(cell);
+  }
+  return is_new_maximum;
+}
+
 /// A block is not live any more. Returns how long it was.
 inline std::uint64_t HeapProfileBuilder::remove_live(const LiveBlock& block, HeapCounter& stack,
                                                      HeapCounter& cell) {
@@ -144,7 +156,7 @@ inline std::uint64_t HeapProfileBuilder::remove_live(const LiveBlock& block, Hea
 inline HeapProfileBuilder::Forgotten HeapProfileBuilder::forget(Address address,
                                                                 const LiveBlock& block) {
   Forgotten forgotten;
-  if (usable_.is_used() && block.blocks == 1 && address.value >> 63U == 0) {
+  if (usable_.is_used() && block.blocks == 1 && (address.value & recording::kPoolAddress) == 0) {
     forgotten.usable_bytes = usable_.freed(address, block.bytes, epoch_);
   }
   if (touch_.is_used()) [[unlikely]]
@@ -196,12 +208,7 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
                 .cell = cell_number};
   slot.is_live = true;
 
-  live_ += amount;
-  const bool is_new_maximum = rises_to_peak();
-  if (!is_new_maximum) {
-    keep(stack);
-    keep(cell);
-  }
+  const bool is_new_maximum = add_live(amount, stack, cell);
   last_allocation_.address = event.address;
   last_allocation_.is_maximum = is_new_maximum;
   stack.allocated += amount;
@@ -302,12 +309,7 @@ void HeapProfileBuilder::count_again(const LastFree& last) {
   HeapCounter& cell = cells_[block.cell];
   const model::Amount amount = amount_of(block);
   last_allocation_.address = kNoAddress;
-  live_ += amount;
-  const bool is_new_maximum = rises_to_peak();
-  if (!is_new_maximum) {
-    keep(stack);
-    keep(cell);
-  }
+  const bool is_new_maximum = add_live(amount, stack, cell);
   const std::uint64_t lifetime_ns = last.time_ns - block.time_ns;
   lifetimes_[static_cast<std::size_t>(std::bit_width(lifetime_ns))] -= amount;
   stack.held_byte_ns -= to_double(block.bytes) * to_double(lifetime_ns);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "trap_flag.h"
+
 enum { kMostSteps = 20000, kStride = 11, kPage = 4096, kBytes = 77 };
 
 static sigjmp_buf out;
@@ -22,22 +24,6 @@ static void on_step(int number) {
   if (leaves) siglongjmp(out, 1);
   void* volatile block = malloc(kBytes);
   free(block);
-}
-
-/* The trap flag, by way of the stack; beneath what the compiler may use below its pointer. */
-static void begin_steps(void) {
-  __asm__ volatile(
-      "lea -128(%%rsp), %%rsp\n pushfq\n orq $0x100, (%%rsp)\n popfq\n lea 128(%%rsp), %%rsp"
-      :
-      :
-      : "memory", "cc");
-}
-static void end_steps(void) {
-  __asm__ volatile(
-      "lea -128(%%rsp), %%rsp\n pushfq\n andq $~0x100, (%%rsp)\n popfq\n lea 128(%%rsp), %%rsp"
-      :
-      :
-      : "memory", "cc");
 }
 
 /* Whether there were as many steps. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "trap_flag.h"
+
 enum { kPairs = 1000000, kMeasures = 100 };
 
 static volatile sig_atomic_t steps;
@@ -12,22 +14,6 @@ static volatile sig_atomic_t steps;
 static void on_step(int signal) {
   (void)signal;
   ++steps;
-}
-
-/* The trap flag, by way of the stack; beneath what the compiler may use below its pointer. */
-static void begin_steps(void) {
-  __asm__ volatile(
-      "lea -128(%%rsp), %%rsp\n pushfq\n orq $0x100, (%%rsp)\n popfq\n lea 128(%%rsp), %%rsp"
-      :
-      :
-      : "memory", "cc");
-}
-static void end_steps(void) {
-  __asm__ volatile(
-      "lea -128(%%rsp), %%rsp\n pushfq\n andq $~0x100, (%%rsp)\n popfq\n lea 128(%%rsp), %%rsp"
-      :
-      :
-      : "memory", "cc");
 }
 
 static int steps_of_pair(void) {

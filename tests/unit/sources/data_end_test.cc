@@ -28,6 +28,7 @@ class FirstPage final : public MemoryReader {
     file.e_phentsize = sizeof(Elf64_Phdr);
     for (Elf64_Phdr& segment : segments) segment.p_type = PT_LOAD;
     segments[0].p_memsz = 0x1000;
+    segments[1].p_offset = 0x1800;
     segments[1].p_vaddr = 0x2800;
     segments[1].p_memsz = 0x810;
   }
