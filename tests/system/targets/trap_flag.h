@@ -1,5 +1,5 @@
-/* Single steps: SIGTRAP after each instruction. The trap flag is set by way of the stack, beneath what
- * the compiler may use below its pointer. */
+/* Single steps: SIGTRAP after each instruction. The trap flag is set by way of the stack, beneath
+ * what the compiler may use below its pointer. */
 #ifndef HEAPSPY_TESTS_TRAP_FLAG_H
 #define HEAPSPY_TESTS_TRAP_FLAG_H
 

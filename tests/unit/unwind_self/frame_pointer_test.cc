@@ -1,4 +1,5 @@
 // Code without call frame information, and frame pointers that are none.
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -79,11 +80,13 @@ TEST(FramePointerTest, CodeOfNoModuleIsFollowedToo) {
   void* const memory =
       mmap(nullptr, kBytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) GTEST_SKIP() << "the system allows no writable code";
-  std::memcpy(memory, reinterpret_cast<const void*>(&without_cfi), 24);
+  // Not at its begin: UndefinedBehaviorSanitizer looks for a function's type before the function.
+  std::byte* const function = static_cast<std::byte*>(memory) + 64;
+  std::memcpy(function, reinterpret_cast<const void*>(&without_cfi), 24);
   Taker taker;
   Visit visit{taker};
   const std::uint64_t unknown = code().unknown_count();
-  reinterpret_cast<decltype(&without_cfi)>(memory)(&Visit::here, &visit);
+  reinterpret_cast<decltype(&without_cfi)>(function)(&Visit::here, &visit);
   EXPECT_EQ(visit.inside.end, StackEnd::kComplete);
   EXPECT_TRUE(visit.inside.has_guess);
   EXPECT_LT(visit.inside.ours.at(1) - reinterpret_cast<std::uintptr_t>(memory), kBytes);
