@@ -25,6 +25,7 @@
 #include "cli/run_arguments.h"
 #include "cli/terminal.h"
 #include "cli/trace_arguments.h"
+#include "kernel/own_limits.h"
 
 namespace mini::cli {
 namespace {
@@ -89,17 +90,21 @@ int run_words(std::span<const std::string> words) {
   return unknown_command(name);
 }
 
-}  // namespace
-
-int run(int argc, const char* const* argv) {
-  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  outlive_full_files();
+int run_as_far_as_memory_goes(std::span<const std::string> words) {
   try {
     return run_words(words);
   } catch (const std::bad_alloc&) {  // what took the memory has given it back
     print_error(fmt::format("heapspy {}: memory is exhausted\n", words.front()));
     return kExitOutputError;
   }
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  outlive_full_files();
+  return kernel::call_with_enough_stack([&] { return run_as_far_as_memory_goes(words); });
 }
 
 }  // namespace mini::cli

@@ -314,10 +314,23 @@ class RecordLimits(RecordTest):
             self.check_whole(self.report(file))
 
     def test_a_small_stack_is_the_programs_alone(self):
-        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
-        done = self.record("sh", "-c", "ulimit -s; exec " + str(build_target("recorded")),
-                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK,
-                                                                 (128 << 10, hard)))
-        self.assertEqual((done.returncode, done.stdout.split("\n")[0]), (42, "128"), done.stderr)
-        for file in self.others():
-            self.check_whole(self.report(file))
+        for hard in (resource.getrlimit(resource.RLIMIT_STACK)[1], 128 << 10):
+            limits = (128 << 10, hard)
+            done = self.record("sh", "-c", "ulimit -s; exec " + str(build_target("recorded")),
+                               preexec_fn=lambda limits=limits: resource.setrlimit(
+                                   resource.RLIMIT_STACK, limits))
+            self.assertEqual((done.returncode, done.stdout.split("\n")[0]), (42, "128"),
+                             done.stderr)
+            for file in self.others():
+                self.check_whole(self.report(file))
+
+    def test_a_small_stack_of_heapspys_own_keeps_no_signal_from_it(self):
+        limits = (128 << 10, 128 << 10)
+        with subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, "sh", "-c",
+                               "trap 'exit 7' USR1; echo ready; while :; do sleep 0.01; done"],
+                              stdout=subprocess.PIPE, env=self.environment,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK,
+                                                                    limits)) as heapspy:
+            self.assertEqual(heapspy.stdout.readline(), b"ready\n")
+            heapspy.send_signal(signal.SIGUSR1)
+            self.assertEqual(heapspy.wait(), 7)
