@@ -3,8 +3,12 @@
 // too. That record is let come to its end, in memory that nobody reads.
 #include "agent/fork.h"
 
+#include <array>
 #include <cerrno>
+#include <cstdarg>
+#include <linux/sched.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/code.h"
@@ -68,6 +72,18 @@ void begin_copy() {
   code_table().reset_after_fork();
 }
 
+/// Whether it is a process with memory of its own that comes back where this one does.
+bool makes_copy(long number, const std::array<long, 6>& words) {
+  if (number == SYS_clone3) {
+    const auto* const asked = reinterpret_cast<const clone_args*>(words[0]);
+    return asked != nullptr && (asked->flags & CLONE_VM) == 0 && asked->stack == 0;
+  }
+#if defined(SYS_fork)
+  if (number == SYS_fork) return true;
+#endif
+  return number == SYS_clone && (words[0] & CLONE_VM) == 0 && words[1] == 0;
+}
+
 }  // namespace
 
 void watch_forks() {
@@ -86,4 +102,20 @@ MINI_EXPORT pid_t _Fork() {
   const pid_t child = real.fork_alone();
   child == 0 ? begin_copy() : after_fork();
   return child;
+}
+
+// Nor does this. Of words that the call does not take whatever is there is passed on.
+MINI_EXPORT long syscall(long number, ...) {
+  std::array<long, 6> words;
+  std::va_list rest;
+  va_start(rest, number);
+  for (long& word : words) word = va_arg(rest, long);
+  va_end(rest);
+  const RealFunctions& real = real_functions();
+  const bool is_copied = makes_copy(number, words);
+  if (is_copied) before_fork();
+  const long result =
+      real.syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+  if (is_copied) result == 0 ? begin_copy() : after_fork();
+  return result;
 }

@@ -54,6 +54,7 @@ void take_real_functions(void* (*find)(const char* name)) {
       {"posix_spawnp", place_of(g_real.posix_spawnp)},
       {"prctl", place_of(g_real.prctl)},
       {"_Fork", place_of(g_real.fork_alone)},
+      {"syscall", place_of(g_real.syscall)},
       {"system", place_of(g_real.system)},
       {"popen", place_of(g_real.popen)},
   };

@@ -42,6 +42,7 @@ struct RealFunctions {
   SpawnFunction* posix_spawnp;
   int (*prctl)(int, ...);
   int (*fork_alone)();  // _Fork; null where there is none
+  long (*syscall)(long, ...);
   int (*system)(const char*);
   std::FILE* (*popen)(const char*, const char*);
 };
