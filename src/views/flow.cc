@@ -116,6 +116,12 @@ void Flow::broken_word(Ink ink, std::string_view text) {
       columns += wide;
       size += decoded.length;
     }
+    const auto slash = text.rfind('/', size - 1);
+    // Not where most of the line would be empty.
+    if (size < text.size() && slash != std::string_view::npos && slash >= size / 2) {
+      size = slash + 1;
+      columns = column_width(text.substr(0, size));
+    }
     write(ink, text.substr(0, size), columns);
     text.remove_prefix(size);
     if (!text.empty()) {

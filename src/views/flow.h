@@ -21,7 +21,8 @@ class Flow {
   Flow(const Flow&) = delete;
   Flow& operator=(const Flow&) = delete;
 
-  /// Words, separated at their spaces; a leading or trailing space separates from the neighbour.
+  /// Words, separated at their spaces; one that is wider than a line is broken, if it is a path
+  /// after a slash; a leading or trailing space separates from the neighbour.
   Flow& put(Ink ink, std::string_view text);
   Flow& put(std::string_view text) { return put(Ink::kPlain, text); }
 

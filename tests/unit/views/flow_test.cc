@@ -28,6 +28,11 @@ TEST(FlowTest, OnlyAWordWiderThanALineIsBroken) {
   EXPECT_EQ(flowed("x " + std::string(20, 'y'), 12), "  x\n  yyyyyyyyyy\n  yyyyyyyyyy\n");
 }
 
+TEST(FlowTest, APathIsBrokenAfterASlash) {
+  EXPECT_EQ(flowed("/usr/lib/libpython3.so", 16), "  /usr/lib/\n  libpython3.so\n");
+  EXPECT_EQ(flowed("/a/libpython3.so", 12), "  /a/libpyth\n  on3.so\n");
+}
+
 TEST(FlowTest, AWideCharacterIsNotCutInHalf) {
   EXPECT_EQ(flowed("日本語日本語", 7), "  日本\n  語日\n  本語\n");
 }
