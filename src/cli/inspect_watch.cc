@@ -1,5 +1,6 @@
 #include "cli/inspect_watch.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fmt/format.h>
@@ -51,18 +52,24 @@ class Screen {
   int error() const { return error_; }
 
  private:
-  /// As many lines as there are rows, over what was there before.
+  /// As many lines as there are rows, over what was there before; the last one says what is left.
   std::string fitted(std::string_view text) const {
     winsize size{};
     constexpr std::size_t kUsualRows = 24;
-    const bool is_known = ::ioctl(fd_, TIOCGWINSZ, &size) == 0 && size.ws_row > 1;
-    std::size_t rows = is_known ? size.ws_row : kUsualRows;
-    std::string out = "\x1b[H";
+    const bool is_known = ::ioctl(fd_, TIOCGWINSZ, &size) == 0 && size.ws_row > 2;
+    const std::size_t rows = (is_known ? size.ws_row : kUsualRows) - 1;
     while (!text.empty() && text.front() == '\n') text.remove_prefix(1);
-    while (!text.empty() && rows-- > 1) {
-      const std::size_t end = std::min(text.find('\n'), text.size());
+    const auto lines = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+    const std::size_t shown = lines > rows ? rows - 1 : lines;
+    std::string out = "\x1b[H";
+    for (std::size_t line = 0; line < shown; ++line) {
+      const std::size_t end = text.find('\n');
       out += fmt::format("{}\x1b[K\r\n", text.substr(0, end));
-      text.remove_prefix(std::min(end + 1, text.size()));
+      text.remove_prefix(end + 1);
+    }
+    if (lines > shown) {
+      out +=
+          fmt::format("... {} more lines: a taller window, or no --watch\x1b[K\r\n", lines - shown);
     }
     return out + "\x1b[J";
   }

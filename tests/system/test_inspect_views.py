@@ -208,6 +208,7 @@ class Watch(SystemTest):
         self.assertGreaterEqual(len(views), 2)
         for view in views:
             self.assertLess(view.count("\n"), 24)
+            self.assertRegex(view, r"\r\n\.\.\. \d+ more lines: a taller window, or no --watch\x1b")
 
     def test_needs_a_process(self):
         self.assertEqual(inspect("--watch", "1s", "core", check=False).returncode, 2)
