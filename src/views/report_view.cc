@@ -214,15 +214,15 @@ void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
              "measured");
   if (kernel.most_break.count != 0) {
     lines.line(
-        "break",
-        fmt::format("a [heap] of {} at most, {} {}", format_bytes(kernel.most_break),
+        "program break",
+        fmt::format("[heap] was {} at most, {} {}", format_bytes(kernel.most_break),
                     format_bytes(kernel.last_break), profile.ends_early() ? "then" : "at the end"),
         "measured");
   }
   if (kernel.most_proportional.count != 0) {
     lines.line(
         "peak PSS",
-        fmt::format("{}, of the samples that asked for it", format_bytes(kernel.most_proportional)),
+        fmt::format("{}, asked for in some samples only", format_bytes(kernel.most_proportional)),
         "measured");
   }
   const Bytes live{profile.totals.peak.bytes};
