@@ -33,12 +33,34 @@ std::string count_text(std::int64_t n) {
   return n < 0 ? "-" + text : text;
 }
 
-/// "live_bytes" as "live".
+struct Words {
+  std::string_view name;
+  std::string_view words;
+};
+
+// Where those of heapspy inspect are not those of its JSON.
+constexpr Words kWords[] = {{"rss_bytes", "resident"},
+                            {"virtual_bytes", "mapped"},
+                            {"live_bytes", "live"},
+                            {"free_bytes", "free, bins"},
+                            {"cached_bytes", "free, thread caches"},
+                            {"top_bytes", "free, top"},
+                            {"overhead_bytes", "allocator's own"},
+                            {"returnable_bytes", "can go back"},
+                            {"pinned_bytes", "free in pages with blocks in use"},
+                            {"cached_blocks", "free, thread caches"},
+                            {"free_in_bins", "free, bins"},
+                            {"free_top", "free, top"},
+                            {"overhead", "allocator's own"},
+                            {"foreign_break", "sbrk by others"},
+                            {"unknown_heap", "behind damage"},
+                            {"heap_rest", "rest of heap mappings"},
+                            {"heapspy", "heapspy's own"}};
+
 std::string words_of(std::string_view name) {
+  const auto* const known = std::ranges::find(kWords, name, &Words::name);
+  if (known != std::end(kWords)) return std::string(known->words);
   std::string words(name);
-  if (words.ends_with("_bytes")) words.erase(words.size() - 6);
-  if (words == "rss") words = "resident";
-  if (words == "returnable") words = "can go back";
   std::ranges::replace(words, '_', ' ');
   return words;
 }
