@@ -66,8 +66,10 @@ int show(const std::string& text) {
 int show_help(std::span<const std::string> words) {
   if (words.empty()) return show(main_help());
   const Command* command = find_command(words.front());
-  if (command == nullptr) return unknown_command(words.front());
-  return show(command->help());
+  if (command != nullptr) return show(command->help());
+  print_complaint("heapspy help",
+                  fmt::format("no command '{}': 'heapspy help' has all", words.front()));
+  return kExitUsage;
 }
 
 int run_words(std::span<const std::string> words) {

@@ -1,5 +1,6 @@
 #include "cli/cmd_inspect.h"
 
+#include <cerrno>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -40,6 +41,13 @@ struct Onlookers {
   model::PieceFan all;
 };
 
+/// A program's name, as it is easily typed here.
+Result<void> check_there(const std::string& core) {
+  if (core.contains('/') || ::access(core.c_str(), F_OK) == 0 || errno != ENOENT) return {};
+  return fail(fmt::format(
+      "'{}' is neither a process id nor a file: try heapspy inspect $(pidof {})", core, core));
+}
+
 /// A watch has the screen for itself.
 sources::InspectProgress progress_on(ReadProgressLine& line, const InspectArguments& arguments) {
   if (!line.is_wanted() || arguments.extras.watch_ns) return {};
@@ -49,6 +57,11 @@ sources::InspectProgress progress_on(ReadProgressLine& line, const InspectArgume
 }
 
 Result<model::Inspection> inspect(const InspectArguments& arguments, Onlookers& onlookers) {
+  if (!arguments.pid) {
+    if (const auto there = check_there(arguments.core); !there) {
+      return std::unexpected(there.error());
+    }
+  }
   ReadProgressLine line;
   const sources::InspectOptions options{.stop = arguments.stop,
                                         .most_pause_ns = arguments.most_pause_ns,

@@ -24,6 +24,7 @@
 #include "sources/recorder.h"
 #include "sources/refusal.h"
 #include "views/event_facts.h"
+#include "views/terminal_heading.h"
 #include "views/unrecorded_program.h"
 #include "views/utf8.h"
 
@@ -97,8 +98,8 @@ std::string describe(const sources::RecordedResult& result) {
       result.command.empty() ? "" : fmt::format(" {}", path_basename(result.command.front()));
   const std::string path = shown(result.path);
   std::string line =
-      fmt::format("heapspy: {}: process {}{}, {} events, {}\n", path, result.pid, shown(name),
-                  format_count(result.events), format_bytes(Bytes{result.bytes}));
+      fmt::format("heapspy: {}: process {}{}, {}, {}\n", path, result.pid, shown(name),
+                  views::counted(result.events, "event"), format_bytes(Bytes{result.bytes}));
   const std::uint64_t silent = std::min(result.silent_threads, result.losses.dropped_events);
   const std::uint64_t dropped = result.losses.dropped_events - silent;
   const std::uint64_t without_ring = std::min(result.events_without_ring, dropped);

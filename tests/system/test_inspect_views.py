@@ -210,6 +210,12 @@ class Watch(SystemTest):
             self.assertLess(view.count("\n"), 24)
             self.assertRegex(view, r"\r\n\.\.\. \d+ more lines: a taller window, or no --watch\x1b")
 
+    def test_a_name_is_no_process(self):
+        done = inspect("no-such-program", check=False)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "heapspy inspect: 'no-such-program' is neither a process id nor a file: "
+                             "try heapspy inspect $(pidof no-such-program)\n"))
+
     def test_needs_a_process(self):
         self.assertEqual(inspect("--watch", "1s", "core", check=False).returncode, 2)
         self.assertIn("no process", inspect("--watch", "1s", 2**22 + 1, check=False).stderr)
@@ -247,6 +253,8 @@ class Diff(SystemTest):
         self.assertTrue(report["same_process"])
         text = self.diff("--width", 80, *files).stdout
         self.assertIn("776", text)
+        for words in ("mapped", "free, bins", "free, thread caches", "allocator's own"):
+            self.assertIn(words, text)
         for line in text.splitlines():
             self.assertLessEqual(len(line), 80, line)
 

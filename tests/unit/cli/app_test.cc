@@ -63,6 +63,14 @@ TEST(App, MemoryThatIsExhaustedIsAnErrorOfOneLine) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(App, HelpForWhatIsNoCommandSaysWhereTheyAre) {
+  const char* const words[] = {"heapspy", "help", "nope"};
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run(std::size(words), words), 2);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "heapspy help: no command 'nope': 'heapspy help' has all\n");
+}
+
 TEST(App, EachHelpFitsATerminal) {
   for (const std::string& help : {main_help(), trace_help(), record_help(), report_help(),
                                   diff_help(), inspect_help(), run_help(), lab_help()}) {
