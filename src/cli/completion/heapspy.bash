@@ -23,7 +23,7 @@ _heapspy_trace_value() {
 }
 
 _heapspy_run_value() {
-  # The same for `run`. Bash splits words at '=': --set RETAIN = 64M.
+  # The same for `run`.
   case $1 in
     --library) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && compopt -o filenames ;;
     --set)
@@ -56,6 +56,8 @@ _heapspy_report_value() {
       mapfile -t COMPREPLY < <(compgen -W 'folded flamegraph pprof speedscope perfetto sqlite' -- "$cur")
       ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
+    --tree)
+      [[ $equals ]] && mapfile -t COMPREPLY < <(compgen -W 'callees callers' -- "$cur") ;;
     --top | --depth | --focus | --at | --between | --width) COMPREPLY=() ;;
     *) return 1 ;;
   esac
@@ -64,6 +66,7 @@ _heapspy_report_value() {
 _heapspy_report() {
   # Options may be before and after the file.
   _heapspy_report_value "$prev" && return
+  [[ $equals ]] && return
   if [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--by --tree --measure --top --depth --focus --at --between
       --suppressions --json --export --output --color --width --fail-on-leak --help' -- "$cur")
@@ -79,6 +82,7 @@ _heapspy_diff() {
     --fail-on-growth) return ;;
   esac
   _heapspy_report_value "$prev" && return
+  [[ $equals ]] && return
   if [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--by --measure --top --depth --json --output --color
       --width --fail-on-growth --help' -- "$cur")
@@ -101,6 +105,7 @@ _heapspy_inspect_value() {
 _heapspy_inspect() {
   # A process or a core file.
   _heapspy_inspect_value "$prev" && return
+  [[ $equals ]] && return
   if [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--exe --no-stop --max-pause --max-copy --chunks --arena --size --free --live
       --around --leaks --map --range --watch --recording --try-trim
@@ -112,15 +117,50 @@ _heapspy_inspect() {
   fi
 }
 
+_heapspy_skip_options() {
+  # Moves i to the first word that is no option of ours nor its value. Bash splits words at '=':
+  # --filter = brk, --set RETAIN = 64M.
+  for (( ; i < COMP_CWORD; i++)); do
+    [[ ${COMP_WORDS[i]} == -* && ${COMP_WORDS[i + 1]} == '=' ]] && ((i += 2)) && continue
+    case ${COMP_WORDS[i]} in
+      --) ((i++)) && break ;;
+      -o | --output | --json | -p | --pid | --filter | --cause | --color | --min | --width | \
+        --max-frames | --set | --library | --on-overflow | --agent | --duration | --sample | --html)
+        [[ ${COMP_WORDS[1]}${COMP_WORDS[i]} == lab--json ]] || ((i++)) ;;
+      -*) ;;
+      =) ((i++)) ;;
+      *) break ;;
+    esac
+  done
+}
+
+_heapspy_command() {
+  # Completes the program's command, which begins at word $1.
+  declare -F _command_offset >/dev/null && _command_offset "$1"
+}
+
 _heapspy_lab() {
-  # An experiment, or the glossary.
+  # An experiment and its command, or the glossary and its words.
   case $prev in
     --html) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && compopt -o filenames && return ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") && return ;;
     --width) return ;;
   esac
-  if [[ $cur == -* ]]; then
+  local i=2 experiment=''
+  _heapspy_skip_options
+  if ((i < COMP_CWORD)); then
+    experiment=${COMP_WORDS[i++]}
+    _heapspy_skip_options
+  fi
+  if [[ $experiment == glossary ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(heapspy lab glossary 2>/dev/null |
+      awk '!NF { first = 1; next } first && sub(/^  /, "") && sub(/: .*/, "") { print } { first = 0 }')" -- "$cur")
+  elif ((i < COMP_CWORD)); then
+    _heapspy_command "$i"
+  elif [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--ask --json --html --color --width --help' -- "$cur")
+  elif [[ $experiment ]]; then
+    mapfile -t COMPREPLY < <(compgen -c -- "$cur")
   else
     mapfile -t COMPREPLY < <(compgen -W "glossary $(heapspy lab 2>/dev/null |
       sed -n 's/^  \([0-9.]*\) .*/\1/p')" -- "$cur")
@@ -128,8 +168,13 @@ _heapspy_lab() {
 }
 
 _heapspy() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} equals='' i=2
   COMPREPLY=()
+  if [[ $cur == '=' ]]; then
+    cur='' equals=1
+  elif [[ $prev == '=' ]]; then
+    prev=${COMP_WORDS[COMP_CWORD - 2]} equals=1
+  fi
   if ((COMP_CWORD == 1)); then
     mapfile -t COMPREPLY < <(compgen -W 'trace record report diff inspect run lab help --help --version' -- "$cur")
     return
@@ -147,24 +192,13 @@ _heapspy() {
     trace | record | run) ;;
     *) return ;;
   esac
-  # The program's command begins at the first word that is no option of ours nor its value.
-  for ((i = 2; i < COMP_CWORD; i++)); do
-    word=${COMP_WORDS[i]}
-    case $word in
-      --) ((i++)) && break ;;
-      -o | --output | --json | -p | --pid | --filter | --cause | --color | --min | --width | \
-        --max-frames | --set | --library | --on-overflow | --agent | --duration | --sample)
-        ((i++)) ;;
-      -*) ;;
-      =) ((i++)) ;;
-      *) break ;;
-    esac
-  done
+  _heapspy_skip_options
   if ((i < COMP_CWORD)); then
-    declare -F _command_offset >/dev/null && _command_offset "$i"
+    _heapspy_command "$i"
     return
   fi
   "_heapspy_${COMP_WORDS[1]}_value" "$prev" && return
+  [[ $equals ]] && return
   if [[ $cur == -* && ${COMP_WORDS[1]} == run ]]; then
     mapfile -t COMPREPLY < <(compgen -W '--stats --verbose --set --library --help' -- "$cur")
   elif [[ $cur == -* && ${COMP_WORDS[1]} == record ]]; then

@@ -39,6 +39,27 @@ function __heapspy_in_lab
     test (count $words) -ge 2; and test $words[2] = lab
 end
 
+# The words of lab that are no options nor their values, before the one under the cursor.
+function __heapspy_lab_words
+    set -l before
+    for word in (commandline -opc)[3..]
+        contains -- "$before" --color --width --html; or string match -v -- '-*' $word
+        set before $word
+    end
+end
+
+function __heapspy_at_experiment
+    __heapspy_in_lab; and test (count (__heapspy_lab_words)) -eq 0
+end
+
+function __heapspy_in_glossary
+    contains glossary (__heapspy_lab_words)[1]
+end
+
+function __heapspy_in_lab_command
+    __heapspy_in_lab; and not __heapspy_at_experiment; and not __heapspy_in_glossary
+end
+
 # Prints what the list under the cursor may go on with: "brk," gives "brk,mmap", …
 function __heapspy_list
     set -l head (string match -r '^(?:.*,)?' -- (string replace -r '^--[a-z]+=' '' -- (commandline -ct)))
@@ -60,7 +81,7 @@ complete -c heapspy -n __heapspy_at_command -s h -l help -d 'show help'
 complete -c heapspy -n __heapspy_at_command -s V -l version -d 'show the version'
 complete -c heapspy -n '__fish_seen_subcommand_from help' -a 'trace record report diff inspect run lab'
 
-complete -c heapspy -n __heapspy_in_trace -x -a '(__fish_complete_subcommand --fcs-skip=2)'
+complete -c heapspy -n __heapspy_in_trace -x -a '(__fish_complete_subcommand --fcs-skip=2 -p --pid --duration --filter --cause --min -o --output --json --color --width --max-frames)'
 complete -c heapspy -n __heapspy_in_trace -s p -l pid -x -a '(__fish_complete_pids)' -d 'trace a running process'
 complete -c heapspy -n __heapspy_in_trace -l duration -x -d 'for this long at most'
 complete -c heapspy -n __heapspy_in_trace -l no-follow -d 'stay with the first process'
@@ -83,7 +104,7 @@ complete -c heapspy -n __heapspy_in_trace -l verify -d 'compare the model with t
 complete -c heapspy -n __heapspy_in_trace -l no-seccomp -d 'stop at every system call'
 complete -c heapspy -n __heapspy_in_trace -s h -l help -d 'show help'
 
-complete -c heapspy -n __heapspy_in_record -x -a '(__fish_complete_subcommand --fcs-skip=2)'
+complete -c heapspy -n __heapspy_in_record -x -a '(__fish_complete_subcommand --fcs-skip=2 -p --pid --duration -o --output --max-frames --sample --on-overflow --agent)'
 complete -c heapspy -n __heapspy_in_record -s p -l pid -x -a '(__fish_complete_pids)' -d 'record a running process'
 complete -c heapspy -n __heapspy_in_record -l duration -x -d 'for this long at most'
 complete -c heapspy -n __heapspy_in_record -s o -l output -r -F -d 'write to a file'
@@ -97,9 +118,9 @@ complete -c heapspy -n __heapspy_in_record -l on-overflow -x -a 'wait drop' -d '
 complete -c heapspy -n __heapspy_in_record -l agent -r -F -d 'the libheapspy-agent.so to use'
 complete -c heapspy -n __heapspy_in_record -s h -l help -d 'show help'
 
-complete -c heapspy -n __heapspy_in_report -F
+complete -c heapspy -n '__heapspy_in_report; and not string match -qr -- "^--(tree|fail-on-leak)=" (commandline -ct)' -F
 complete -c heapspy -n __heapspy_in_report -l by -x -a 'function file module thread size' -d 'sums by what'
-complete -c heapspy -n __heapspy_in_report -l tree -d 'a tree of calls'
+complete -c heapspy -n __heapspy_in_report -l tree -f -a 'callees callers' -d 'a tree of calls'
 complete -c heapspy -n __heapspy_in_report -l measure -x -a 'peak leaked allocated calls temporary' -d 'what to go by'
 complete -c heapspy -n __heapspy_in_report -l top -x -d 'rows of each table'
 complete -c heapspy -n __heapspy_in_report -l depth -x -d 'callers under each place'
@@ -151,15 +172,18 @@ complete -c heapspy -n __heapspy_in_inspect -l color -x -a 'auto always never' -
 complete -c heapspy -n __heapspy_in_inspect -l width -x -d columns
 complete -c heapspy -n __heapspy_in_inspect -s h -l help -d 'show help'
 
-complete -c heapspy -n __heapspy_in_run -x -a '(__fish_complete_subcommand --fcs-skip=2)'
+# A long option that came first would be taken for one of the function's own; it passes over NAME=VALUE itself.
+complete -c heapspy -n __heapspy_in_run -x -a '(__fish_complete_subcommand --fcs-skip=2 - --library)'
 complete -c heapspy -n __heapspy_in_run -l stats -d 'show what is in the heap at exit'
 complete -c heapspy -n __heapspy_in_run -l verbose -d 'show the version and the options at the start'
 complete -c heapspy -n __heapspy_in_run -l set -x -a 'STATS= VERBOSE= RETAIN= THREAD_CACHE= HUGE_PAGES= WRONG_SIZES=' -d 'set an option of the library'
 complete -c heapspy -n __heapspy_in_run -l library -r -F -d 'the libminimalloc.so to use'
 complete -c heapspy -n __heapspy_in_run -s h -l help -d 'show help'
 
-complete -c heapspy -n __heapspy_in_lab -x -a "(heapspy lab 2>/dev/null | string replace -rf '^  ([0-9.]+) +' '\$1\t')"
-complete -c heapspy -n __heapspy_in_lab -x -a glossary -d 'the words'
+complete -c heapspy -n __heapspy_in_lab_command -x -a '(__fish_complete_subcommand --fcs-skip=3 - --color --width --html)'
+complete -c heapspy -n __heapspy_in_glossary -x -a "(heapspy lab glossary 2>/dev/null | awk '!NF { first = 1; next } first && sub(/^  /, \"\") && sub(/: .*/, \"\") { print } { first = 0 }')"
+complete -c heapspy -n __heapspy_at_experiment -x -a "(heapspy lab 2>/dev/null | string replace -rf '^  ([0-9.]+) +' '\$1\t')"
+complete -c heapspy -n __heapspy_at_experiment -x -a glossary -d 'the words'
 complete -c heapspy -n __heapspy_in_lab -l ask -d 'ask for your own prediction first'
 complete -c heapspy -n __heapspy_in_lab -l json -d 'one JSON object'
 complete -c heapspy -n __heapspy_in_lab -l html -x -a '(__fish_complete_directories)' -d 'all experiments as pages'
