@@ -95,9 +95,10 @@ class FlameGraphWriter {
     put("<rect class=\"page\" width=\"{}\" height=\"{}\"/>\n", kWidth, height);
     put("<text class=\"heading\" x=\"{}\" y=\"24\">{}: {}, {}</text>\n", kMargin, process, measure,
         describe_total());
-    put("<text class=\"hint\" x=\"{}\" y=\"42\">A function is as wide as what it and all below it "
-        "asked for; colours are modules. Rest the pointer on one for more.</text>\n",
-        kMargin);
+    put("<text class=\"hint\" x=\"{}\" y=\"42\">{}</text>\n", kMargin,
+        total_ == 0 ? "No stack has any: there is nothing to draw."
+                    : "A function is as wide as what it and all below it asked for; colours are "
+                      "modules. Rest the pointer on one for more.");
     put("<text id=\"reset\" class=\"button\" x=\"{}\" y=\"24\">Whole graph</text>\n", kWidth - 200);
     put("<text id=\"search\" class=\"button\" x=\"{}\" y=\"24\">Search</text>\n", kWidth - 100);
     put("<text id=\"found\" class=\"hint\" x=\"{}\" y=\"56\"> </text>\n<g id=\"boxes\">\n",

@@ -130,6 +130,16 @@ TEST(ReportFlameGraphTest, NamesAreText) {
       << text;
 }
 
+TEST(ReportFlameGraphTest, AnEmptyOneSaysSo) {
+  HeapProfile profile = sample_profile();
+  const char* const nothing = "there is nothing to draw";
+  EXPECT_EQ(written(write_flame_graph, profile).find(nothing), std::string::npos);
+  profile.stacks.clear();
+  const std::string text = written(write_flame_graph, profile);
+  EXPECT_NE(text.find(nothing), std::string::npos);
+  EXPECT_EQ(text.find("Rest the pointer"), std::string::npos);
+}
+
 TEST(ReportFlameGraphTest, ANameIsNoWiderThanItsBox) {
   const std::string text = written(write_flame_graph, sample_profile());
   // 800,000 of 100,800,000 bytes are 9 of 1180 pixels: no letter fits.
