@@ -82,3 +82,4 @@ class Fish(unittest.TestCase):
     def test_fish_of_the_lab(self):
         self.assertIn("0.2", self.offered("heapspy lab --color never 0."))
         self.assertEqual(self.offered("heapspy lab glossary thread"), ["thread cache"])
+        self.assertEqual(self.offered("heapspy lab glossary tc"), ["tcache"])

@@ -194,6 +194,7 @@ class Watch(SystemTest):
 
     def test_a_terminal_is_left_as_it_was(self):
         with Target() as target:
+            target.do("grow", 1, 1000)  # a heap has more lines than the window
             terminal = Terminal([HEAPSPY, "inspect", "--watch", "100ms", target.pid],
                                 env=dict(os.environ, TERM="xterm", LC_ALL="C"))
             terminal.read_until(rb"resident")

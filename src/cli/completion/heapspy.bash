@@ -154,7 +154,7 @@ _heapspy_lab() {
   fi
   if [[ $experiment == glossary ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(heapspy lab glossary 2>/dev/null |
-      awk '!NF { first = 1; next } first && sub(/^  /, "") && sub(/: .*/, "") { print } { first = 0 }')" -- "$cur")
+      awk '!NF { first = 1; next } first && sub(/^  /, "") && sub(/: .*/, "") { gsub(/, /, "\n"); gsub(/\047/, "\\\\&"); print } { first = 0 }')" -- "$cur")
   elif ((i < COMP_CWORD)); then
     _heapspy_command "$i"
   elif [[ $cur == -* ]]; then

@@ -181,7 +181,7 @@ complete -c heapspy -n __heapspy_in_run -l library -r -F -d 'the libminimalloc.s
 complete -c heapspy -n __heapspy_in_run -s h -l help -d 'show help'
 
 complete -c heapspy -n __heapspy_in_lab_command -x -a '(__fish_complete_subcommand --fcs-skip=3 - --color --width --html)'
-complete -c heapspy -n __heapspy_in_glossary -x -a "(heapspy lab glossary 2>/dev/null | awk '!NF { first = 1; next } first && sub(/^  /, \"\") && sub(/: .*/, \"\") { print } { first = 0 }')"
+complete -c heapspy -n __heapspy_in_glossary -x -a "(heapspy lab glossary 2>/dev/null | awk '!NF { first = 1; next } first && sub(/^  /, \"\") && sub(/: .*/, \"\") { gsub(/, /, \"\\n\"); print } { first = 0 }')"
 complete -c heapspy -n __heapspy_at_experiment -x -a "(heapspy lab 2>/dev/null | string replace -rf '^  ([0-9.]+) +' '\$1\t')"
 complete -c heapspy -n __heapspy_at_experiment -x -a glossary -d 'the words'
 complete -c heapspy -n __heapspy_in_lab -l ask -d 'ask for your own prediction first'
