@@ -22,8 +22,9 @@ extern "C" {
 /// nor do offsets: those are data.
 #define MINIMALLOC_LAYOUT_VERSION 1
 /// Counts what was added to the table and to the values in it; what was there before still holds.
-/// 1: MINIMALLOC_SPAN_CACHED, and the table's fields from minor_version on.
-#define MINIMALLOC_LAYOUT_MINOR_VERSION 1
+/// 1: MINIMALLOC_SPAN_CACHED, and the table's fields minor_version and cached_pages.
+/// 2: shelves, which have a part of some counts, and the table's fields from shelves on.
+#define MINIMALLOC_LAYOUT_MINOR_VERSION 2
 
 /// The note: owner "minimalloc", this type, and a minimalloc_note as descriptor. Its section is
 /// .note.minimalloc; it is loaded into memory, in a segment of type PT_NOTE.
@@ -55,7 +56,8 @@ typedef struct minimalloc_span_layout {
 #define MINIMALLOC_SPAN_SLAB 1
 #define MINIMALLOC_SPAN_LARGE 2
 #define MINIMALLOC_SPAN_GROWING 3  ///< a large block with room to grow at its end, part of it
-#define MINIMALLOC_SPAN_CACHED 4   ///< a large block that was freed, kept whole for the next: free
+#define MINIMALLOC_SPAN_CACHED \
+  4  ///< pages of large blocks that were freed, kept for the next: free
 
 /// A thread's cache: for each size class a stack of the addresses of free blocks.
 typedef struct minimalloc_cache_layout {
@@ -93,6 +95,15 @@ typedef struct minimalloc_extent_layout {
   uint32_t resident;  ///< uint64_t[]: may have memory
   uint32_t dirty;     ///< uint64_t[]: may hold other bytes than zeros
 } minimalloc_extent_layout;
+
+/// A shelf: where large blocks of malloc's heap come from and go to on some processors. Its pages
+/// are in used_pages all the while, and the heap's large_blocks and large_pages do not change.
+typedef struct minimalloc_shelf_layout {
+  uint32_t stride;
+  uint32_t pages;         ///< uint32_t: of spans of kind MINIMALLOC_SPAN_CACHED that lie there
+  uint32_t taken_blocks;  ///< uint64_t: taken from it, less those put to it; modulo 2^64
+  uint32_t taken_pages;   ///< uint32_t: of those; modulo 2^32
+} minimalloc_shelf_layout;
 
 /// A pool: memory that is cut into blocks one after the other. The first block is 16 bytes after
 /// the memory's begin; the word before a block is the distance to the next one plus a state in its
@@ -165,7 +176,13 @@ typedef struct minimalloc_layout_table {
   uint32_t minor_version;  ///< MINIMALLOC_LAYOUT_MINOR_VERSION; 0 where `size` ends before
   uint32_t reserved_1;
   minimalloc_address cached_pages;  ///< where the pages of spans of kind MINIMALLOC_SPAN_CACHED are
-                                    ///< counted: uint32_t; they are in neither count above
+                                    ///< counted: uint32_t; they are in neither count above. Those
+                                    ///< that lie on shelves are not in this one
+  // Since minor version 2.
+  minimalloc_address shelves;  ///< shelf 0
+  uint32_t shelf_count;
+  uint32_t reserved_2;
+  minimalloc_shelf_layout shelf;
 } minimalloc_layout_table;
 
 /// In the process's own library. A reader of another process goes by the note.

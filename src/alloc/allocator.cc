@@ -60,7 +60,10 @@ void* Allocator::allocate_pages(const Heap::LargeRequest& request) {
     return block;
   }
   const Inside inside;
-  return backing_.pages.prepare() ? heap_.allocate_large(backing_, request) : nullptr;
+  if (!backing_.pages.prepare()) return nullptr;
+  Heap::LargeRequest in_main_heap = request;
+  in_main_heap.shelf = backing_.pages.shelf();
+  return heap_.allocate_large(backing_, in_main_heap);
 }
 
 void* Allocator::allocate_zeroed(std::size_t bytes) {
@@ -153,7 +156,9 @@ void Allocator::free_large(void* p, const BlockInfo& block, bool emptied) {
   bool was_in_use = false;
   {
     const Inside inside;
-    was_in_use = heap_of(block.heap).free_large(backing_, *block.span, emptied);
+    SpanShelf* const shelf = block.heap == 0 ? backing_.pages.shelf() : nullptr;
+    was_in_use =
+        heap_of(block.heap).free_large(backing_, *block.span, {.shelf = shelf, .emptied = emptied});
   }
   if (!was_in_use) die_of_misuse(Misuse::kDoubleFree, p, backing_);
 }
@@ -348,6 +353,7 @@ void Allocator::for_each_lock(Apply&& apply) {
   for (std::uint32_t i = 1; i < kClassCount; ++i) {
     apply(heap_.bin(static_cast<ClassIndex>(i)).lock());
   }
+  for (SpanShelf& shelf : backing_.pages.shelves()) apply(shelf.lock());
   apply(backing_.pages.lock());
   apply(backing_.spans.lock());
   apply(backing_.records.lock());
@@ -365,7 +371,7 @@ void Allocator::before_fork() {
     return;
   }
   const Inside inside;
-  for_each_lock([](Lock& lock) { lock.lock(); });
+  for_each_lock([](auto& lock) { lock.lock(); });
   t_holds_all_locks = true;
 }
 
@@ -376,7 +382,7 @@ void Allocator::after_fork_in_parent() {
   }
   const Inside inside;
   t_holds_all_locks = false;
-  for_each_lock([](Lock& lock) { lock.unlock(); });
+  for_each_lock([](auto& lock) { lock.unlock(); });
 }
 
 void Allocator::after_fork_in_child() {
@@ -386,7 +392,7 @@ void Allocator::after_fork_in_child() {
   }
   const Inside inside;
   t_holds_all_locks = false;
-  for_each_lock([](Lock& lock) { lock.reset(); });
+  for_each_lock([](auto& lock) { lock.reset(); });
   // The other threads are gone. One that was interrupted in push or pop leaves its stack with a
   // block too few, or with one that nobody got: each is in order.
   for (ThreadCache* cache = caches_; cache != nullptr;) {

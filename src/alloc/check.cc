@@ -57,7 +57,8 @@ void require_equal(std::uint64_t a, std::uint64_t b, const char* invariant, std:
   line.die();
 }
 
-constexpr std::array kLockNames = {"registry", "heap table", "bin", "pages", "spans", "records"};
+constexpr std::array kLockNames = {"registry", "heap table", "bin",    "shelf",
+                                   "pages",    "spans",      "records"};
 constexpr std::size_t kRanks = kLockNames.size();
 
 // How many locks of each rank the thread holds.
@@ -158,6 +159,24 @@ void Checker::span_cache(const SpanCache& cache) {
     sum += span.pages;
   }
   require_equal(cache.pages_.count, sum.count, "K1 pages == sum over spans", cache.count_);
+}
+
+void Checker::span_shelf(const SpanShelf& shelf) {
+  PageCount sum;
+  for (std::uint32_t i = 0; i < shelf.count_; ++i) {
+    const Span& span = *shelf.kept_[i].span;
+    const std::uint32_t of = span.first.value;
+    require(span.kind == SpanKind::kCached, "K2 kept spans are of that kind", of);
+    require_equal(span.first.value, shelf.kept_[i].run.first.value, "K2 first pages", of);
+    require_equal(span.pages.count, shelf.kept_[i].run.count.count, "K2 lengths", of);
+    for (std::uint32_t j = 0; j < i; ++j) {
+      const PageRun other = shelf.kept_[j].run;
+      require(span.first + span.pages < other.first || other.end() < span.first,
+              "K2 no two spans touch", of);
+    }
+    sum += span.pages;
+  }
+  require_equal(shelf.pages().count, sum.count, "K2 pages == sum over spans", shelf.count_);
 }
 
 void Checker::pages(const PageHeap& pages) {
@@ -269,8 +288,9 @@ void Checker::spans(Backing& backing) {
     require_equal(window.entry(span.first).code, kCodeNone, "the page map names no cached span",
                   span.first.value);
   }
-  require_equal(backing.pages.cache_.pages().count, cached.count, "K1 every cached span is in it",
-                cached.count);
+  const PageCount kept = backing.pages.kept();
+  require_equal((backing.pages.cache_.pages() + kept).count, cached.count,
+                "K1 every cached span is in it or on a shelf", cached.count);
   std::uint64_t met = 0;
   PageCount in_use;
   for (PageIndex page; page < PageIndex{window.end().count};) {
@@ -293,13 +313,15 @@ void Checker::spans(Backing& backing) {
     page = page + span.pages;
   }
   require_equal(met, spans_in_use, "every span in use is in the page map", met);
-  require_equal(backing.pages.in_use_.count, in_use.count, "P1 in_use == pages of all spans", met);
+  require_equal(backing.pages.in_use_.count, (in_use + kept).count,
+                "P1 in_use == pages of all spans", met);
 }
 
 void Checker::everything(Allocator& allocator) {
   Backing& backing = allocator.backing();
   if (!backing.window.placed()) return;
   pages(backing.pages);
+  for (const SpanShelf& shelf : backing.pages.shelves()) span_shelf(shelf);
   spans(backing);
   PageCount unused;
   const auto look_at = [&](Heap& each) {

@@ -15,6 +15,7 @@ class HeapTable;
 class PageHeap;
 class Residency;
 class SpanCache;
+class SpanShelf;
 class ThreadCache;
 class Window;
 struct Backing;
@@ -34,7 +35,9 @@ struct Checker {
   static void residency(const Residency& memory);
   /// K1.
   static void span_cache(const SpanCache& cache);
-  /// All extents, and the three above.
+  /// K2.
+  static void span_shelf(const SpanShelf& shelf);
+  /// All extents, and those above but for the last.
   static void pages(const PageHeap& pages);
   /// B1 to B3, and the page map's entries of each slab.
   static void bin(const Bin& bin, Backing& backing);

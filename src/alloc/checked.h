@@ -18,6 +18,7 @@ enum class LockRank : std::uint8_t {
   kRegistry,
   kHeapTable,
   kBin,
+  kShelf,
   kPages,
   kSpans,
   kRecords,

@@ -41,38 +41,39 @@ PageHeap::Request pages_of(const Heap::LargeRequest& wanted) {
 void* Heap::allocate_large(Backing& backing, const LargeRequest& wanted) {
   if (wanted.bytes > kLargestRequest || wanted.alignment > kLargestRequest) return nullptr;
   PageHeap::Request request = pages_of(wanted);
-  if (request.alignment == PageCount{1}) {
-    if (void* const cached = take_cached(backing, request.count); cached != nullptr) {
-      if (wanted.zero) std::memset(cached, 0, wanted.bytes);
-      return cached;
+  if (wanted.shelf != nullptr && request.alignment == PageCount{1}) {
+    Span* const kept = backing.pages.take_kept(*wanted.shelf, request.count);
+    if (kept != nullptr) {
+      std::byte* const block = backing.begin_of(*kept);
+      return wanted.zero ? std::memset(block, 0, wanted.bytes) : block;
     }
   }
-  Span* const span = backing.spans.take();
-  if (span == nullptr) return nullptr;
-  PageHeap::Grant grant;
-  bool has_room = wanted.growing && request.count > pages_for(wanted.bytes);
-  bool granted = backing.pages.take(request, &grant);
-  if (!granted && has_room) {
+  const bool has_room = wanted.growing && request.count > pages_for(wanted.bytes);
+  void* block =
+      take_large(backing, request, wanted, has_room ? SpanKind::kGrowing : SpanKind::kLarge);
+  if (block == nullptr && has_room) {
     request = pages_of({.bytes = wanted.bytes, .alignment = wanted.alignment});
-    has_room = false;
-    granted = backing.pages.take(request, &grant);
+    block = take_large(backing, request, wanted, SpanKind::kLarge);
   }
-  if (!granted) {
-    backing.spans.put(*span);
-    return nullptr;
+  if (block == nullptr && backing.pages.empty_shelves()) {
+    block = take_large(backing, request, wanted, SpanKind::kLarge);
   }
-  span->first = grant.first;
-  span->pages = request.count;
-  backing.window.span_id(grant.first) = backing.window.id_of(*span);
-  if (wanted.zero && !grant.zeroed) backing.pages.zero({span->first, span->pages});
-  const Locked locked(backing.pages.lock());
-  return give_large(backing, *span, has_room ? SpanKind::kGrowing : SpanKind::kLarge);
+  return block;
 }
 
-void* Heap::take_cached(Backing& backing, PageCount count) {
-  const Locked locked(backing.pages.lock());
-  Span* const cached = backing.pages.take_cached(count);
-  return cached != nullptr ? give_large(backing, *cached, SpanKind::kLarge) : nullptr;
+void* Heap::take_large(Backing& backing, const PageHeap::Request& request,
+                       const LargeRequest& wanted, SpanKind kind) {
+  PageHeap::SpanGrant grant;
+  void* block = nullptr;
+  {
+    const Locked locked(backing.pages.lock());
+    if (!backing.pages.take_span(request, &grant)) return nullptr;
+    block = give_large(backing, *grant.span, kind);
+  }
+  if (!wanted.zero || grant.zeroed) return block;
+  if (grant.cached) return std::memset(block, 0, wanted.bytes);
+  backing.pages.zero({grant.span->first, grant.span->pages});
+  return block;
 }
 
 // Makes a span, which is nobody's, a block of this heap. REQUIRES: the page heap's lock is held.
@@ -86,21 +87,14 @@ void* Heap::give_large(Backing& backing, Span& span, SpanKind kind) {
   return backing.window.address(span.first);
 }
 
-bool Heap::free_large(Backing& backing, Span& span, bool emptied) {
-  PageRun run;
-  {
-    const Locked locked(backing.pages.lock());
-    run = {span.first, span.pages};
-    // Of two threads that free it at once, one finds it gone.
-    if (backing.window.entry(run.first).code != kCodeLarge) return false;
-    backing.window.set_entry(run.first, {});
-    if (id_ != 0) large_.remove(span);
-    --large_count_.blocks;
-    large_count_.pages -= run.count;
-    if (!emptied && backing.pages.put_cached(span)) return true;
-  }
-  backing.spans.put(span);
-  backing.pages.put(run, emptied);
+bool Heap::free_large(Backing& backing, Span& span, const LargeFree& how) {
+  if (!backing.window.clear_large(span.first)) return false;
+  if (how.shelf != nullptr && !how.emptied && backing.pages.keep(*how.shelf, span)) return true;
+  const Locked locked(backing.pages.lock());
+  if (id_ != 0) large_.remove(span);
+  --large_count_.blocks;
+  large_count_.pages -= span.pages;
+  backing.pages.put_span(span, how.emptied);
   return true;
 }
 
@@ -133,12 +127,22 @@ void Heap::release_all(Backing& backing) {
     const auto size_class = static_cast<ClassIndex>(i);
     bins_[i].release_all(place(backing, size_class, false));
   }
-  while (Span* const span = large_.front()) static_cast<void>(free_large(backing, *span));
+  while (Span* const span = large_.front()) static_cast<void>(free_large(backing, *span, {}));
 }
 
 Heap::LargeFigures Heap::large_figures(Backing& backing) {
+  LargeFigures figures;
+  if (id_ == 0) {
+    for (SpanShelf& shelf : backing.pages.shelves()) {
+      const SpanShelf::Taken taken = shelf.taken();
+      figures.blocks += taken.blocks;
+      figures.pages += taken.pages;
+    }
+  }
   const Locked locked(backing.pages.lock());
-  return large_count_;
+  figures.blocks += large_count_.blocks;
+  figures.pages += large_count_.pages;
+  return figures;
 }
 
 }  // namespace mini::alloc

@@ -30,14 +30,18 @@ class Heap {
     std::size_t alignment = kPageBytes;  // a power of two, at least a page
     bool growing = false;                // more of it is likely to be wanted soon
     bool zero = false;                   // it is to read as zeros
+    SpanShelf* shelf = nullptr;          // where to look first; of heap 0 only
   };
   /// Null where there is no memory.
   void* allocate_large(Backing& backing, const LargeRequest& wanted);
   /// Returns a block. REQUIRES: it is in use and of this heap.
   void free_small(Backing& backing, ClassIndex size_class, void* block);
-  /// `emptied`: its memory has been moved elsewhere. False, and nothing done, where another thread
-  /// has just freed it.
-  [[nodiscard]] bool free_large(Backing& backing, Span& span, bool emptied = false);
+  struct LargeFree {
+    SpanShelf* shelf = nullptr;  // where it may be kept; of heap 0 only
+    bool emptied = false;        // its memory has been moved elsewhere
+  };
+  /// False, and nothing done, where another thread has just freed it.
+  [[nodiscard]] bool free_large(Backing& backing, Span& span, const LargeFree& how);
   /// Changes a large block's size where it lies.
   bool resize_large(Backing& backing, Span& span, std::size_t bytes);
   /// Frees all that is in it. REQUIRES: no other thread uses the heap.
@@ -65,12 +69,14 @@ class Heap {
   friend struct Inspector;
   friend struct Checker;
 
-  void* take_cached(Backing& backing, PageCount count);
+  void* take_large(Backing& backing, const PageHeap::Request& request, const LargeRequest& wanted,
+                   SpanKind kind);
   void* give_large(Backing& backing, Span& span, SpanKind kind);
 
   HeapId id_ = 0;
   std::array<char, kMostName + 1> name_{};
-  // Guarded by the page heap's lock, which whoever takes or frees a large block needs anyway.
+  // Guarded by the page heap's lock, which whoever takes or frees a large block needs anyway, if no
+  // shelf does: what those took and put is not counted here.
   LargeFigures large_count_;
   SpanList large_;
   std::array<Bin, kClassCount> bins_;

@@ -32,11 +32,13 @@ struct Inspector {
   static constexpr auto& span_end(Allocator& a) { return a.backing_.spans.end_; }
   static constexpr auto& used_pages(Allocator& a) { return a.backing_.pages.in_use_; }
   static constexpr auto& cached_pages(Allocator& a) { return a.backing_.pages.cache_.pages_; }
+  static constexpr auto& shelves(Allocator& a) { return a.backing_.pages.shelves_; }
   static constexpr auto& free_pages(Allocator& a) { return a.backing_.pages.free_.free_; }
   static constexpr auto& resident_free_pages(Allocator& a) {
     return a.backing_.pages.memory_.resident_free_;
   }
 
+  static constexpr std::size_t kShelves = PageHeap::kShelves;
   static constexpr std::size_t kHeapChunks = decltype(Allocator::heaps_.chunks_){}.size();
   static constexpr std::size_t kHeapChunkSlots = HeapTable::kChunk;
 
@@ -152,6 +154,13 @@ struct Inspector {
   static constexpr std::size_t kBinPages = offsetof(Bin, pages_);
   static constexpr std::size_t kBinBlocks = offsetof(Bin, blocks_);
   static constexpr std::size_t kBinBlocksOut = offsetof(Bin, blocks_out_);
+  static constexpr std::size_t kShelfPages = offsetof(SpanShelf, pages_);
+  static constexpr std::size_t kShelfTaken = offsetof(SpanShelf, taken_);
+  static constexpr std::size_t kShelfTakenBlocks = kShelfTaken + offsetof(SpanShelf::Taken, blocks);
+  static constexpr std::size_t kShelfTakenPages = kShelfTaken + offsetof(SpanShelf::Taken, pages);
+  static_assert(sizeof(SpanShelf::pages_) == 4 && sizeof(SpanShelf::Taken::blocks) == 8 &&
+                sizeof(SpanShelf::Taken::pages) == 4);
+
   static constexpr std::size_t kPoolMemory = offsetof(Pool, memory_);
   static constexpr std::size_t kPoolBytes = offsetof(Pool, bytes_);
   static_assert(sizeof(Pool::bytes_) == 8);

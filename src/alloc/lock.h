@@ -84,15 +84,64 @@ class Lock {
 };
 static_assert(kChecked || sizeof(Lock) == 4);
 
+/// A lock for which hardly anybody waits: who finds it held does something else. So it is released
+/// by a plain write, and costs half of what a Lock does.
+class TryLock {
+ public:
+  constexpr explicit TryLock(LockRank rank) : rank_(rank) {}
+
+  [[nodiscard]] bool try_lock() {
+    if (t_holds_all_locks) return true;
+    if (held_.exchange(true, std::memory_order_acquire)) return false;
+    if constexpr (kChecked) note_lock(rank_.value());
+    return true;
+  }
+  /// For what is seldom done.
+  void lock() {
+    while (!try_lock()) kernel::vm::yield();
+  }
+  void unlock() {
+    if (t_holds_all_locks) return;
+    if constexpr (kChecked) note_unlock(rank_.value());
+    held_.store(false, std::memory_order_release);
+  }
+  /// As Lock::reset().
+  void reset() {
+    if constexpr (kChecked) note_unlock(rank_.value());
+    held_.store(false, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<bool> held_{false};
+  [[no_unique_address]] CheckedRank rank_;
+};
+
+template <typename AnyLock>
 class [[nodiscard]] Locked {
  public:
-  explicit Locked(Lock& lock) : lock_(lock) { lock_.lock(); }
+  explicit Locked(AnyLock& lock) : lock_(lock) { lock_.lock(); }
   Locked(const Locked&) = delete;
   Locked& operator=(const Locked&) = delete;
   ~Locked() { lock_.unlock(); }
 
  private:
-  Lock& lock_;
+  AnyLock& lock_;
+};
+
+/// Locked, or not: to be asked.
+class [[nodiscard]] TryLocked {
+ public:
+  explicit TryLocked(TryLock& lock) : lock_(lock), locked_(lock.try_lock()) {}
+  TryLocked(const TryLocked&) = delete;
+  TryLocked& operator=(const TryLocked&) = delete;
+  ~TryLocked() {
+    if (locked_) lock_.unlock();
+  }
+  explicit operator bool() const { return locked_; }
+
+ private:
+  TryLock& lock_;
+  bool locked_;
 };
 
 }  // namespace mini::alloc

@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "alloc/check.h"
+#include "alloc/options.h"
+#include "kernel/vm/vm.h"
 
 namespace mini::alloc {
 namespace {
@@ -19,6 +21,11 @@ constexpr PageCount kMostStep = pages_in(std::size_t{64} << 20);
 constexpr PageCount kLeastSwept = pages_in(std::size_t{48} << 20);
 constexpr std::uint32_t kSweptShare = 16;  // of what is in use
 
+// On shelves. As much as free pages with memory may be, unless the user says how much that is.
+constexpr PageCount kLeastKept = pages_in(std::size_t{1} << 20);
+constexpr std::uint32_t kKeptShare = 24;  // of what is in use
+constexpr PageCount kMostOnShelf = pages_in(std::size_t{1} << 20);
+
 constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t step) {
   return (n + step - 1) / step * step;
 }
@@ -31,10 +38,19 @@ bool PageHeap::take_run(PageCount count, PageIndex* first) {
 }
 
 bool PageHeap::take(const Request& request, Grant* grant) {
+  {
+    const Locked locked(lock_);
+    if (take_locked(request, grant)) return true;
+  }
+  if (!empty_shelves()) return false;
+  const Locked locked(lock_);
+  return take_locked(request, grant);
+}
+
+bool PageHeap::take_locked(const Request& request, Grant* grant) {
   // With so many pages, an aligned run of the wanted length is among them wherever they begin.
   const std::uint64_t needed = std::uint64_t{request.count.count} + request.alignment.count - 1;
   if (request.count.count == 0 || needed > kWindowPages) return false;
-  const Locked locked(lock_);
   empty_cache();
   PageRun run{{}, {static_cast<std::uint32_t>(needed)}};
   if (!take_run(run.count, &run.first)) return false;
@@ -91,6 +107,10 @@ bool PageHeap::take_after(PageRun run, PageCount more) {
 
 void PageHeap::put(PageRun run, bool emptied) {
   const Locked locked(lock_);
+  put_used(run, emptied);
+}
+
+void PageHeap::put_used(PageRun run, bool emptied) {
   if (emptied) memory_.on_emptied(run);
   put_locked(run);
   set_in_use(in_use_ - run.count);
@@ -131,12 +151,51 @@ void PageHeap::put_locked(PageRun run) {
   memory_.on_put(run);
 }
 
+bool PageHeap::take_span(const Request& request, SpanGrant* grant) {
+  if (request.alignment == PageCount{1}) {
+    Span* const cached = take_cached(request.count);
+    if (cached != nullptr) {
+      *grant = {.span = cached, .cached = true};
+      return true;
+    }
+  }
+  Span* const span = take_record();
+  if (span == nullptr) return false;
+  Grant run;
+  if (!take_locked(request, &run)) {
+    spans_.put(*span);
+    return false;
+  }
+  span->first = run.first;
+  span->pages = request.count;
+  window_.span_id(run.first) = window_.id_of(*span);
+  *grant = {.span = span, .zeroed = run.zeroed};
+  return true;
+}
+
+void PageHeap::put_span(Span& span, bool emptied) {
+  if (!emptied && put_cached(span)) return;
+  const PageRun run{span.first, span.pages};
+  spans_.put(span);
+  put_used(run, emptied);
+}
+
 Span* PageHeap::take_cached(PageCount count) {
   Span* const span = cache_.take(count);
   if (span != nullptr) set_in_use(in_use_ + count);
   return span;
 }
 
+// A span that has no pages yet. What is kept is about to become free pages, and its records free.
+Span* PageHeap::take_record() {
+  if (cache_.is_empty()) return spans_.take();
+  Span* const span = cache_.take_oldest();
+  put_locked({span->first, span->pages});
+  *span = Span{};
+  return span;
+}
+
+// False, and nothing done, where no more is to be kept.
 bool PageHeap::put_cached(Span& span) {
   const PageCount still_used = in_use_ - span.pages;
   if (!memory_.has_room(cache_.pages() + span.pages, still_used)) return false;
@@ -150,8 +209,72 @@ bool PageHeap::put_cached(Span& span) {
 
 bool PageHeap::caches(const void* p) const {
   const std::size_t offset = window_.offset(p);
-  return window_.contains(offset) && offset % kPageBytes == 0 &&
-         cache_.has({static_cast<std::uint32_t>(offset >> kPageShift)});
+  if (!window_.contains(offset) || offset % kPageBytes != 0) return false;
+  const PageIndex page{static_cast<std::uint32_t>(offset >> kPageShift)};
+  return cache_.has(page) ||
+         std::any_of(shelves_.begin(), shelves_.end(),
+                     [page](const SpanShelf& shelf) { return shelf.has(page); });
+}
+
+SpanShelf* PageHeap::shelf() {
+  if (kernel::vm::is_only_thread()) return nullptr;
+  return &shelves_[kernel::vm::processor() % kShelves];
+}
+
+Span* PageHeap::take_kept(SpanShelf& shelf, PageCount count) {
+  Span* const span = shelf.take(count, window_, spans_);
+  if (span == nullptr) set_most(shelf);
+  return span;
+}
+
+bool PageHeap::keep(SpanShelf& shelf, Span& span) {
+  SpanShelf::Spans over;
+  const bool kept = shelf.put(span, window_, spans_, &over);
+  if (kept && over.is_empty()) return true;
+  set_most(shelf);
+  put_all(over);
+  if (this->kept() > most_kept()) empty_shelves();  // less is in use than was
+  return kept;
+}
+
+PageCount PageHeap::kept() const {
+  PageCount kept;
+  for (const SpanShelf& shelf : shelves_) kept += shelf.pages();
+  return kept;
+}
+
+PageCount PageHeap::most_kept() const {
+  const std::size_t retained = g_options.retained_bytes.load(std::memory_order_relaxed);
+  if (retained != Options::kByDefault) return pages_in(std::min(retained, kLeastKept.bytes()));
+  return kLeastKept + PageCount{in_use().count / kKeptShare};
+}
+
+// All shelves that were ever asked for a block have the same part.
+void PageHeap::set_most(SpanShelf& shelf) {
+  const std::uint32_t bit = std::uint32_t{1} << (&shelf - shelves_.data());
+  std::uint32_t in_use = shelves_in_use_.load(std::memory_order_relaxed);
+  if ((in_use & bit) == 0) in_use = shelves_in_use_.fetch_or(bit, std::memory_order_relaxed) | bit;
+  const PageCount share{most_kept().count / count_ones(in_use)};
+  shelf.set_most(std::min(share, kMostOnShelf));
+}
+
+void PageHeap::put_all(const SpanShelf::Spans& spans) {
+  if (spans.is_empty()) return;
+  const Locked locked(lock_);
+  for (Span* const span : spans) put_span(*span, false);
+}
+
+bool PageHeap::empty(SpanShelf& shelf) {
+  SpanShelf::Spans all;
+  shelf.take_all(&all);
+  put_all(all);
+  return !all.is_empty();
+}
+
+bool PageHeap::empty_shelves() {
+  bool kept_any = false;
+  for (SpanShelf& shelf : shelves_) kept_any = empty(shelf) || kept_any;
+  return kept_any;
 }
 
 // What was kept becomes free pages. REQUIRES: not in the cache any more.
@@ -171,6 +294,7 @@ void PageHeap::learn_system() {
 }
 
 void PageHeap::settle() {
+  empty_shelves();
   const Locked locked(lock_);
   empty_cache();
   memory_.settle(in_use_, emptying_);
@@ -212,6 +336,7 @@ bool PageHeap::grow(PageCount count) {
 }
 
 PageCount PageHeap::release_all() {
+  empty_shelves();
   const Locked locked(lock_);
   empty_cache();
   const PageCount released = memory_.release_all();
@@ -221,8 +346,9 @@ PageCount PageHeap::release_all() {
 
 PageHeap::Figures PageHeap::figures() {
   const Locked locked(lock_);
-  const PageCount cached = cache_.pages();
-  return {.in_use = in_use_,
+  const PageCount kept = this->kept();
+  const PageCount cached = cache_.pages() + kept;
+  return {.in_use = in_use_ - kept,
           .free = free_.free_count() + cached,
           .resident_free = memory_.resident_free() + cached};
 }

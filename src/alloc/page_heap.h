@@ -1,6 +1,7 @@
 // The provider of pages: one for all threads, all sizes, all heaps.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 
@@ -9,6 +10,7 @@
 #include "alloc/pages.h"
 #include "alloc/residency.h"
 #include "alloc/span_cache.h"
+#include "alloc/span_shelf.h"
 #include "alloc/span_table.h"
 #include "alloc/window.h"
 
@@ -19,6 +21,7 @@ namespace mini::alloc {
 /// A large block that is freed is kept for a while as the span that it is: the next one of its
 /// length gets it back without any search. Whatever else is asked of the page heap ends that first,
 /// so that no page is taken elsewhere because of what is kept.
+/// Before that come shelves, where there are threads: see SpanShelf.
 ///
 ///  P1  in_use + cached + free == pages ever committed
 ///  P2  cached + resident free pages are within the limit of Residency when a span is cached
@@ -62,14 +65,33 @@ class PageHeap {
   /// To be called before pages of a run in use are used, of which some may have been given back.
   void reuse(PageRun run);
 
-  /// A large block's span from the cache, of exactly so many pages, which are in use again; null
-  /// where there is none. REQUIRES: lock() is held, here and in the next.
-  Span* take_cached(PageCount count);
-  /// Keeps a large block's span, which nobody uses any more. False, and nothing done, where no more
-  /// is to be kept: then its pages are to be put.
-  bool put_cached(Span& span);
-  /// Whether a block that was freed and is cached began there. Takes no lock: for what is said of a
-  /// pointer that is no block.
+  struct SpanGrant {
+    Span* span = nullptr;  // `first` and `pages` are set, and its id
+    bool cached = false;   // it was a large block before, and holds what that held
+    bool zeroed = false;   // every byte is 0
+  };
+  /// A large block's span: one from the cache, of exactly so many pages, or a new one. False where
+  /// there is no memory; nothing has changed then. REQUIRES: lock() is held, here and in the next;
+  /// what take() does of zero(), where the span is not cached.
+  bool take_span(const Request& request, SpanGrant* grant);
+  /// A large block's span that nobody uses any more: it is kept, or its pages are put.
+  void put_span(Span& span, bool emptied);
+
+  /// The shelf of the processor that the caller runs on; null while there is one thread.
+  SpanShelf* shelf();
+  /// A block from a shelf, or null.
+  Span* take_kept(SpanShelf& shelf, PageCount count);
+  /// Whether a block's span, which the page map does not name any more, is kept by a shelf now.
+  bool keep(SpanShelf& shelf, Span& span);
+  static constexpr std::uint32_t kShelves = 8;
+  std::array<SpanShelf, kShelves>& shelves() { return shelves_; }
+  /// Pages that shelves keep, of those in use. Takes no lock.
+  PageCount kept() const;
+  /// What shelves keep becomes free pages, or is cached. Returns whether they kept any.
+  bool empty_shelves();
+
+  /// Whether a block that was freed and is cached may have begun there. Takes no lock: for what is
+  /// said of a pointer that is no block.
   bool caches(const void* p) const;
 
   /// Gives all free pages' memory back to the kernel. Returns how many pages had any.
@@ -77,7 +99,7 @@ class PageHeap {
 
   struct Figures {
     PageCount in_use;
-    PageCount free;  // with what is cached
+    PageCount free;  // with what is cached or kept
     PageCount resident_free;
   };
   Figures figures();
@@ -98,7 +120,16 @@ class PageHeap {
   friend struct Checker;
 
   bool take_run(PageCount count, PageIndex* first);
+  bool take_locked(const Request& request, Grant* grant);
+  void put_used(PageRun run, bool emptied);
   void put_locked(PageRun run);
+  Span* take_cached(PageCount count);
+  Span* take_record();
+  bool empty(SpanShelf& shelf);
+  void put_all(const SpanShelf::Spans& spans);
+  PageCount most_kept() const;
+  void set_most(SpanShelf& shelf);
+  bool put_cached(Span& span);
   void uncache(Span& span);
   void empty_cache();
   void set_in_use(PageCount pages);
@@ -112,6 +143,8 @@ class PageHeap {
   FreePages free_;
   Residency memory_;
   SpanCache cache_;
+  std::array<SpanShelf, kShelves> shelves_;
+  std::atomic<std::uint32_t> shelves_in_use_{0};  // a bit for each that was ever asked
   PageCount in_use_;
   PageCount unused_in_slabs_;  // of all bins, as told
   bool emptying_ = false;      // what sweep_pays() said last

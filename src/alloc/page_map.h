@@ -6,6 +6,7 @@
 
 #include "alloc/pages.h"
 #include "alloc/size_class.h"
+#include "kernel/vm/vm.h"
 
 namespace mini::alloc {
 
@@ -35,6 +36,17 @@ class PageMapEntry {
   void store(PageEntry entry) {
     word_.store(static_cast<std::uint16_t>(entry.code | entry.page_of_slab << 8),
                 std::memory_order_relaxed);
+  }
+  /// Whether it was a large block's; it is nobody's now. Of two threads that ask at once, one is
+  /// told so.
+  bool clear_large() {
+    std::uint16_t word = kCodeLarge;
+    if (!kernel::vm::is_only_thread()) {
+      return word_.compare_exchange_strong(word, kCodeNone, std::memory_order_relaxed);
+    }
+    if (load().code != kCodeLarge) return false;
+    store({});
+    return true;
   }
 
  private:

@@ -131,6 +131,8 @@ class Window {
   PageEntry entry(PageIndex page) const { return page_map_[page.value].load(); }
 
   void set_entry(PageIndex page, PageEntry entry) { page_map_[page.value].store(entry); }
+  /// See PageMapEntry::clear_large().
+  bool clear_large(PageIndex page) { return page_map_[page.value].clear_large(); }
   SpanId& span_id(PageIndex page) { return span_ids_[page.value]; }
   SpanId span_id(PageIndex page) const { return span_ids_[page.value]; }
   Extent& extent(std::uint32_t i) const { return extents_[i]; }

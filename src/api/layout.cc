@@ -86,6 +86,13 @@ constexpr minimalloc_heap_layout heap_layout() {
           .blocks_out = offset(Inspector::kBinBlocksOut)};
 }
 
+constexpr minimalloc_shelf_layout shelf_layout() {
+  return {.stride = sizeof(SpanShelf),
+          .pages = offset(Inspector::kShelfPages),
+          .taken_blocks = offset(Inspector::kShelfTakenBlocks),
+          .taken_pages = offset(Inspector::kShelfTakenPages)};
+}
+
 constexpr minimalloc_extent_layout extent_layout() {
   return {.stride = sizeof(Extent),
           .used = offsetof(Extent, used),
@@ -113,6 +120,7 @@ constexpr void set_variables(minimalloc_layout_table& table) {
   table.heap_end = where(Inspector::heap_end(a));
   table.used_pages = where(Inspector::used_pages(a));
   table.cached_pages = where(Inspector::cached_pages(a));
+  table.shelves = where(Inspector::shelves(a));
   table.free_pages = where(Inspector::free_pages(a));
   table.resident_free_pages = where(Inspector::resident_free_pages(a));
   table.thread_count = where(Inspector::thread_count(a));
@@ -146,6 +154,8 @@ constexpr minimalloc_layout_table make_table() {
   table.cache = cache_layout();
   table.heap = heap_layout();
   table.extent = extent_layout();
+  table.shelf_count = offset(Inspector::kShelves);
+  table.shelf = shelf_layout();
   table.pool = {.memory = offset(Inspector::kPoolMemory), .size = offset(Inspector::kPoolBytes)};
   set_variables(table);
   return table;

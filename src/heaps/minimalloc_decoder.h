@@ -42,6 +42,13 @@ struct SpanCounts {
   std::uint64_t cached_pages = 0;  // of large blocks that were freed and kept whole
 };
 
+/// What shelves have of the counts of malloc's heap.
+struct ShelfCounts {
+  std::uint64_t taken_blocks = 0;  // modulo 2^64
+  std::uint32_t taken_pages = 0;   // modulo 2^32
+  std::uint64_t pages = 0;         // that lie there
+};
+
 struct MinimallocDecoder {
   MinimallocDecoder(const MemoryReader& reader, const MinimallocTarget& the_target,
                     model::Heap& the_heap);
@@ -65,6 +72,7 @@ struct MinimallocDecoder {
   std::map<std::uint32_t, std::uint32_t> arena_of_heap;  // by the heap's number
   std::vector<ListedBlock> listed;                       // by address once finished
   std::vector<AddressRange> pools;                       // that have blocks
+  ShelfCounts shelves;
   SpanCounts counted;
   SpanCounts found;
   /// (use, arena, cache, class) → the bin, its pieces and size.
@@ -86,6 +94,8 @@ struct MinimallocDecoder {
   }
 };
 
+/// To be called before read_heaps().
+void read_shelves(MinimallocDecoder& decoder);
 /// Fills heap.arenas: malloc's heap, then the program's own.
 void read_heaps(MinimallocDecoder& decoder);
 

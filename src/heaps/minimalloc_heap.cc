@@ -66,6 +66,7 @@ class NoSink final : public model::PieceSink {
 void read_tables(MinimallocDecoder& decoder) {
   read_window(decoder);
   read_classes(decoder);
+  read_shelves(decoder);
   read_heaps(decoder);
   read_lists(decoder);
   if (!decoder.target.is_still) read_lists(decoder);
@@ -85,10 +86,11 @@ void compare_counters(MinimallocDecoder& decoder) {
   add("large blocks", counted.large_blocks, found.large_blocks);
   add("pages of large blocks", counted.large_pages, found.large_pages);
   add("pages in use", decoder.variable<std::uint32_t>(decoder.table.used_pages),
-      found.slab_pages + found.large_pages);
+      found.slab_pages + found.large_pages + decoder.shelves.pages);
   if (decoder.table.cached_pages != nullptr) {  // null before version 1.1
     add("pages of large blocks that are kept for the next",
-        decoder.variable<std::uint32_t>(decoder.table.cached_pages), found.cached_pages);
+        decoder.variable<std::uint32_t>(decoder.table.cached_pages) + decoder.shelves.pages,
+        found.cached_pages);
   }
 }
 

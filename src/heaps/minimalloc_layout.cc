@@ -98,6 +98,12 @@ bool is_sound(const minimalloc_heap_layout& heap, std::uint64_t classes) {
          fits(heap.blocks, 8, bin) && fits(heap.blocks_out, 8, bin);
 }
 
+bool is_sound(const minimalloc_shelf_layout& shelf) {
+  const std::uint64_t whole = shelf.stride;
+  return whole <= 1 << 16 && fits(shelf.pages, 4, whole) && fits(shelf.taken_blocks, 8, whole) &&
+         fits(shelf.taken_pages, 4, whole);
+}
+
 bool is_sound(const minimalloc_layout_table& table) {
   const std::uint64_t extent_bits = (std::uint64_t{table.extent_pages} + 63) / 64 * 8;
   return between(12, table.page_shift, 21) && between(1, table.extent_pages, 1 << 16) &&
@@ -107,7 +113,8 @@ bool is_sound(const minimalloc_layout_table& table) {
          is_sound(table.span, table.slab_most) && is_sound(table.cache, table.class_count) &&
          is_sound(table.heap, table.class_count) && between(1, table.extent.stride, 1 << 20) &&
          fits(table.extent.used, extent_bits, table.extent.stride) &&
-         fits(table.pool.memory, 8, 1 << 12) && fits(table.pool.size, 8, 1 << 12);
+         fits(table.pool.memory, 8, 1 << 12) && fits(table.pool.size, 8, 1 << 12) &&
+         table.shelf_count <= 1 << 10 && (table.shelf_count == 0 || is_sound(table.shelf));
 }
 
 /// As much of the table as the library has; the fields that it does not have are 0. nullopt where

@@ -44,11 +44,14 @@ std::span<const std::byte> bin_of(const minimalloc_layout_table& table,
 
 void add_counts(MinimallocDecoder& decoder, std::span<const std::byte> record,
                 model::HeapArena& arena) {
+  const ShelfCounts shelves = arena.is_main ? decoder.shelves : ShelfCounts{};
   const minimalloc_heap_layout& layout = decoder.table.heap;
   SpanCounts& counted = decoder.counted;
-  const auto large_pages = field_of<std::uint32_t>(record, layout.large_pages);
+  const std::uint32_t large_pages =
+      field_of<std::uint32_t>(record, layout.large_pages) + shelves.taken_pages;
   std::uint64_t pages = large_pages;
-  counted.large_blocks += field_of<std::uint64_t>(record, layout.large_blocks);
+  counted.large_blocks +=
+      field_of<std::uint64_t>(record, layout.large_blocks) + shelves.taken_blocks;
   counted.large_pages += large_pages;
   for (std::uint32_t i = 1; i < decoder.table.class_count; ++i) {
     const auto bin = bin_of(decoder.table, record, i);
@@ -224,6 +227,22 @@ void read_depots(MinimallocDecoder& decoder, std::uint64_t room) {
 }
 
 }  // namespace
+
+void read_shelves(MinimallocDecoder& decoder) {
+  const minimalloc_layout_table& table = decoder.table;
+  const minimalloc_shelf_layout& layout = table.shelf;
+  std::vector<std::byte> record(layout.stride);
+  for (std::uint32_t i = 0; i < table.shelf_count; ++i) {
+    const Address at = address_of(table.shelves) + Bytes{std::uint64_t{i} * layout.stride};
+    if (decoder.memory.read(at, record) != record.size()) {
+      decoder.damages.add(at, fmt::format("shelf {}", i), "unreadable", "a shelf");
+      return;
+    }
+    decoder.shelves.taken_blocks += field_of<std::uint64_t>(record, layout.taken_blocks);
+    decoder.shelves.taken_pages += field_of<std::uint32_t>(record, layout.taken_pages);
+    decoder.shelves.pages += field_of<std::uint32_t>(record, layout.pages);
+  }
+}
 
 void read_heaps(MinimallocDecoder& decoder) {
   const minimalloc_layout_table& table = decoder.table;

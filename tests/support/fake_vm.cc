@@ -448,6 +448,9 @@ std::uint64_t coarse_now_ns() {
 std::uint64_t now_ns() {
   return test::fake_vm().now_ns();
 }
+std::uint32_t processor() {
+  return static_cast<std::uint32_t>(::sched_getcpu());
+}
 void random_bytes(void* out, std::size_t bytes) {
   test::fake_vm().random_bytes(out, bytes);
 }

@@ -16,6 +16,9 @@
 #include "kernel/vm/quiet_write.h"
 #include "kernel/vm/raw_syscall.h"
 
+// Of glibc, from 2.35 on: how far from the thread pointer a thread's struct rseq is.
+extern "C" const std::ptrdiff_t __rseq_offset __attribute__((weak));
+
 namespace mini::kernel::vm {
 namespace {
 
@@ -189,6 +192,16 @@ std::uint64_t coarse_now_ns() {
 
 std::uint64_t now_ns() {
   return clock_ns(CLOCK_MONOTONIC);
+}
+
+std::uint32_t processor() {
+  const auto thread = reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+  if (&__rseq_offset == nullptr) {
+    return static_cast<std::uint32_t>((thread * 0x9e37'79b9'7f4a'7c15U) >> 48);
+  }
+  // The kernel keeps it there, first of a struct rseq, if glibc could ask it to; else it is 0.
+  return *reinterpret_cast<const volatile std::uint32_t*>(
+      thread + static_cast<std::uintptr_t>(__rseq_offset));
 }
 
 void random_bytes(void* out, std::size_t bytes) {

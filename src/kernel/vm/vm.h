@@ -95,6 +95,10 @@ inline bool is_only_thread() {
 #endif
 }
 
+/// A number that threads which run at the same moment do not share, as far as can be known without
+/// a system call: the processor's.
+std::uint32_t processor();
+
 /// Sleeps while *word == expected, until a wake() or for no reason at all.
 void wait(std::uint32_t* word, std::uint32_t expected);
 void wake_one(std::uint32_t* word);

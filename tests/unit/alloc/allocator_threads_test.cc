@@ -190,6 +190,33 @@ TEST_F(AllocatorThreadsTest, SomeAllocateAndOthersFree) {
   expect_empty();
 }
 
+// In one table of all threads: what a thread frees is most likely another's.
+TEST_F(AllocatorThreadsTest, LargeBlocksAreReplacedByAnyThread) {
+  std::array<std::mutex, 24> locks;
+  std::array<Marked, 24> blocks;
+  in_threads(kThreads, [&](std::uint32_t thread) {
+    Random random(thread);
+    for (int i = 0; i < 4'000; ++i) {
+      const std::size_t bytes = 33'000 + random.below(200'000);
+      void* const p =
+          random.one_in(8) ? allocator().allocate_zeroed(bytes) : allocator().allocate(bytes);
+      ASSERT_NE(p, nullptr);
+      Marked block(p, bytes, thread);
+      {
+        const std::uint32_t slot = random.below(24);
+        const std::scoped_lock lock(locks[slot]);
+        std::swap(blocks[slot], block);
+      }
+      ASSERT_TRUE(block.is_whole());
+      allocator().free(block.address());
+      if (random.one_in(500)) allocator().trim();
+    }
+  });
+  Checker::everything(allocator());
+  for (const Marked& block : blocks) allocator().free(block.address());
+  expect_empty();
+}
+
 TEST_F(AllocatorThreadsTest, BlocksOutliveTheirThreads) {
   std::vector<Marked> kept;
   std::mutex mutex;

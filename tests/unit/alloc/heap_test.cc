@@ -26,7 +26,7 @@ class HeapTest : public BackingTest {
   bool resize(const void* block, std::size_t bytes) {
     return heap().resize_large(backing(), span_of(block), bytes);
   }
-  void free(const void* block) { EXPECT_TRUE(heap().free_large(backing(), span_of(block))); }
+  void free(const void* block) { EXPECT_TRUE(heap().free_large(backing(), span_of(block), {})); }
   std::size_t usable(const void* block) { return span_of(block).pages.bytes(); }
   Heap& heap() { return *heap_; }
 
@@ -256,8 +256,8 @@ TEST_F(HeapTest, WhatIsCachedIsForAShortTime) {
 
 TEST_F(HeapTest, OfTwoFreesOneFindsTheBlockGone) {
   Span& span = span_of(allocate({.bytes = 200'000}));
-  EXPECT_TRUE(heap().free_large(backing(), span));
-  EXPECT_FALSE(heap().free_large(backing(), span));
+  EXPECT_TRUE(heap().free_large(backing(), span, {}));
+  EXPECT_FALSE(heap().free_large(backing(), span, {}));
   EXPECT_EQ(heap().large_figures(backing()).blocks, 0U);
   Checker::heap(heap(), backing());
 }

@@ -1,6 +1,7 @@
 // The lock among threads, and the order in which a checked build lets locks be taken.
 #include "alloc/lock.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
 #include <thread>
 #include <vector>
@@ -46,6 +47,44 @@ TEST(Lock, IsFreeAgainOnceItIsReset) {
   lock.lock();
   lock.reset();
   const Locked locked(lock);
+}
+
+TEST(TryLock, OnlyOneThreadIsInside) {
+  TryLock lock{LockRank::kShelf};
+  int count = 0;  // a data race, without the lock
+  std::atomic<int> refused{0};
+  std::vector<std::thread> threads;
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 20'000;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < kRounds; ++round) {
+        if (const TryLocked locked(lock); locked) {
+          ++count;
+          continue;
+        }
+        ++refused;
+        const Locked waited(lock);
+        ++count;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(count, kThreads * kRounds);
+  EXPECT_LE(refused, kThreads * kRounds);
+}
+
+TEST(TryLock, WhoFindsItHeldIsToldSo) {
+  TryLock lock{LockRank::kShelf};
+  {
+    const TryLocked locked(lock);
+    EXPECT_TRUE(locked);
+    EXPECT_FALSE(lock.try_lock());
+  }
+  ASSERT_TRUE(lock.try_lock());
+  lock.reset();
+  ASSERT_TRUE(lock.try_lock());
+  lock.unlock();
 }
 
 TEST(LockOrder, FromHighToLowIsRight) {

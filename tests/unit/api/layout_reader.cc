@@ -213,6 +213,16 @@ void LayoutReader::add_pools(std::vector<RemoteBlock>& out) const {
   }
 }
 
+std::uint32_t LayoutReader::pages_on_shelves() const {
+  std::uint32_t pages = 0;
+  for (std::uint32_t i = 0; i < table_.shelf_count; ++i) {
+    pages +=
+        memory_.get<std::uint32_t>(reinterpret_cast<std::uint64_t>(table_.shelves) +
+                                   std::uint64_t{i} * table_.shelf.stride + table_.shelf.pages);
+  }
+  return pages;
+}
+
 std::uint32_t LayoutReader::pages_of_kind(std::uint8_t kind) const {
   const auto end = get<std::uint32_t>(table_.span_end);
   const Record records =

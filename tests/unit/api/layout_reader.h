@@ -54,6 +54,8 @@ class LayoutReader {
   /// What is counted: the target's own opinion.
   std::uint32_t used_pages() const { return get<std::uint32_t>(table_.used_pages); }
   std::uint32_t cached_pages() const { return get<std::uint32_t>(table_.cached_pages); }
+  /// Of those of the used pages that are free on shelves.
+  std::uint32_t pages_on_shelves() const;
   /// Pages of the spans of that kind, counted.
   std::uint32_t pages_of_kind(std::uint8_t kind) const;
   std::uint32_t thread_count() const { return get<std::uint32_t>(table_.thread_count); }
