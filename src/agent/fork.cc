@@ -105,7 +105,7 @@ MINI_EXPORT pid_t _Fork() {
 }
 
 // Nor does this. Of words that the call does not take whatever is there is passed on.
-MINI_EXPORT long syscall(long number, ...) {
+MINI_EXPORT long syscall(long number, ...) {  // NOLINT: glibc names it __sysno
   std::array<long, 6> words;
   std::va_list rest;
   va_start(rest, number);

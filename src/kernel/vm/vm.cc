@@ -17,7 +17,7 @@
 #include "kernel/vm/raw_syscall.h"
 
 // Of glibc, from 2.35 on: how far from the thread pointer a thread's struct rseq is.
-extern "C" const std::ptrdiff_t __rseq_offset __attribute__((weak));
+extern "C" const std::ptrdiff_t __rseq_offset __attribute__((weak));  // NOLINT: glibc's name
 
 namespace mini::kernel::vm {
 namespace {

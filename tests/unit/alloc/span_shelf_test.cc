@@ -206,7 +206,7 @@ TEST_F(SpanShelfTest, AnyOrderOfAnyLengths) {
   test::Random random(7);
   std::map<std::byte*, std::size_t> blocks;
   for (int i = 0; i < 20'000; ++i) {
-    const auto by = static_cast<std::uint32_t>(random.below(3));
+    const std::uint32_t by = random.below(3);
     if (blocks.size() < 24) {
       const std::size_t bytes = kPageBytes * (1 + random.below(60));
       std::byte* const block = allocate(bytes, by);
