@@ -9,7 +9,7 @@
 
 namespace {
 
-using mini::unwind::self::ByteRange;
+using mini::ByteRange;
 using mini::unwind::self::EhFrame;
 using mini::unwind::self::FrameDescription;
 

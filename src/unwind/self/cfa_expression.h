@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "unwind/self/byte_cursor.h"
+#include "base/byte_cursor.h"
 
 namespace mini::unwind::self {
 

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "unwind/self/byte_cursor.h"
+#include "base/byte_cursor.h"
 #include "unwind/self/cfa_program.h"
 #include "unwind/self/row.h"
 

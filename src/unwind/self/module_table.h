@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <link.h>
 
+#include "base/byte_cursor.h"
 #include "unwind/self/arena.h"
-#include "unwind/self/byte_cursor.h"
 #include "unwind/self/eh_frame.h"
 
 namespace mini::unwind::self {

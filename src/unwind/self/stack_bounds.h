@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "unwind/self/byte_cursor.h"
+#include "base/byte_cursor.h"
 
 namespace mini::unwind::self {
 

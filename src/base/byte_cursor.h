@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace mini::unwind::self {
+namespace mini {
 
 /// A range of this process's memory that is known to be readable.
 struct ByteRange {
@@ -48,11 +48,15 @@ class ByteCursor {
     return ok_ ? ByteRange{begin, at_} : ByteRange{};
   }
 
-  /// LEB128 (DWARF 5, §7.6). Bits beyond the 64th are lost, as they are everywhere.
+  /// LEB128 (DWARF 5, §7.6). Bits beyond the 64th are lost, as they are everywhere; what is padded
+  /// to more bytes than kLongestLeb is none.
   std::uint64_t take_uleb() { return take_leb(false); }
   std::int64_t take_sleb() { return static_cast<std::int64_t>(take_leb(true)); }
 
  private:
+  // Ten hold 64 bits. A bound, so that whoever reads one again and again pays for a few bytes only.
+  static constexpr unsigned kLongestLeb = 16;
+
   void fail() {
     ok_ = false;
     at_ = end_;
@@ -63,6 +67,7 @@ class ByteCursor {
     unsigned shift = 0;
     std::uint8_t byte = 0;
     do {
+      if (shift == 7 * kLongestLeb) return fail(), 0;
       byte = take<std::uint8_t>();
       if (shift < 64) value |= std::uint64_t{byte & 0x7fU} << shift;
       shift += 7;
@@ -76,4 +81,4 @@ class ByteCursor {
   bool ok_ = true;
 };
 
-}  // namespace mini::unwind::self
+}  // namespace mini
