@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <deque>
-#include <elfutils/libdw.h>
-#include <memory>
+#include <optional>
 #include <unordered_map>
 
+#include "unwind/cfi_entries.h"
 #include "unwind/elf_file.h"
 #include "unwind/unwind_row.h"
 
@@ -18,10 +18,11 @@ class CfiTable {
   explicit CfiTable(const ElfFile& file);
   CfiTable(const CfiTable&) = delete;
   CfiTable& operator=(const CfiTable&) = delete;
-  ~CfiTable();
+  ~CfiTable() = default;
 
-  /// Adds the .debug_frame of a file's DWARF, asked where .eh_frame has nothing. Not owned.
-  void add_debug_frame(Dwarf* dwarf);
+  /// Adds the .debug_frame of a file that must outlive the table, too. It is asked where .eh_frame
+  /// has nothing.
+  void add_debug_frame(ElfFile& file);
 
   /// The row for an address of the file (for a caller: its return address - 1). A row's `full` part
   /// lives as long as the table.
@@ -29,10 +30,10 @@ class CfiTable {
 
  private:
   UnwindRow compile(std::uint64_t address);
-  UnwindRow compile_frame(Dwarf_Frame* frame);
+  UnwindRow compile_from(const CfiEntries& entries, std::uint64_t address);
 
-  Dwarf_CFI* eh_frame_ = nullptr;     // owned
-  Dwarf_CFI* debug_frame_ = nullptr;  // owned by its Dwarf
+  std::optional<CfiEntries> eh_frame_;
+  std::optional<CfiEntries> debug_frame_;
   std::unordered_map<std::uint64_t, UnwindRow> rows_;
   std::deque<FullRow> full_rows_;
 };

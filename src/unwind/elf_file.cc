@@ -259,6 +259,20 @@ void ElfFile::unpack_zstd_sections() {
   }
 }
 
+const Elf_Data* ElfFile::unpacked_section(Elf_Scn* section, std::uint64_t largest) {
+  GElf_Shdr header;
+  if (gelf_getshdr(section, &header) == nullptr || header.sh_size > largest) return nullptr;
+  if ((header.sh_flags & SHF_COMPRESSED) != 0) {
+    GElf_Chdr compressed;
+    if (gelf_getchdr(section, &compressed) == nullptr || compressed.ch_size > largest)
+      return nullptr;
+    unpack_zstd_section(section, header);
+    if (gelf_getshdr(section, &header) == nullptr) return nullptr;
+    if ((header.sh_flags & SHF_COMPRESSED) != 0 && elf_compress(section, 0, 0) < 0) return nullptr;
+  }
+  return elf_rawdata(section, nullptr);
+}
+
 std::string ElfFile::debug_link() const {
   GElf_Word checksum = 0;
   const char* name =

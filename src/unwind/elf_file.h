@@ -56,6 +56,7 @@ class ElfFile {
   /// What to add to the file's addresses where `file_offset` of it is mapped, executable, at
   /// `begin`; nullopt where no segment holds that offset.
   std::optional<std::uint64_t> load_bias(std::uint64_t begin, std::uint64_t file_offset) const;
+  std::span<const Segment> segments() const { return segments_; }
 
   /// The section of that name with contents in this file, else nullptr.
   Elf_Scn* section(std::string_view name) const;
@@ -65,6 +66,8 @@ class ElfFile {
   /// Unpacks, for libdw, what is compressed with zstd, where libelf does not: before 0.190, or
   /// built without it. What is malformed stays as it is. REQUIRES: unloaded_bytes() are affordable.
   void unpack_zstd_sections();
+  /// A section's contents, decompressed; nullptr where it has none, or more than `largest` bytes.
+  const Elf_Data* unpacked_section(Elf_Scn* section, std::uint64_t largest);
   /// Bytes that all sections that are not loaded (debug information, symbols) take, decompressed.
   std::uint64_t unloaded_bytes() const { return unloaded_bytes_; }
 

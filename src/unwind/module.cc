@@ -77,9 +77,7 @@ UnwindRow::Kind Module::go_boundary(std::uint64_t address) {
 void Module::use_debug_frame() {
   debug_frame_sought_ = true;
   ElfFile* holder = file_->section(".debug_frame") != nullptr ? file_.get() : debug_file();
-  if (holder == nullptr || holder->section(".debug_frame") == nullptr) return;
-  debug_frame_owner_ = std::make_unique<SourceLines>(*holder);
-  if (debug_frame_owner_->dwarf() != nullptr) cfi_->add_debug_frame(debug_frame_owner_->dwarf());
+  if (holder != nullptr) cfi_->add_debug_frame(*holder);
 }
 
 const SymbolTable& Module::symbols() {

@@ -71,7 +71,6 @@ class Module {
   std::unique_ptr<SourceLines> source_lines_;
   NameSource dwarf_source_ = NameSource::kNone;  // what names from source_lines_ count as
   bool debug_frame_sought_ = false;
-  std::unique_ptr<SourceLines> debug_frame_owner_;
   std::unique_ptr<CfiTable> cfi_;
   bool is_go_ = false;  // known once cfi_ is made
   std::unordered_map<std::uint64_t, std::vector<Frame>> resolved_;

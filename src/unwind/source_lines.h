@@ -36,8 +36,6 @@ class SourceLines {
   /// Innermost first; the last one is the function itself. Empty where DWARF does not cover it.
   std::vector<SourceFrame> frames_at(std::uint64_t address);
 
-  Dwarf* dwarf() const { return dwarf_; }
-
  private:
   struct Range {
     std::uint64_t begin = 0;
