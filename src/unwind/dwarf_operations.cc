@@ -9,7 +9,7 @@
 namespace mini::unwind {
 namespace {
 
-constexpr std::size_t kMaxOperations = 256;
+constexpr std::size_t kMaxOperations = 64;
 
 enum class Operand : std::uint8_t {
   kUnknown,  // the whole operation
