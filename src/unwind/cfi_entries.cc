@@ -18,7 +18,7 @@ constexpr std::size_t kMaxEntries = 1 << 22;
 // Linkers leave a few of .eh_frame, and of .debug_frame one for each translation unit.
 constexpr std::size_t kMaxCommons = 1 << 16;
 constexpr std::size_t kMaxLetters = 16;
-constexpr std::uint64_t kOffset64 = 0xffffffff;     // a length that says: mine is the next 8 bytes
+constexpr std::uint64_t kOffset64 = 0xffffffff;  // a length that says: mine is the next 8 bytes
 constexpr std::uint64_t kFirstReserved = 0xfffffff0;
 
 struct RawEntry {
@@ -181,8 +181,7 @@ void CfiEntries::add(ByteCursor content, std::uint64_t common_offset, Reading* r
   if (!content.ok() || !end || size == 0) return;
   const ByteRange instructions = content.rest();
   entry.end = *end;
-  entry.instructions_begin =
-      static_cast<std::uint32_t>(instructions.begin - section_.bytes.begin);
+  entry.instructions_begin = static_cast<std::uint32_t>(instructions.begin - section_.bytes.begin);
   entry.instructions_end = static_cast<std::uint32_t>(instructions.end - section_.bytes.begin);
   entry.common = *common;
   entries_.push_back(entry);
@@ -194,7 +193,9 @@ std::optional<FrameEntry> CfiEntries::find(std::uint64_t address) const {
   const Entry& entry = *std::prev(after);
   if (entry.end <= address) return std::nullopt;
   const std::uintptr_t base = section_.bytes.begin;
-  return FrameEntry{commons_[entry.common], entry.begin, entry.end,
+  return FrameEntry{commons_[entry.common],
+                    entry.begin,
+                    entry.end,
                     {base + entry.instructions_begin, base + entry.instructions_end}};
 }
 

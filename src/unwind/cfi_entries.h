@@ -1,8 +1,8 @@
 // The entries of one section of call frame information, found by address (DWARF 5, §6.4.1).
 //
-// All of them are read once, without their instructions, into an index in the order of the code. The
-// table that linkers make for that, .eh_frame_hdr, is not believed: it may be absent, incomplete or
-// made up.
+// All of them are read once, without their instructions, into an index in the order of the code.
+// The table that linkers make for that, .eh_frame_hdr, is not believed: it may be absent,
+// incomplete or made up.
 #pragma once
 
 #include <cstdint>

@@ -223,9 +223,9 @@ bool Program::step_register(std::uint8_t instruction, ByteCursor& bytes) {
     case DW_CFA_offset_extended_sf:
       return set_offset(Kind::kMemoryAtCfa, number, take_signed_factored(bytes));
     case DW_CFA_GNU_negative_offset_extended:
-      return set_offset(Kind::kMemoryAtCfa, number,
-                        wrapping_product(std::uint64_t{0} - bytes.take_uleb(),
-                                         common_.data_alignment));
+      return set_offset(
+          Kind::kMemoryAtCfa, number,
+          wrapping_product(std::uint64_t{0} - bytes.take_uleb(), common_.data_alignment));
     case DW_CFA_val_offset:
       return set_offset(Kind::kCfaPlus, number, take_factored(bytes));
     case DW_CFA_val_offset_sf:
@@ -277,8 +277,7 @@ std::optional<FullRow> run_cfi_program(const FrameEntry& frame, const CfiSection
   if (!program.run(frame.instructions)) return std::nullopt;
   const State& state = program.state();
   FullRow row;
-  row.rules[Registers::kInstructionPointer].kind =
-      state.rules[Registers::kInstructionPointer].kind;
+  row.rules[Registers::kInstructionPointer].kind = state.rules[Registers::kInstructionPointer].kind;
   if (row.rules[Registers::kInstructionPointer].kind == Kind::kUndefined) return row;
   if (!set_cfa_rule(state, &row)) return std::nullopt;
   for (std::size_t i = 0; i < row.rules.size(); ++i) {

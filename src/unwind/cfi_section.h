@@ -26,8 +26,8 @@ std::optional<CfiSection> find_eh_frame(const ElfFile& file);
 /// Decompressed where need be.
 std::optional<CfiSection> find_debug_frame(ElfFile& file);
 
-/// The pointer at the cursor, written as `encoding` (DW_EH_PE_*) says. False where the bytes end, or
-/// it is relative to what we do not know, or in memory that the file does not have.
+/// The pointer at the cursor, written as `encoding` (DW_EH_PE_*) says. False where the bytes end,
+/// or it is relative to what we do not know, or in memory that the file does not have.
 bool take_pointer(ByteCursor& bytes, std::uint8_t encoding, const CfiSection& section,
                   std::uint64_t* pointer);
 /// The same of a number that is relative to nothing, whatever its encoding says.

@@ -9,8 +9,8 @@
 
 namespace mini::unwind {
 
-/// Puts the operations of `bytes` behind those that are there. False where the bytes end within one,
-/// there are too many, or evaluate() does not know one.
+/// Puts the operations of `bytes` behind those that are there. False where the bytes end within
+/// one, there are too many, or evaluate() does not know one.
 bool append_operations(ByteRange bytes, std::vector<Operation>* operations);
 
 }  // namespace mini::unwind

@@ -46,8 +46,8 @@ TEST(CfiEntries, FindsTheEntryOfEachAddress) {
   EXPECT_EQ(found_at(bytes, 0x10), 0x10U);
   EXPECT_EQ(found_at(bytes, 0x2f), 0x10U);
   EXPECT_EQ(found_at(bytes, 0x1008), 0x1000U);
-  for (const std::uint64_t outside : {std::uint64_t{0x30}, std::uint64_t{0xfff},
-                                      std::uint64_t{0x1010}, ~std::uint64_t{0}}) {
+  for (const std::uint64_t outside :
+       {std::uint64_t{0x30}, std::uint64_t{0xfff}, std::uint64_t{0x1010}, ~std::uint64_t{0}}) {
     EXPECT_FALSE(found_at(bytes, outside)) << outside;
   }
   EXPECT_FALSE(found_at({}, 0));
@@ -71,9 +71,9 @@ TEST(CfiEntries, EveryEncodingOfAnAddress) {
     return one_frame({.augmentation_data = {encoding}}, content);
   };
   EXPECT_EQ(found_at(with(0x00, {0, 0, 1, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0}), 8), 0U);
-  EXPECT_EQ(found_at(with(0x01, {0x80, 0x80, 4, 9}), 8), 0U);                 // uleb128
-  EXPECT_EQ(found_at(with(0x03, {0, 0, 1, 0, 9, 0, 0, 0}), 8), 0U);           // udata4
-  EXPECT_EQ(found_at(with(0x09, {0x80, 0x80, 4, 9}), 8), 0U);                 // sleb128
+  EXPECT_EQ(found_at(with(0x01, {0x80, 0x80, 4, 9}), 8), 0U);        // uleb128
+  EXPECT_EQ(found_at(with(0x03, {0, 0, 1, 0, 9, 0, 0, 0}), 8), 0U);  // udata4
+  EXPECT_EQ(found_at(with(0x09, {0x80, 0x80, 4, 9}), 8), 0U);        // sleb128
   EXPECT_EQ(found_at(with(0x0a, {0xff, 0x7f, 9, 0}), 0x7fff - kCode), 0x7fff - kCode);
   EXPECT_EQ(found_at(with(0x02, {0xff, 0xff, 9, 0}), 0xffff - kCode), 0xffff - kCode);
   // Relative to a header that is not there, to .text, indirect, left out, of no format.
@@ -83,8 +83,7 @@ TEST(CfiEntries, EveryEncodingOfAnAddress) {
 }
 
 TEST(CfiEntries, DataRelativeAddresses) {
-  const CfiBytes bytes =
-      one_frame({.augmentation_data = {0x3b}}, {0, 0, 0, 0, 9, 0, 0, 0, 0});
+  const CfiBytes bytes = one_frame({.augmentation_data = {0x3b}}, {0, 0, 0, 0, 9, 0, 0, 0, 0});
   CfiSection section = section_of(bytes);
   section.header_address = kCode;
   EXPECT_TRUE(CfiEntries(section).find(kCode + 8));

@@ -50,7 +50,8 @@ TEST(DwarfOperations, RefusesWhatIsCutOrUnknown) {
   EXPECT_FALSE(operations_of({DW_OP_const4u, 1, 2, 3}));
   EXPECT_FALSE(operations_of({DW_OP_constu, 0x80}));
   EXPECT_FALSE(operations_of({DW_OP_bregx, 7}));
-  for (const std::uint8_t atom : CfiBytes{0x00, DW_OP_bra, DW_OP_skip, DW_OP_fbreg, DW_OP_piece, 0xff}) {
+  for (const std::uint8_t atom :
+       CfiBytes{0x00, DW_OP_bra, DW_OP_skip, DW_OP_fbreg, DW_OP_piece, 0xff}) {
     EXPECT_FALSE(operations_of({DW_OP_lit1, atom, 0, 0})) << int{atom};
   }
 }
