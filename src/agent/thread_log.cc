@@ -151,7 +151,6 @@ bool ThreadLog::connect(Session& session, std::uint32_t ring) {
   ring_ = wire::RingWriter(head, session.slot().words(ring));
   const std::uint32_t most = session.settings().most_frames;
   if (!unwinder_.start(g_code, most < wire::kMostFrames ? most : wire::kMostFrames)) return false;
-  last_stack_ = 0;
   events_to_time_ = events_a_time_ = 0;
   ticks_ = wire::now_ticks();
   t_bytes_to_sample = 0;
@@ -183,7 +182,7 @@ void ThreadLog::fall_silent() {
 // What was told of has the numbers that it had until the next stack, which says so.
 void ThreadLog::forget_stacks() {
   index_.clear();
-  last_stack_ = 0;
+  std::memset(&numbers_[0], 0, sizeof numbers_);
 }
 
 inline bool ThreadLog::make_room(std::uint32_t words) {
@@ -310,8 +309,23 @@ void ThreadLog::tell_usable(const void* block, std::size_t bytes) {
   ring_.put(wire::record_word(wire::RecordKind::kUsable), bytes, usable);
 }
 
-void ThreadLog::add_allocation(const void* block, std::size_t bytes, wire::CallKind call,
-                               const Caller& caller) {
+// False where there was no room to tell of it; 0 where there is none, or no memory. In a loop it is
+// one of those of the loop's calls.
+bool ThreadLog::find_stack(const Caller& caller, std::uint32_t* stack) {
+  std::uint64_t key = 0;
+  if (unwinder_.find_key(caller, &key) && session_->unload_count() == unload_count_) [[likely]] {
+    const StackNumber& known = number_of(key);
+    if (known.key == key && known.number != 0) [[likely]] {
+      *stack = known.number;
+      return true;
+    }
+  }
+  return find_stack_slowly(caller, stack);
+}
+
+[[gnu::always_inline]] inline void ThreadLog::add_allocation(const void* block, std::size_t bytes,
+                                                             wire::CallKind call,
+                                                             const Caller& caller) {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
   if (sampled != nullptr && !is_sampled(bytes)) return;
   std::uint32_t stack = 0;
@@ -342,7 +356,7 @@ inline void ThreadLog::put_allocation(const void* block, std::size_t bytes, wire
   }
 }
 
-bool ThreadLog::add_free(const void* block, const Caller& caller) {
+[[gnu::always_inline]] inline bool ThreadLog::add_free(const void* block, const Caller& caller) {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
   if (sampled != nullptr && !sampled->take(block)) return false;
   const bool with_stack = session_->settings().free_stacks != 0;
@@ -419,11 +433,11 @@ void ThreadLog::add_fork() {
   publish();
 }
 
-// A stack that was told of before is found by the hash of all its frames, unless it is the last
-// one. False where there was no room to tell of it; 0 where there is none, or no memory.
-inline bool ThreadLog::find_stack(const Caller& caller, std::uint32_t* stack) {
+// A stack that was told of before is found by the hash of all its frames.
+bool ThreadLog::find_stack_slowly(const Caller& caller, std::uint32_t* stack) {
   const unwind::self::Chain chain = unwinder_.unwind(caller);
-  if (chain.end != unwind::self::StackEnd::kComplete) [[unlikely]] {
+  const bool is_complete = chain.end == unwind::self::StackEnd::kComplete;
+  if (!is_complete) [[unlikely]] {
     ring_.head().truncated_stacks.fetch_add(1, std::memory_order_relaxed);
   }
   if (const std::uint32_t unloads = session_->unload_count(); unloads != unload_count_)
@@ -431,17 +445,15 @@ inline bool ThreadLog::find_stack(const Caller& caller, std::uint32_t* stack) {
     unload_count_ = unloads;
     forget_stacks();
   }
-  if (!chain.is_unchanged || last_stack_ == 0) {
-    last_stack_ = index_.find(chain.hash);
-    if (last_stack_ == 0 && chain.count != 0 && !tell_stack(chain)) return false;
-  }
-  *stack = last_stack_;
+  *stack = index_.find(chain.hash);
+  if (*stack == 0 && chain.count != 0 && !tell_stack(chain, stack)) return false;
+  if (is_complete) number_of(unwinder_.key()) = {unwinder_.key(), *stack};
   return true;
 }
 
 // Its frames from the first on that is not that of the stack told of before, in as many records as
 // they need.
-bool ThreadLog::tell_stack(const unwind::self::Chain& chain) {
+bool ThreadLog::tell_stack(const unwind::self::Chain& chain, std::uint32_t* stack) {
   if (index_.count() == wire::kMostStacks) forget_stacks();
   if (!index_.make_room()) return true;
   const bool is_first = index_.count() == 0;
@@ -467,7 +479,7 @@ bool ThreadLog::tell_stack(const unwind::self::Chain& chain) {
     told_count_ = at;
     publish();
   }
-  last_stack_ = index_.insert(chain.hash);
+  *stack = index_.insert(chain.hash);
   return true;
 }
 

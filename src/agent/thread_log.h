@@ -84,7 +84,8 @@ class ThreadLog {
   std::string_view path_of(const unwind::self::Module& module);
   bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
   bool find_stack(const Caller& caller, std::uint32_t* stack);
-  bool tell_stack(const unwind::self::Chain& chain);
+  bool find_stack_slowly(const Caller& caller, std::uint32_t* stack);
+  bool tell_stack(const unwind::self::Chain& chain, std::uint32_t* stack);
 
   Session* session_;
   wire::RingWriter ring_;
@@ -93,13 +94,20 @@ class ThreadLog {
   std::uint32_t events_to_time_;  // how many may follow before it is read again
   std::uint32_t events_a_time_;   // how many should
   std::uint64_t ticks_;           // the time in force
-  std::uint32_t last_stack_;      // the number of the last one; 0: it is not known
   SampleDistance distance_;
   bool gave_up_;  // the recorder let us wait too long: until there is room, drop at once
   std::uint64_t look_at_words_;  // so many written: see whether the recorder has to be woken
   std::uint32_t unload_count_;   // the session's, when the index was begun
   StackIndex index_;
   unwind::self::SelfUnwinder unwinder_;
+  // Numbers of stacks that the unwinder has found, by the upper bits of their keys; 0: none.
+  static constexpr unsigned kNumbersBits = 6;
+  struct StackNumber {
+    std::uint64_t key;
+    std::uint32_t number;
+  };
+  StackNumber numbers_[1U << kNumbersBits];
+  StackNumber& number_of(std::uint64_t key) { return numbers_[key >> (64 - kNumbersBits)]; }
   // For how many requested bytes the recorder knows the usable ones, by multiples of 8: no
   // allocator's sizes end in between.
   static constexpr std::size_t kTellOnceBytes = std::size_t{32} << 10;

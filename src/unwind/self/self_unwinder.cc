@@ -13,6 +13,8 @@ extern "C" __attribute__((weak)) void* mini_first_stack_pointer asm("__libc_stac
 namespace mini::unwind::self {
 namespace {
 
+constexpr std::uint64_t kSeedStep = 0xd6e8'feb8'6659'fd93U;  // odd: no seed comes again
+
 // Where the frame is of the loader's own first code, which calls the constructors of libraries. It
 // has no call frame information, and is the outermost: _dl_start_user of glibc 2.36,
 // sysdeps/x86_64/dl-machine.h.
@@ -336,7 +338,8 @@ bool SelfUnwinder::start(CodeTable& code, std::uint32_t max_depth) {
   frames_ = reinterpret_cast<Frame*>(memory);
   new_frames_ = reinterpret_cast<Frame*>(memory + frame_bytes);
   pcs_ = reinterpret_cast<std::uintptr_t*>(memory + 2 * frame_bytes);
-  hashes_ = reinterpret_cast<std::uint64_t*>(pcs_ + max_depth);
+  places_ = reinterpret_cast<Place*>(pcs_ + max_depth);
+  factors_count_ = 0;
   code_ = &code;
   max_depth_ = max_depth;
   forget_frames();
@@ -352,7 +355,7 @@ void SelfUnwinder::stop() {
 }
 
 // W2 and W3 of a frame of the previous walk whose slot is on the stack of today.
-inline bool SelfUnwinder::is_kept(const Frame& frame, ByteRange stack) const {
+inline bool SelfUnwinder::is_kept(const Frame& frame, ByteRange stack) {
   const auto holds = [&](std::uintptr_t home, std::uintptr_t word) {
     return home - stack.begin <= stack.end - stack.begin - sizeof word && stack_word(home) == word;
   };
@@ -364,11 +367,13 @@ inline bool SelfUnwinder::is_kept(const Frame& frame, ByteRange stack) const {
   return !frame.is(Frame::kHasCfaHome) || holds(frame.cfa_home, frame.slot + 8);
 }
 
-// Of a frame that has another return address from now on.
-inline void SelfUnwinder::set_hash(std::uint32_t place, std::uintptr_t pc) {
-  const std::uint64_t hash = frame_hash(pc, place);
-  hash_ += hash - hashes_[place];
-  hashes_[place] = hash;
+// Of all frames but the innermost.
+bool SelfUnwinder::are_outer_kept(ByteRange stack) const {
+  for (std::uint32_t i = std::min(demanding_count_, count_ - 1); i != 0; --i) {
+    const Frame& frame = frames_[i - 1];
+    if (frame.is(Frame::kDemanding) && !is_kept(frame, stack)) return false;
+  }
+  return true;
 }
 
 // Another call was made from where a frame of the previous walk was, as it is in a loop. If the row
@@ -390,7 +395,7 @@ inline bool SelfUnwinder::replace(std::uint32_t place, std::uintptr_t pc) {
   if (row.bp_rule() == BpRule::kAtBp) return false;
   const std::int64_t home = row.bp_rule() == BpRule::kAtCfa ? row.bp_offset() + 8 : 0;
   if (home != outer.bp_home || (row.bp_rule() == BpRule::kAtCfa && home == 0)) return false;
-  set_hash(place, pc);
+  sum_ += (pc - frame.return_address) * places_[place].factor;
   frame.return_address = pcs_[place] = pc;
   return true;
 }
@@ -401,7 +406,7 @@ inline bool SelfUnwinder::replace(std::uint32_t place, std::uintptr_t pc) {
 // the frames looked at so far are then such that a walk of today goes through, so that the previous
 // walk's record is still a sound one for walk and join().
 inline bool SelfUnwinder::refresh(const CallerRegisters& caller, ByteRange stack, Chain* chain) {
-  if (!may_join_ || count_ == 0) return false;
+  if (!may_join_) return false;
   const std::uintptr_t outermost = frames_[0].slot - stack.begin;
   if (outermost > stack.end - stack.begin - sizeof(std::uintptr_t)) return false;
   const Frame& innermost = frames_[count_ - 1];
@@ -428,8 +433,7 @@ inline bool SelfUnwinder::refresh(const CallerRegisters& caller, ByteRange stack
   chain->pcs = pcs_;
   chain->count = count_;
   chain->unchanged_outer = unchanged;
-  chain->is_unchanged = unchanged == count_;
-  chain->hash = hash_;
+  chain->hash = chain_hash(sum_);
   chain->end = end_;
   chain->has_guess = frames_[count_ - 1].is(Frame::kGuessOutside);
   counters_.reused_frames += unchanged;
@@ -447,24 +451,32 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
   counters_.reused_frames += kept;
   if (kept + added > max_depth_) {
     const std::uint32_t dropped = kept + added - max_depth_;
-    hash_ = 0;
+    sum_ = 0;
     kept -= dropped;
     demanding_count_ = kept;  // or fewer
     std::memmove(frames_, frames_ + dropped, kept * sizeof(Frame));
     std::memmove(pcs_, pcs_ + dropped, kept * sizeof(std::uintptr_t));
     count_ = kept;
-    for (std::uint32_t i = 0; i < kept; ++i) hash_ += hashes_[i] = frame_hash(pcs_[i], i);
+    for (std::uint32_t i = 0; i < kept; ++i) {
+      places_[i].slot = frames_[i].slot;
+      sum_ += pcs_[i] * places_[i].factor;
+    }
     chain->unchanged_outer = 0;
     end_ = StackEnd::kDepthLimit;
   }
-  for (std::uint32_t i = kept; i < count_; ++i) hash_ -= hashes_[i];
+  for (std::uint32_t i = kept; i < count_; ++i) sum_ -= pcs_[i] * places_[i].factor;
   bool has_guess = kept != 0 && frames_[kept - 1].is(Frame::kGuessOutside);
   const Frame* const begin = walk.begin();
   std::memcpy(frames_ + kept, begin, added * sizeof(Frame));
   demanding_count_ = std::min(demanding_count_, kept);
+  for (; factors_count_ < kept + added; ++factors_count_) {
+    places_[factors_count_].factor = place_factor(factors_count_);
+  }
   for (std::uint32_t i = 0; i < added; ++i) {
+    Place& place = places_[kept + i];
+    place.slot = begin[i].slot;
     pcs_[kept + i] = begin[i].return_address;
-    hash_ += hashes_[kept + i] = frame_hash(pcs_[kept + i], kept + i);
+    sum_ += begin[i].return_address * place.factor;
     if (begin[i].is(Frame::kDemanding)) demanding_count_ = kept + i + 1;
   }
   if (has_guess || walk.has_guess()) {
@@ -474,9 +486,10 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
     }
   }
   count_ = kept + added;
+  seed_ += kSeedStep;
   chain->pcs = pcs_;
   chain->count = count_;
-  chain->hash = hash_;
+  chain->hash = chain_hash(sum_);
   chain->end = end_;
   chain->has_guess = has_guess;
 }
@@ -499,7 +512,7 @@ Chain SelfUnwinder::unwind(const CallerRegisters& caller) {
       finish(walk, &chain);
     }
   } else {
-    chain.hash = frame_hash(lone_pc_, 0);
+    chain.hash = chain_hash(lone_pc_ * place_factor(0));
   }
   counters_.frames += chain.count;
   ++counters_.ends[static_cast<std::size_t>(chain.end)];

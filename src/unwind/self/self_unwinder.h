@@ -12,6 +12,7 @@
 #include "unwind/self/code_table.h"
 #include "unwind/self/registers.h"
 #include "unwind/self/stack_bounds.h"
+#include "unwind/self/stack_word.h"
 
 namespace mini::unwind::self {
 
@@ -24,11 +25,18 @@ enum class StackEnd : std::uint8_t {
   kNoProgress,    // the next frame would not be further out
 };
 
-/// What a frame adds to its chain's hash, by its place from the outermost: a sum, so that frames
-/// that change are taken out and put in, wherever they are.
-constexpr std::uint64_t frame_hash(std::uintptr_t pc, std::uint32_t place) {
-  const std::uint64_t number = (pc + place * 0x9e37'79b9'7f4a'7c15U) * 0xbf58'476d'1ce4'e5b9U;
-  const std::uint64_t mixed = (number ^ number >> 32) * 0x94d0'49bb'1331'11ebU;
+/// What a frame's return address is multiplied by in the sum over a chain, by its place from the
+/// outermost. Numbers at random: two chains have the same sum in one of 2^(64 - n) cases, where n
+/// lower bits are equal in all addresses that differ.
+constexpr std::uint64_t place_factor(std::uint32_t place) {
+  const std::uint64_t number = (place + std::uint64_t{1}) * 0x9e37'79b9'7f4a'7c15U;
+  const std::uint64_t mixed = (number ^ number >> 30) * 0xbf58'476d'1ce4'e5b9U;
+  return (mixed ^ mixed >> 27) * 0x94d0'49bb'1331'11ebU | 1;
+}
+
+/// Of such a sum, whose lower bits are those of the addresses' lower bits alone.
+constexpr std::uint64_t chain_hash(std::uint64_t sum) {
+  const std::uint64_t mixed = (sum ^ sum >> 32) * 0x94d0'49bb'1331'11ebU;
   return mixed ^ mixed >> 31;
 }
 
@@ -42,8 +50,7 @@ struct Chain {
   std::uint32_t count = 0;
   /// So many of the first entries are equal to those of the walk before; `end` is then, too.
   std::uint32_t unchanged_outer = 0;
-  bool is_unchanged = false;  // all of it is that of the walk before
-  std::uint64_t hash = 0;     // the sum of the frames'
+  std::uint64_t hash = 0;
   StackEnd end = StackEnd::kUnreadable;
   /// Some frame was found by a frame pointer alone, in code that nothing describes: likely right,
   /// but frames next to it may be missing.
@@ -70,8 +77,8 @@ class SelfUnwinder {
   SelfUnwinder(const SelfUnwinder&) = delete;
   SelfUnwinder& operator=(const SelfUnwinder&) = delete;
 
-  /// Maps room for `max_depth` frames, 96 bytes each; it takes memory as deep as stacks really are.
-  /// False where there is none. REQUIRES: not started; `code` outlives it; max_depth > 0.
+  /// Maps room for `max_depth` frames, 104 bytes each; it takes memory as deep as stacks really
+  /// are. False where there is none. REQUIRES: not started; `code` outlives it; max_depth > 0.
   bool start(CodeTable& code, std::uint32_t max_depth = kDefaultMaxDepth);
   void stop();
   /// To be called after a walk that was broken off, in whatever state it left this.
@@ -83,6 +90,14 @@ class SelfUnwinder {
   /// The stack from the caller that capture_caller() named. Without start(), and where no readable
   /// stack contains its stack pointer, that one return address. Takes no lock, allocates nothing.
   Chain unwind(const CallerRegisters& caller);
+
+  /// Whether all that the last walk went by is as it was, perhaps but for return addresses. `key`
+  /// is then a number for those: if it was key() after an unwind(), the chain is that one's. A walk
+  /// that finds frames in other places makes all keys before it void: nothing has them any more.
+  bool find_key(const CallerRegisters& caller, std::uint64_t* key);
+  /// Of the chain that unwind() has found. REQUIRES: not the one of a single return address, for
+  /// want of a stack.
+  std::uint64_t key() const { return seed_ + sum_; }
 
   const WalkCounters& counters() const { return counters_; }
   /// To work in, between two walks, for who may be on a very small stack.
@@ -130,31 +145,39 @@ class SelfUnwinder {
     bool is(std::uint32_t any_of) const { return (flags & any_of) != 0; }
   };
   static_assert(sizeof(Frame) == 40);
+  // Once more what find_key() needs of a frame.
+  struct Place {
+    std::uintptr_t slot;
+    std::uint64_t factor;
+  };
   // Of one frame in all of the arrays below.
   static constexpr std::size_t kFrameBytes =
-      2 * sizeof(Frame) + sizeof(std::uintptr_t) + sizeof(std::uint64_t);
+      2 * sizeof(Frame) + sizeof(std::uintptr_t) + sizeof(Place);
 
   void forget_frames() {
     count_ = 0;
     demanding_count_ = 0;
-    hash_ = 0;
+    sum_ = 0;
+    may_join_ = false;
   }
   bool refresh(const CallerRegisters& caller, ByteRange stack, Chain* chain);
-  bool is_kept(const Frame& frame, ByteRange stack) const;
+  static bool is_kept(const Frame& frame, ByteRange stack);
+  bool are_outer_kept(ByteRange stack) const;
   bool replace(std::uint32_t place, std::uintptr_t pc);
-  void set_hash(std::uint32_t place, std::uintptr_t pc);
   void finish(const Walk& walk, Chain* chain);
 
   CodeTable* code_ = nullptr;
-  Frame* frames_ = nullptr;          // of the previous walk, the outermost first
-  Frame* new_frames_ = nullptr;      // of this one: filled from the end down, so in the same order
-  std::uintptr_t* pcs_ = nullptr;    // those of frames_
-  std::uint64_t* hashes_ = nullptr;  // and what each adds to hash_
+  Frame* frames_ = nullptr;        // of the previous walk, the outermost first
+  Frame* new_frames_ = nullptr;    // of this one: filled from the end down, so in the same order
+  std::uintptr_t* pcs_ = nullptr;  // those of frames_
+  Place* places_ = nullptr;        // those of frames_
   std::uint32_t max_depth_ = 0;
   std::uint32_t count_ = 0;            // in frames_
   std::uint32_t demanding_count_ = 0;  // all kDemanding ones are among so many of the outermost
-  std::uint64_t hash_ = 0;             // of them
-  bool may_join_ = false;  // all words that the end of the previous walk rests on are known
+  std::uint64_t sum_ = 0;              // of their return addresses by place_factor()
+  std::uint64_t seed_ = 0;             // of their keys: another one after each walk
+  std::uint32_t factors_count_ = 0;    // so many of places_ have theirs
+  bool may_join_ = false;  // there is a walk, and all words that its end rests on are known
   StackEnd end_ = StackEnd::kUnreadable;
   std::uintptr_t lone_pc_ = 0;    // what a chain of one frame points at, without room for more
   std::uint64_t generation_ = 0;  // of the rows that frames_ was made with
@@ -162,5 +185,29 @@ class SelfUnwinder {
   WalkCounters counters_;
   char buffer_[4096] = {};  // for the slow paths, which may run on a very small stack
 };
+
+[[gnu::always_inline]] inline bool SelfUnwinder::find_key(const CallerRegisters& caller,
+                                                          std::uint64_t* key) {
+  if (!may_join_) return false;
+  const Place* place = places_ + count_ - 1;
+  if (place->slot != caller.sp - 8) return false;  // as most often where it says no
+  const Frame& innermost = frames_[count_ - 1];
+  if (innermost.is(Frame::kSealed) ||
+      (innermost.is(Frame::kBpMatters) && innermost.bp != caller.bp)) {
+    return false;
+  }
+  if (code_->rows().generation() != generation_) return false;
+  const ByteRange stack = stacks_.locate(caller.sp, buffer_);
+  if (!stack.contains(caller.sp)) return false;
+  if (places_->slot - stack.begin > stack.end - stack.begin - sizeof(std::uintptr_t)) return false;
+  if (demanding_count_ != 0 && !are_outer_kept(stack)) return false;
+  std::uint64_t sum = seed_ + caller.return_address * place->factor;
+  while (place != places_) {
+    --place;
+    sum += stack_word(place->slot) * place->factor;
+  }
+  *key = sum;
+  return true;
+}
 
 }  // namespace mini::unwind::self

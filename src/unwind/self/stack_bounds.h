@@ -21,7 +21,8 @@ class StackBounds {
   /// The readable bytes from about `sp` on to the end of its stack; empty where there is none.
   /// `buffer` is for the slow path to work in.
   ByteRange locate(std::uintptr_t sp, std::span<char> buffer) {
-    if (stacks_[0].range.contains(sp) && is_valid(stacks_[0])) return stacks_[0].range;
+    if (stacks_[0].range.contains(sp) && is_valid(stacks_[0])) [[likely]]
+      return stacks_[0].range;
     return locate_slowly(sp, buffer);
   }
 

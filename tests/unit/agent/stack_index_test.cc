@@ -10,7 +10,8 @@
 namespace mini::agent {
 namespace {
 
-using unwind::self::frame_hash;
+using unwind::self::chain_hash;
+using unwind::self::place_factor;
 
 // Every stack is found by its number, through all sizes of the index, and no other one is.
 TEST(StackIndex, FindsWhatWasTold) {
@@ -41,12 +42,26 @@ TEST(StackIndex, FindsWhatWasTold) {
 
 TEST(StackIndex, ADeepStackIsNotItsOuterPart) {
   std::map<std::uint64_t, int> hashes;
-  std::uint64_t hash = 0;
+  std::uint64_t sum = 0;
   for (std::uint32_t depth = 0; depth < 10'000; ++depth) {
-    hash += frame_hash(0x401234, depth);  // a recursion
-    ++hashes[hash];
+    sum += 0x401234 * place_factor(depth);  // a recursion
+    ++hashes[chain_hash(sum)];
   }
   EXPECT_EQ(hashes.size(), 10'000U);
+}
+
+// As of a function that calls itself in two places.
+TEST(StackIndex, EachWayDownATreeIsAStackOfItsOwn) {
+  constexpr std::uint32_t kDepth = 16;
+  std::map<std::uint64_t, int> hashes;
+  for (std::uint32_t way = 0; way < 1U << kDepth; ++way) {
+    std::uint64_t sum = 0;
+    for (std::uint32_t depth = 0; depth < kDepth; ++depth) {
+      sum += ((way >> depth & 1U) != 0 ? 0x401200U : 0x401240U) * place_factor(depth);
+    }
+    ++hashes[chain_hash(sum)];
+  }
+  EXPECT_EQ(hashes.size(), std::size_t{1} << kDepth);
 }
 
 }  // namespace

@@ -96,6 +96,30 @@ TEST(SelfUnwinderTest, AChangeOfWhatIsLoadedBeginsAnew) {
   unwinder.stop();
 }
 
+TEST(SelfUnwinderTest, AKeyIsOfTheLastWalkAlone) {
+  SelfUnwinder unwinder;
+  std::uint64_t key = 0;
+  const CallerRegisters caller = capture_caller();
+  EXPECT_FALSE(unwinder.find_key(caller, &key));  // not started
+  ASSERT_TRUE(unwinder.start(code()));
+  EXPECT_FALSE(unwinder.find_key(caller, &key));  // no walk yet
+  unwinder.unwind(caller);
+  const std::uint64_t first = unwinder.key();
+  EXPECT_TRUE(unwinder.find_key(caller, &key));
+  EXPECT_EQ(key, first);
+  unwinder.unwind(caller);
+  EXPECT_EQ(unwinder.key(), first);
+  CallerRegisters other = caller;
+  other.return_address = reinterpret_cast<std::uintptr_t>(&code) + 1;
+  EXPECT_TRUE(unwinder.find_key(other, &key));
+  EXPECT_NE(key, first);
+  unwinder.forget();
+  EXPECT_FALSE(unwinder.find_key(caller, &key));
+  unwinder.unwind(caller);
+  EXPECT_NE(unwinder.key(), first);
+  unwinder.stop();
+}
+
 TEST(SelfUnwinderTest, WithoutAStackThereIsTheReturnAddress) {
   SelfUnwinder unwinder;
   const CallerRegisters caller{0x401000, 0x10, 0};

@@ -149,19 +149,25 @@ class StaleWordsTest : public testing::Test {
   void run_all_kinds(unsigned middle, bool by_signal) {
     if (by_signal && kDelaysSignals) GTEST_SKIP();
     std::mt19937 dice(middle);
-    std::vector<Plan> plans(800);
-    for (Plan& plan : plans) {
-      plan = {.outer_size = static_cast<unsigned>(dice() % 4),
-              .inner_size = static_cast<unsigned>(dice() % 4),
-              .place = static_cast<unsigned>(dice() % 3),
-              .inner_place = static_cast<unsigned>(dice() % 2),
-              .middle = middle,
-              .by_signal = by_signal};
+    std::vector<Plan> plans(1600);
+    unsigned sizes = 0;
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      // In the second half frames often stay where they are, and call from other places.
+      if (i < plans.size() / 2 || dice() % 8 == 0) sizes = static_cast<unsigned>(dice());
+      plans[i] = {.outer_size = sizes % 4,
+                  .inner_size = sizes / 4 % 4,
+                  .place = static_cast<unsigned>(dice() % 3),
+                  .inner_place = static_cast<unsigned>(dice() % 2),
+                  .middle = middle,
+                  .by_signal = by_signal};
     }
     g_looks = 0;
     run(plans);
     EXPECT_EQ(g_looks, plans.size());
     EXPECT_GT(taker_.unwinder().counters().reused_frames, 4'000U);
+    if (!by_signal) {
+      EXPECT_GT(taker_.known_count(), 50U);
+    }
   }
 
   Taker taker_;

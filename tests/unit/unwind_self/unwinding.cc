@@ -61,8 +61,15 @@ Taker::~Taker() {
 
 Both Taker::both_from(const CallerRegisters& caller) {
   Both both;
+  std::uint64_t key = 0;
+  const bool has_key = unwinder_->find_key(caller, &key);
   const Chain chain = unwinder_->unwind(caller);
   both.ours = innermost_first(chain);
+  if (const auto known = stacks_.find(key); has_key && known != stacks_.end()) {
+    EXPECT_EQ(both.ours, known->second);
+    ++known_count_;
+  }
+  if (chain.end != StackEnd::kUnreadable) stacks_[unwinder_->key()] = both.ours;
   both.end = chain.end;
   both.unchanged_outer = chain.unchanged_outer;
   both.has_guess = chain.has_guess;

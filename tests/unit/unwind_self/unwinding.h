@@ -1,8 +1,10 @@
 // What the tests of the in-process unwinder compare it with.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "unwind/self/self_unwinder.h"
@@ -23,7 +25,8 @@ CodeTable& code();
 
 /// The stack of whoever calls, the innermost first: by our unwinder, and by the C++ library's. The
 /// first entry of both is the return address into the caller of the function that wrote
-/// `Both::take()`; our chain was checked to be equal by a walk that began anew.
+/// `Both::take()`; our chain was checked to be equal by a walk that began anew, and to be the one
+/// that its key was of before, if there was one.
 struct Both {
   std::vector<std::uintptr_t> ours;
   std::vector<std::uintptr_t> theirs;
@@ -46,12 +49,16 @@ class Taker {
   [[gnu::noinline]] Both take_ours();
 
   const SelfUnwinder& unwinder() const { return *unwinder_; }
+  /// How many stacks had the key of one before.
+  std::size_t known_count() const { return known_count_; }
 
  private:
   Both both_from(const CallerRegisters& caller);
 
   std::uint32_t max_depth_;
   std::unique_ptr<SelfUnwinder> unwinder_;
+  std::unordered_map<std::uint64_t, std::vector<std::uintptr_t>> stacks_;  // by their keys
+  std::size_t known_count_ = 0;
 };
 
 /// Fails the test unless both say the same, to the outermost frame.
