@@ -43,6 +43,15 @@ class PageOwners {
     return true;
   }
 
+  /// The same of an allocation.
+  bool needs_time(std::uintptr_t block, std::uint32_t ring, std::size_t bytes) {
+    const std::uint16_t owner = entry_of(block).load(std::memory_order_relaxed);
+    if (owner == own_entry(ring) && bytes < kLargeBytes) [[likely]]
+      return false;
+    allocated(block, ring, bytes);
+    return needs_time(block, ring);
+  }
+
   /// To be told of each allocation, before that.
   void allocated(std::uintptr_t block, std::uint32_t ring, std::size_t bytes) {
     std::atomic<std::uint16_t>& entry = entry_of(block);

@@ -239,18 +239,18 @@ void ThreadLog::wake_recorder_if_due() {
 }
 
 // What a block's record needs to be in order with those of other rings, and near its real time.
-inline bool ThreadLog::is_time_due(const void* block) {
-  const bool is_asked_for = session_->page_owners().needs_time(address_of(block), ring_number_);
-  return is_asked_for || events_to_time_ == 0 ||
-         session_->channel().beat.load(std::memory_order_relaxed) != seen_beat_;
-}
-
-inline void ThreadLog::put_time_if_due(const void* block) {
-  if (is_time_due(block)) {
+// There is room for it.
+inline void ThreadLog::put_time_if(bool is_needed) {
+  if (is_needed || events_to_time_ == 0 ||
+      session_->channel().beat.load(std::memory_order_relaxed) != seen_beat_) [[unlikely]] {
     put_time();
   } else {
     --events_to_time_;
   }
+}
+
+inline bool ThreadLog::needs_time(const void* block) {
+  return session_->page_owners().needs_time(address_of(block), ring_number_);
 }
 
 // There is room for it. The slower a thread's events come, the fewer of them share a time.
@@ -311,7 +311,8 @@ void ThreadLog::tell_usable(const void* block, std::size_t bytes) {
 
 // False where there was no room to tell of it; 0 where there is none, or no memory. In a loop it is
 // one of those of the loop's calls.
-bool ThreadLog::find_stack(const Caller& caller, std::uint32_t* stack) {
+[[gnu::always_inline]] inline bool ThreadLog::find_stack(const Caller& caller,
+                                                         std::uint32_t* stack) {
   std::uint64_t key = 0;
   if (unwinder_.find_key(caller, &key) && session_->unload_count() == unload_count_) [[likely]] {
     const StackNumber& known = number_of(key);
@@ -334,8 +335,7 @@ bool ThreadLog::find_stack(const Caller& caller, std::uint32_t* stack) {
                                        wire::head_words(wire::RecordKind::kLargeAllocation);
   if (!make_room(kMostWords)) return;
   if (sampled != nullptr && !sampled->add(block)) return drop_event();
-  session_->page_owners().allocated(address_of(block), ring_number_, bytes);
-  put_time_if_due(block);
+  put_time_if(session_->page_owners().needs_time(address_of(block), ring_number_, bytes));
   if (!knows_usable(bytes) && call != wire::CallKind::kPool) [[unlikely]] {
     tell_usable(block, bytes);
   }
@@ -359,21 +359,24 @@ inline void ThreadLog::put_allocation(const void* block, std::size_t bytes, wire
 [[gnu::always_inline]] inline bool ThreadLog::add_free(const void* block, const Caller& caller) {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
   if (sampled != nullptr && !sampled->take(block)) return false;
-  const bool with_stack = session_->settings().free_stacks != 0;
-  std::uint32_t stack = 0;
-  if (with_stack && !find_stack(caller, &stack)) {
-    drop_event();
+  if (session_->settings().free_stacks != 0) [[unlikely]] {
+    add_free_with_stack(block, caller);
     return true;
   }
-  if (!make_room(1 + wire::head_words(wire::RecordKind::kFreeWithStack))) return true;
-  put_time_if_due(block);
-  if (with_stack) {
-    ring_.put(wire::block_word(wire::RecordKind::kFreeWithStack, address_of(block)), stack);
-  } else {
-    ring_.put(wire::block_word(wire::RecordKind::kFree, address_of(block)));
-  }
+  if (!make_room(1 + wire::head_words(wire::RecordKind::kFree))) return true;
+  put_time_if(needs_time(block));
+  ring_.put(wire::block_word(wire::RecordKind::kFree, address_of(block)));
   publish();
   return true;
+}
+
+void ThreadLog::add_free_with_stack(const void* block, const Caller& caller) {
+  std::uint32_t stack = 0;
+  if (!find_stack(caller, &stack)) return drop_event();
+  if (!make_room(1 + wire::head_words(wire::RecordKind::kFreeWithStack))) return;
+  put_time_if(needs_time(block));
+  ring_.put(wire::block_word(wire::RecordKind::kFreeWithStack, address_of(block)), stack);
+  publish();
 }
 
 // With a size and a stack for who does not know of the block's allocation.
@@ -396,7 +399,7 @@ void ThreadLog::add_change(const void* block, std::size_t bytes, wire::CallKind 
   std::uint32_t stack = 0;
   if (!find_stack(caller, &stack)) return drop_event();
   if (!make_room(1 + wire::head_words(wire::RecordKind::kLargeAllocation))) return;
-  put_time_if_due(block);
+  put_time_if(needs_time(block));
   put_allocation(block, bytes, call, stack);
   publish();
 }

@@ -70,11 +70,12 @@ class ThreadLog {
   bool make_room(std::uint32_t words);
   bool wait_for_room(std::uint32_t words);
   void drop_event();
+  void add_free_with_stack(const void* block, const Caller& caller);
   void add_change(const void* block, std::size_t bytes, wire::CallKind call, const Caller& caller);
   void put_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                       std::uint32_t stack);
-  bool is_time_due(const void* block);
-  void put_time_if_due(const void* block);
+  bool needs_time(const void* block);
+  void put_time_if(bool is_needed);
   void put_time();
   static void discard_read_pages(std::uint64_t now);
   void publish();

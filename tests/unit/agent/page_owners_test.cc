@@ -39,6 +39,17 @@ TEST(PageOwners, ALargeBlockNeedsTimesUntilASmallOneIsInItsPlace) {
   }
 }
 
+TEST(PageOwners, AnAllocationIsToldOfAndAskedForAtOnce) {
+  const auto owners = std::make_unique<PageOwners>();
+  EXPECT_FALSE(owners->needs_time(0x1010, 3, 50));
+  EXPECT_FALSE(owners->needs_time(0x1050, 3, 50));
+  EXPECT_TRUE(owners->needs_time(0x1010, 3, 5000));
+  EXPECT_TRUE(owners->needs_time(0x1010, 3));
+  EXPECT_FALSE(owners->needs_time(0x1010, 3, 50));
+  EXPECT_TRUE(owners->needs_time(0x1010, 4, 50));
+  EXPECT_TRUE(owners->needs_time(0x1010, 3, 50));
+}
+
 TEST(PageOwners, ASmallBlockDoesNotEndWhatIsShared) {
   const auto owners = std::make_unique<PageOwners>();
   owners->allocated(0x1010, 0, 5000);
