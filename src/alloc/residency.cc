@@ -156,12 +156,12 @@ void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
     lazy_.note_beyond_grant({PageIndex{index * kExtentPages + bits.begin}, PageCount{bits.length}});
   }
   if (backing.huge && !huge) costs_.note_instead(PageCount{bits.length});
-  if (can_populate_ && (huge || backing.touch == Touch::kSoon)) {
+  if ((huge || backing.touch == Touch::kSoon) && may_populate()) {
     // Where a huge page would have been right, so are all the pages up to the next in use.
     const std::uint32_t batch =
         huge ? kExtentPages
              : std::clamp(backing.used.count / kBatchShare, kLeastBatch.count, kMostBatch.count);
-    populate(index, bits, batch, backing.used);
+    populate_batch(index, bits, batch, backing.used);
   }
   extent.resident.set_run(bits);
 }
@@ -177,28 +177,41 @@ void Residency::back_by_huge_page(std::uint32_t index, Backing& backing) {
   constexpr BitRun kAll{0, kExtentPages};
   if (backing.touch == Touch::kLazily) lazy_.use_grant();
   const bool now = backing.touch == Touch::kSoon || std::has_single_bit(++backing.huge_extents);
-  if (now && can_populate_) {
+  if (now && may_populate()) {
     const std::uint64_t begin_ns = vm::now_ns();
-    can_populate_ = call(index, kAll, vm::populate);
-    if (can_populate_) costs_.note_huge(vm::now_ns() - begin_ns);
+    if (populate(index, kAll)) costs_.note_huge(vm::now_ns() - begin_ns);
   }
   extent.resident.set_run(kAll);
   add_resident_free(extent, kExtentPages - extent.used.count());
 }
 
+// A kernel or a sandbox that has no such call may as well be asked again after a while: one that
+// has it may only have been out of memory, in a cgroup whose programs wait for some.
+bool Residency::may_populate() {
+  if (!can_populate_) can_populate_ = now_tick() - populate_failed_ >= kColdTicks;
+  return can_populate_;
+}
+
+bool Residency::populate(std::uint32_t index, BitRun bits) {
+  can_populate_ = call(index, bits, vm::populate);
+  if (!can_populate_) populate_failed_ = now_tick();
+  return can_populate_;
+}
+
 // Populates the part of a run that has no memory, and the free pages after it that the next runs
 // will get, up to `batch` in all.
-void Residency::populate(std::uint32_t index, BitRun bits, std::uint32_t batch, PageCount used) {
+void Residency::populate_batch(std::uint32_t index, BitRun bits, std::uint32_t batch,
+                               PageCount used) {
   Extent& extent = window_.extent(index);
   const std::uint32_t begin = extent.resident.next_clear(bits.begin);
   std::uint32_t end = bits.begin + bits.length;
   const std::uint32_t free_end = std::min(extent.used.next_set(end), extent.resident.next_set(end));
   end = std::max(end, std::min(begin + batch, free_end));
   const BitRun missing{begin, end - begin};
-  can_populate_ = costs_.measures_small(PageCount{missing.length}, used)
-                      ? populate_and_measure(index, missing)
-                      : call(index, missing, vm::populate);
-  if (!can_populate_) return;
+  const bool populated = costs_.measures_small(PageCount{missing.length}, used)
+                             ? populate_and_measure(index, missing)
+                             : populate(index, missing);
+  if (!populated) return;
   const std::uint32_t run_end = bits.begin + bits.length;
   if (end > run_end) {
     extent.resident.set_run({run_end, end - run_end});
@@ -211,7 +224,7 @@ void Residency::populate(std::uint32_t index, BitRun bits, std::uint32_t batch, 
 // zeros, and will be touched soon in any case.
 bool Residency::populate_and_measure(std::uint32_t index, BitRun bits) {
   const std::uint64_t begin_ns = vm::now_ns();
-  if (!call(index, bits, vm::populate)) return false;
+  if (!populate(index, bits)) return false;
   volatile std::byte* const begin = window_.address({index * kExtentPages + bits.begin});
   for (std::uint32_t i = 0; i < bits.length; ++i) begin[i * kPageBytes] = std::byte{0};
   costs_.note_small(PageCount{bits.length}, vm::now_ns() - begin_ns);
@@ -260,7 +273,7 @@ void Residency::on_reuse(PageRun run) {
     std::uint32_t last = end;
     while (extent.resident.test(last - 1)) --last;
     note_reuse(PageCount{bits.length - extent.resident.count_in(bits)});
-    if (can_populate_) can_populate_ = call(i, {first, last - first}, vm::populate);
+    if (may_populate()) populate(i, {first, last - first});
     extent.resident.set_run({first, last - first});
     extent.dirty.set_run({first, last - first});
   });

@@ -99,7 +99,9 @@ class Residency {
   void back(std::uint32_t index, BitRun bits, Backing& backing);
   bool may_be_huge() const;
   void back_by_huge_page(std::uint32_t index, Backing& backing);
-  void populate(std::uint32_t index, BitRun bits, std::uint32_t batch, PageCount used);
+  bool may_populate();
+  bool populate(std::uint32_t index, BitRun bits);
+  void populate_batch(std::uint32_t index, BitRun bits, std::uint32_t batch, PageCount used);
   bool populate_and_measure(std::uint32_t index, BitRun bits);
   void add_resident_free(Extent& extent, std::uint32_t count);
   void remove_resident_free(Extent& extent, std::uint32_t count);
@@ -139,7 +141,8 @@ class Residency {
   std::uint32_t settled_tick_ = 0;
   kernel::vm::HugePages system_ = kernel::vm::HugePages::kAlways;
   bool system_known_ = false;
-  bool can_populate_ = true;
+  bool can_populate_ = true;  // or could not, at that tick
+  std::uint32_t populate_failed_ = 0;
   PageCosts costs_;
 };
 

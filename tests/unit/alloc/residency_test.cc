@@ -86,7 +86,7 @@ TEST_F(ResidencyTest, ALazilyTouchedRunGetsItsMemoryFromItsProgram) {
   check();
 }
 
-TEST_F(ResidencyTest, AKernelThatCannotPopulateIsAskedOnce) {
+TEST_F(ResidencyTest, AKernelThatCannotPopulateIsSeldomAsked) {
   vm().fail_all_of(VmCall::kPopulate);
   set_elsewhere(kSmall);
   for (int i = 0; i < 10; ++i) {
@@ -97,6 +97,20 @@ TEST_F(ResidencyTest, AKernelThatCannotPopulateIsAskedOnce) {
   set_elsewhere(kLarge);
   for (int i = 0; i < 10; ++i) write(take(extents(1)));
   EXPECT_EQ(populated().size(), 1U);
+  check_against_kernel();
+}
+
+// In a cgroup that is full just now, and whose programs wait then instead of being killed.
+TEST_F(ResidencyTest, WhatCouldNotBePopulatedOnceMayBeLater) {
+  set_elsewhere(kSmall);
+  grow(extents(1));
+  vm().fail_nth(VmCall::kPopulate, 1);
+  write(take(pages(7)));
+  write(take(pages(64)));
+  EXPECT_EQ(populated().size(), 1U);
+  vm().advance(2 * kSecond);
+  EXPECT_EQ(resident(take(pages(64))), 64U);
+  EXPECT_EQ(populated().size(), 2U);
   check_against_kernel();
 }
 
