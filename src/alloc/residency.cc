@@ -144,10 +144,8 @@ void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
   const bool granted = backing.touch != Touch::kLazily || lazy_.has_grant();
   const bool huge = backing.huge && granted && may_be_huge();
   const bool empty = extent.resident.next_set(0) == kExtentPages;
-  if (empty && extent.huge != huge) {
-    std::byte* const begin = window_.address(PageIndex{index * kExtentPages});
-    if (vm::allow_huge_pages(begin, kExtentBytes, huge)) extent.huge = huge;
-  }
+  if (empty) extent.was_huge = false;
+  if (empty && extent.huge != huge) allow_huge(index, huge);
   if (empty && extent.huge) {
     back_by_huge_page(index, backing);
     return;
@@ -164,6 +162,29 @@ void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
     populate_batch(index, bits, batch, backing.used);
   }
   extent.resident.set_run(bits);
+  if (huge || backing.touch == Touch::kSoon) be_huge_again(index);
+}
+
+void Residency::allow_huge(std::uint32_t index, bool allow) {
+  std::byte* const begin = window_.address(PageIndex{index * kExtentPages});
+  if (vm::allow_huge_pages(begin, kExtentBytes, allow)) window_.extent(index).huge = allow;
+}
+
+// Of a huge extent some pages have no memory any more: the kernel would make it huge again, sooner
+// or later, and bring them all back (khugepaged, with max_ptes_none as it is by default).
+void Residency::be_huge_no_more(std::uint32_t index) {
+  Extent& extent = window_.extent(index);
+  if (!extent.huge || extent.resident.next_set(0) == kExtentPages) return;
+  allow_huge(index, false);
+  extent.was_huge = !extent.huge;
+}
+
+// Now it may.
+void Residency::be_huge_again(std::uint32_t index) {
+  Extent& extent = window_.extent(index);
+  if (!extent.was_huge || extent.resident.next_clear(0) != kExtentPages) return;
+  allow_huge(index, true);
+  extent.was_huge = false;
 }
 
 bool Residency::may_be_huge() const {
@@ -236,6 +257,7 @@ void Residency::on_emptied(PageRun run) {
     Extent& extent = window_.extent(i);
     extent.resident.clear_run(bits);
     extent.dirty.clear_run(bits);
+    be_huge_no_more(i);
   });
 }
 
@@ -276,6 +298,7 @@ void Residency::on_reuse(PageRun run) {
     if (may_populate()) populate(i, {first, last - first});
     extent.resident.set_run({first, last - first});
     extent.dirty.set_run({first, last - first});
+    be_huge_again(i);
   });
 }
 
@@ -441,6 +464,7 @@ PageCount Residency::forget(PageRun run) {
     extent.resident.clear_run(bits);
     extent.dirty.clear_run(bits);
     extent.shed = true;
+    be_huge_no_more(i);
     had += PageCount{count};
     if (!extent.used.test(bits.begin)) remove_resident_free(extent, count);
   });

@@ -97,6 +97,9 @@ class Residency {
     std::uint32_t huge_extents = 0;  // of the run, so far
   };
   void back(std::uint32_t index, BitRun bits, Backing& backing);
+  void allow_huge(std::uint32_t index, bool allow);
+  void be_huge_no_more(std::uint32_t index);
+  void be_huge_again(std::uint32_t index);
   bool may_be_huge() const;
   void back_by_huge_page(std::uint32_t index, Backing& backing);
   bool may_populate();

@@ -190,6 +190,41 @@ TEST_F(ResidencyReleaseTest, ScatteredPagesAreWorthACallOnceTheyAreCold) {
 
 // ── What it costs ────────────────────────────────────────────────────────────────────────────────
 
+// Else the kernel's khugepaged would bring the rest of it back.
+TEST_F(ResidencyReleaseTest, AnExtentThatGaveAPartBackMayBeHugeNoMore) {
+  set_elsewhere(mebibytes(64));
+  const PageRun run = take(extents(2));
+  const PageRun part{run.first + pages(100), pages(300)};
+  ASSERT_TRUE(extent_of(run).huge);
+  put(part);
+  memory().release_all();
+  EXPECT_FALSE(extent_of(run).huge);
+  EXPECT_EQ(vm().records(VmCall::kAllowHuge).back().at, address(run));
+  EXPECT_FALSE(vm().records(VmCall::kAllowHuge).back().allow);
+  EXPECT_TRUE(window().extent(run.first.extent() + 1).huge);  // which is whole
+  vm().forget_records();
+  take_at(part);
+  EXPECT_TRUE(extent_of(run).huge);
+  EXPECT_EQ(huge_requests(), 1U);
+}
+
+TEST_F(ResidencyReleaseTest, OneThatGaveAllBackMayBeHugeAsBefore) {
+  set_elsewhere(mebibytes(64));
+  const PageRun run = take(extents(1));
+  put(run);
+  vm().forget_records();
+  memory().release_all();
+  EXPECT_TRUE(vm().records(VmCall::kAllowHuge).empty());
+  EXPECT_TRUE(extent_of(run).huge);
+}
+
+TEST_F(ResidencyReleaseTest, NorMayOneOfWhichAPartWasMovedAway) {
+  set_elsewhere(mebibytes(64));
+  const PageRun run = take(extents(1));
+  memory().on_emptied({run.first, pages(300)});
+  EXPECT_FALSE(extent_of(run).huge);
+}
+
 TEST_F(ResidencyReleaseTest, OneCallGivesBackABoundedPart) {
   std::vector<PageRun> runs;
   for (int i = 0; i < 100; ++i) runs.push_back(take_filled(extents(1)));
