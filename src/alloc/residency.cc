@@ -155,10 +155,12 @@ void Residency::back(std::uint32_t index, BitRun bits, Backing& backing) {
   }
   if (backing.huge && !huge) costs_.note_instead(PageCount{bits.length});
   if ((huge || backing.touch == Touch::kSoon) && may_populate()) {
-    // Where a huge page would have been right, so are all the pages up to the next in use.
+    // Where a huge page would have been right, so are all the pages up to the next in use; but not
+    // behind a large block, where the next one may not fit.
     const std::uint32_t batch =
-        huge ? kExtentPages
-             : std::clamp(backing.used.count / kBatchShare, kLeastBatch.count, kMostBatch.count);
+        backing.touch == Touch::kLazily ? 0
+        : huge                          ? kExtentPages
+               : std::clamp(backing.used.count / kBatchShare, kLeastBatch.count, kMostBatch.count);
     populate_batch(index, bits, batch, backing.used);
   }
   extent.resident.set_run(bits);

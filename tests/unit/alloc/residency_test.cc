@@ -467,6 +467,17 @@ TEST_F(LongLazyRunsTest, AreNotHugeOnceTheyWereNotFilled) {
   EXPECT_EQ(huge_extents(take_long()), 0U);
 }
 
+TEST_F(LongLazyRunsTest, BehindThemNothingIsPopulated) {
+  const PageRun run = take(extents(1));
+  const PageRun part{run.first + pages(100), pages(300)};
+  put(part);
+  memory().release_all();
+  take_at({part.first, pages(200)}, Touch::kLazily);
+  EXPECT_EQ(resident({part.first, pages(200)}), 200U);
+  EXPECT_EQ(resident({part.first + pages(200), pages(100)}), 0U);
+  check();
+}
+
 TEST_F(LongLazyRunsTest, WhatGrowsIsTouchedInOrder) {
   EXPECT_EQ(huge_extents(take_long(Touch::kInOrder)), 100U);
 }
