@@ -384,7 +384,20 @@ PageCount Residency::release_all() {
   release_parts(
       {.keep = {}, .runs = kNoBound, .runs_of_a_call = kMostRuns, .hardly_used = kExtentPages});
   allowance_ = {};
+  break_up_huge_pages();
   return before - resident_free_;
+}
+
+// Of which parts were given back: the kernel has that memory to itself only then. The last page
+// that has memory is the one that is used again last, and so most likely still part of it.
+void Residency::break_up_huge_pages() {
+  for (std::uint32_t i = 0; i < window_.extent_count(); ++i) {
+    const Extent& extent = window_.extent(i);
+    if (!extent.was_huge) continue;
+    std::uint32_t last = kExtentPages;
+    while (last > 0 && !extent.resident.test(last - 1)) --last;
+    if (last != 0) call(i, {last - 1, 1}, vm::break_up_huge_page);
+  }
 }
 
 // From the top, since allocation is from the bottom; neighbours by one call. Returns how many calls

@@ -111,6 +111,7 @@ class Residency {
   void note_reuse(PageCount count);
   void note_regret(std::uint32_t count, PageCount used);
   void review_allowance(PageCount used);
+  void break_up_huge_pages();
   std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
   struct Parts {
     PageCount keep;                    // resident free pages that may stay

@@ -99,6 +99,15 @@ class System(PreloadTest):
             self.check("steady", "--rounds", "1500", through=[*enter])
             self.check("give_back", "medium", "idle", "--megabytes", "40", through=[*enter])
 
+    @fails_on(jemalloc="has no malloc_trim", tcmalloc="has no malloc_trim", mimalloc="has no malloc_trim")
+    def test_charged_for_parts_of_huge_pages(self):
+        cgroup = memory_cgroup(1024 * MIB)
+        with cgroup as enter:
+            usage = cgroup.usage_file()
+            for huge in "auto", "always":
+                env = self.plain_environment | {"MINIMALLOC_HUGE_PAGES": huge}
+                self.check("charged", usage, through=[*enter], env=env)
+
     @fails_on(mimalloc="not always aligned")
     def test_one_processor(self):
         taskset = [need("taskset", "util-linux"), "-c", str(min(os.sched_getaffinity(0)))]
@@ -154,6 +163,11 @@ class memory_cgroup:  # pylint: disable=invalid-name
                 yield here, "memory.max"
                 if own[""] != "/":
                     yield here.parent, "memory.max"
+
+    def usage_file(self):
+        """Of what the kernel charges it for."""
+        current = self.path / "memory.current"
+        return current if current.exists() else self.path / "memory.usage_in_bytes"
 
     def __enter__(self):
         for parent, limit_file in self.candidates():

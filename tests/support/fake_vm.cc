@@ -59,7 +59,8 @@ bool real_advice(void* at, std::size_t bytes, int advice) {
 
 const char* name(VmCall call) {
   static constexpr std::array<const char*, kVmCallCount> kNames = {
-      "map_at", "reserve", "map_over", "unmap", "discard", "populate", "allow_huge", "move_pages"};
+      "map_at",   "reserve",    "map_over",   "unmap",   "discard",
+      "populate", "allow_huge", "move_pages", "break_up"};
   return kNames[static_cast<std::size_t>(call)];
 }
 
@@ -317,6 +318,17 @@ bool FakeVm::allow_huge_pages(void* at, std::size_t bytes, bool allow) {
   return record.succeeded;
 }
 
+bool FakeVm::break_up_huge_page(void* page, std::size_t bytes) {
+  const std::scoped_lock locked(mutex_);
+  require_pages(page, bytes);
+  VmRecord record{.call = VmCall::kBreakUp, .at = byte_pointer(page), .bytes = bytes};
+  require(ranges_.is_all(Use::kMapped, record.at, bytes), "breaks up what is not mapped", page,
+          bytes);
+  record.succeeded = !fails(VmCall::kBreakUp);
+  note(record);
+  return record.succeeded;
+}
+
 std::uint32_t FakeVm::resident_share(const void* at, std::size_t bytes) {
   return static_cast<std::uint32_t>(resident_pages(at, bytes) * 256 / (bytes / kPage));
 }
@@ -429,6 +441,9 @@ bool populate(void* at, std::size_t bytes) {
 }
 bool allow_huge_pages(void* at, std::size_t bytes, bool allow) {
   return test::fake_vm().allow_huge_pages(at, bytes, allow);
+}
+bool break_up_huge_page(void* page, std::size_t bytes) {
+  return test::fake_vm().break_up_huge_page(page, bytes);
 }
 std::uint32_t resident_share(const void* at, std::size_t bytes) {
   return test::FakeVm::resident_share(at, bytes);

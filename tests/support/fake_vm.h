@@ -29,11 +29,12 @@ enum class VmCall : std::uint8_t {
   kPopulate,
   kAllowHuge,
   kMovePages,
+  kBreakUp,
 };
-inline constexpr std::size_t kVmCallCount = 8;
-inline constexpr std::array kVmCalls = {VmCall::kMapAt,     VmCall::kReserve,  VmCall::kMapOver,
-                                        VmCall::kUnmap,     VmCall::kDiscard,  VmCall::kPopulate,
-                                        VmCall::kAllowHuge, VmCall::kMovePages};
+inline constexpr std::size_t kVmCallCount = 9;
+inline constexpr std::array kVmCalls = {VmCall::kMapAt,     VmCall::kReserve,   VmCall::kMapOver,
+                                        VmCall::kUnmap,     VmCall::kDiscard,   VmCall::kPopulate,
+                                        VmCall::kAllowHuge, VmCall::kMovePages, VmCall::kBreakUp};
 const char* name(VmCall call);
 
 struct VmRecord {
@@ -103,6 +104,7 @@ class FakeVm {
   std::uint32_t discard_all(const kernel::vm::Range* ranges, std::uint32_t count);
   bool populate(void* at, std::size_t bytes);
   bool allow_huge_pages(void* at, std::size_t bytes, bool allow);
+  bool break_up_huge_page(void* page, std::size_t bytes);
   static std::uint32_t resident_share(const void* at, std::size_t bytes);
   bool move_pages(void* from, void* to, std::size_t bytes);
   std::size_t mapped_bytes(void* at, std::size_t bytes);

@@ -26,6 +26,7 @@ constexpr int kMapFixedNoReplace = 0x10'0000;  // Linux 4.17; older kernels take
 constexpr int kMremapDontUnmap = 4;            // Linux 5.7
 constexpr int kAdviseHuge = 14;                // MADV_HUGEPAGE
 constexpr int kAdviseNoHuge = 15;              // MADV_NOHUGEPAGE
+constexpr int kAdviseCold = 20;                // MADV_COLD
 constexpr int kAdvisePopulateWrite = 23;       // MADV_POPULATE_WRITE
 constexpr int kProcessMadvise = 440;           // SYS_process_madvise, Linux 5.10
 constexpr int kSelf = -10001;                  // PIDFD_SELF_THREAD_GROUP, Linux 6.14
@@ -137,6 +138,12 @@ bool populate(void* at, std::size_t bytes) {
 
 bool allow_huge_pages(void* at, std::size_t bytes, bool allow) {
   return advise(at, bytes, allow ? kAdviseHuge : kAdviseNoHuge);
+}
+
+// That the page has not been used of late is all that is said; but the kernel says that of no part
+// of a huge page that has lost another one (mm/madvise.c, madvise_cold_or_pageout_pte_range).
+bool break_up_huge_page(void* page, std::size_t bytes) {
+  return advise(page, bytes, kAdviseCold);
 }
 
 std::uint32_t resident_share(const void* at, std::size_t bytes) {

@@ -56,6 +56,10 @@ bool populate(void* at, std::size_t bytes);
 /// Whether a fault in this range may bring a whole huge page.
 bool allow_huge_pages(void* at, std::size_t bytes, bool allow);
 
+/// Breaks up the huge page that a page lies in, where others of it were given back: else the kernel
+/// keeps their memory until it is short of some (Linux 5.4). Takes some hundred microseconds.
+bool break_up_huge_page(void* page, std::size_t bytes);
+
 /// How much of a range of at most 2 MiB has memory, in 256ths; 0 where that cannot be found out.
 std::uint32_t resident_share(const void* at, std::size_t bytes);
 

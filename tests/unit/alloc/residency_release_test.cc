@@ -202,6 +202,8 @@ TEST_F(ResidencyReleaseTest, AnExtentThatGaveAPartBackMayBeHugeNoMore) {
   EXPECT_EQ(vm().records(VmCall::kAllowHuge).back().at, address(run));
   EXPECT_FALSE(vm().records(VmCall::kAllowHuge).back().allow);
   EXPECT_TRUE(window().extent(run.first.extent() + 1).huge);  // which is whole
+  ASSERT_EQ(vm().records(VmCall::kBreakUp).size(), 1U);
+  EXPECT_EQ(vm().records(VmCall::kBreakUp)[0].at, address({run.first + pages(511), pages(1)}));
   vm().forget_records();
   take_at(part);
   EXPECT_TRUE(extent_of(run).huge);
