@@ -69,19 +69,25 @@ void find_damage(const Inspection& inspection, const model::Heap& heap, std::vec
        .weight = kOfDamage});
 }
 
+bool is_minimalloc(const Inspection& inspection) {
+  return inspection.heap && inspection.heap->allocator == "libminimalloc";
+}
+
 void find_returnable(const Inspection& inspection, std::vector<Finding>& out) {
   const Bytes bytes = inspection.account.returnable;
   if (bytes < kWorthATry || share_of(inspection, bytes) < kNoticeable) return;
+  const bool minimalloc = is_minimalloc(inspection);
   out.push_back(
       {.kind = "returnable",
        .statement =
            fmt::format("malloc_trim(0) would give {} back to the system.", format_bytes(bytes)),
-       .evidence =
-           fmt::format("So much is in whole pages of free chunks and of the main arena's top: "
-                       "{}.",
-                       share_words(inspection, bytes)),
-       .advice = "Call malloc_trim(0) after the work that needed the memory, or have it given back "
-                 "earlier: GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072.",
+       .evidence = fmt::format("So much is in whole pages of free {}: {}.",
+                               minimalloc ? "memory" : "chunks and of the main arena's top",
+                               share_words(inspection, bytes)),
+       .advice = fmt::format(
+           "Call malloc_trim(0) after the work that needed the memory, or have {}.",
+           minimalloc ? "less kept: MINIMALLOC_RETAIN=1M"
+                      : "it given back earlier: GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072"),
        .weight = share_of(inspection, bytes)});
 }
 
@@ -199,8 +205,11 @@ void find_huge_pages(const Inspection& inspection, std::vector<Finding>& out) {
                  .statement = fmt::format("{} is in huge pages, {}.", format_bytes(huge),
                                           share_words(inspection, huge)),
                  .evidence = "Each takes 2 MiB of memory once a byte of it is touched.",
-                 .advice = "To see what they cost, run once with the kernel's "
-                           "transparent_hugepage/enabled set to madvise.",
+                 .advice = fmt::format("To see what they cost, run once with {}.",
+                                       is_minimalloc(inspection)
+                                           ? "MINIMALLOC_HUGE_PAGES=never"
+                                           : "the kernel's transparent_hugepage/enabled set to "
+                                             "madvise"),
                  .weight = share_of(inspection, huge) / 4});
 }
 

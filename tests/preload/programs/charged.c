@@ -1,6 +1,7 @@
-// What the kernel charges a cgroup for, after malloc_trim(0), is what the process has: also where huge
-// pages lost a part. One block in ten stays, chosen at random.
-//   charged FILE, which says in bytes what the cgroup, with this process alone in it, is charged for
+// What the kernel charges a cgroup for, after malloc_trim(0), is what the process has: also where
+// huge pages lost a part. One block in ten stays, chosen at random.
+//   charged FILE, which says in bytes what the cgroup, with this process alone in it, is charged
+//   for
 #include <malloc.h>
 
 #include "probe.h"

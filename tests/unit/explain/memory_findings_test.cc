@@ -146,6 +146,18 @@ TEST(MemoryFindingsTest, WhatWasNotFoundIsSaid) {
               ElementsAre("caches_not_found", "mmapped_not_found", "arena_not_found"));
 }
 
+TEST(MemoryFindingsTest, WhatHelpsIsAnOptionOfTheAllocatorThatIsThere) {
+  Inspection inspection = sample();
+  inspection.account.returnable = kMiB * 50;
+  inspection.regions.emplace_back().huge = kMiB * 60;
+  ASSERT_THAT(kinds(inspection), ElementsAre("returnable", "huge_pages"));
+  EXPECT_THAT(find_in_inspection(inspection)[0].advice, HasSubstr("GLIBC_TUNABLES"));
+  EXPECT_THAT(find_in_inspection(inspection)[1].advice, HasSubstr("transparent_hugepage"));
+  inspection.heap->allocator = "libminimalloc";
+  EXPECT_THAT(find_in_inspection(inspection)[0].advice, HasSubstr("MINIMALLOC_RETAIN=1M"));
+  EXPECT_THAT(find_in_inspection(inspection)[1].advice, HasSubstr("MINIMALLOC_HUGE_PAGES=never"));
+}
+
 TEST(MemoryFindingsTest, MemoryThatIsNotMallocs) {
   Inspection inspection = sample();
   inspection.resident_ledger.push_back({.kind = model::MemoryKind::kOtherAnonymous,
