@@ -203,12 +203,15 @@ std::uint64_t now_ns() {
 
 std::uint32_t processor() {
   const auto thread = reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
-  if (&__rseq_offset == nullptr) {
-    return static_cast<std::uint32_t>((thread * 0x9e37'79b9'7f4a'7c15U) >> 48);
+  if (&__rseq_offset != nullptr) {
+    // The kernel keeps both there, first of a struct rseq, if glibc could ask it to: the number,
+    // and the same as an int, which is negative where it could not (a sandbox,
+    // glibc.pthread.rseq=0).
+    const auto* const known = reinterpret_cast<const volatile std::int32_t*>(
+        thread + static_cast<std::uintptr_t>(__rseq_offset));
+    if (known[1] >= 0) return static_cast<std::uint32_t>(known[1]);
   }
-  // The kernel keeps it there, first of a struct rseq, if glibc could ask it to; else it is 0.
-  return *reinterpret_cast<const volatile std::uint32_t*>(
-      thread + static_cast<std::uintptr_t>(__rseq_offset));
+  return static_cast<std::uint32_t>((thread * 0x9e37'79b9'7f4a'7c15U) >> 48);
 }
 
 void random_bytes(void* out, std::size_t bytes) {

@@ -1,9 +1,21 @@
 // What the allocator relies on where the kernel refuses to move pages.
 #include "kernel/vm/vm.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <barrier>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
 
 namespace mini::kernel::vm {
 namespace {
@@ -52,6 +64,31 @@ TEST_F(VmTest, AMoveIsDoneOrItsRestIsStillThere) {
     }
   }
 }
+
+#if __has_include(<sys/rseq.h>)
+// As under a sandbox or a kernel without rseq: the number of the processor would be 0 for all.
+TEST(ProcessorTest, ThreadsDifferWhereTheKernelDoesNotTellTheirs) {
+  constexpr std::size_t kThreads = 16;
+  std::array<std::uint32_t, kThreads> numbers{};
+  std::atomic<std::size_t> refused{0};
+  std::barrier all_are_there{static_cast<std::ptrdiff_t>(kThreads)};
+  {
+    std::vector<std::jthread> threads;
+    for (std::uint32_t& number : numbers) {
+      threads.emplace_back([&] {
+        auto* const area = static_cast<std::byte*>(__builtin_thread_pointer()) + __rseq_offset;
+        constexpr std::size_t kFirstSize = 32;  // that glibc registers, whatever __rseq_size says
+        if (::syscall(SYS_rseq, area, kFirstSize, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) != 0) ++refused;
+        number = processor() % 8;
+        all_are_there.arrive_and_wait();  // else one would get the stack of another
+      });
+    }
+  }
+  if (refused != 0) GTEST_SKIP() << "no rseq to be given up";
+  std::ranges::sort(numbers);
+  EXPECT_GE(std::ranges::unique(numbers).begin() - numbers.begin(), 3);
+}
+#endif
 
 }  // namespace
 }  // namespace mini::kernel::vm
