@@ -6,6 +6,7 @@
 
 #include "recording/block.h"
 #include "recording/bytes.h"
+#include "recording/column_compressor.h"
 #include "recording/compression.h"
 #include "recording/file_sink.h"
 
@@ -28,7 +29,7 @@ class BlockWriter {
 
   const Result<void>& state() const { return sink_.state(); }
   std::uint64_t written_bytes() const { return sink_.written_bytes(); }
-  Compressor& column_compressor() { return column_compressor_; }
+  ColumnCompressor& column_compressor() { return column_compressor_; }
 
  private:
   struct IndexEntry {
@@ -43,7 +44,7 @@ class BlockWriter {
 
   FileSink sink_;
   Compressor compressor_{Content::kAny};
-  Compressor column_compressor_{Content::kNumbers};
+  ColumnCompressor column_compressor_;
   std::uint32_t sequence_ = 0;
   ByteVector stored_;
   std::vector<IndexEntry> index_;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kLevel = 1;
 constexpr int kAcceleration = 6;
+constexpr int kMostAcceleration = ZSTD_TARGETLENGTH_MAX;  // over all that there is
 constexpr int kLeastMatch = 7;
 // Below this a frame's own header, and the time to look for a gain, are not worth it.
 constexpr std::size_t kLeastBytes = 64;
@@ -20,13 +21,14 @@ constexpr std::size_t kLeastBytes = 64;
 Compressor::Compressor(Content content) : context_(ZSTD_createCCtx()) {
   if (context_ == nullptr) return;
   ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kLevel);
-  if (content != Content::kNumbers) return;
+  if (content == Content::kAny) return;
   // Acceleration turns the entropy coder off unless it is asked for, and that is a parameter which
   // another version of zstd may not know.
   const std::size_t known =
       ZSTD_CCtx_setParameter(context_, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
   if (ZSTD_isError(known) != 0) return;
-  ZSTD_CCtx_setParameter(context_, ZSTD_c_targetLength, kAcceleration);
+  ZSTD_CCtx_setParameter(context_, ZSTD_c_targetLength,
+                         content == Content::kNumbers ? kAcceleration : kMostAcceleration);
   ZSTD_CCtx_setParameter(context_, ZSTD_c_minMatch, kLeastMatch);
 }
 

@@ -11,9 +11,10 @@ struct ZSTD_DCtx_s;
 
 namespace mini::recording {
 
-/// kNumbers are columns, mostly numbers at random of a few bits each, where short matches cost more
-/// than they gain: only long ones are looked for, and what is between is left to the entropy coder.
-enum class Content : std::uint8_t { kAny, kNumbers };
+/// What is to be expected, and so worth its time. Numbers at random of a few bits each are alike by
+/// chance where short, which costs more than it gains: of kNumbers only long matches are looked
+/// for, of kRandomNumbers none, and all else is left to the entropy coder.
+enum class Content : std::uint8_t { kAny, kNumbers, kRandomNumbers };
 
 /// At the fastest level that still has an entropy coder. Not thread-safe.
 class Compressor {

@@ -31,16 +31,16 @@ void EventEncoder::put_head(std::uint64_t allocations_before, std::uint64_t free
 }
 
 void EventEncoder::finish_block(std::uint64_t allocations_before, std::uint64_t frees_before,
-                                Compressor& compressor, ByteVector& out) {
+                                ColumnCompressor& compressor, ByteVector& out) {
   put_head(allocations_before, frees_before, out);
   const std::array<ByteSpan, kColumns> columns{
       codes_.bytes(),      ticks_.bytes(),      threads_.bytes(), slots_low_.bytes(),
       slots_high_.bytes(), addresses_.bytes(),  stacks_.bytes(),  new_stacks_.bytes(),
       sizes_low_.bytes(),  sizes_high_.bytes(), weights_.bytes(), others_};
   fields_.clear();
-  for (const ByteSpan column : columns) {
-    put_varint(out, column.size());
-    put_varint(out, compressor.append(column, fields_));
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    put_varint(out, columns[i].size());
+    put_varint(out, compressor.append(static_cast<Column>(i), columns[i], fields_));
   }
   put_bytes(out, fields_);
   choose_class_rule();

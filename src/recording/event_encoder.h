@@ -8,7 +8,7 @@
 
 #include "recording/address_table.h"
 #include "recording/bytes.h"
-#include "recording/compression.h"
+#include "recording/column_compressor.h"
 #include "recording/event.h"
 #include "recording/format.h"
 #include "recording/prediction.h"
@@ -60,7 +60,7 @@ class EventEncoder {
   /// The block's contents, appended to `out`; then a new block begins. `allocations_before` and
   /// `frees_before` are the counts of all blocks so far.
   void finish_block(std::uint64_t allocations_before, std::uint64_t frees_before,
-                    Compressor& compressor, ByteVector& out);
+                    ColumnCompressor& compressor, ByteVector& out);
 
  private:
   static constexpr std::uint64_t kTickNs = 1000;
