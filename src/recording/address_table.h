@@ -22,10 +22,13 @@ class AddressTable {
 
   /// 0 where there is none.
   SlotNumber find(const Prediction& prediction, std::uint64_t address) const {
-    for (std::size_t place = home(address);; place = next(place)) {
-      const SlotNumber slot = places_[place];
-      if (slot == 0 || prediction.address(slot) == address) return slot;
+    std::size_t place = home(address);
+    SlotNumber slot = places_[place];
+    while (prediction.address(slot) != address && slot != 0) [[unlikely]] {
+      place = next(place);
+      slot = places_[place];
     }
+    return slot;
   }
 
   /// REQUIRES: the address is the slot's, and has none in the table.

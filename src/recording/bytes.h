@@ -35,12 +35,13 @@ void store_number(std::uint8_t* to, T number) {
 inline constexpr std::size_t kMaxVarintBytes = 10;
 
 /// Writes `number` at `to`, which has room for kMaxVarintBytes, and returns the end.
-inline std::uint8_t* store_varint(std::uint8_t* to, std::uint64_t number) {
+template <typename Byte>
+Byte* store_varint(Byte* to, std::uint64_t number) {
   while (number >= 0x80) {
-    *to++ = static_cast<std::uint8_t>(number | 0x80);
+    *to++ = static_cast<Byte>(number | 0x80);
     number >>= 7;
   }
-  *to++ = static_cast<std::uint8_t>(number);
+  *to++ = static_cast<Byte>(number);
   return to;
 }
 

@@ -108,7 +108,8 @@ struct Free {
   std::uint16_t place = 0;  // as an allocation's
 };
 
-/// An allocation or a free, as a reader hands many of them on at once: see Visitor::heap_events().
+/// An allocation or a free, as many of them are handed on at once: see Visitor::heap_events() and
+/// Writer::add().
 struct HeapEvent {
   std::uint64_t time_ns = 0;
   Address address{};
@@ -120,6 +121,24 @@ struct HeapEvent {
   CallKind kind = CallKind::kMalloc;
   bool is_free = false;
 
+  static HeapEvent of(const Allocation& event) {
+    return {.time_ns = event.time_ns,
+            .address = event.address,
+            .requested_bytes = event.requested_bytes,
+            .weight_bytes = event.weight_bytes,
+            .thread = event.thread,
+            .stack = event.stack,
+            .place = event.place,
+            .kind = event.kind};
+  }
+  static HeapEvent of(const Free& event) {
+    return {.time_ns = event.time_ns,
+            .address = event.address,
+            .thread = event.thread,
+            .stack = event.stack,
+            .place = event.place,
+            .is_free = true};
+  }
   Allocation allocation() const {
     return {time_ns, thread, address, requested_bytes, stack, kind, weight_bytes, place};
   }

@@ -71,6 +71,7 @@ void EventEncoder::restart() {
   if (prediction_.slot_count() != 0) slots_.clear();
   prediction_.restart();
   last_new_stack_ = 0;
+  tick_end_ns_ = 0;
   count_ = allocation_count_ = free_count_ = 0;
   guessed_ = missed_ = 0;
   for (ColumnBuffer* column : {&codes_, &ticks_, &threads_, &slots_low_, &slots_high_, &addresses_,

@@ -1,7 +1,10 @@
 // The writer's side of an events block.
 #include "recording/event_encoder.h"
 
-#include <bit>
+#include <algorithm>
+
+// Of one function, and of nothing else: what it holds in registers stays there.
+#define MINI_HOT [[gnu::always_inline]] inline
 
 namespace mini::recording {
 
@@ -46,7 +49,7 @@ EventEncoder::EventEncoder()
       weights_(worst_case(kMaxVarintBytes)) {}
 
 std::uint8_t EventEncoder::later(std::uint64_t time_ns) {
-  const std::uint64_t tick = time_ns / kTickNs;
+  const std::uint64_t tick = std::max(time_ns / kTickNs, tick_);
   const std::uint64_t difference = tick - tick_;
   tick_ = tick;
   tick_end_ns_ = tick < UINT64_MAX / kTickNs ? (tick + 1) * kTickNs : UINT64_MAX;
@@ -75,8 +78,10 @@ std::uint8_t EventEncoder::other_thread(ThreadNumber number) {
 
 inline std::uint8_t EventEncoder::begin_event(std::uint64_t time_ns, ThreadNumber thread) {
   std::uint8_t code = 0;
-  if (time_ns >= tick_end_ns_ || count_ == 0) code |= later(time_ns);
-  if (thread != prediction_.current_thread() || !prediction_.has_current_thread()) {
+  if (time_ns >= tick_end_ns_) [[unlikely]] {
+    code |= later(time_ns);
+  }
+  if (thread != prediction_.current_thread() || !prediction_.has_current_thread()) [[unlikely]] {
     code |= other_thread(thread);
   }
   ++count_;
@@ -92,21 +97,34 @@ LocalStack EventEncoder::new_local_stack(StackNumber number, std::uint8_t kind) 
   return stack;
 }
 
-/// The stack's number in this block, put into its column.
-LocalStack EventEncoder::local_stack(StackNumber number, std::uint8_t kind) {
-  LocalStack stack = find_local(local_stacks_, number);
-  if (stack == 0 || prediction_.stack(stack).kind != kind) stack = new_local_stack(number, kind);
-  stacks_.put_varint(stack);
-  return stack;
+/// The stack's number in this block.
+MINI_HOT LocalStack EventEncoder::local_stack(StackNumber number, std::uint8_t kind) {
+  const LocalStack stack = find_local(local_stacks_, number);
+  if (stack != 0 && prediction_.stack(stack).kind == kind) [[likely]]
+    return stack;
+  // One that is of several kinds has a number for each, of which that of the last is found.
+  const LocalStack expected = prediction_.expected_stack();
+  const Prediction::Stack& known = prediction_.stack(expected);
+  return expected != 0 && known.number == number && known.kind == kind
+             ? expected
+             : new_local_stack(number, kind);
 }
 
-inline std::uint8_t EventEncoder::put_size(LocalStack stack, std::uint64_t size) {
+/// Puts a stack into its column unless it is the expected one; true where that is so.
+MINI_HOT bool EventEncoder::put_stack(LocalStack stack) {
+  const bool is_expected = stack == prediction_.expected_stack();
+  stacks_.put_varint_if(!is_expected, stack);
+  prediction_.stack_seen(stack);
+  return is_expected;
+}
+
+MINI_HOT std::uint8_t EventEncoder::put_size(LocalStack stack, std::uint64_t size) {
   std::uint64_t& expected = prediction_.stack(stack).size;
-  if (expected == size) return 0;
+  const bool is_other = expected != size;
   expected = size;
-  sizes_low_.put_byte(static_cast<std::uint8_t>(size));
-  sizes_high_.put_varint(size >> 8U);
-  return kCodeSize;
+  sizes_low_.put_byte_if(is_other, static_cast<std::uint8_t>(size));
+  sizes_high_.put_varint_if(is_other, size >> 8U);
+  return is_other ? kCodeSize : std::uint8_t{0};
 }
 
 inline void EventEncoder::put_weight(std::uint64_t weight) {
@@ -123,86 +141,77 @@ SlotNumber EventEncoder::new_slot(std::uint64_t address) {
   return slot;
 }
 
-inline void EventEncoder::put_slot(SlotNumber slot) {
-  slots_low_.put_byte(static_cast<std::uint8_t>(slot));
-  slots_high_.put_byte(static_cast<std::uint8_t>(slot >> 8U));
+MINI_HOT void EventEncoder::put_slot_if(bool is_wanted, SlotNumber slot) {
+  slots_low_.put_byte_if(is_wanted, static_cast<std::uint8_t>(slot));
+  slots_high_.put_byte_if(is_wanted, static_cast<std::uint8_t>(slot >> 8U));
 }
 
-inline std::uint8_t EventEncoder::place_allocation(std::uint64_t address, std::uint64_t size) {
-  const SizeClass size_class = mini::recording::size_class(class_rule_, size);
-  std::uint8_t mode = kModePredicted;
-  SlotNumber slot = prediction_.expected_free_slot(size_class);
-  if (slot != 0 && prediction_.address(slot) == address) {
-    ++guessed_;
-  } else if (slot = slots_.find(prediction_, address); slot != 0) {
-    ++missed_;
-    put_slot(slot);
-    mode = kModeSlot;
-  } else {
-    const std::uint64_t difference = address - prediction_.expected_address();
-    mode = difference == 0 ? kModeNext : kModeAddress;
-    if (difference != 0) address_differences_.push_back(difference);
-    slot = new_slot(address);
-    prediction_.new_block_seen(address, size_class);
-  }
+std::uint8_t EventEncoder::place_new_block(std::uint64_t address, SizeClass size_class) {
+  const std::uint64_t difference = address - prediction_.expected_address();
+  if (difference != 0) address_differences_.push_back(difference);
+  const SlotNumber slot = new_slot(address);
+  prediction_.new_block_seen(address, size_class);
   prediction_.allocated(slot, size_class);
-  return mode;
+  return difference == 0 ? kModeNext : kModeAddress;
 }
 
-inline std::uint8_t EventEncoder::place_free(std::uint64_t address) {
-  std::uint8_t mode = kModePredicted;
-  SlotNumber slot = prediction_.expected_live_slot();
-  if (slot == 0 || prediction_.address(slot) != address) {
-    mode = kModeNext;
-    slot = prediction_.slot_after_freed();
-    if (slot == 0 || prediction_.address(slot) != address) {
-      slot = slots_.find(prediction_, address);
-      mode = slot != 0 ? kModeSlot : kModeAddress;
-      if (slot != 0) {
-        put_slot(slot);
-      } else {
-        address_differences_.push_back(address - prediction_.newest_address());
-        slot = new_slot(address);
-      }
-    }
-  }
+MINI_HOT std::uint8_t EventEncoder::place_allocation(std::uint64_t address, std::uint64_t size) {
+  const SizeClass size_class = mini::recording::size_class(class_rule_, size);
+  const SlotNumber slot = slots_.find(prediction_, address);
+  if (slot == 0) [[unlikely]]
+    return place_new_block(address, size_class);
+  const bool is_guessed = slot == prediction_.expected_free_slot(size_class);
+  guessed_ += static_cast<std::uint32_t>(is_guessed);
+  missed_ += static_cast<std::uint32_t>(!is_guessed);
+  put_slot_if(!is_guessed, slot);
+  prediction_.allocated(slot, size_class);
+  return is_guessed ? kModePredicted : kModeSlot;
+}
+
+std::uint8_t EventEncoder::place_free_of_unknown(std::uint64_t address) {
+  address_differences_.push_back(address - prediction_.newest_address());
+  prediction_.freed(new_slot(address));
+  return kModeAddress;
+}
+
+MINI_HOT std::uint8_t EventEncoder::place_free(std::uint64_t address) {
+  const SlotNumber slot = slots_.find(prediction_, address);
+  if (slot == 0) [[unlikely]]
+    return place_free_of_unknown(address);
+  std::uint8_t mode = slot == prediction_.slot_after_freed() ? kModeNext : kModeSlot;
+  if (slot == prediction_.expected_live_slot()) mode = kModePredicted;
+  put_slot_if(mode == kModeSlot, slot);
   prediction_.freed(slot);
   return mode;
 }
 
-void EventEncoder::add(const Allocation& allocation, std::uint64_t time_ns) {
-  std::uint8_t code = begin_event(time_ns, allocation.thread);
-  const auto kind = static_cast<std::uint8_t>(allocation.kind);
-  LocalStack stack = prediction_.expected_stack();
-  const Prediction::Stack& expected = prediction_.stack(stack);
-  if (stack == 0 || expected.number != allocation.stack || expected.kind != kind) {
-    stack = local_stack(allocation.stack, kind);
-    code |= kCodeStack;
-  }
-  prediction_.stack_seen(stack);
-  code |= put_size(stack, allocation.requested_bytes);
-  put_weight(allocation.weight_bytes);
-  code |= place_allocation(allocation.address.value, allocation.requested_bytes);
-  codes_.put_byte(code);
+MINI_HOT std::uint8_t EventEncoder::add_allocation(const HeapEvent& event) {
+  const LocalStack stack = local_stack(event.stack, static_cast<std::uint8_t>(event.kind));
+  std::uint8_t code = put_stack(stack) ? std::uint8_t{0} : kCodeStack;
+  code |= put_size(stack, event.requested_bytes);
+  put_weight(event.weight_bytes);
   ++allocation_count_;
+  return code | place_allocation(event.address.value, event.requested_bytes);
 }
 
-void EventEncoder::add(const Free& free, std::uint64_t time_ns) {
-  std::uint8_t code = begin_event(time_ns, free.thread) | kCodeFree;
-  if (free.stack != 0) {
-    LocalStack stack = prediction_.expected_stack();
-    const Prediction::Stack& expected = prediction_.stack(stack);
-    if (stack == 0 || expected.number != free.stack || expected.kind != kFreeStackKind) {
-      stack = local_stack(free.stack, kFreeStackKind);
-      code |= kCodeStack;
-    } else {
-      code |= kCodeSameStack;
-    }
-    prediction_.stack_seen(stack);
+MINI_HOT std::uint8_t EventEncoder::add_free(const HeapEvent& event) {
+  std::uint8_t code = kCodeFree;
+  if (event.stack != 0) {
+    code |= put_stack(local_stack(event.stack, kFreeStackKind)) ? kCodeSameStack : kCodeStack;
   }
-  code |= place_free(free.address.value);
-  codes_.put_byte(code);
   ++free_count_;
+  return code | place_free(event.address.value);
+}
+
+std::size_t EventEncoder::add(std::span<const HeapEvent> events) {
+  const std::size_t most = std::min<std::size_t>(events.size(), kMaxEvents - count_);
+  for (std::size_t i = 0; i < most; ++i) {
+    const HeapEvent& event = events[i];
+    const std::uint8_t code = begin_event(event.time_ns, event.thread);
+    codes_.put_byte(code | (event.is_free ? add_free(event) : add_allocation(event)));
+    if ((code & kCodeThread) != 0 && is_full()) return i + 1;
+  }
+  return most;
 }
 
 /// The record of fields_.
@@ -212,8 +221,8 @@ void EventEncoder::put_other(std::uint8_t code, std::uint8_t type) {
   put_bytes(others_, fields_);
 }
 
-void EventEncoder::add(const KernelSample& sample, std::uint64_t time_ns) {
-  const std::uint8_t code = begin_event(time_ns, prediction_.current_thread());
+void EventEncoder::add(const KernelSample& sample) {
+  const std::uint8_t code = begin_event(sample.time_ns, prediction_.current_thread());
   fields_.clear();
   for (const std::uint64_t number :
        {sample.resident.count, sample.peak_resident.count, sample.agent_resident.count,
@@ -224,8 +233,8 @@ void EventEncoder::add(const KernelSample& sample, std::uint64_t time_ns) {
   put_other(code, kOtherSample);
 }
 
-void EventEncoder::add(const Mapping& mapping, std::uint64_t time_ns) {
-  const std::uint8_t code = begin_event(time_ns, mapping.thread);
+void EventEncoder::add(const Mapping& mapping) {
+  const std::uint8_t code = begin_event(mapping.time_ns, mapping.thread);
   fields_.clear();
   for (const std::uint64_t number :
        {static_cast<std::uint64_t>(mapping.operation), mapping.address.value, mapping.bytes.count,
@@ -235,32 +244,32 @@ void EventEncoder::add(const Mapping& mapping, std::uint64_t time_ns) {
   put_other(code, kOtherMapping);
 }
 
-void EventEncoder::add(const UsableSize& usable, std::uint64_t time_ns) {
-  const std::uint8_t code = begin_event(time_ns, usable.thread);
+void EventEncoder::add(const UsableSize& usable) {
+  const std::uint8_t code = begin_event(usable.time_ns, usable.thread);
   fields_.clear();
   put_varint(fields_, usable.requested_bytes);
   put_varint(fields_, usable.usable_bytes);
   put_other(code, kOtherUsable);
 }
 
-void EventEncoder::add(const Touch& touch, std::uint64_t time_ns) {
-  const std::uint8_t code = begin_event(time_ns, touch.thread);
+void EventEncoder::add(const Touch& touch) {
+  const std::uint8_t code = begin_event(touch.time_ns, touch.thread);
   fields_.clear();
   put_varint(fields_, touch.address.value);
   put_varint(fields_, touch.stack);
   put_other(code, kOtherTouch);
 }
 
-void EventEncoder::add(const TouchWatch& watch, std::uint64_t time_ns) {
-  const std::uint8_t code = begin_event(time_ns, prediction_.current_thread());
+void EventEncoder::add(const TouchWatch& watch) {
+  const std::uint8_t code = begin_event(watch.time_ns, prediction_.current_thread());
   fields_.clear();
   put_string(fields_, watch.refusal);
   put_varint(fields_, watch.lost);
   put_other(code, kOtherTouchWatch);
 }
 
-void EventEncoder::add(const Marker& marker, std::uint64_t time_ns) {
-  const std::uint8_t code = begin_event(time_ns, marker.thread);
+void EventEncoder::add(const Marker& marker) {
+  const std::uint8_t code = begin_event(marker.time_ns, marker.thread);
   fields_.clear();
   put_string(fields_, marker.text);
   put_other(code, kOtherMarker);

@@ -73,6 +73,7 @@ class Prediction {
   Prediction()
       : nodes_(std::make_unique_for_overwrite<Node[]>(kLiveLists + kMaxThreads + 1)),
         classes_(std::make_unique_for_overwrite<std::uint16_t[]>(kSlots)) {
+    nodes_[0].address = 0;
     restart();
   }
 
@@ -87,7 +88,7 @@ class Prediction {
 
   ThreadNumber thread_number(LocalThread thread) const { return threads_[thread].number; }
   SlotNumber slot_count() const { return slot_count_; }
-  /// REQUIRES: 0 < slot <= slot_count().
+  /// REQUIRES: slot <= slot_count().
   std::uint64_t address(SlotNumber slot) const { return nodes_[slot].address; }
   /// Says that a slot is asked for soon. Any number will do.
   void prefetch(SlotNumber slot) const { __builtin_prefetch(&nodes_[slot], 1); }

@@ -56,8 +56,7 @@ class Writer::Impl {
   template <typename Event>
   void add(const Event& event) {
     if (!blocks.state()) return;
-    last_time_ns = std::max(event.time_ns, last_time_ns);
-    encoder.add(event, last_time_ns);
+    encoder.add(event);
     if (encoder.is_full()) write_events();
   }
 
@@ -79,8 +78,7 @@ class Writer::Impl {
   Pending sources;
   std::vector<bool> has_source;          // by frame
   FrameNumber first_without_source = 1;  // all before it have one
-  std::uint64_t last_time_ns = 0;
-  std::uint64_t allocations = 0;  // written
+  std::uint64_t allocations = 0;         // written
   std::uint64_t frees = 0;
   ByteVector contents;  // of the block that is being made
 };
@@ -221,10 +219,18 @@ std::vector<std::pair<FrameNumber, FrameFacts>> Writer::frames_without_source(
 }
 
 void Writer::add(const Allocation& allocation) {
-  impl_->add(allocation);
+  const HeapEvent event = HeapEvent::of(allocation);
+  add(std::span(&event, 1));
 }
 void Writer::add(const Free& free) {
-  impl_->add(free);
+  const HeapEvent event = HeapEvent::of(free);
+  add(std::span(&event, 1));
+}
+void Writer::add(std::span<const HeapEvent> events) {
+  while (!events.empty() && impl_->blocks.state()) {
+    events = events.subspan(impl_->encoder.add(events));
+    if (impl_->encoder.is_full()) impl_->write_events();
+  }
 }
 void Writer::add(const KernelSample& sample) {
   impl_->add(sample);

@@ -40,6 +40,7 @@ class Writer {
   /// Events, in the order of their times: an earlier time than the last is taken for the last.
   void add(const Allocation& allocation);
   void add(const Free& free);
+  void add(std::span<const HeapEvent> events);
   void add(const KernelSample& sample);
   void add(const Mapping& mapping);
   void add(const Marker& marker);

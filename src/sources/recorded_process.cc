@@ -316,7 +316,10 @@ void RecordedProcess::release(Thread& thread) {
 }
 
 void RecordedProcess::go_on_to(std::uint64_t time_ns) {
-  if (!faults_.empty()) write_page_faults(time_ns);
+  if (!faults_.empty()) {
+    hand_on();
+    write_page_faults(time_ns);
+  }
   last_ns_ = std::max(last_ns_, time_ns);
 }
 
@@ -325,22 +328,77 @@ void RecordedProcess::read_records(Thread& thread, std::uint64_t until, const Ti
   go_on_to(since_begin(clock.ns(thread.ticks)));
   while (reader.available_words() != 0) {
     const std::uint64_t word = reader.peek(0);
+    if (read_heap_event(thread, word)) continue;
     if (wire::kind_of(word) == wire::RecordKind::kTime) {
       thread.ticks = wire::time_of(word, until);
       reader.skip(1);
-      if (thread.ticks > until) return;
+      if (thread.ticks > until) break;
       go_on_to(since_begin(clock.ns(thread.ticks)));
       continue;
     }
+    if (wire::kind_of(word) != wire::RecordKind::kStack) hand_on();
     const std::uint32_t words = record_words(reader);
-    if (words == 0) {
-      thread.is_sound = false;
-      return;
-    }
-    read_record(thread, words);
-    if (!thread.is_sound) return;
+    thread.is_sound = words != 0;
+    if (thread.is_sound) read_record(thread, words);
+    if (!thread.is_sound) break;
     reader.skip(words);
   }
+  hand_on();
+}
+
+void RecordedProcess::hand_on() {
+  if (batch_size_ != 0) writer_->add(std::span(batch_).first(batch_size_));
+  batch_size_ = 0;
+}
+
+inline recording::HeapEvent& RecordedProcess::next_event(const Thread& thread, std::uint64_t word) {
+  if (batch_size_ == batch_.size()) hand_on();
+  recording::HeapEvent& event = batch_[batch_size_++];
+  event.time_ns = last_ns_;
+  event.address = Address{wire::address_of(word)};
+  event.thread = thread.number;
+  return event;
+}
+
+inline void RecordedProcess::read_allocation(const Thread& thread, std::uint64_t word,
+                                             recording::HeapEvent& event) {
+  const std::uint64_t second = thread.reader.peek(1);
+  constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kRestored);
+  constexpr std::uint8_t kKindMask = wire::kPoolDetail - 1;
+  const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
+  event.requested_bytes = is_large ? thread.reader.peek(2) : second >> wire::kStackBits;
+  event.weight_bytes =
+      sample_.count == 0 ? 0 : recording::sample_weight(event.requested_bytes, sample_.count);
+  event.stack = thread.stack(second & wire::kMostStacks);
+  event.kind = static_cast<recording::CallKind>(
+      std::min<std::uint8_t>(wire::detail_of(word) & kKindMask, kLastKind));
+  // A pool's blocks are part of another one, which is looked at.
+  if (live_ != nullptr && event.kind != recording::CallKind::kPool) {
+    live_->put(event.address, {.bytes = std::min(event.requested_bytes, LiveBlocks::kMostBytes)});
+  }
+}
+
+/// Reads the record that begins with `word`, if that is an allocation or a free, and all of it is
+/// there.
+inline bool RecordedProcess::read_heap_event(Thread& thread, std::uint64_t word) {
+  wire::RingReader& reader = thread.reader;
+  const wire::RecordKind kind = wire::kind_of(word);
+  const bool is_allocation =
+      kind == wire::RecordKind::kAllocation || kind == wire::RecordKind::kLargeAllocation;
+  const bool has_stack = kind == wire::RecordKind::kFreeWithStack;
+  if (!is_allocation && !has_stack && kind != wire::RecordKind::kFree) return false;
+  const std::uint32_t words = wire::head_words(kind);
+  if (words > reader.available_words()) return false;
+  recording::HeapEvent& event = next_event(thread, word);
+  event.is_free = !is_allocation;
+  if (is_allocation) {
+    read_allocation(thread, word, event);
+  } else {
+    event.stack = has_stack ? thread.stack(reader.peek(1)) : 0;
+    if (live_ != nullptr) live_->take(event.address);
+  }
+  reader.skip(words);
+  return true;
 }
 
 /// REQUIRES: so many words are there.
@@ -348,12 +406,6 @@ inline void RecordedProcess::read_record(Thread& thread, std::uint32_t words) {
   const wire::RingReader& reader = thread.reader;
   const wire::RecordKind kind = wire::kind_of(reader.peek(0));
   switch (kind) {
-    case wire::RecordKind::kAllocation:
-    case wire::RecordKind::kLargeAllocation:
-      return read_allocation(thread);
-    case wire::RecordKind::kFree:
-    case wire::RecordKind::kFreeWithStack:
-      return read_free(thread, kind == wire::RecordKind::kFreeWithStack);
     case wire::RecordKind::kModule:
       return add_module(thread, words);
     case wire::RecordKind::kStack:
@@ -375,45 +427,14 @@ inline void RecordedProcess::read_record(Thread& thread, std::uint32_t words) {
                                                 .usable_bytes = reader.peek(2)});
     case wire::RecordKind::kFork:
       return writer_->add(recording::Fork{.time_ns = last_ns_, .number = reader.peek(1)});
+    case wire::RecordKind::kAllocation:
+    case wire::RecordKind::kLargeAllocation:
+    case wire::RecordKind::kFree:
+    case wire::RecordKind::kFreeWithStack:
     case wire::RecordKind::kTime:
     case wire::RecordKind::kNone:
       return;
   }
-}
-
-inline void RecordedProcess::read_free(const Thread& thread, bool has_stack) {
-  const wire::RingReader& reader = thread.reader;
-  const Address address{wire::address_of(reader.peek(0))};
-  writer_->add(recording::Free{.time_ns = last_ns_,
-                               .thread = thread.number,
-                               .address = address,
-                               .stack = has_stack ? thread.stack(reader.peek(1)) : 0});
-  if (live_ != nullptr) live_->take(address);
-}
-
-inline void RecordedProcess::read_allocation(const Thread& thread) {
-  const wire::RingReader& reader = thread.reader;
-  const std::uint64_t word = reader.peek(0);
-  const std::uint64_t second = reader.peek(1);
-  constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kRestored);
-  constexpr std::uint8_t kKindMask = wire::kPoolDetail - 1;
-  const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
-  const std::uint64_t bytes = is_large ? reader.peek(2) : second >> wire::kStackBits;
-  const Address address{wire::address_of(word)};
-  const auto kind = static_cast<recording::CallKind>(
-      std::min<std::uint8_t>(wire::detail_of(word) & kKindMask, kLastKind));
-  // A pool's blocks are part of another one, which is looked at.
-  if (live_ != nullptr && kind != recording::CallKind::kPool) {
-    live_->put(address, {.bytes = std::min(bytes, LiveBlocks::kMostBytes)});
-  }
-  writer_->add(recording::Allocation{
-      .time_ns = last_ns_,
-      .thread = thread.number,
-      .address = address,
-      .requested_bytes = bytes,
-      .stack = thread.stack(second & wire::kMostStacks),
-      .kind = kind,
-      .weight_bytes = sample_.count == 0 ? 0 : recording::sample_weight(bytes, sample_.count)});
 }
 
 void RecordedProcess::read_mapping(const Thread& thread) {

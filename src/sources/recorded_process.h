@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -142,9 +143,11 @@ class RecordedProcess {
   void write_page_faults(std::uint64_t until_ns);
   recording::ThreadNumber number_of_thread(std::uint32_t tid);
   void read_record(Thread& thread, std::uint32_t words);
-  void read_free(const Thread& thread, bool has_stack);
+  bool read_heap_event(Thread& thread, std::uint64_t word);
+  void read_allocation(const Thread& thread, std::uint64_t word, recording::HeapEvent& event);
+  recording::HeapEvent& next_event(const Thread& thread, std::uint64_t word);
+  void hand_on();
   void read_mapping(const Thread& thread);
-  void read_allocation(const Thread& thread);
   static std::uint32_t record_words(const wire::RingReader& reader);
   void add_module(const Thread& thread, std::uint32_t words);
   void add_stack(Thread& thread, std::uint32_t frames);
@@ -184,6 +187,9 @@ class RecordedProcess {
   std::map<ModuleKey, recording::ModuleNumber> code_modules_;  // of it, so far
   std::map<std::uint32_t, recording::ThreadNumber> thread_numbers_;  // by tid, while it runs
   std::uint64_t last_ns_ = 0;
+  // Of one thread, on their way to the writer: none outside read_records().
+  std::array<recording::HeapEvent, 128> batch_;
+  std::size_t batch_size_ = 0;
   std::unique_ptr<LiveBlocks> live_;  // null: nobody asked for leaks
   ThreadStopper stopper_;
   bool is_searched_ = false;

@@ -156,6 +156,65 @@ TEST(RoundTrip, TimesAreKeptToTheMicrosecondAndNeverGoBack) {
                   "2000 thread 1 frees 0x1f4, stack 0", "7000 thread 1 frees 0x1e61, stack 0"));
 }
 
+// More than a block takes, of events and of threads.
+TEST(RoundTrip, ManyAtOnceAreAsOneByOne) {
+  constexpr std::uint32_t kEvents = 200'000;
+  std::vector<HeapEvent> events;
+  for (std::uint32_t i = 0; i < kEvents; ++i) {
+    const Address address{0x10000 + i / 2 % 5000 * 48};
+    const ThreadNumber thread = i < 70'000 ? i + 1 : i % 3 + 1;
+    if (i % 2 == 0) {
+      events.push_back(HeapEvent::of(
+          Allocation{i * 100ULL, thread, address, i % 900, i % 7 * 40, CallKind::kNew, 0}));
+    } else {
+      events.push_back(HeapEvent::of(Free{i * 100ULL, thread, address, i % 5 / 4}));
+    }
+  }
+  const FileBytes at_once = written({}, [&](Writer& writer) {
+    writer.add(events);
+    ASSERT_TRUE(writer.finish({}));
+  });
+  const FileBytes one_by_one = written({}, [&](Writer& writer) {
+    for (const HeapEvent& event : events) {
+      if (event.is_free) {
+        writer.add(event.free());
+      } else {
+        writer.add(event.allocation());
+      }
+    }
+    ASSERT_TRUE(writer.finish({}));
+  });
+  EXPECT_EQ(at_once, one_by_one);
+  Remembered read;
+  read_sound(at_once, read);
+  ASSERT_EQ(read.events.size(), events.size());
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    HeapEvent& event = events[i];
+    event.time_ns -= event.time_ns % 1000;
+    ASSERT_EQ(read.events[i], event.is_free ? to_text(event.free()) : to_text(event.allocation()));
+  }
+}
+
+// As that of a realloc is, where frees have stacks too.
+TEST(RoundTrip, AStackOfSeveralKinds) {
+  std::vector<std::string> expected;
+  const FileBytes file = written({}, [&](Writer& writer) {
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+      const Free free{0, 1, Address{0x1000 + i * 32}, 5};
+      const auto kind = i % 3 == 0 ? CallKind::kMalloc : CallKind::kRealloc;
+      const Allocation allocation{0, 1, Address{0x1020 + i * 32}, 24, 5, kind, 0};
+      writer.add(free);
+      writer.add(allocation);
+      expected.push_back(to_text(free));
+      expected.push_back(to_text(allocation));
+    }
+    ASSERT_TRUE(writer.finish({}));
+  });
+  Remembered read;
+  read_sound(file, read);
+  EXPECT_EQ(read.events, expected);
+}
+
 TEST(RoundTrip, SameFramesAndStacksHaveOneNumber) {
   written({}, [](Writer& writer) {
     const FrameNumber a = writer.frame({1, 0x10});
