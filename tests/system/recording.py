@@ -22,6 +22,11 @@ class RecordTest(SystemTest):
             [HEAPSPY, "record", "-o", str(self.file), *options, "--", *map(str, command)],
             capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, **run)
 
+    def file_is_begun(self):
+        """Whether heapspy has written to the file, which it may also have made and removed again to
+        see that it can."""
+        return self.file.exists() and self.file.stat().st_size > 0
+
     def report(self, file=None):
         done = subprocess.run([HEAPSPY, "report", "--json", str(file or self.file)],
                               capture_output=True, text=True, check=False,

@@ -138,7 +138,7 @@ class Record(RecordTest):
 
     def test_what_few_events_tell_is_there_before_the_end(self):
         def allocations():
-            return self.report()["totals"]["allocations"] if self.file.exists() else 0
+            return self.file_is_begun() and self.report()["totals"]["allocations"]
 
         with subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, "sh", "-c", "read word"],
                               stdin=subprocess.PIPE, env=self.environment) as heapspy:
@@ -165,7 +165,7 @@ class Record(RecordTest):
 
         with subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, program, "1"],
                               stdin=subprocess.PIPE, env=self.environment) as heapspy:
-            wait_until(lambda: self.file.exists() and len(self.report()["stacks"]) > 2,
+            wait_until(lambda: self.file_is_begun() and len(self.report()["stacks"]) > 2,
                        "the threads' stacks in the file")
             heapspy.kill()
         os.waitpid(-1, 0)  # the orphan became ours
