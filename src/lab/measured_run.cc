@@ -69,6 +69,7 @@ Result<void> measure_time(const std::vector<std::string>& command,
   const auto launched = sources::launch(*path, command, settings, false,
                                         PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL, signals);
   if (!launched) return std::unexpected(launched.error());
+  sources::OwnSignals::pass_to(launched->pid);
   const auto ended = run_to_end(launched->pid, monotonic_ns(), cost);
   if (!ended) return fail(fmt::format("{} {}", command.front(), ended.error().message));
   return {};

@@ -139,6 +139,7 @@ Result<Launched> launch(const std::string& path, const std::vector<std::string>&
   const std::vector<char*> environment = pointers_to(variables);
   // As shells have it: text without "#!" is theirs to run, an ELF file is the kernel's or nobody's.
   const bool is_script = kernel::classify_file(path) == kernel::FileKind::kOther;
+  OwnSignals::hold();
   const pid_t pid = ::fork();
   if (pid < 0) return fail(fmt::format("cannot fork: {}", std::strerror(errno)), errno);
   if (pid == 0) {
@@ -155,6 +156,7 @@ Result<Launched> launch(const std::string& path, const std::vector<std::string>&
                .status = status->write_end.get()});
   }
   status->write_end = {};
+  OwnSignals::watch_group();
   Launched launched;
   launched.pid = pid;
   launched.status = std::move(status->read_end);

@@ -1,4 +1,4 @@
-// Handlers do no more than kill() and setitimer(), and set flags.
+// Handlers do no more than kill() and setitimer(), ask the witness, and set flags.
 #include "sources/own_signals.h"
 
 #include <atomic>
@@ -10,6 +10,8 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "kernel/group_witness.h"
 
 namespace mini::sources {
 namespace {
@@ -27,6 +29,7 @@ volatile std::sig_atomic_t end_wanted = 0;
 volatile std::sig_atomic_t ticked = 0;
 volatile std::sig_atomic_t child_ended = 0;
 std::optional<timer_t> end_timer;
+std::optional<kernel::GroupWitness> witness;
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 void tick_every(suseconds_t microseconds) {
@@ -49,18 +52,24 @@ void on_alarm(int, siginfo_t* info, void*) {
   if (info->si_code == SI_TIMER) on_end(SIGALRM);
 }
 
+// What the terminal sends goes to the target's process group anyway; its hangup, to the leader of
+// the session alone. A process may send to the group or to us: siginfo does not tell.
+bool is_for_target(int signal, const siginfo_t& info, pid_t target) {
+  const bool group_has_it = witness && witness->saw(signal);
+  if (info.si_code > 0 && (signal != SIGHUP || leads_session == 0)) return false;
+  return !group_has_it || target <= 0 || ::getpgid(target) != ::getpgrp();
+}
+
 void on_passed(int signal, siginfo_t* info, void*) {
   const int saved_errno = errno;
   const pid_t target = passed_to.load();
   if (signal != SIGUSR1 && signal != SIGUSR2) asked_for_end = 1;
-  // What the terminal sends goes to the target's process group anyway; its hangup, to the leader of
-  // the session alone.
-  const bool is_for_target = info->si_code <= 0 || (signal == SIGHUP && leads_session != 0);
+  const bool is_passed = is_for_target(signal, *info, target);
   if (target == kEnded) {
     if (signal != SIGUSR1 && signal != SIGUSR2) on_end(signal);
-  } else if (is_for_target && target != 0) {
+  } else if (is_passed && target != 0) {
     ::kill(target, signal);
-  } else if (is_for_target) {
+  } else if (is_passed) {
     came_early |= 1U << static_cast<unsigned>(signal);
   }
   errno = saved_errno;
@@ -81,6 +90,13 @@ struct sigaction informed(void (*handler)(int, siginfo_t*, void*), int flags) {
   return action;
 }
 
+sigset_t passed_signals() {
+  sigset_t passed;
+  sigemptyset(&passed);
+  for (const int signal : kPassedSignals) sigaddset(&passed, signal);
+  return passed;
+}
+
 }  // namespace
 
 OwnSignals::OwnSignals(Mode mode) {
@@ -90,16 +106,16 @@ OwnSignals::OwnSignals(Mode mode) {
   passed_to = 0;
   came_early = 0;
   leads_session = ::getsid(0) == ::getpid() ? 1 : 0;
-  sigset_t wanted;
-  sigemptyset(&wanted);
+  sigset_t wanted = passed_signals();
   sigaddset(&wanted, SIGALRM);
-  for (const int signal : kPassedSignals) sigaddset(&wanted, signal);
   ::pthread_sigmask(SIG_UNBLOCK, &wanted, &mask_);
   set(SIGALRM, informed(on_alarm, 0));
   set(SIGCHLD, plain(SIG_DFL));  // ignored, it would take the targets' exit statuses away
   for (const int signal : {SIGTSTP, SIGTTIN, SIGTTOU}) set(signal, plain(SIG_IGN));
   if (mode == Mode::kLaunch) {
-    for (const int signal : kPassedSignals) set(signal, informed(on_passed, SA_RESTART));
+    struct sigaction passed = informed(on_passed, SA_RESTART);
+    passed.sa_mask = passed_signals();
+    for (const int signal : kPassedSignals) set(signal, passed);
   } else {
     for (const int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT}) set(signal, plain(on_end));
   }
@@ -111,6 +127,7 @@ OwnSignals::~OwnSignals() {
   end_timer.reset();
   passed_to = 0;
   restore();
+  witness.reset();
 }
 
 // A signal that was ignored when we started (nohup, a shell's background job) stays ignored, but
@@ -131,6 +148,15 @@ void OwnSignals::restore() const {
   ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
 }
 
+void OwnSignals::hold() {
+  const sigset_t passed = passed_signals();
+  ::pthread_sigmask(SIG_BLOCK, &passed, nullptr);
+}
+
+void OwnSignals::watch_group() {
+  witness = kernel::GroupWitness::start();
+}
+
 void OwnSignals::pass_to(pid_t pid) {
   passed_to = pid;
   if (pid == 0) return;
@@ -138,6 +164,8 @@ void OwnSignals::pass_to(pid_t pid) {
   for (const int signal : kPassedSignals) {
     if ((early >> static_cast<unsigned>(signal) & 1U) != 0) ::kill(pid, signal);
   }
+  const sigset_t passed = passed_signals();
+  ::pthread_sigmask(SIG_UNBLOCK, &passed, nullptr);
 }
 
 void OwnSignals::end_on_request() {

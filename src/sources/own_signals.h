@@ -19,7 +19,7 @@ class OwnSignals {
  public:
   enum class Mode {
     kLaunch,  // SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed to the target, but
-              // for those of the terminal that it gets anyway
+              // for those of its process group that it gets anyway
     kAttach,  // SIGINT, SIGQUIT, SIGTERM and SIGHUP ask us to detach
   };
   explicit OwnSignals(Mode mode);
@@ -30,6 +30,12 @@ class OwnSignals {
   /// For the child before execve: dispositions and mask as we got them. Async-signal-safe.
   void restore() const;
 
+  /// kLaunch: before the fork. What comes until pass_to() waits, here and in the child: what is
+  /// sent to the group now the target gets, what was sent to it before it does not.
+  static void hold();
+  /// kLaunch: after the fork, so that the target is our first child: from now on what is sent to
+  /// the group is told from what is sent to us.
+  static void watch_group();
   /// kLaunch: whom to pass signals on to, those that came before included; 0: nobody.
   static void pass_to(pid_t pid);
   /// kLaunch: the target has ended, and what it started goes on; from now on signals are as with

@@ -47,6 +47,7 @@ Result<pid_t> spawn(const std::string& path, const std::vector<std::string>& com
   }
   const kernel::FileDescriptor read_end(ends[0]);
   kernel::FileDescriptor write_end(ends[1]);
+  OwnSignals::hold();
   const pid_t pid = ::fork();
   if (pid < 0) return fail(fmt::format("cannot fork: {}", std::strerror(errno)), errno);
   if (pid == 0) {
@@ -54,6 +55,7 @@ Result<pid_t> spawn(const std::string& path, const std::vector<std::string>& com
               environment.data(), write_end.get(), signals);
   }
   write_end = {};
+  OwnSignals::watch_group();
   int error = 0;
   ssize_t count = 0;
   do {

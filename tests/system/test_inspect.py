@@ -270,7 +270,7 @@ class KnownHeap(KnownHeapChecks):
             if not target.text:
                 self.skipTest("there is no agent beside this heapspy")
             children = pathlib.Path(f"/proc/{target.pid}/task/{target.pid}/children").read_text()
-            [pid] = children.split()
+            pid = children.split()[0]
             report = inspect_json(pid)
             paths = [line.split(maxsplit=5)[5] for line in
                      pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines() if "/" in line]

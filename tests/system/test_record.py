@@ -102,7 +102,7 @@ class Record(RecordTest):
         (child,) = self.others()
         self.assertEqual(self.by_function(self.report(child), ["in_late_child"])["in_late_child"],
                          [10, 500, 0])
-        os.waitpid(-1, 0)  # the orphan became ours
+        self.wait_for_orphan()
 
     def test_a_program_that_it_starts_is_recorded_too(self):
         done = self.record("sh", "-c", "ls / >/dev/null; exec true")
@@ -134,7 +134,7 @@ class Record(RecordTest):
             heapspy.kill()
             heapspy.wait()
             self.assertEqual(heapspy.stdout.readline(), b"200000\n")
-        os.waitpid(-1, 0)  # the orphan became ours
+        self.wait_for_orphan()
 
     def test_what_few_events_tell_is_there_before_the_end(self):
         def allocations():
@@ -144,7 +144,7 @@ class Record(RecordTest):
                               stdin=subprocess.PIPE, env=self.environment) as heapspy:
             wait_until(allocations, "an allocation in the file")
             heapspy.kill()
-        os.waitpid(-1, 0)  # the orphan became ours
+        self.wait_for_orphan()
         self.assertGreater(allocations(), 0)
 
     def test_functions_have_names_where_heapspy_was_killed(self):
@@ -168,7 +168,7 @@ class Record(RecordTest):
             wait_until(lambda: self.file_is_begun() and len(self.report()["stacks"]) > 2,
                        "the threads' stacks in the file")
             heapspy.kill()
-        os.waitpid(-1, 0)  # the orphan became ours
+        self.wait_for_orphan()
         report = self.report()
         self.assertLessEqual({"main", "churn"}, functions(report))
         self.assertEqual(report["losses"]["unnamed_modules"], [])
@@ -205,7 +205,7 @@ class Record(RecordTest):
                 heapspy.stdin.write(b"\n")
                 heapspy.stdin.close()
                 self.assertLess(steps(heapspy.stdout), unrecorded + MOST_STEPS_ON_THE_WAY)
-            os.waitpid(-1, 0)  # the orphan became ours
+            self.wait_for_orphan()
 
     def test_programs_are_the_same_with_it(self):
         python = need("/usr/bin/python3", "python3")

@@ -6,8 +6,11 @@ import signal
 import subprocess
 
 import test_signals
-from harness import HEAPSPY, TARGETS, need, state_of, wait_until
+from harness import HEAPSPY, TARGETS, Terminal, build_target, need, state_of, wait_until
 from recording import RecordTest
+
+PASSED = [getattr(signal, "SIG" + name) for name in ("INT", "QUIT", "TERM", "HUP", "USR1", "USR2")]
+VERBS = ("record", "trace")
 
 # The command ends, and what it has started goes on in a session of its own.
 DAEMON = f"setsid {TARGETS / 'ticker'} & exit 5"
@@ -21,7 +24,7 @@ class OnATerminal(test_signals.OnATerminal, RecordTest):
         self.assertEqual(self.report()["process"]["ending"], "exited")
 
     def test_heapspy_is_a_job_of_heapspy(self):
-        for verb in ("record", "trace"):
+        for verb in VERBS:
             self.check_reading_job([*self.heapspy(), HEAPSPY, verb, "-q", "-o", "/dev/null"])
 
 
@@ -77,16 +80,92 @@ class Outlived(RecordTest):
 
 
 class Passed(RecordTest):
-    def test_what_a_process_sends_is_passed_on(self):
-        script = "trap 'echo got; exit 7' {}; echo ready; while :; do sleep 0.01; done"
-        for verb in ("record", "trace"):
-            for name in ("INT", "QUIT", "TERM", "HUP", "USR1", "USR2"):
-                heapspy = subprocess.Popen(
-                    [HEAPSPY, verb, "-q", "-o", self.file, "--", need("bash"), "-c",
-                     script.format(name)],
-                    stdout=subprocess.PIPE, env=self.environment)
-                self.assertEqual(heapspy.stdout.readline(), b"ready\n")
-                heapspy.send_signal(getattr(signal, "SIG" + name))
-                self.assertEqual(heapspy.stdout.read(), b"got\n", (verb, name))
-                heapspy.stdout.close()
-                self.assertEqual(heapspy.wait(), 7)
+    TIMES = 3  # two signals that wait to be taken are one
+
+    def start(self, verb, *words, before=()):
+        heapspy = subprocess.Popen(
+            [*before, HEAPSPY, verb, "-q", "-o", self.file, "--", *words],
+            stdout=subprocess.PIPE, text=True, env=self.environment, start_new_session=True)
+        self.addCleanup(heapspy.stdout.close)
+        return heapspy
+
+    def start_counting(self, verb, *words):
+        heapspy = self.start(verb, build_target("counts_signals"), *words)
+        return heapspy, int(heapspy.stdout.readline().removeprefix("pid: "))
+
+    def has_handled(self, pid, number):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        masks = re.findall(r"^(?:SigPnd|ShdPnd|SigBlk):\s+(\w+)", status, re.M)
+        return not any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+    def check_each_comes_once(self, heapspy, pid, send, numbers):
+        """heapspy has passed on what it ever will when it has handled the signal."""
+        for number in numbers:
+            for _ in range(self.TIMES):
+                send(number)
+                self.assertEqual(heapspy.stdout.readline(), f"got: {int(number)}\n")
+                wait_until(lambda number=number: self.has_handled(heapspy.pid, number), "handled")
+        os.kill(pid, signal.SIGWINCH)
+        counts = heapspy.stdout.read().split()[-len(PASSED):]
+        expected = [str(self.TIMES if number in numbers else 0) for number in PASSED]
+        self.assertEqual(counts, expected)
+        self.assertEqual(heapspy.wait(), 0)
+
+    def test_what_a_process_sends_to_heapspy_is_passed_on(self):
+        for verb in VERBS:
+            heapspy, pid = self.start_counting(verb)
+            self.check_each_comes_once(heapspy, pid, heapspy.send_signal, PASSED)
+
+    def test_what_a_process_sends_to_the_group_comes_once(self):
+        for verb in VERBS:
+            heapspy, pid = self.start_counting(verb)
+            self.check_each_comes_once(heapspy, pid, lambda number, group=heapspy.pid:
+                                       os.killpg(group, number), PASSED)
+
+    def test_a_program_that_left_the_group_gets_what_is_sent_to_it(self):
+        for verb in VERBS:
+            heapspy, pid = self.start_counting(verb, "leaves")
+            self.check_each_comes_once(heapspy, pid, lambda number, group=heapspy.pid:
+                                       os.killpg(group, number), PASSED)
+
+    def test_what_the_group_got_and_heapspy_then_are_two(self):
+        heapspy, pid = self.start_counting("record")
+
+        def got(number):
+            self.assertEqual(heapspy.stdout.readline(), f"got: {int(number)}\n")
+
+        os.killpg(heapspy.pid, signal.SIGTERM)
+        got(signal.SIGTERM)
+        wait_until(lambda: self.has_handled(heapspy.pid, signal.SIGTERM), "handled")
+        for number in (signal.SIGUSR1, signal.SIGTERM):  # the first waits for the group's handler
+            heapspy.send_signal(number)
+            got(number)
+        os.kill(pid, signal.SIGWINCH)
+        self.assertEqual(heapspy.stdout.read(), "counts: 0 0 2 0 1 0\n")
+        self.assertEqual(heapspy.wait(), 0)
+
+    def test_keys_come_once(self):
+        for verb in VERBS:
+            terminal = Terminal([HEAPSPY, verb, "-q", "-o", self.file, "--",
+                                 build_target("counts_signals")], env=self.environment)
+            self.addCleanup(terminal.close)
+            pid = int(terminal.read_until(rb"pid: (\d+)\n")[1])
+            for key, number in ((b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)):
+                for _ in range(self.TIMES):
+                    terminal.type(key)
+                    terminal.read_until(rb"got: %d\n" % number, start=len(terminal.text))
+                    wait_until(lambda number=number, heapspy=terminal.process.pid:
+                               self.has_handled(heapspy, number), "handled")
+            terminal.process.terminate()
+            terminal.read_until(rb"got: %d\n" % signal.SIGTERM)
+            os.kill(pid, signal.SIGWINCH)
+            terminal.read_until(b"counts: %d %d 1 0 0 0\n" % (self.TIMES, self.TIMES))
+            self.assertEqual(terminal.read_to_end(), 0)
+
+    def test_timeout_ends_both(self):
+        for verb in VERBS:
+            for options in ([], ["--foreground"]):
+                timeout = self.start(verb, "sleep", "1000",
+                                     before=[need("timeout"), *options, "0.5"])
+                self.assertEqual(timeout.stdout.read(), "")
+                self.assertEqual(timeout.wait(), 124)
