@@ -87,7 +87,9 @@ Result<BorrowedCall::Try> BorrowedCall::try_once(const FillIn& fill_in, bool acc
   if (!process) return std::unexpected(process.error());
   Try result;
   const auto view = ProcessView::read(pid_, list_, memory_);
-  if (!view) {
+  if (process->let_through_our_code(memory_)) {
+    result.why_not = "on its way back from a call for another heapspy";
+  } else if (!view) {
     result.why_not = describe(Moment::kInLoader);
   } else if (const StoppedThread* chosen =
                  choose(*process, *view, accept_unknown, &result.why_not)) {

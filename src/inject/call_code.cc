@@ -1,7 +1,11 @@
 // Position-independent x86-64; addresses of the block are relative to the code's own.
 #include "inject/call_code.h"
 
+#include <algorithm>
 #include <cstring>
+
+#include "inject/code_slack.h"
+#include "kernel/proc_status.h"
 
 namespace mini::inject {
 
@@ -181,6 +185,41 @@ std::vector<std::byte> system_call_code(const kernel::ThreadContext&) {
 }
 
 #endif
+
+namespace {
+
+bool is_there(std::span<const std::byte> code, Address at, const MemoryReader& memory) {
+  std::vector<std::byte> found(code.size());
+  return memory.read(at, found) == found.size() && std::ranges::equal(code, found);
+}
+
+/// Whether a system call's code is there, whatever its way back is.
+bool is_system_call_there(Address at, const MemoryReader& memory) {
+  kernel::ThreadContext other{};
+  std::memset(&other, 0xff, sizeof other);
+  const std::vector<std::byte> one = system_call_code({});
+  const std::vector<std::byte> another = system_call_code(other);
+  std::vector<std::byte> found(one.size());
+  if (memory.read(at, found) != found.size()) return false;
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    if (one[i] == another[i] && found[i] != one[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool is_in_our_code(Address at, const MemoryReader& memory) {
+  const std::span<const std::byte> call = call_code();
+  const Address page{at.value & ~(kernel::page_size().count - 1)};
+  if (at - page < Bytes{call.size()} && is_there(call, page, memory)) return true;
+  const std::size_t most = system_call_code({}).size();
+  constexpr std::uint64_t kStep = kSlackAlignment.count;
+  for (std::uint64_t back = at.value % kStep; back < most; back += kStep) {
+    if (is_system_call_there(Address{at.value - back}, memory)) return true;
+  }
+  return false;
+}
 
 void set_known_function(CallBlock& block, Address function, Address place) {
   block.known = function.value;

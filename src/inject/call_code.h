@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "base/memory_reader.h"
 #include "base/units.h"
 #include "kernel/thread_context.h"
 #include "wire/attach.h"
@@ -73,6 +74,10 @@ std::uint64_t call_code_wait();
 /// Has the code call `function`, whose address is known, instead of loading anything. `place`:
 /// where the code will be.
 void set_known_function(CallBlock& block, Address function, Address place);
+
+/// Whether a thread that is at `at` is in either of the two pieces: one that another heapspy left
+/// there, most likely killed since.
+bool is_in_our_code(Address at, const MemoryReader& memory);
 
 /// Fills in what the thread gets back.
 void set_way_back(CallBlock& block, const kernel::ThreadContext& back);

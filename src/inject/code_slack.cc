@@ -15,7 +15,6 @@ namespace mini::inject {
 namespace {
 
 constexpr std::size_t kMostHeaders = 64;
-constexpr Bytes kAlignment{16};
 
 /// Where the code of the segment ends that `mapping` is the end of, by the headers of its module.
 std::optional<Address> end_of_code(const kernel::MapsEntry& head, const kernel::MapsEntry& mapping,
@@ -62,7 +61,7 @@ std::optional<Address> find_code_slack(pid_t pid, Bytes bytes,
     if (mapping.file_offset == 0) head = &mapping;
     if (head == nullptr || !mapping.execute || head->inode != mapping.inode) continue;
     const auto end = end_of_code(*head, mapping, memory);
-    const auto aligned = end ? checked_round_up(Bytes{end->value}, kAlignment) : std::nullopt;
+    const auto aligned = end ? checked_round_up(Bytes{end->value}, kSlackAlignment) : std::nullopt;
     if (!aligned) continue;
     const auto range = checked_range(Address{aligned->count}, bytes);
     if (!range || range->end > mapping.range.end) continue;

@@ -11,7 +11,9 @@
 
 namespace mini::inject {
 
-/// `bytes` of them, executable, aligned to 16; nullopt where no module has that many. Rather not
+inline constexpr Bytes kSlackAlignment{16};
+
+/// `bytes` of them, executable, aligned so; nullopt where no module has that many. Rather not
 /// where `left_behind` stands already: a thread may yet have to come through it.
 std::optional<Address> find_code_slack(pid_t pid, Bytes bytes,
                                        std::span<const std::byte> left_behind,

@@ -11,10 +11,12 @@
 #include <set>
 #include <span>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
 
+#include "inject/call_code.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 #include "kernel/ptrace.h"
@@ -159,6 +161,19 @@ void let_go(const StoppedThread& thread, TraceLedger& ledger) {
   ledger.interrupted.let_go(thread.tid, at);
   if (at.rax != thread.context.rax) kernel::write_context(thread.tid, at);
   kernel::trace_detach(thread.tid, thread.signal);
+}
+
+// The code does not look at how its wait ended; let_go() would have an interrupted one begin anew.
+bool StoppedProcess::let_through_our_code(const MemoryReader& memory) {
+  bool found = false;
+  for (StoppedThread& thread : threads_) {
+    if (!is_in_our_code(Address{thread.context.rip}, memory)) continue;
+    found = true;
+    if (thread.context.system_call != SYS_rt_sigtimedwait) continue;
+    thread.context.rax = 0;
+    kernel::write_context(thread.tid, thread.context);
+  }
+  return found;
 }
 
 StoppedThread StoppedProcess::let_go_all_but(pid_t tid) {

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "base/memory_reader.h"
 #include "base/result.h"
 #include "inject/interrupted_calls.h"
 #include "kernel/thread_context.h"
@@ -39,6 +40,10 @@ class StoppedProcess {
   /// Threads that could not be stopped (in an uninterruptible wait: a vfork, a slow disk) are not
   /// in it, but in the ledger: they run no code of the program. All may be such.
   const std::vector<StoppedThread>& threads() const { return threads_; }
+
+  /// Whether a thread is in code that another heapspy left it in: that has to be over before one is
+  /// borrowed. Its wait there for that heapspy ends as soon as it is let go.
+  bool let_through_our_code(const MemoryReader& memory);
 
   /// Lets all go on but one, which stays stopped and is the caller's to let go.
   StoppedThread let_go_all_but(pid_t tid);

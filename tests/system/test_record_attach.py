@@ -274,6 +274,31 @@ class RecordAttach(JoinTest):
             if words == ["loop"]:
                 self.check_counts(target)
 
+    def test_killed_at_each_step_it_leaves_well_a_program_that_seldom_runs(self):
+        """It is still in the code that it was sent through when the next heapspy comes."""
+        processor = min(os.sched_getaffinity(0))
+
+        def run_seldom():
+            os.sched_setaffinity(0, {processor})
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+        target = self.running("loop", preexec_fn=run_seldom)
+        busy = self.start(need("python3"), "-c", "while True: pass",
+                          preexec_fn=lambda: os.sched_setaffinity(0, {processor}))
+        environment = dict(self.environment, LD_PRELOAD=str(build_target("libdies_at.so")))
+        for step in range(1, MOST_STEPS):
+            done = subprocess.run([HEAPSPY, "record", "-q", "-o", str(self.file), "--duration",
+                                   "1ms", "-p", str(target.pid)], capture_output=True,
+                                  env=dict(environment, DIES_AT=str(step)), check=False,
+                                  timeout=PATIENCE_SECONDS)
+            if done.returncode != -signal.SIGKILL:
+                break
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(step, LEAST_STEPS)
+        busy.end()
+        self.check_free(target)
+        self.assertGreater(target.count(0.2)[0], 0)
+
     def test_a_signal_at_any_step_ends_the_wait_that_it_came_in(self):
         environment = dict(self.environment, LD_PRELOAD=str(build_target("libdies_at.so")))
         for call in ("pause", "poll", "nanosleep", "epoll_wait"):

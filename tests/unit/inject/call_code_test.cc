@@ -42,5 +42,41 @@ TEST(CallCodeTest, TheWayBackHasEveryRegister) {
   for (std::uint64_t i = 0; i < 18; ++i) EXPECT_EQ(words[i], 100 + i);
 }
 
+/// One piece of code at an address, and zeros around it.
+class CodeMemory final : public MemoryReader {
+ public:
+  CodeMemory(Address at, std::span<const std::byte> code) : at_(at), code_(code) {}
+  std::size_t read(Address from, std::span<std::byte> out) const override {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const std::uint64_t offset = from.value + i - at_.value;
+      out[i] = offset < code_.size() ? code_[offset] : std::byte{0};
+    }
+    return out.size();
+  }
+
+ private:
+  Address at_;
+  std::span<const std::byte> code_;
+};
+
+TEST(CallCodeTest, IsKnownWhereverAThreadIsInIt) {
+  kernel::ThreadContext back{};
+  back.rip = 0x1122334455667788;
+  back.rdi = 0x99;
+  const auto system_call = system_call_code(back);
+  const std::pair<Address, std::span<const std::byte>> pieces[] = {{Address{0x7000}, call_code()},
+                                                                   {Address{0x7120}, system_call}};
+  for (const auto& [at, code] : pieces) {
+    const CodeMemory memory(at, code);
+    for (std::uint64_t i = 0; i < code.size(); ++i) {
+      EXPECT_TRUE(is_in_our_code(at + Bytes{i}, memory)) << i;
+    }
+    EXPECT_FALSE(is_in_our_code(Address{at.value - 1}, memory));
+    EXPECT_FALSE(is_in_our_code(at + Bytes{0x1000}, memory));
+    const CodeMemory cut(at, code.first(code.size() / 2));
+    EXPECT_FALSE(is_in_our_code(at, cut));
+  }
+}
+
 }  // namespace
 }  // namespace mini::inject
