@@ -123,11 +123,11 @@ std::string describe(const sources::RecordedResult& result) {
   return line;
 }
 
-/// Each reason once, of however many recordings; whether there is any.
-bool report_errors(const std::vector<sources::RecordedResult>& all) {
+/// Each reason once, of however many recordings, but for those that were told.
+void report_errors(const std::vector<sources::RecordedResult>& all) {
   std::map<std::string, std::vector<std::string>> names;  // by message
   for (const sources::RecordedResult& result : all) {
-    if (!result.error) continue;
+    if (!result.error || result.is_error_told) continue;
     names[result.error->message].push_back(
         result.path.empty() ? fmt::format("process {}", result.pid) : shown(result.path));
   }
@@ -136,7 +136,6 @@ bool report_errors(const std::vector<sources::RecordedResult>& all) {
     const std::string more = others == 0 ? "" : fmt::format(" and {} others", format_count(others));
     print_error(fmt::format("heapspy: {}{}: {}\n", those.front(), more, message));
   }
-  return !names.empty();
 }
 
 /// The first that there is anything in.
@@ -188,10 +187,11 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
   std::ranges::stable_sort(all, std::greater(), &sources::RecordedResult::events);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool is_trouble = all[i].losses.dropped_events != 0;
-    const bool is_wanted = !arguments.quiet && i < kMostLines && !all[i].error;
+    const bool is_readable = !all[i].error || all[i].is_error_told;
+    const bool is_wanted = !arguments.quiet && i < kMostLines && is_readable;
     if (is_trouble || is_wanted) print_error(describe(all[i]));
   }
-  const bool failed = report_errors(all);
+  report_errors(all);
   report_unrecorded(outcome.unrecorded);
   if (outcome.unserved != 0) {
     print_error(
@@ -208,6 +208,8 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
       print_error(fmt::format("heapspy: see {}\n", report_command(readable->path)));
     }
   }
+  const bool failed = std::ranges::any_of(
+      all, [](const sources::RecordedResult& result) { return result.error.has_value(); });
   return failed && outcome.exit_status == 0 ? kExitOutputError : outcome.exit_status;
 }
 
@@ -222,6 +224,10 @@ sources::RecordOptions options_for(const RecordArguments& arguments, const std::
   options.finds_leaks = arguments.finds_leaks;
   options.first_touch = arguments.first_touch;
   options.overflow = arguments.overflow;
+  options.on_failure = [](const std::string& path, const Error& why) {
+    print_error(
+        fmt::format("heapspy: {}: {}; the program goes on unrecorded\n", shown(path), why.message));
+  };
   return options;
 }
 

@@ -153,6 +153,7 @@ void Writer::Impl::write_events() {
   const std::uint32_t block_frees = encoder.free_count();
   encoder.finish_block(allocations, frees, blocks.column_compressor(), contents);
   blocks.write_events(contents, first_time_ns, block_allocations, block_frees);
+  if (!blocks.state()) return;  // half a block is none
   allocations += block_allocations;
   frees += block_frees;
 }
@@ -296,6 +297,10 @@ Result<void> Writer::finish(const Ending& ending) {
   impl_->blocks.write(BlockType::kEnding, impl_->contents);
   impl_->blocks.write_index();
   return impl_->blocks.close();
+}
+
+const Result<void>& Writer::state() const {
+  return impl_->blocks.state();
 }
 
 std::uint64_t Writer::written_bytes() const {

@@ -65,8 +65,10 @@ class Writer {
   /// Writes all, and the index. Nothing may follow.
   Result<void> finish(const Ending& ending);
 
+  /// Why nothing more is written, where that is so.
+  const Result<void>& state() const;
   std::uint64_t written_bytes() const;
-  std::uint64_t event_count() const;  // allocations and frees
+  std::uint64_t event_count() const;  // allocations and frees, but for those that an error lost
 
  private:
   class Impl;

@@ -40,6 +40,7 @@ struct RecordedResult {
   std::uint64_t events_without_ring = 0;
   std::uint64_t silent_threads = 0;  // the same: one for each
   std::optional<Error> error;        // it could not be written, or not to its end
+  bool is_error_told = false;        // to RecordOptions::on_failure
 };
 
 /// What a process is, for those that begin as copies of it.
@@ -103,6 +104,8 @@ class RecordedProcess {
   void look_if_it_waits(const TickClock& clock, const kernel::SharedFile& channel);
   /// From now on what it tells is thrown away: its memory is needed. The file is as after a kill.
   void give_up(const Error& why);
+  /// Why its recording, which was begun, goes no further.
+  std::optional<Error> failure() const;
   /// Reads the rest and completes the file.
   RecordedResult finish(const recording::Ending& ending, const TickClock& clock);
 

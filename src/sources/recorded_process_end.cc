@@ -136,6 +136,11 @@ void RecordedProcess::give_up(const Error& why) {
   error_ = why;
 }
 
+std::optional<Error> RecordedProcess::failure() const {
+  if (writer_ == nullptr || writer_->state()) return std::nullopt;
+  return writer_->state().error();
+}
+
 RecordedResult RecordedProcess::finish(const recording::Ending& ending, const TickClock& clock) {
   RecordedResult result;
   result.path = path_;

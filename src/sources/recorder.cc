@@ -13,6 +13,7 @@
 #include <memory>
 #include <new>
 #include <ranges>
+#include <set>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +94,7 @@ class Recorder {
     std::unique_ptr<RecordedProcess> process;
     bool has_ended = false;  // when it was looked at last
     bool has_left = false;   // for a program that is not recorded
+    bool is_failure_told = false;
   };
 
   void look_at_joined();
@@ -115,6 +117,7 @@ class Recorder {
   void wait_for_command(int flags);
   void stop_with_command(int signal) const;
   void leave();
+  void tell_of_failures();
   void end_processes();
   bool is_time_to_look_for_ends();
   void close_channel();
@@ -137,7 +140,8 @@ class Recorder {
   ProcessSlots slots_{channel().claims, file_};
   ChildSearch children_{channel(), file_};
   std::vector<Running> processes_;
-  std::map<pid_t, unsigned> images_;                     // programs that a process has been
+  std::map<pid_t, unsigned> images_;  // programs that a process has been
+  std::set<std::string> told_failures_;
   std::map<std::uint32_t, ProcessIdentity> identities_;  // by the serials of their claims
   RecordOutcome outcome_;
   pid_t command_ = 0;
@@ -317,6 +321,18 @@ void Recorder::stop_with_command(int signal) const {
   if (signal != SIGSTOP && ::getpgid(command_) == ::getpgrp()) OwnSignals::stop_by(signal);
 }
 
+// Not when all is over: a program may run for hours. A crowd that has the same reason is told of
+// then.
+void Recorder::tell_of_failures() {
+  if (!options_.on_failure) return;
+  for (Running& running : processes_) {
+    const auto why = running.is_failure_told ? std::nullopt : running.process->failure();
+    if (!why || !told_failures_.insert(why->message).second) continue;
+    running.is_failure_told = true;
+    options_.on_failure(running.process->identity().recording, *why);
+  }
+}
+
 // A process that became another program has a later slot with the same number, unless that is none
 // that can be recorded. Whether there is one is looked for after the process has ended, when no
 // more can come.
@@ -356,6 +372,7 @@ void Recorder::end_processes() {
     deal_out_touches();
     touches_.tell_of_end(process);
     outcome_.recordings.push_back(process.finish(ending, clock_));
+    outcome_.recordings.back().is_error_told = processes_[i].is_failure_told;
     children_.process_ended();
     // One that we have not found may go on.
     slots_.release(processes_[i].slot, pid != 0 && (has_ended || was_replaced));
@@ -468,6 +485,7 @@ void Recorder::record_until_over() {
       sleep();
       continue;
     }
+    tell_of_failures();
     end_processes();
     if (is_done()) {
       find_processes();  // whoever came while we looked

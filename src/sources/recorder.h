@@ -21,7 +21,9 @@ struct RecordOptions {
   pid_t process = 0;                // to be joined, instead of a command
   std::uint64_t most_ns = 0;        // for which a process is recorded; 0: until it ends
   std::function<void()> on_joined;  // called when its recording begins
-  std::string agent;                // path of libheapspy-agent.so
+  // Called when a recording can be written no further while its process runs, once for each reason.
+  std::function<void(const std::string& path, const Error& why)> on_failure;
+  std::string agent;   // path of libheapspy-agent.so
   std::string output;  // of the first process; those of others have their process number in it
   std::uint32_t most_frames = 0;
   bool free_stacks = false;

@@ -253,6 +253,30 @@ class RecordLimits(RecordTest):
         finally:
             subprocess.run(["umount", disk], check=True)
 
+    def test_a_full_disk_is_said_when_it_is_full(self):
+        need_root()
+        disk = self.directory / "disk"
+        disk.mkdir()
+        if self.run_plain("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk).returncode != 0:
+            self.skipTest("nothing can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        self.file = disk / "out.heapspy"
+        script = MANY + "; import sys; sys.stdout.flush(); sys.stdin.read(); " + MANY
+        heapspy = subprocess.Popen([HEAPSPY, "record", "-o", self.file, "--", self.python, "-S",
+                                    "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=self.environment)
+        said = heapspy.stderr.readline()
+        self.assertRegex(said, "out.heapspy: .* No space left on device.*goes on unrecorded")
+        self.assertIsNone(heapspy.poll())
+        output, rest = heapspy.communicate(timeout=PATIENCE_SECONDS)
+        self.assertEqual((heapspy.returncode, output), (1, "200000\n200000\n"), rest)
+        self.assertNotIn("No space", rest)
+        self.assertIn(f"'heapspy report {self.file}'", rest)
+        totals = self.report()["totals"]
+        self.assertGreater(totals["allocations"], 1000)
+        events = totals["allocations"] + totals["frees"]
+        self.assertRegex(rest, rf"out\.heapspy: process \d+ python3, {events:,} events, \d+")
+
     def test_errors_are_said_once_and_name_files(self):
         self.file = self.directory / ("n" * 254)  # a child's has some letters more
         done = self.record("sh", "-c", "for i in 1 2 3; do /bin/true; done")
