@@ -222,7 +222,11 @@ bool Session::open() {
   g_channel.store(channel_, std::memory_order_release);
   std::memcpy(&g_agent_path[0], &channel_->agent_path[0], sizeof g_agent_path - 1);
   set_extent(extent());
-  if (settings_.sample_bytes != 0 && !make_sampled_blocks()) return false;
+  const auto has_no_room = [this] {
+    channel_->claims.roomless.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  };
+  if (settings_.sample_bytes != 0 && !make_sampled_blocks()) return has_no_room();
   const wire::SlotClaim claim = wire::claim_slot(channel_->claims);
   if (claim.slot == wire::kSlots) return false;
   std::atomic<std::uint32_t>& word = channel_->claims.words[claim.slot];
@@ -230,7 +234,7 @@ bool Session::open() {
   slot_.begin = map_slot(claim.slot, is_copy);
   if (slot_.begin == nullptr) {
     word.store(wire::slot_word(claim.uses, wire::SlotState::kFree), std::memory_order_release);
-    return false;
+    return has_no_room();
   }
   slot_.slot().ticket = claim.ticket;
   describe_process(slot_.slot(), is_copy);

@@ -164,6 +164,23 @@ void report_unrecorded(const sources::UnrecordedPrograms& unrecorded) {
   }
 }
 
+/// The processes that were to be recorded, and for which there was no place.
+void report_missing(const sources::RecordOutcome& outcome) {
+  if (outcome.unserved != 0) {
+    print_error(
+        fmt::format("heapspy: not recorded: {} processes, which came while {} others were "
+                    "being recorded\n",
+                    format_count(outcome.unserved), format_count(wire::kSlots)));
+  }
+  if (outcome.roomless != 0) {
+    print_error(
+        fmt::format("heapspy: not recorded: {} process{}, without the {} of address space that the "
+                    "agent needs (ulimit -v)\n",
+                    format_count(outcome.roomless), outcome.roomless == 1 ? "" : "es",
+                    format_bytes(Bytes{wire::kSlotBytes})));
+  }
+}
+
 /// What may have kept an agent from its memory, which a program that we start has the limits of.
 std::string why_not_started() {
   rlimit limit{};
@@ -193,12 +210,7 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
   }
   report_errors(all);
   report_unrecorded(outcome.unrecorded);
-  if (outcome.unserved != 0) {
-    print_error(
-        fmt::format("heapspy: not recorded: {} processes, which came while {} others were "
-                    "being recorded\n",
-                    format_count(outcome.unserved), format_count(wire::kSlots)));
-  }
+  report_missing(outcome);
   if (!arguments.quiet) {
     if (all.size() > kMostLines) {
       print_error(fmt::format("heapspy: and {} recordings of other processes beside them\n",

@@ -33,6 +33,7 @@ class ProcessSlots {
   void release(std::uint32_t slot, bool can_be_reused);
   /// How many processes found no slot.
   std::uint32_t unserved() const { return claims_.unserved.load(std::memory_order_relaxed); }
+  std::uint32_t roomless() const { return claims_.roomless.load(std::memory_order_relaxed); }
 
  private:
   wire::SlotClaims& claims_;

@@ -460,6 +460,7 @@ void Recorder::record_until_done() {
   }
   close_channel();
   outcome_.unserved = slots_.unserved();
+  outcome_.roomless = slots_.roomless();
 }
 
 // The command is not to suffer from it: it goes on unrecorded, and we wait for it.

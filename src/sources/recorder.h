@@ -38,6 +38,7 @@ struct RecordOutcome {
   std::vector<RecordedResult> recordings;
   UnrecordedPrograms unrecorded;  // what the processes became or started
   std::uint32_t unserved = 0;     // processes that came while wire::kSlots others were recorded
+  std::uint32_t roomless = 0;     // processes without address space for the agent
 };
 
 /// Returns when the command and all that it started and that is recorded have ended. Fails where

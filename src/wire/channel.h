@@ -19,7 +19,7 @@
 
 namespace mini::wire {
 
-inline constexpr std::uint64_t kMagic = 0x36'79'70'73'70'61'65'68U;  // "heapspy6"
+inline constexpr std::uint64_t kMagic = 0x37'79'70'73'70'61'65'68U;  // "heapspy7"
 
 /// Where an agent finds the channel: the path of the file, as text, in this variable.
 inline constexpr char kChannelVariable[] = "HEAPSPY_CHANNEL";

@@ -36,6 +36,7 @@ constexpr std::uint32_t slot_serial(std::uint32_t slot, std::uint32_t uses) {
 struct SlotClaims {
   std::atomic<std::uint64_t> tickets;   // claims so far, which says in what order processes began
   std::atomic<std::uint32_t> unserved;  // claims that found no slot
+  std::atomic<std::uint32_t> roomless;  // processes without address space for what they need
   std::atomic<std::uint32_t> words[kSlots];
 };
 
