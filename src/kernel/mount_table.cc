@@ -63,4 +63,19 @@ std::string MountTable::type_at(std::string_view path) const {
   return std::string(type);
 }
 
+std::string MountTable::folder_of(std::string_view type, std::string_view option) const {
+  for (std::string_view left = text_; !left.empty();) {
+    std::string_view line = left.substr(0, left.find('\n'));
+    left.remove_prefix(std::min(line.size() + 1, left.size()));
+    take_word(line);  // what is mounted
+    const std::string_view folder = take_word(line);
+    if (take_word(line) != type) continue;
+    const std::string options = "," + std::string(take_word(line)) + ",";
+    if (option.empty() || options.find("," + std::string(option) + ",") != std::string::npos) {
+      return unescaped(folder);
+    }
+  }
+  return "";
+}
+
 }  // namespace mini::kernel

@@ -18,6 +18,9 @@ class MountTable {
   /// none. Nothing is opened, mounted or waited for, and so no symbolic link is followed.
   /// REQUIRES: `path` begins with a slash and has no "." or ".." in it.
   std::string type_at(std::string_view path) const;
+  /// Where a file system of that type is mounted that has that option, "" for any; "" where none
+  /// is.
+  std::string folder_of(std::string_view type, std::string_view option) const;
 
  private:
   std::string text_;

@@ -4,11 +4,14 @@
 
 #include <cerrno>
 #include <fmt/format.h>
+#include <optional>
 #include <set>
+#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/elf_class.h"
+#include "kernel/freezer.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 #include "kernel/ptrace.h"
@@ -22,6 +25,25 @@ void undo(const std::set<pid_t>& seized) {
     kernel::trace_interrupt(tid);
     if (::waitpid(tid, nullptr, __WALL) == tid) kernel::trace_detach(tid, 0);
   }
+}
+
+/// Nobody's threads come to a stop that the freezer of cgroup v1 holds; and what one of v2 holds is
+/// stopped, but does nothing.
+std::optional<std::string> why_too_cold(pid_t pid, TargetUse use) {
+  const kernel::Frozen frozen =
+      use == TargetUse::kReadOnly ? kernel::Frozen::kNo : kernel::read_frozen(pid);
+  if (frozen == kernel::Frozen::kNo) return std::nullopt;
+  if (use == TargetUse::kTrace) {
+    return fmt::format(
+        "process {} is frozen with its control group, as by docker pause: let it go on "
+        "first",
+        pid);
+  }
+  if (frozen == kernel::Frozen::kStoppable) return std::nullopt;
+  return fmt::format(
+      "process {} is frozen with its control group, and need not be stopped to be read: "
+      "use --no-stop",
+      pid);
 }
 
 }  // namespace
@@ -63,6 +85,7 @@ Result<kernel::ProcessStatus> check_target(pid_t pid, TargetUse use) {
     return fail(fmt::format("process {} is a 32-bit program: heapspy knows 64-bit ones", pid),
                 ENOEXEC);
   }
+  if (const auto why = why_too_cold(process, use)) return fail(*why, EBUSY);
   return *status;
 }
 

@@ -13,8 +13,8 @@ enum class TargetUse : std::uint8_t { kTrace, kStop, kReadOnly };
 
 /// Whether the process `pid` is in may be looked at at all: it is there, has memory, is 64-bit, is
 /// not heapspy and, to be traced or stopped, is not traced already; to be traced, its main thread
-/// has not ended. The error says what is the matter. The status is that of a thread that has
-/// memory.
+/// has not ended; it is not frozen so that this would wait for it. The error says what is the
+/// matter. The status is that of a thread that has memory.
 Result<kernel::ProcessStatus> check_target(pid_t pid, TargetUse use);
 
 /// Seizes and interrupts all threads of the process `pid` is in and adds them to the tracer.

@@ -105,9 +105,11 @@ void StoppedProcess::read_registers() {
 
 std::uint64_t StoppedProcess::resume() {
   if (seized_.empty()) return 0;
+  const std::uint64_t deadline_ns = monotonic_ns() + kPatienceNs;
   for (Thread& thread : seized_) {
-    // Only a stopped thread can be let go: one that did not stop in time is waited for once more.
-    if (!thread.stopped) wait_for(thread, monotonic_ns() + kPatienceNs);
+    // Only a stopped thread can be let go: those that did not stop in time are waited for once
+    // more. What does not come the kernel lets go when we end.
+    if (!thread.stopped) wait_for(thread, deadline_ns);
     kernel::trace_detach(thread.tid, thread.signal);
   }
   seized_.clear();

@@ -21,6 +21,8 @@ constexpr int kSyscallStop = SIGTRAP | 0x80;
 // A thread that waits for its vfork child, or for a disk, stops when that is over: half a second is
 // given to it, then the trace begins without it.
 constexpr int kMostAttachTicks = 25;
+// So long one that does not come is waited for to be let go; the kernel does it when we end.
+constexpr int kMostDetachTicks = 100;
 
 int event_of(int status) {
   return status >> 16;
@@ -172,6 +174,11 @@ void Tracer::start_ticking() {
 // What waits behind a call that has been in flight since the last tick is let go.
 void Tracer::on_tick() {
   if (attaching_ && ++attach_ticks_ > kMostAttachTicks) finish_attach_if_all_held(true);
+  const bool is_ours_to_leave = detaching_ && options_.attach_pid != 0;
+  if (is_ours_to_leave && ++detach_ticks_ > kMostDetachTicks) {
+    while (!threads_.empty()) detach(*threads_.begin()->second, 0);
+    return;
+  }
   bool anything_waits = false;
   for (const auto& [pid, process] : processes_) {
     TracedSpace& space = *process->space;
@@ -207,8 +214,8 @@ void Tracer::on_end_request() {
 void Tracer::begin_detach() {
   detaching_ = true;
   outcome_.detached = true;
-  ticking_ = false;
-  OwnSignals::stop_ticking();
+  ticking_ = true;
+  OwnSignals::start_ticking();
   std::vector<Thread*> threads;
   for (const auto& [tid, thread] : threads_) threads.push_back(thread.get());
   for (Thread* thread : threads) {

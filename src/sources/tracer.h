@@ -97,6 +97,7 @@ class Tracer {
   bool end_was_requested_ = false;
   bool attaching_ = false;  // until every thread has been seen stopped once
   int attach_ticks_ = 0;
+  int detach_ticks_ = 0;
   bool ticking_ = false;
   bool stop_is_the_terminals_ = false;  // of the first process's last stop signal
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();

@@ -27,6 +27,18 @@ TEST(MountTable, APathIsOnTheInnermostMountThatItLeadsTo) {
   EXPECT_EQ(MountTable("").type_at("/usr"), "");
 }
 
+TEST(MountTable, AnOptionTellsMountsOfOneTypeApart) {
+  const MountTable mounts(
+      "cgroup /sys/fs/cgroup/cpu cgroup rw,relatime,cpu,cpuacct 0 0\n"
+      "cgroup /a\\040b cgroup rw,freezer 0 0\n"
+      "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
+  EXPECT_EQ(mounts.folder_of("cgroup", "freezer"), "/a b");
+  EXPECT_EQ(mounts.folder_of("cgroup", "cpuacct"), "/sys/fs/cgroup/cpu");
+  EXPECT_EQ(mounts.folder_of("cgroup", "pids"), "");
+  EXPECT_EQ(mounts.folder_of("cgroup2", ""), "/sys/fs/cgroup/unified");
+  EXPECT_EQ(mounts.folder_of("ext4", ""), "");
+}
+
 TEST(MountTable, OursHasARoot) {
   EXPECT_NE(MountTable::read().type_at("/"), "");
   EXPECT_EQ(MountTable::read().type_at("/proc/self/maps"), "proc");
