@@ -132,7 +132,7 @@ Result<void> check_outputs(const TraceArguments& arguments) {
 }
 
 int complain(int status, const std::string& message) {
-  print_complaint("heapspy", message);
+  print_complaint("heapspy trace", message);
   return status;
 }
 
@@ -140,14 +140,10 @@ int complain(int status, const std::string& message) {
 
 int run_trace_command(std::span<const std::string> words) {
   const auto arguments = parse_trace_arguments(words);
-  if (!arguments) {
-    print_complaint("heapspy trace", arguments.error().message);
-    return kExitUsage;
-  }
+  if (!arguments) return complain(kExitUsage, arguments.error().message);
   if (arguments->help) return print(trace_help()) ? 0 : kExitOutputError;
   if (const auto sound = check_outputs(*arguments); !sound) {
-    print_complaint("heapspy trace", sound.error().message);
-    return kExitUsage;
+    return complain(kExitUsage, sound.error().message);
   }
   outlive_failed_writes();
   Outputs outputs;

@@ -15,6 +15,8 @@ class BadInput(SystemTest):
         self.assertEqual(done.returncode, status, message)
         self.assertEqual(done.stdout, b"")
         self.assertEqual(len(message.strip().splitlines()), 1, message)
+        if arguments[0] == "trace":
+            self.assertTrue(message.startswith("heapspy trace: "), message)
         for word in words:
             self.assertIn(word.lower(), message.lower())
         return message
@@ -136,7 +138,7 @@ class BadInput(SystemTest):
         message = done.stderr.decode()
         self.assertEqual((done.stdout, done.returncode), (plain.stdout, 5), message)
         for word in words:
-            self.assertIn(word, message)
+            self.assertRegex(message, f"(?m)^heapspy trace: .*{word}")
             self.assertEqual(message.count(word), 1, message)
 
     def test_full_disk(self):
