@@ -229,9 +229,8 @@ class RecordAttach(JoinTest):
         path = self.directory / "redis.sock"
         target = self.start(server, "--port", "0", "--unixsocket", path, "--save", "",
                             "--dir", self.directory)
-        wait_until(path.exists, "redis listens")
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(path))
+            wait_until(lambda: client.connect_ex(str(path)) == 0, "redis listens")
 
             def ask(command, answer):
                 client.sendall(command + b"\r\n")
