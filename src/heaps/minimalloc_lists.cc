@@ -231,6 +231,7 @@ void read_depots(MinimallocDecoder& decoder, std::uint64_t room) {
 void read_shelves(MinimallocDecoder& decoder) {
   const minimalloc_layout_table& table = decoder.table;
   const minimalloc_shelf_layout& layout = table.shelf;
+  if (table.shelf_count == 0) return;  // before version 1.2; the layout says nothing then
   std::vector<std::byte> record(layout.stride);
   for (std::uint32_t i = 0; i < table.shelf_count; ++i) {
     const Address at = address_of(table.shelves) + Bytes{std::uint64_t{i} * layout.stride};
