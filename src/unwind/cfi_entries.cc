@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/eh_pointer.h"
 
 namespace mini::unwind {
 namespace {
@@ -76,7 +77,7 @@ bool take_augmentation(std::string_view letters, ByteCursor data, CommonEntry* c
         common->pointer_encoding = data.take<std::uint8_t>();
         break;
       case 'P':
-        if (!take_number(data, data.take<std::uint8_t>(), &ignored)) return false;
+        if (!take_eh_number(data, data.take<std::uint8_t>(), &ignored)) return false;
         break;
       case 'L':
         data.take<std::uint8_t>();
@@ -174,7 +175,7 @@ void CfiEntries::add(ByteCursor content, std::uint64_t common_offset, Reading* r
   Entry entry;
   std::uint64_t size = 0;
   if (!take_pointer(content, encoding, section_, &entry.begin) ||
-      !take_number(content, encoding, &size))
+      !take_eh_number(content, encoding, &size))
     return;
   if (commons_[*common].has_augmentation_data) content.skip(content.take_uleb());
   const auto end = checked_add(entry.begin, size);

@@ -3,8 +3,9 @@
 #include "unwind/cfi_section.h"
 
 #include <algorithm>
-#include <dwarf.h>
 #include <gelf.h>
+
+#include "base/eh_pointer.h"
 
 namespace mini::unwind {
 namespace {
@@ -13,9 +14,6 @@ namespace {
 constexpr std::uint64_t kLargestSection = std::uint64_t{256} << 20;
 // Without sections the last byte is not known either, and the rest of a segment is read.
 constexpr std::uint64_t kLargestSectionless = std::uint64_t{32} << 20;
-
-constexpr std::uint8_t kFormatBits = 0x0f;
-constexpr std::uint8_t kBaseBits = 0x70;
 
 ByteRange range_of(const Elf_Data* data) {
   if (data == nullptr || data->d_buf == nullptr) return {};
@@ -94,55 +92,10 @@ std::optional<CfiSection> find_debug_frame(ElfFile& file) {
   return section;
 }
 
-bool take_number(ByteCursor& bytes, std::uint8_t encoding, std::uint64_t* number) {
-  const auto extended = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
-  switch (encoding & kFormatBits) {
-    case DW_EH_PE_absptr:
-    case DW_EH_PE_udata8:
-    case DW_EH_PE_sdata8:
-      *number = bytes.take<std::uint64_t>();
-      break;
-    case DW_EH_PE_udata4:
-      *number = bytes.take<std::uint32_t>();
-      break;
-    case DW_EH_PE_sdata4:
-      *number = extended(bytes.take<std::int32_t>());
-      break;
-    case DW_EH_PE_udata2:
-      *number = bytes.take<std::uint16_t>();
-      break;
-    case DW_EH_PE_sdata2:
-      *number = extended(bytes.take<std::int16_t>());
-      break;
-    case DW_EH_PE_uleb128:
-      *number = bytes.take_uleb();
-      break;
-    case DW_EH_PE_sleb128:
-      *number = extended(bytes.take_sleb());
-      break;
-    default:
-      return false;
-  }
-  return bytes.ok();
-}
-
 bool take_pointer(ByteCursor& bytes, std::uint8_t encoding, const CfiSection& section,
                   std::uint64_t* pointer) {
   const std::uint64_t here = section.address + (bytes.at() - section.bytes.begin);
-  if (encoding == DW_EH_PE_omit || (encoding & DW_EH_PE_indirect) != 0) return false;
-  if (!take_number(bytes, encoding, pointer)) return false;
-  switch (encoding & kBaseBits) {
-    case DW_EH_PE_absptr:
-      return true;
-    case DW_EH_PE_pcrel:
-      *pointer += here;
-      return true;
-    case DW_EH_PE_datarel:
-      *pointer += section.header_address;
-      return section.header_address != 0;
-    default:
-      return false;
-  }
+  return take_eh_pointer(bytes, encoding, {.here = here, .data = section.header_address}, pointer);
 }
 
 }  // namespace mini::unwind

@@ -30,7 +30,5 @@ std::optional<CfiSection> find_debug_frame(ElfFile& file);
 /// or it is relative to what we do not know, or in memory that the file does not have.
 bool take_pointer(ByteCursor& bytes, std::uint8_t encoding, const CfiSection& section,
                   std::uint64_t* pointer);
-/// The same of a number that is relative to nothing, whatever its encoding says.
-bool take_number(ByteCursor& bytes, std::uint8_t encoding, std::uint64_t* number);
 
 }  // namespace mini::unwind

@@ -3,83 +3,17 @@
 
 #include <cstddef>
 
+#include "base/eh_pointer.h"
+
 namespace mini::unwind::self {
 namespace {
 
-// DW_EH_PE_*: how a pointer is written (LSB core, "DWARF Exception Header Encoding").
-enum PointerFormat : std::uint8_t {
-  kAbsolute = 0x00,
-  kUleb = 0x01,
-  kUdata2 = 0x02,
-  kUdata4 = 0x03,
-  kUdata8 = 0x04,
-  kSleb = 0x09,
-  kSdata2 = 0x0a,
-  kSdata4 = 0x0b,
-  kSdata8 = 0x0c,
-};
-constexpr std::uint8_t kFormatBits = 0x0f;
-constexpr std::uint8_t kBaseBits = 0x70;
-constexpr std::uint8_t kNoBase = 0x00;
-constexpr std::uint8_t kPcRelative = 0x10;
-constexpr std::uint8_t kDataRelative = 0x30;
-constexpr std::uint8_t kIndirect = 0x80;
-constexpr std::uint8_t kOmitted = 0xff;
-constexpr std::uint8_t kTableEncoding = kDataRelative | kSdata4;
-
-std::uint64_t extended(std::int64_t number) {
-  return static_cast<std::uint64_t>(number);
-}
-
-bool take_formatted(ByteCursor& bytes, std::uint8_t format, std::uint64_t* value) {
-  switch (format) {
-    case kAbsolute:
-    case kUdata8:
-    case kSdata8:
-      *value = bytes.take<std::uint64_t>();
-      break;
-    case kUdata4:
-      *value = bytes.take<std::uint32_t>();
-      break;
-    case kSdata4:
-      *value = extended(bytes.take<std::int32_t>());
-      break;
-    case kUdata2:
-      *value = bytes.take<std::uint16_t>();
-      break;
-    case kSdata2:
-      *value = extended(bytes.take<std::int16_t>());
-      break;
-    case kUleb:
-      *value = bytes.take_uleb();
-      break;
-    case kSleb:
-      *value = extended(bytes.take_sleb());
-      break;
-    default:
-      return false;
-  }
-  return bytes.ok();
-}
+constexpr std::uint8_t kTableEncoding = kEhDataRelative | kEhSdata4;
 
 // `data` is where the header begins: what data-relative pointers are relative to.
 bool take_pointer(ByteCursor& bytes, std::uint8_t encoding, std::uintptr_t data,
                   std::uintptr_t* pointer) {
-  const std::uintptr_t here = bytes.at();
-  if (encoding == kOmitted || (encoding & kIndirect) != 0) return false;
-  if (!take_formatted(bytes, encoding & kFormatBits, pointer)) return false;
-  switch (encoding & kBaseBits) {
-    case kNoBase:
-      return true;
-    case kPcRelative:
-      *pointer += here;
-      return true;
-    case kDataRelative:
-      *pointer += data;
-      return data != 0;
-    default:
-      return false;
-  }
+  return take_eh_pointer(bytes, encoding, {.here = bytes.at(), .data = data}, pointer);
 }
 
 // The bytes of the entry at `at`, without its length. False at the end of the list, too. Entries of
@@ -104,7 +38,7 @@ bool take_augmentation(ByteCursor letters, ByteCursor data, CommonInformation* c
         common->pointer_encoding = data.take<std::uint8_t>();
         break;
       case 'P':
-        if (!take_formatted(data, data.take<std::uint8_t>() & kFormatBits, &ignored)) return false;
+        if (!take_eh_number(data, data.take<std::uint8_t>(), &ignored)) return false;
         break;
       case 'L':
         data.take<std::uint8_t>();
@@ -155,7 +89,7 @@ bool parse_description(const EhFrame& sections, std::uintptr_t at, FrameDescript
   const std::uint8_t encoding = frame->common.pointer_encoding;
   std::uint64_t length = 0;
   if (!take_pointer(bytes, encoding, sections.header, &frame->begin) ||
-      !take_formatted(bytes, encoding & kFormatBits, &length) ||
+      !take_eh_number(bytes, encoding, &length) ||
       __builtin_add_overflow(frame->begin, length, &frame->end)) {
     return false;
   }
@@ -180,7 +114,7 @@ bool search_table(const EhFrame& sections, std::uintptr_t table, std::uint64_t c
   constexpr std::uint64_t kPairBytes = 8;
   const auto number = [&](std::uint64_t pair, std::uint64_t which) {
     ByteCursor bytes({table + pair * kPairBytes + which * 4, sections.bytes.end});
-    return sections.header + extended(bytes.take<std::int32_t>());
+    return sections.header + static_cast<std::uintptr_t>(std::int64_t{bytes.take<std::int32_t>()});
   };
   std::uint64_t low = 0;
   std::uint64_t high = count;
