@@ -50,4 +50,11 @@ bool begins_with_any(std::string_view text, std::span<const std::string_view> pr
                              [text](std::string_view prefix) { return text.starts_with(prefix); });
 }
 
+std::string_view take_line(std::string_view& text) {
+  const auto end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return line;
+}
+
 }  // namespace mini

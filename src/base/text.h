@@ -1,4 +1,5 @@
-// How quantities are written for people: one place, so that every table and sentence agrees.
+// How quantities are written for people: one place, so that every table and sentence agrees. And
+// what all readers of text need.
 #pragma once
 
 #include <span>
@@ -30,5 +31,8 @@ std::string_view path_basename(std::string_view path);
 
 /// Whether any of the prefixes is one of the text.
 bool begins_with_any(std::string_view text, std::span<const std::string_view> prefixes);
+
+/// Takes the first line, and the newline behind it, from a text.
+std::string_view take_line(std::string_view& text);
 
 }  // namespace mini

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "views/event_facts.h"
 
 namespace mini::cli {
@@ -63,9 +64,7 @@ class Screen {
     const std::size_t shown = lines > rows ? rows - 1 : lines;
     std::string out = "\x1b[H";
     for (std::size_t line = 0; line < shown; ++line) {
-      const std::size_t end = text.find('\n');
-      out += fmt::format("{}\x1b[K\r\n", text.substr(0, end));
-      text.remove_prefix(end + 1);
+      out += fmt::format("{}\x1b[K\r\n", take_line(text));
     }
     if (lines > shown) {
       out +=

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "base/text.h"
+
 namespace mini::explain {
 namespace {
 
@@ -67,9 +69,7 @@ Result<std::vector<LeakSuppression>> parse_leak_suppressions(std::string_view te
                                                              std::string_view name) {
   std::vector<LeakSuppression> suppressions;
   for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = trimmed(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view line = trimmed(take_line(text));
     if (line.empty() || line.front() == '#') continue;
     if (!line.starts_with(kKind)) {
       return fail(fmt::format("{}, line {}: '{}' is no suppression: type leak:PATTERN", name,

@@ -2,12 +2,12 @@
 // Linux 6.12: both files say so of a group whose parent is frozen, too.
 #include "kernel/freezer.h"
 
-#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
 #include "kernel/mount_table.h"
 #include "kernel/proc_file.h"
 
@@ -17,8 +17,7 @@ namespace {
 /// The process's group in the hierarchy of that controller; "" for v2's. "" where it is in none.
 std::string group_of(std::string_view groups, std::string_view controller) {
   while (!groups.empty()) {
-    const std::string_view line = groups.substr(0, groups.find('\n'));
-    groups.remove_prefix(std::min(line.size() + 1, groups.size()));
+    const std::string_view line = take_line(groups);
     const auto first = line.find(':');
     const auto second = line.find(':', first + 1);  // from 0 on where there was none
     if (second == std::string_view::npos) continue;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"
 
@@ -76,9 +77,7 @@ bool parse_faults(std::string_view stat_text, MemoryReading* out) {
 
 Bytes parse_break(std::string_view maps_text) {
   while (!maps_text.empty()) {
-    const std::size_t end = std::min(maps_text.find('\n'), maps_text.size());
-    const std::string_view line = maps_text.substr(0, end);
-    maps_text.remove_prefix(std::min(end + 1, maps_text.size()));
+    const std::string_view line = take_line(maps_text);
     if (!line.ends_with(" [heap]")) continue;
     const auto entry = parse_maps_line(line);
     return entry ? entry->range.size() : Bytes{};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "kernel/proc_file.h"
 
 namespace mini::kernel {
@@ -51,8 +52,7 @@ std::string MountTable::type_at(std::string_view path) const {
   std::string_view type;
   std::size_t longest = 0;
   for (std::string_view left = text_; !left.empty();) {
-    std::string_view line = left.substr(0, left.find('\n'));
-    left.remove_prefix(std::min(line.size() + 1, left.size()));
+    std::string_view line = take_line(left);
     take_word(line);  // what is mounted
     const std::string folder = unescaped(take_word(line));
     // Of several at one place the last one is on top.
@@ -65,8 +65,7 @@ std::string MountTable::type_at(std::string_view path) const {
 
 std::string MountTable::folder_of(std::string_view type, std::string_view option) const {
   for (std::string_view left = text_; !left.empty();) {
-    std::string_view line = left.substr(0, left.find('\n'));
-    left.remove_prefix(std::min(line.size() + 1, left.size()));
+    std::string_view line = take_line(left);
     take_word(line);  // what is mounted
     const std::string_view folder = take_word(line);
     if (take_word(line) != type) continue;

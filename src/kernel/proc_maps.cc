@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
+#include "base/text.h"
 #include "kernel/proc_file.h"
 
 namespace mini::kernel {
@@ -103,9 +104,7 @@ std::vector<MapsEntry> parse_maps(std::string_view text, std::size_t* malformed_
   std::vector<MapsEntry> entries;
   std::size_t malformed = 0;
   while (!text.empty()) {
-    const auto end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const std::string_view line = take_line(text);
     if (auto entry = parse_maps_line(line)) {
       entries.push_back(std::move(*entry));
     } else {

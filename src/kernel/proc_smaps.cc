@@ -6,17 +6,11 @@
 #include <charconv>
 
 #include "base/checked.h"
+#include "base/text.h"
 #include "kernel/proc_file.h"
 
 namespace mini::kernel {
 namespace {
-
-std::string_view take_line(std::string_view& text) {
-  const auto end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
 
 struct Figure {
   std::string_view name;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "base/text.h"
 #include "kernel/proc_file.h"
 
 namespace mini::kernel {
@@ -78,9 +79,7 @@ std::optional<ProcessStatus> parse_status(std::string_view text) {
   bool has_memory = false;
   bool says_kernel_thread = false;
   while (!text.empty()) {
-    const auto end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const std::string_view line = take_line(text);
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) continue;
     const std::string_view key = line.substr(0, colon);
@@ -153,9 +152,7 @@ bool parse_signal_waiting(std::string_view text) {
   std::uint64_t waiting = 0;
   std::uint64_t silent = 0;
   while (!text.empty()) {
-    const auto end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    std::string_view line = take_line(text);
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) continue;
     const std::string_view key = line.substr(0, colon);

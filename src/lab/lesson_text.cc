@@ -5,6 +5,7 @@
 #include <string_view>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "lab/glossary.h"
 #include "lab/registry.h"
 #include "views/flow.h"
@@ -33,9 +34,7 @@ void write_verbatim(std::string& out, std::string_view text) {
 void write_source(std::string& out, std::string_view text) {
   unsigned number = 0;
   while (!text.empty()) {
-    const auto newline = text.find('\n');
-    const std::string_view line = text.substr(0, newline);
-    text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
+    const std::string_view line = take_line(text);
     out += line.empty() ? fmt::format("{:4} |\n", ++number)
                         : fmt::format("{:4} | {}\n", ++number, line);
   }
@@ -220,9 +219,7 @@ void write_glossary(std::string& out, const views::TextStyle& style, std::string
 
 void write_paragraphs(std::string& out, const views::TextStyle& style, std::string_view text) {
   while (!text.empty()) {
-    const auto newline = text.find('\n');
-    const std::string_view line = text.substr(0, newline);
-    text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
+    const std::string_view line = take_line(text);
     if (line.empty() || line.starts_with(' ')) {
       out += line;
       out += '\n';

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/text.h"
+
 namespace mini::lab {
 namespace {
 
@@ -15,9 +17,7 @@ std::optional<std::uint64_t> leading_number(std::string_view text, int base) {
 
 std::optional<std::string_view> printed_text(std::string_view printed, std::string_view name) {
   while (!printed.empty()) {
-    const auto newline = printed.find('\n');
-    std::string_view line = printed.substr(0, newline);
-    printed.remove_prefix(newline == std::string_view::npos ? printed.size() : newline + 1);
+    std::string_view line = take_line(printed);
     if (!line.starts_with(name)) continue;
     line.remove_prefix(name.size());
     if (line.starts_with(": ")) return line.substr(2);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/text.h"
+
 namespace mini::lab {
 namespace {
 
@@ -37,11 +39,7 @@ DiffHunk& hunk_for(std::vector<DiffHunk>& hunks, bool same) {
 
 std::vector<std::string_view> split_lines(std::string_view text) {
   Lines lines;
-  while (!text.empty()) {
-    const auto newline = text.find('\n');
-    lines.push_back(text.substr(0, newline));
-    text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
-  }
+  while (!text.empty()) lines.push_back(take_line(text));
   return lines;
 }
 

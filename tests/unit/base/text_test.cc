@@ -36,5 +36,13 @@ TEST(TextTest, BasenameOfAPathWithoutSlashIsItself) {
   EXPECT_EQ(path_basename("/"), "");
 }
 
+TEST(TextTest, LinesAreTakenWithoutTheirNewlines) {
+  std::string_view text = "one\n\ntwo";
+  EXPECT_EQ(take_line(text), "one");
+  EXPECT_EQ(take_line(text), "");
+  EXPECT_EQ(take_line(text), "two");
+  EXPECT_EQ(text, "");
+}
+
 }  // namespace
 }  // namespace mini
