@@ -73,10 +73,13 @@ TEST(GlibcSelfTest, ReadsThisProcessesOwnMalloc) {
   EXPECT_EQ(before->top_pad, Bytes{131072});
 
   // Blocks too large for the thread cache come from the bins at first, then from the top, which
-  // then starts later by exactly their chunk.
+  // then starts later by exactly their chunk. Nothing else may take from the top in between: what
+  // the reader allocates is in the thread cache since the reading above, `blocks` has its room.
+  constexpr std::size_t kMostBlocks = 4096;
   std::vector<void*> blocks;
+  blocks.reserve(kMostBlocks);
   int cut_from_top = 0;
-  for (int i = 0; i < 64; ++i) {
+  while (cut_from_top < 8 && blocks.size() < kMostBlocks) {
     const auto state = read_malloc_state(memory, *found);
     ASSERT_TRUE(state.has_value());
     void* block = std::malloc(30000);
