@@ -53,7 +53,7 @@ void* Allocator::allocate_in_slab(ClassIndex size_class) {
                           : heap_.allocate_small(backing_, size_class);
 }
 
-void* Allocator::allocate_pages(const Heap::LargeRequest& request) {
+void* Allocator::allocate_pages(Heap::LargeRequest request) {
   if (t_thread.inside) {
     void* const block = emergency_.take(request.bytes);
     if (block != nullptr && request.zero) std::memset(block, 0, request.bytes);
@@ -61,9 +61,8 @@ void* Allocator::allocate_pages(const Heap::LargeRequest& request) {
   }
   const Inside inside;
   if (!backing_.pages.prepare()) return nullptr;
-  Heap::LargeRequest in_main_heap = request;
-  in_main_heap.shelf = backing_.pages.shelf();
-  return heap_.allocate_large(backing_, in_main_heap);
+  request.shelf = backing_.pages.shelf();
+  return heap_.allocate_large(backing_, request);
 }
 
 void* Allocator::allocate_zeroed(std::size_t bytes) {

@@ -150,7 +150,7 @@ class Allocator {
   }
 
   void* allocate_in_slab(ClassIndex size_class);
-  void* allocate_pages(const Heap::LargeRequest& request);
+  void* allocate_pages(Heap::LargeRequest request);
   void free_slowly(void* p);
   Pool* pool_of(const void* p);
   void free_in_pool(Pool& pool, void* p);

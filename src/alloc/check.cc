@@ -163,20 +163,23 @@ void Checker::span_cache(const SpanCache& cache) {
 
 void Checker::span_shelf(const SpanShelf& shelf) {
   PageCount sum;
-  for (std::uint32_t i = 0; i < shelf.count_; ++i) {
-    const Span& span = *shelf.kept_[i].span;
+  std::uint32_t count = 0;
+  for (std::uint32_t slot = 0; slot < KeptRuns::kSlots; ++slot) {
+    const PageRun run = shelf.runs_.run(slot);
+    if (run.count == PageCount{}) continue;
+    const Span& span = *shelf.spans_[slot];
     const std::uint32_t of = span.first.value;
     require(span.kind == SpanKind::kCached, "K2 kept spans are of that kind", of);
-    require_equal(span.first.value, shelf.kept_[i].run.first.value, "K2 first pages", of);
-    require_equal(span.pages.count, shelf.kept_[i].run.count.count, "K2 lengths", of);
-    for (std::uint32_t j = 0; j < i; ++j) {
-      const PageRun other = shelf.kept_[j].run;
-      require(span.first + span.pages < other.first || other.end() < span.first,
-              "K2 no two spans touch", of);
-    }
+    require_equal(span.first.value, run.first.value, "K2 first pages", of);
+    require_equal(span.pages.count, run.count.count, "K2 lengths", of);
+    require_equal(shelf.runs_.beginning_at(run.first), slot, "L1 no two runs overlap", of);
+    require_equal(shelf.runs_.beginning_at(run.end()), KeptRuns::kNone, "K2 no two spans touch",
+                  of);
+    ++count;
     sum += span.pages;
   }
-  require_equal(shelf.pages().count, sum.count, "K2 pages == sum over spans", shelf.count_);
+  require_equal(shelf.runs_.count(), count, "L2 of a free slot all numbers are 0", count);
+  require_equal(shelf.pages().count, sum.count, "K2 pages == sum over spans", count);
 }
 
 void Checker::pages(const PageHeap& pages) {

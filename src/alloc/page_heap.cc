@@ -21,8 +21,8 @@ constexpr PageCount kMostStep = pages_in(std::size_t{64} << 20);
 constexpr PageCount kLeastSwept = pages_in(std::size_t{48} << 20);
 constexpr std::uint32_t kSweptShare = 16;  // of what is in use
 
-// On shelves. As much as free pages with memory may be, unless the user says how much that is.
-constexpr PageCount kLeastKept = pages_in(std::size_t{1} << 20);
+// On shelves: with less, much of what one processor frees goes past its own.
+constexpr PageCount kLeastKept = pages_in(std::size_t{2} << 20);
 constexpr std::uint32_t kKeptShare = 24;  // of what is in use
 constexpr PageCount kMostOnShelf = pages_in(std::size_t{1} << 20);
 

@@ -1,4 +1,4 @@
-// A few numbers are looked at for each block: a tree would be no faster for sixteen of them.
+// What threads do for each large block, so that each shared line that is written counts.
 #include "alloc/span_shelf.h"
 
 #include <algorithm>
@@ -9,16 +9,10 @@ namespace mini::alloc {
 Span* SpanShelf::take(PageCount count, Window& window, SpanTable& spans) {
   const TryLocked locked(lock_);
   if (!locked) return nullptr;
-  std::uint32_t best = count_;
-  PageCount best_count{~std::uint32_t{0}};
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    const PageCount here = kept_[i].run.count;
-    if (here < count || here >= best_count) continue;
-    best = i;
-    best_count = here;
-  }
-  if (best == count_) return nullptr;
-  Span* const span = best_count == count ? remove(best) : cut(best, count, window, spans);
+  const std::uint32_t slot = runs_.shortest(count);
+  if (slot == KeptRuns::kNone) return nullptr;
+  Span* const span =
+      runs_.run(slot).count == count ? remove(slot) : cut(slot, count, window, spans);
   if (span == nullptr) return nullptr;
   span->kind = SpanKind::kLarge;
   span->heap = 0;
@@ -30,15 +24,15 @@ Span* SpanShelf::take(PageCount count, Window& window, SpanTable& spans) {
 }
 
 // The first pages of a longer span. Null where there is no record for them.
-Span* SpanShelf::cut(std::uint32_t i, PageCount count, Window& window, SpanTable& spans) {
+Span* SpanShelf::cut(std::uint32_t slot, PageCount count, Window& window, SpanTable& spans) {
   Span* const span = take_record(spans);
   if (span == nullptr) return nullptr;
-  Span& rest = *kept_[i].span;
+  Span& rest = *spans_[slot];
   span->first = rest.first;
   span->pages = count;
   rest.first = rest.first + count;
   rest.pages -= count;
-  kept_[i].run = {rest.first, rest.pages};
+  runs_.set(slot, {rest.first, rest.pages});
   window.span_id(span->first) = window.id_of(*span);
   window.span_id(rest.first) = window.id_of(rest);
   return span;
@@ -53,10 +47,10 @@ bool SpanShelf::put(Span& span, Window& window, SpanTable& spans, Spans* over) {
   --taken_.blocks;
   taken_.pages -= span.pages;
   add(join(span, spans));
-  if (pages().count <= most && count_ < kMostSpans) return true;
+  if (pages().count <= most && !runs_.is_full()) return true;
   // Some more than must be, so that the next ones find room.
   const std::uint32_t least = most - most / 4;
-  while (pages().count > least || count_ > kMostSpans - kMostSpans / 4) {
+  while (pages().count > least || runs_.count() > kMostSpans - kMostSpans / 4) {
     Span& highest = take_highest(pages().count - std::min(pages().count, least), window, spans);
     change_pages(0 - highest.pages.count);
     over->add(highest);
@@ -67,11 +61,8 @@ bool SpanShelf::put(Span& span, Window& window, SpanTable& spans, Spans* over) {
 // Or its last pages, so many, where it has more. What is kept is low, as what the page heap gives:
 // were it the other way round, high pages would go round here, and the heap never end below them.
 Span& SpanShelf::take_highest(std::uint32_t enough, Window& window, SpanTable& spans) {
-  std::uint32_t highest = 0;
-  for (std::uint32_t i = 1; i < count_; ++i) {
-    if (kept_[highest].run.first < kept_[i].run.first) highest = i;
-  }
-  const std::uint32_t length = kept_[highest].run.count.count;
+  const std::uint32_t highest = runs_.highest();
+  const std::uint32_t length = runs_.run(highest).count.count;
   Span* const lower = enough != 0 && enough < length
                           ? cut(highest, PageCount{length - enough}, window, spans)
                           : nullptr;
@@ -83,29 +74,28 @@ Span& SpanShelf::take_highest(std::uint32_t enough, Window& window, SpanTable& s
 // A span with those that touch it, which are in the shelf no longer.
 Span& SpanShelf::join(Span& span, SpanTable& spans) {
   Span* joined = &span;
-  for (std::uint32_t i = count_; i-- > 0;) {
-    const bool before = kept_[i].run.end() == joined->first;
-    if (!before && kept_[i].run.first != joined->first + joined->pages) continue;
-    Span* const other = remove(i);
-    Span& upper = before ? *joined : *other;
-    Span& lower = before ? *other : *joined;
-    lower.pages += upper.pages;
+  if (const std::uint32_t slot = runs_.ending_at(span.first); slot != KeptRuns::kNone) {
+    joined = remove(slot);
+    joined->pages += span.pages;
+    put_record(span, spans);
+  }
+  const PageIndex end = joined->first + joined->pages;
+  if (const std::uint32_t slot = runs_.beginning_at(end); slot != KeptRuns::kNone) {
+    Span& upper = *remove(slot);
+    joined->pages += upper.pages;
     put_record(upper, spans);
-    joined = &lower;
   }
   return *joined;
 }
 
 void SpanShelf::take_all(Spans* all) {
   const Locked locked(lock_);
-  while (count_ != 0) all->add(*remove(count_ - 1));
+  while (!runs_.is_empty()) all->add(*remove(runs_.highest()));
   pages_.store(0, std::memory_order_relaxed);
 }
 
 bool SpanShelf::has(PageIndex page) const {
-  return std::any_of(kept_.begin(), kept_.begin() + count_, [page](const Kept& kept) {
-    return kept.run.first <= page && page < kept.run.end();
-  });
+  return runs_.has(page);
 }
 
 SpanShelf::Taken SpanShelf::taken() {
@@ -115,13 +105,12 @@ SpanShelf::Taken SpanShelf::taken() {
 
 void SpanShelf::add(Span& span) {
   span.kind = SpanKind::kCached;
-  kept_[count_++] = {.span = &span, .run = {span.first, span.pages}};
+  spans_[runs_.add({span.first, span.pages})] = &span;
 }
 
-Span* SpanShelf::remove(std::uint32_t i) {
-  Span* const span = kept_[i].span;
-  kept_[i] = kept_[--count_];
-  return span;
+Span* SpanShelf::remove(std::uint32_t slot) {
+  runs_.remove(slot);
+  return spans_[slot];
 }
 
 Span* SpanShelf::take_record(SpanTable& spans) {

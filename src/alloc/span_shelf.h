@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "alloc/kept_runs.h"
 #include "alloc/lock.h"
 #include "alloc/pages.h"
 #include "alloc/span.h"
@@ -18,12 +19,13 @@ namespace mini::alloc {
 /// them, and the page heap takes their pages to be in use. Neighbours are joined, and blocks cut
 /// off.
 ///
-///  K2  pages() == sum of Span::pages over the spans, none of which touch each other
+///  K2  pages() == sum of Span::pages over the spans, none of which touch each other; each is as
+///      its slot's run says
 class alignas(128) SpanShelf {
  public:
   constexpr SpanShelf() = default;
 
-  static constexpr std::uint32_t kMostSpans = 16;
+  static constexpr std::uint32_t kMostSpans = KeptRuns::kSlots;
   class Spans {
    public:
     void add(Span& span) { spans_[count_++] = &span; }
@@ -65,17 +67,11 @@ class alignas(128) SpanShelf {
   friend struct Inspector;
   friend struct Checker;
 
-  // What is looked at for each block, beside what it describes.
-  struct Kept {
-    Span* span = nullptr;
-    PageRun run;
-  };
-
-  Span* cut(std::uint32_t i, PageCount count, Window& window, SpanTable& spans);
+  Span* cut(std::uint32_t slot, PageCount count, Window& window, SpanTable& spans);
   Span& take_highest(std::uint32_t enough, Window& window, SpanTable& spans);
   Span& join(Span& span, SpanTable& spans);
   void add(Span& span);
-  Span* remove(std::uint32_t i);
+  Span* remove(std::uint32_t slot);
   Span* take_record(SpanTable& spans);
   void put_record(Span& span, SpanTable& spans);
   void change_pages(std::uint32_t by) {
@@ -85,11 +81,11 @@ class alignas(128) SpanShelf {
   TryLock lock_{LockRank::kShelf};
   std::atomic<std::uint32_t> most_{0};
   std::atomic<std::uint32_t> pages_{0};
-  std::uint32_t count_ = 0;
   Taken taken_;
   std::array<Span*, kMostSpans> records_{};  // [0, record_count_): of no span
   std::uint32_t record_count_ = 0;
-  std::array<Kept, kMostSpans> kept_{};  // [0, count_), in no particular order
+  KeptRuns runs_;
+  std::array<Span*, kMostSpans> spans_{};  // of the run in the same slot
 };
 
 }  // namespace mini::alloc
