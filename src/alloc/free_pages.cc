@@ -103,8 +103,7 @@ PageCount FreePages::tail() const {
     const std::uint32_t end = i + 1 == window_.extent_count() && window_.end().count % kExtentPages
                                   ? window_.end().count % kExtentPages
                                   : kExtentPages;
-    std::uint32_t free = 0;
-    while (free < end && !extent.used.test(end - 1 - free)) ++free;
+    const std::uint32_t free = end - extent.used.end_of_set(end);
     tail += PageCount{free};
     if (free < end) break;
   }
