@@ -40,6 +40,12 @@ std::string format_count(std::uint64_t n) {
   return digits;
 }
 
+std::string format_percent(double part, double whole) {
+  if (!(whole > 0)) return "-";
+  const double percent = 100 * part / whole;
+  return percent > 0 && percent < 0.05 ? "<0.1%" : fmt::format("{:.1f}%", percent);
+}
+
 std::string_view path_basename(std::string_view path) {
   const auto slash = path.rfind('/');
   return slash == std::string_view::npos ? path : path.substr(slash + 1);

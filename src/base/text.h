@@ -26,6 +26,9 @@ std::string format_range(AddressRange r);
 /// Groups of three: "1,234,567".
 std::string format_count(std::uint64_t n);
 
+/// "12.3%", "<0.1%" of a part that would be 0.0%, "-" of nothing.
+std::string format_percent(double part, double whole);
+
 /// The last component of a path: "libc.so.6" of "/lib/x86_64-linux-gnu/libc.so.6".
 std::string_view path_basename(std::string_view path);
 

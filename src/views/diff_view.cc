@@ -38,7 +38,7 @@ std::string relative_text(const BeforeAndAfter& both, Measure measure) {
   if (change.amount == 0) return "-";
   if (before == 0) return "new";
   std::string part =
-      report_percent(static_cast<double>(change.amount), static_cast<double>(before));
+      format_percent(static_cast<double>(change.amount), static_cast<double>(before));
   if (part.front() == '<') return part;
   return fmt::format("{}{}", change.is_growth ? '+' : '-', part);
 }

@@ -105,7 +105,7 @@ void write_inspect_ledger(std::string& out, const Inspection& inspection,
   PlaceTable table({"bytes", "share", ""}, "what");
   const auto add = [&](std::int64_t bytes, std::string_view tag, const std::string& what) {
     table.add_row({signed_bytes(bytes),
-                   report_percent(static_cast<double>(bytes), static_cast<double>(whole.count)),
+                   format_percent(static_cast<double>(bytes), static_cast<double>(whole.count)),
                    std::string(tag)},
                   what, {});
   };

@@ -133,7 +133,7 @@ class FlameGraphWriter {
         box.level == 0 ? nullptr : functions_.functions()[box.function].module;
     put("<g data-amount=\"{}\"><title>{}\n{}, {}{}{}</title>", box.amount, xml_text(words.name),
         measure_amount(options_.measure, box.amount),
-        xml_text(report_percent(static_cast<double>(box.amount), static_cast<double>(total_))),
+        xml_text(format_percent(static_cast<double>(box.amount), static_cast<double>(total_))),
         words.place.empty() ? "" : "\n", xml_text(words.place));
     put(R"(<rect x="{:.2f}" y="{}" width="{:.2f}" height="{}" fill="{}"/>)", x, y, width,
         kBoxHeight, colour_of(module));

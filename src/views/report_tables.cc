@@ -26,7 +26,7 @@ constexpr std::size_t kCallers = 3;
 constexpr std::size_t kBarColumns = 20;
 
 std::string share(std::uint64_t part, std::uint64_t whole) {
-  return report_percent(static_cast<double>(part), static_cast<double>(whole));
+  return format_percent(static_cast<double>(part), static_cast<double>(whole));
 }
 
 std::string mean_bytes(model::Amount amount) {

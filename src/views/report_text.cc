@@ -12,12 +12,6 @@ namespace mini::views {
 
 using explain::Measure;
 
-std::string report_percent(double part, double whole) {
-  if (!(whole > 0)) return "-";
-  const double percent = 100 * part / whole;
-  return percent > 0 && percent < 0.05 ? "<0.1%" : fmt::format("{:.1f}%", percent);
-}
-
 std::string report_bytes(std::uint64_t n) {
   return format_bytes(Bytes{n});
 }

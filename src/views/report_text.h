@@ -12,8 +12,6 @@
 
 namespace mini::views {
 
-/// "12.3%", "<0.1%" of a part that would be 0.0%, "-" of nothing.
-std::string report_percent(double part, double whole);
 std::string report_bytes(std::uint64_t n);
 std::string report_time(std::uint64_t ns);
 

@@ -41,7 +41,7 @@ class TreeWriter {
  private:
   void write_line(std::uint64_t amount, const std::string& text, std::size_t indent, Ink ink) {
     const std::string figure = measure_amount(options_.measure, amount);
-    const std::string share = report_percent(static_cast<double>(amount),
+    const std::string share = format_percent(static_cast<double>(amount),
                                              static_cast<double>(tree_.nodes.front().amount));
     const std::size_t column = kTextColumn + 2 * std::min(indent, most_indent_);
     Flow flow(out_, options_.style, column + 2);

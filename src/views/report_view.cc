@@ -47,7 +47,7 @@ std::string amount_text(Amount amount, std::string_view noun) {
 }
 
 std::string share_of(std::uint64_t part, std::uint64_t whole) {
-  return report_percent(static_cast<double>(part), static_cast<double>(whole));
+  return format_percent(static_cast<double>(part), static_cast<double>(whole));
 }
 
 /// What part of the recording the figures are of.
@@ -79,7 +79,7 @@ void write_program_lines(SummaryLines& lines, const HeapProfile& profile) {
 std::string error_text(const model::BlockTotals& totals, const TextStyle& style) {
   if (totals.allocated_variance == 0 || totals.allocated.bytes == 0) return "";
   return fmt::format("{} {}", style.unicode ? "±" : "+-",
-                     report_percent(2 * std::sqrt(totals.allocated_variance),
+                     format_percent(2 * std::sqrt(totals.allocated_variance),
                                     static_cast<double>(totals.allocated.bytes)));
 }
 

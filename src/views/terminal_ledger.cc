@@ -124,9 +124,7 @@ void write_by_cause(std::string& out, const TextStyle& style, const Ledger& ledg
 }
 
 std::string percent(Bytes part, Bytes whole) {
-  if (whole.count == 0) return "-";
-  return fmt::format("{:.1f}%",
-                     100.0 * static_cast<double>(part.count) / static_cast<double>(whole.count));
+  return format_percent(static_cast<double>(part.count), static_cast<double>(whole.count));
 }
 
 std::string bar(Bytes part, Bytes whole, const Glyphs& glyphs) {

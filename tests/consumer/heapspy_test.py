@@ -41,13 +41,27 @@ class InstalledHeapspy(unittest.TestCase):
                 if not re.match(r"https?:|\.\./(bench|include)/", target):
                     self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
 
+    def lab(self, *words):
+        return subprocess.run([PREFIX / "bin/heapspy", "lab", *words], capture_output=True, text=True,
+                              check=False)
+
     def test_a_program_of_the_lab_runs_where_the_lab_says_that_it_is(self):
-        # Without their lines, since stripped, not all is as predicted.
-        told = subprocess.run([PREFIX / "bin/heapspy", "lab", "0.2"], capture_output=True, text=True,
-                              check=False).stdout
-        source, program = re.search(r"^Program:\s+(\S+), built\s+as\s+(\S+)$", told, re.M).groups()
+        lab = self.lab("0.2")
+        self.assertEqual(lab.returncode, 0, lab.stdout)
+        source, program = re.search(r"^Program:\s+(\S+), built\s+as\s+(\S+)$", lab.stdout,
+                                    re.M).groups()
         self.assertIn("int main", pathlib.Path(source).read_text())
         subprocess.run([program], stdout=subprocess.DEVNULL, check=True)
+
+    def test_a_program_of_the_lab_without_its_lines_is_no_wrong_prediction(self):
+        program = PREFIX / "libexec/heapspy/lab/heap_spy"
+        whole = program.read_bytes()
+        subprocess.run(["strip", program], check=True)
+        lab = self.lab("0.2")
+        program.write_bytes(whole)
+        self.assertEqual(lab.returncode, 1)
+        self.assertIn("heap_spy was stripped", lab.stderr)
+        self.assertNotIn("\u2717", lab.stdout)
 
 
 if __name__ == "__main__":

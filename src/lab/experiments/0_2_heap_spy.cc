@@ -69,9 +69,14 @@ Result<Observation> observe(const Bench& bench) {
   const auto run = run_traced({.command = {bench.places.program("heap_spy")}});
   if (!run) return std::unexpected(run.error());
   const auto calls = calls_of(*run, "brk");
+  const auto line = line_of(calls, 2);
+  if (line && *line == count(0)) {
+    return fail(
+        "heap_spy was stripped of its line numbers, one of which is asked for: install it "
+        "again from a build, without strip");
+  }
   Observation seen;
-  seen.answers = {
-      count(calls.size()), who(calls, 0), who(calls, 1), who(calls, 2), line_of(calls, 2), {}, {}};
+  seen.answers = {count(calls.size()), who(calls, 0), who(calls, 1), who(calls, 2), line, {}, {}};
   if (calls.size() > 2 && break_move(*calls[2]) > 0) {
     seen.answers[5] = bytes(Bytes{static_cast<std::uint64_t>(break_move(*calls[2]))});
   }

@@ -30,6 +30,14 @@ TEST(TextTest, CountsAreGroupedByThree) {
   EXPECT_EQ(format_count(1234567), "1,234,567");
 }
 
+TEST(TextTest, PercentSaysOfALittleThatItIsNotNothing) {
+  EXPECT_EQ(format_percent(1, 8), "12.5%");
+  EXPECT_EQ(format_percent(0, 8), "0.0%");
+  EXPECT_EQ(format_percent(4, 10'000), "<0.1%");
+  EXPECT_EQ(format_percent(5, 10'000), "0.1%");
+  EXPECT_EQ(format_percent(3, 0), "-");
+}
+
 TEST(TextTest, BasenameOfAPathWithoutSlashIsItself) {
   EXPECT_EQ(path_basename("/lib/x86_64-linux-gnu/libc.so.6"), "libc.so.6");
   EXPECT_EQ(path_basename("[vdso]"), "[vdso]");
