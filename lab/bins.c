@@ -1,4 +1,5 @@
-// Experiment 7: where freed chunks of different sizes go, and where they are after a large request.
+// Experiment 7: where freed chunks of different sizes go, and where they
+// are after a large request.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,7 +15,7 @@ int main(void) {
   for (int s = 0; s < 3; ++s) {
     for (int i = 0; i < kEach; ++i) {
       blocks[s][i] = malloc(kBytes[s]);
-      if (malloc(40) == NULL) return 1;  // stays, so that neighbours do not become one chunk
+      if (malloc(40) == NULL) return 1;  // stays, to keep them apart
     }
   }
   for (int s = 0; s < 3; ++s) {

@@ -1,4 +1,4 @@
-// Experiment 5: three neighbours, A, B and C, freed in each of the six orders.
+// Experiment 5: three neighbours freed in each of the six orders.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,16 +6,18 @@
 
 enum { kBytes = 2000, kThreeTogether = 6032 };
 
-static const char* const kOrders[] = {"ABC", "ACB", "BAC", "BCA", "CAB", "CBA"};
+static const char* const kOrders[] = {"ABC", "ACB", "BAC",
+                                      "BCA", "CAB", "CBA"};
 
 int main(void) {
   printf("six orders\n");  // stdio has its buffer from here on
   for (int i = 0; i < 6; ++i) {
     char* blocks[3];
     for (int k = 0; k < 3; ++k) blocks[k] = malloc(kBytes);
-    char* fence = malloc(16);  // behind C, so that what is freed is not the end of the heap
+    char* fence = malloc(16);  // else C would be the end of the heap
     if (i == 0)
-      printf("A: %p\nB: %p\nC: %p\n", (void*)blocks[0], (void*)blocks[1], (void*)blocks[2]);
+      printf("A: %p\nB: %p\nC: %p\n", (void*)blocks[0], (void*)blocks[1],
+             (void*)blocks[2]);
     char* first = blocks[0];
     for (int k = 0; k < 3; ++k) {
       free(blocks[kOrders[i][k] - 'A']);
@@ -23,7 +25,8 @@ int main(void) {
     }
     // As long as all three with what malloc had between them.
     char* whole = malloc(kThreeTogether);
-    printf("%s: %s\n", kOrders[i], whole == first ? "one chunk" : "pieces");
+    printf("%s: %s\n", kOrders[i],
+           whole == first ? "one chunk" : "pieces");
     free(whole);
     free(fence);
   }

@@ -1,4 +1,5 @@
-// Experiment 3: a hundred short blocks, every other one freed. Who can use the gaps?
+// Experiment 3: a hundred short blocks, every other one freed. Who can
+// use the gaps?
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,7 +34,8 @@ int main(void) {
   free_every_other_from(0);
   look_here("every other block is free");
 
-  // The long ones stay; the short ones are freed again, so that the gaps are back.
+  // The long ones stay; the short ones are freed again, so that the gaps
+  // are back.
   printf("long blocks in the gaps: %d\n", allocate_others(kLong));
   printf("short blocks in the gaps: %d\n", allocate_others(kShort));
   for (int i = 0; i < kGaps; ++i) free(others[i]);

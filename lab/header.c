@@ -1,4 +1,5 @@
-// Experiment 2: how far apart two blocks are, and what realloc can do with a block.
+// Experiment 2: how far apart two blocks are, and what realloc can do
+// with a block.
 #include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>

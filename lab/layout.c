@@ -1,4 +1,4 @@
-// Experiment 0.5: one thing of each kind that a process has, and where it is.
+// Experiment 0.5: one thing of each kind that a process has, and where.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-// Experiment 1: a thousand blocks. How many system calls they take depends on the malloc alone.
+// Experiment 1: a thousand blocks. How many system calls they take
+// depends on the malloc alone.
 //
 // Nothing is printed: stdio would ask for a block of its own.
 #include <stdlib.h>

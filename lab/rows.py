@@ -1,9 +1,10 @@
-# Experiment 9.1: a program in Python makes many objects of many sizes and deletes half of them.
+# Experiment 9.1: many objects of many sizes, half of which are deleted.
 import json
 import os
 import sys
 
-rows = [{"name": f"row {i}", "values": [i] * (i % 30)} for i in range(400)]
+rows = [{"name": f"row {i}", "values": [i] * (i % 30)}
+        for i in range(400)]
 text = json.dumps(rows)
 del rows[::2]
 again = json.loads(text)[::3]

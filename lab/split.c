@@ -8,7 +8,7 @@
 int main(void) {
   printf("a chunk is split\n");  // stdio has its buffer from here on
   char* whole = malloc(2000);
-  char* fence = malloc(16);  // else the freed chunk would become part of the free end of the heap
+  char* fence = malloc(16);  // else it would join the end of the heap
   printf("freed block: %p\n", (void*)whole);
   free(whole);
   look_here("before: one free chunk");
@@ -18,7 +18,7 @@ int main(void) {
   printf("usable of the part: %zu\n", malloc_usable_size(part));
   look_here("after: one in use, one free");
 
-  char* rest = malloc(1480);  // leaves 16 bytes, which are too few for a chunk
+  char* rest = malloc(1480);  // leaves 16 bytes, too few for a chunk
   printf("rest: %p\n", (void*)rest);
   printf("usable of the rest: %zu\n", malloc_usable_size(rest));
   free(rest);

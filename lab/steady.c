@@ -1,4 +1,5 @@
-// Experiment 8.2: two thousand blocks, of which never more than a hundred are alive.
+// Experiment 8.2: two thousand blocks, of which never more than a
+// hundred are alive.
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,8 @@
-// Experiment 6: from which request on does a block get a mapping of its own? Found by search.
+// Experiment 6: from which request on does a block get a mapping of its
+// own? Found by search.
 //
-// Each try is made by a child process of its own (fork), so that none changes malloc for the next.
+// Each try is made by a child process of its own (fork), so that none
+// changes malloc for the next.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +12,9 @@
 #include "look.h"
 
 enum { kKiB = 1024, kMost = 1024 * kKiB, kFreed = 256 * kKiB };
-enum { kUsesUp = 100 * 1000 };  // of the 132 KiB that malloc buys at first
+enum {
+  kUsesUp = 100 * 1000
+};  // of the 132 KiB that malloc buys at first
 
 static char* heap_start;
 

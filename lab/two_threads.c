@@ -1,4 +1,5 @@
-// Experiment 8.1: two threads that allocate, and a third when the second has ended.
+// Experiment 8.1: two threads that allocate, and a third when the second
+// has ended.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static void* allocate(void* name) {
 
 static void run(const char* name) {
   pthread_t thread;
-  if (pthread_create(&thread, NULL, allocate, (void*)(size_t)name) != 0) abort();
+  if (pthread_create(&thread, NULL, allocate, (void*)(size_t)name) != 0)
+    abort();
   pthread_join(thread, NULL);
 }
 
