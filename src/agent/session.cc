@@ -170,7 +170,7 @@ bool Session::connect() {
     if (state == State::kClosed) stop_recording();
   }
   while (state == State::kConnecting) {
-    vm::yield();
+    vm::nap();
     state = state_.load(std::memory_order_acquire);
   }
   return state == State::kReady;

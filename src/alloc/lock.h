@@ -16,6 +16,18 @@ namespace mini::alloc {
 /// it back do nothing, so that other fork handlers, which run in between, may allocate.
 extern constinit thread_local bool t_holds_all_locks __attribute__((tls_model("initial-exec")));
 
+/// A section is some hundred nanoseconds long, so its end is worth a short wait before sleeping.
+inline constexpr int kSpins = 100;
+
+/// Tells the processor that this is such a wait.
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 /// 0 free, 1 held, 2 held and perhaps waited for. Zero-initialised memory is a free lock.
 /// Acquire on lock and release on unlock order what the lock protects; the word itself needs no
 /// more. While there is one thread, plain reads and writes of it do: the atomic ones would be half
@@ -52,9 +64,6 @@ class Lock {
   }
 
  private:
-  // A section is some hundred nanoseconds long, so its end is worth a short wait before sleeping.
-  static constexpr int kSpins = 100;
-
   void lock_slowly() {
     for (int i = 0; i < kSpins; ++i) {
       std::uint32_t free = 0;
@@ -63,17 +72,9 @@ class Lock {
                                        std::memory_order_relaxed)) {
         return;
       }
-      pause();
+      relax();
     }
     while (state_.exchange(2, std::memory_order_acquire) != 0) kernel::vm::wait(word(), 2);
-  }
-
-  static void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
   }
 
   // std::atomic<uint32_t> has the representation of uint32_t on every platform we know.
@@ -98,7 +99,13 @@ class TryLock {
   }
   /// For what is seldom done.
   void lock() {
-    while (!try_lock()) kernel::vm::yield();
+    for (int spins = 0; !try_lock(); ++spins) {
+      if (spins < kSpins) {
+        relax();
+      } else {
+        kernel::vm::nap();
+      }
+    }
   }
   void unlock() {
     if (t_holds_all_locks) return;

@@ -56,7 +56,7 @@ ClassFigures figures_of(Allocator& allocator, Heap& heap, ClassIndex size_class)
         return figures_of(Inspector::figures(bin), cached);
       }
     }
-    kernel::vm::yield();
+    kernel::vm::nap();
   }
 }
 

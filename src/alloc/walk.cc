@@ -119,7 +119,7 @@ Copied ClassCopy::take(HeapId heap, ClassIndex size_class) {
       if (found != nullptr) copied = try_take(size_class, *found, i == kTries);
     }
     if (copied != Copied::kBusy) return copied;
-    vm::yield();
+    vm::nap();
   }
 }
 

@@ -475,8 +475,8 @@ void wait(std::uint32_t* word, std::uint32_t expected) {
 void wake_one(std::uint32_t* word) {
   ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }
-void yield() {
-  ::sched_yield();
+void nap() {
+  ::usleep(50);
 }
 void write_error(const char* text, std::size_t length) {
   test::fake_vm().write_error(text, length);

@@ -81,7 +81,7 @@ void redirect_libc(const Redirection* redirections, std::size_t count) {
   constexpr std::uint64_t kMostWaitNs = 100'000'000;
   for (const std::uint64_t until = now_ns() + kMostWaitNs; now_ns() < until;) {
     if (g_state.load(std::memory_order_acquire) == State::kDone) return;
-    yield();
+    nap();
   }
 }
 

@@ -106,7 +106,9 @@ std::uint32_t processor();
 /// Sleeps while *word == expected, until a wake() or for no reason at all.
 void wait(std::uint32_t* word, std::uint32_t expected);
 void wake_one(std::uint32_t* word);
-void yield();
+/// Sleeps for a moment: unlike sched_yield(), it lets threads of lower priority run, too, one of
+/// which may be whom the caller waits for.
+void nap();
 
 /// Writes to standard error, whole or not at all; errors are ignored, and bring no signal.
 void write_error(const char* text, std::size_t length);

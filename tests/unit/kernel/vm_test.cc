@@ -7,6 +7,8 @@
 #include <barrier>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <thread>
@@ -89,6 +91,36 @@ TEST(ProcessorTest, ThreadsDifferWhereTheKernelDoesNotTellTheirs) {
   EXPECT_GE(std::ranges::unique(numbers).begin() - numbers.begin(), 3);
 }
 #endif
+
+void share_one_processor() {
+  cpu_set_t first;
+  CPU_ZERO(&first);
+  CPU_SET(static_cast<unsigned>(::sched_getcpu()), &first);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof first, &first), 0);
+}
+
+TEST(NapTest, AThreadOfLowerPriorityRunsMeanwhile) {
+  share_one_processor();
+  std::atomic<bool> may_end{false};
+  bool is_urgent = false;
+  int naps = 0;
+  std::thread urgent([&] {
+    const sched_param priority{.sched_priority = 1};
+    is_urgent = ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &priority) == 0;
+    if (!is_urgent) return;
+    std::thread low([&] {
+      const sched_param none{};
+      ::pthread_setschedparam(::pthread_self(), SCHED_OTHER, &none);
+      may_end = true;
+    });
+    // A million, where the urgent one went on until the kernel held it up for the others' sake.
+    for (; !may_end; ++naps) nap();
+    low.join();
+  });
+  urgent.join();
+  if (!is_urgent) GTEST_SKIP() << "no real-time priority for this user";
+  EXPECT_LT(naps, 100'000);
+}
 
 }  // namespace
 }  // namespace mini::kernel::vm
