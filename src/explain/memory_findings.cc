@@ -40,6 +40,11 @@ Bytes free_resident(const model::TotalsByUse& totals) {
 }
 
 std::string advice_on_damage(const Inspection& inspection) {
+  if (inspection.is_of_one_moment() && inspection.may_be_motion) {
+    return inspection.source == Inspection::Source::kCore
+               ? "Compare with another core: what is there again is damage."
+               : "Inspect once more: what is there again is damage.";
+  }
   if (inspection.is_of_one_moment()) {
     return "Look for writes past the end of the block before that address, or into a block that "
            "was freed.";
@@ -50,23 +55,36 @@ std::string advice_on_damage(const Inspection& inspection) {
   return "Inspect without --no-stop and --max-pause to be sure.";
 }
 
+std::string damage_words(const Inspection& inspection, std::string places) {
+  if (!inspection.is_of_one_moment()) {
+    return places + " in the heap disagree, perhaps because the process went on while it was read.";
+  }
+  if (!inspection.may_be_motion) return fmt::format("The heap is damaged in {}.", places);
+  return places + " in the heap did not fit together: damage, or a thread was just changing it.";
+}
+
 void find_damage(const Inspection& inspection, const model::Heap& heap, std::vector<Finding>& out) {
   if (heap.damages_count == 0) return;
   const model::HeapDamage& first = heap.damages.front();
-  const bool may_be_motion = !inspection.is_of_one_moment();
   out.push_back(
       {.kind = "damage",
-       .statement =
-           may_be_motion
-               ? fmt::format("{} in the heap disagree, perhaps because the process went on "
-                             "while it was read.",
-                             counted_words(heap.damages_count, "place"))
-               : fmt::format("The heap is damaged in {}.",
-                             counted_words(heap.damages_count, "place")),
+       .statement = damage_words(inspection, counted_words(heap.damages_count, "place")),
        .evidence = fmt::format("At {}, {} is {}; it should be {}.", format_address(first.where),
                                first.field, first.found, first.expected),
        .advice = advice_on_damage(inspection),
        .weight = kOfDamage});
+}
+
+void find_motion(const Inspection& inspection, std::vector<Finding>& out) {
+  if (inspection.places_in_motion == 0) return;
+  out.push_back(
+      {.kind = "in_motion",
+       .statement = fmt::format("Threads were just changing the heap: {} did not fit together yet.",
+                                counted_words(inspection.places_in_motion, "place")),
+       .evidence = fmt::format("None of them was so in each of {} readings, as damage is.",
+                               format_count(inspection.heap_readings)),
+       .advice = "A few blocks there may be counted as what they no longer are.",
+       .weight = 0.005});
 }
 
 bool is_minimalloc(const Inspection& inspection) {
@@ -237,7 +255,7 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
                    .weight = 0.01});
   }
   for (const model::HeapCounter& counter : heap.counters) {
-    if (counter.counted == counter.found) continue;
+    if (counter.counted == counter.found || counter.in_motion) continue;
     out.push_back({.kind = "counter",
                    .statement = fmt::format("{} counts {} {}; {} were found.", heap.allocator,
                                             format_count(counter.counted), counter.name,
@@ -286,6 +304,7 @@ std::vector<Finding> find_in_inspection(const Inspection& inspection) {
   std::vector<Finding> findings;
   if (inspection.heap) {
     find_damage(inspection, *inspection.heap, findings);
+    find_motion(inspection, findings);
     find_returnable(inspection, findings);
     find_pinned(inspection, findings);
     find_arenas(inspection, *inspection.heap, findings);

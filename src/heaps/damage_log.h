@@ -12,11 +12,13 @@ namespace mini::heaps {
 class DamageLog {
  public:
   explicit DamageLog(model::Heap& heap) : heap_(heap) {}
-  void add(Address where, std::string field, std::string found, std::string expected) {
+  void add(Address where, std::string field, std::string found, std::string expected,
+           bool is_unwritten = false) {
     constexpr std::size_t kMostKept = 64;
     ++heap_.damages_count;
     if (heap_.damages.size() >= kMostKept) return;
-    heap_.damages.push_back({where, std::move(field), std::move(found), std::move(expected)});
+    heap_.damages.push_back(
+        {where, std::move(field), std::move(found), std::move(expected), is_unwritten});
   }
 
  private:

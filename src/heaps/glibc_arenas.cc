@@ -30,13 +30,15 @@ std::optional<HeapArena> read_arena(GlibcDecoder& decoder, Address at) {
   const auto word = [&](std::size_t offset) {
     return decoder.memory.read_object<std::uint64_t>(at + Bytes{offset});
   };
+  const auto lock = decoder.memory.read_object<std::uint32_t>(at);  // "mutex", free at 0
   const auto flags = decoder.memory.read_object<std::uint32_t>(at + Bytes{kFlagsOffset});
   const auto top = word(layout.top);
   const auto system = word(layout.system_mem);
   const auto most_system = word(layout.max_system_mem);
-  if (!flags || !top || !system || !most_system) return std::nullopt;
+  if (!lock || !flags || !top || !system || !most_system) return std::nullopt;
   HeapArena arena;
   arena.address = at;
+  arena.is_locked = *lock != 0;
   arena.is_contiguous = (*flags & kNonContiguousFlag) == 0;
   arena.system = Bytes{*system};
   arena.most_system = Bytes{*most_system};
@@ -67,7 +69,8 @@ void read_top(GlibcDecoder& decoder, HeapArena& arena, std::optional<Address> en
   }
   const Bytes rest = end && *end > *arena.top ? *end - *arena.top : Bytes{};
   decoder.damages.add(field, "size of the top chunk", fmt::format("{:#x}", header->size_field),
-                      end ? fmt::format("at most {:#x}", rest.count | 1) : "a size with flag 1");
+                      end ? fmt::format("at most {:#x}", rest.count | 1) : "a size with flag 1",
+                      end && header->size_field == 0);
   arena.top_size = rest;
 }
 

@@ -82,7 +82,9 @@ class RegionWalk {
     const auto next = window_.at(*end, region_.range.end);
     seen_at_ = *end;
     seen_ = next;
-    const bool in_use = !next || next->previous_in_use();
+    // What a free chunk is before is no top. One whose header is not written yet does not say so.
+    const bool is_new_top = next && *end == arena_.top && next->size_field == 0;
+    const bool in_use = !next || next->previous_in_use() || is_new_top;
     if (!in_use && next->previous_size != header->size().count) {
       decoder_.damages.add(*end, fmt::format("size before the chunk at {}", format_address(*end)),
                            fmt::format("{:#x}", next->previous_size),

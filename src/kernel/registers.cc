@@ -1,6 +1,9 @@
 // Reads registers by ptrace; the only file with one branch per architecture.
 #include "kernel/registers.h"
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstddef>
 #include <elf.h>
 #include <sys/ptrace.h>
@@ -8,6 +11,21 @@
 #include <sys/user.h>
 
 namespace mini::kernel {
+
+bool is_waiting_call(std::uint64_t number, std::uint64_t result) {
+  constexpr std::uint64_t kNoCall = UINT64_MAX;
+  // include/linux/errno.h: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK.
+  constexpr std::array<std::uint64_t, 5> kErrors = {512, 513, 514, 516, EINTR};
+  return number != kNoCall && std::ranges::find(kErrors, 0 - result) != kErrors.end();
+}
+
+bool ThreadRegisters::is_waiting() const {
+#if defined(__x86_64__)
+  return is_waiting_call(syscall_number, dwarf.front());
+#else
+  return false;
+#endif
+}
 
 #if defined(__x86_64__)
 

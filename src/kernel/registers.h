@@ -26,7 +26,14 @@ struct ThreadRegisters {
   std::array<std::uint64_t, 6> arguments{};
   std::uint64_t thread_pointer = 0;  // fs_base, tpidr_el0: where thread-local storage is
   bool native = true;                // false: running 32-bit code
+
+  /// In a system call that it waited in until it was stopped: it was changing nothing. False also
+  /// where that cannot be told (aarch64).
+  bool is_waiting() const;
 };
+
+/// The same by what the registers hold of a system call on x86-64.
+bool is_waiting_call(std::uint64_t number, std::uint64_t result);
 
 /// nullopt where the thread is gone (or not stopped).
 std::optional<ThreadRegisters> read_registers(pid_t tid);

@@ -92,6 +92,7 @@ struct HeapArena {
   Address address;
   std::string name;  // that its user gave it; "" for none
   bool is_main = false;
+  bool is_locked = false;     // a thread is changing it
   bool is_contiguous = true;  // the main arena: nobody else moved the break
   Bytes system;               // what the arena says it has from the kernel
   Bytes most_system;
@@ -139,6 +140,7 @@ struct HeapCounter {
   std::string name;  // "slabs"
   std::uint64_t counted = 0;
   std::uint64_t found = 0;
+  bool in_motion = false;  // they differ, and not so in readings before
 };
 
 /// Something that cannot be so.
@@ -147,6 +149,8 @@ struct HeapDamage {
   std::string field;     // "size of the chunk at 0x…"
   std::string found;     // what it holds
   std::string expected;  // what it should be
+  /// The size of a top chunk, and 0: as of one whose page was never touched. All else was found.
+  bool is_unwritten = false;
 };
 
 struct Heap {

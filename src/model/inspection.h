@@ -67,6 +67,8 @@ struct InspectedThread {
   std::optional<Address> stack_pointer = {};
   std::optional<Address> thread_pointer = {};
   std::vector<std::uint64_t> registers = {};  // all words that may be addresses
+  std::optional<Address> code = {};           // that it was about to carry out
+  bool waits = false;  // in a system call, as far as known: it was changing nothing
 };
 
 /// How a heap was read, and why so.
@@ -91,7 +93,12 @@ struct Inspection {
   Bytes heap_in_pause;  // read while the process was stopped, of heap_to_read
   Bytes heap_to_read;   // of arenas; 0 where it was not asked
   HeapReading heap_reading = HeapReading::kCopied;
-  Bytes most_copied;  // of a heap; 0 for a core
+  Bytes most_copied;                // of a heap; 0 for a core
+  std::uint32_t heap_readings = 1;  // the last of which this is
+  /// A thread may have been changing what does not fit together in the heap: it need not be damage.
+  bool may_be_motion = false;
+  /// Places that did not fit together, and did before: not among the damages.
+  std::uint64_t places_in_motion = 0;
   Bytes page_size{4096};
 
   /// Nothing was copied: the process waited for all of it.

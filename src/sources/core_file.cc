@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include "kernel/file_descriptor.h"
 #include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"
+#include "kernel/registers.h"
 #include "sources/unpacked_file.h"
 
 namespace mini::sources {
@@ -26,6 +28,7 @@ constexpr std::uint64_t kMostNotes = 256 << 20;
 constexpr std::size_t kMostThreads = 1 << 20;
 
 // Offsets in elf_prstatus, and in the registers behind its first fields.
+constexpr std::size_t kSignal = 12;
 constexpr std::size_t kThreadId = 32;
 constexpr std::size_t kProcessId = 24;  // in elf_prpsinfo
 constexpr std::size_t kRegisters = 112;
@@ -38,6 +41,9 @@ constexpr std::uint16_t kMachine = EM_X86_64;
 constexpr std::size_t kStackPointer = kRegisters + 8UL * 19;
 constexpr std::size_t kThreadPointer = kRegisters + 8UL * 21;  // fs_base
 #endif
+
+/// Signals that the process itself is the reason for: of abort, of the processor.
+constexpr std::array kSignalsOfCrashes = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
 template <typename T>
 std::optional<T> object_in(std::span<const std::byte> bytes, std::size_t offset) {
@@ -245,6 +251,14 @@ void CoreFile::take_thread(std::span<const std::byte> status) {
     thread.registers.push_back(*word);
     at += sizeof *word;
   }
+  const auto signal = object_in<std::int16_t>(status, kSignal);
+  has_crashed_ |=
+      signal && std::ranges::find(kSignalsOfCrashes, *signal) != kSignalsOfCrashes.end();
+#if defined(__x86_64__)
+  const auto result = object_in<std::uint64_t>(status, kRegisters + 8UL * 10);  // rax
+  const auto number = object_in<std::uint64_t>(status, kRegisters + 8UL * 15);  // orig_rax
+  thread.waits = result && number && kernel::is_waiting_call(*number, *result);
+#endif
   threads_.push_back(std::move(thread));
 }
 

@@ -56,6 +56,8 @@ class CoreFile final : public MemoryReader {
   const std::vector<CoreSegment>& segments() const { return segments_; }  // by address
   const std::vector<CoreFileMapping>& files() const { return files_; }    // by address
   const std::vector<model::InspectedThread>& threads() const { return threads_; }
+  /// By a signal that its own doing brought it.
+  bool has_crashed() const { return has_crashed_; }
   std::int64_t pid() const { return pid_; }
   Address entry_of_headers() const { return program_headers_; }  // AT_PHDR
   Address interpreter() const { return interpreter_; }           // AT_BASE
@@ -89,6 +91,7 @@ class CoreFile final : public MemoryReader {
   std::vector<CoreSegment> segments_;
   std::vector<CoreFileMapping> files_;
   std::vector<model::InspectedThread> threads_;
+  bool has_crashed_ = false;
   std::int64_t pid_ = 0;
   Address program_headers_;
   Address interpreter_;

@@ -199,6 +199,9 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
     const std::string why = why_unreadable(core, inspection, libc);
     if (!why.empty()) inspection.no_heap_because = why;
   }
+  // A core of a process that was well may be of any moment, as gcore's.
+  inspection.may_be_motion =
+      !core.has_crashed() && !std::ranges::all_of(core.threads(), &model::InspectedThread::waits);
   hint_pins(core, inspection);
   if (options.find_lost && inspection.heap) {
     meter.begin(ProgressMeter::Step::kSearch, {}, false);

@@ -1,6 +1,7 @@
 #include "sources/inspect_process.h"
 
 #include <algorithm>
+#include <ctime>
 #include <fmt/format.h>
 #include <optional>
 
@@ -19,6 +20,7 @@
 #include "sources/data_end.h"
 #include "sources/filled_memory.h"
 #include "sources/heap_inspector.h"
+#include "sources/heap_readings.h"
 #include "sources/lost_blocks.h"
 #include "sources/mapped_files.h"
 #include "sources/program_image.h"
@@ -32,8 +34,10 @@ namespace {
 using model::Inspection;
 using model::MemoryRegion;
 
-constexpr int kMostTries = 4;
-constexpr int kMostTriesRunning = 8;  // to find malloc's state
+constexpr std::uint32_t kMostReadings = 4;  // of a heap that never fits together; else kMost
+constexpr std::uint64_t kMostPauseNs = 1'000'000'000;  // after that it is read once more at most
+constexpr std::uint64_t kLeastRunNs = 2'000'000;  // between two readings; twice that the next time
+constexpr int kMostTriesRunning = 8;              // to find malloc's state
 
 std::unexpected<Error> refused(pid_t pid, int error) {
   return fail(fmt::format("cannot read process {}: {}", pid, explain_refusal(pid, error, false)),
@@ -178,6 +182,11 @@ void read_figures(pid_t pid, Inspection& inspection) {
   inspection.page_tables = figures->page_tables;
 }
 
+void sleep_for(std::uint64_t ns) {
+  const timespec time{.tv_sec = 0, .tv_nsec = static_cast<long>(ns)};
+  ::nanosleep(&time, nullptr);
+}
+
 void list_threads(pid_t pid, Inspection& inspection) {
   for (const pid_t tid : kernel::read_thread_ids(pid)) inspection.threads.push_back({.id = tid});
 }
@@ -220,15 +229,7 @@ class ProcessInspector {
     if (auto prepared = options_.find_lost ? Result<void>{} : prepare(); !prepared) {
       return std::unexpected(prepared.error());
     }
-    // A thread that was stopped in the middle of malloc leaves places that do not fit together, but
-    // hardly twice: what is there again and again is damage.
-    for (int tries = 0; tries < kMostTries; ++tries) {
-      if (tries != 0 && options_.pieces != nullptr) options_.pieces->restart();
-      if (auto read = read_stopped(); !read) return std::unexpected(read.error());
-      const bool has_damage = inspection_.heap && inspection_.heap->damages_count != 0;
-      const bool is_copied = inspection_.heap_reading == model::HeapReading::kCopied;
-      if (!has_damage || !is_copied || options_.most_pause_ns) break;
-    }
+    if (auto read = read_until_settled(); !read) return std::unexpected(read.error());
     DataEnds ends(memory_);
     for (MemoryRegion& region : inspection_.regions) ends.pass(region.mapping);
     return std::move(inspection_);
@@ -294,10 +295,42 @@ class ProcessInspector {
     return ranges;
   }
 
+  Result<void> read_until_settled() {
+    std::uint64_t run_ns = kLeastRunNs;
+    for (;;) {
+      if (auto read = read_stopped(); !read) return std::unexpected(read.error());
+      if (!wants_another_) break;
+      ++inspection_.heap_readings;
+      sleep_for(run_ns);
+      run_ns *= 2;
+      if (options_.pieces != nullptr) options_.pieces->restart();
+    }
+    if (is_judged_) readings_.conclude(inspection_);
+    return {};
+  }
+
+  /// To be called once the heap is decoded. `pause_ns`: in all, up to now.
+  void judge(bool is_held, std::uint64_t pause_ns) {
+    is_judged_ = inspection_.heap && inspection_.heap_in_pause == inspection_.heap_to_read;
+    if (!is_judged_) return;
+    readings_.add(*inspection_.heap, inspection_.threads);
+    if (is_held || readings_.is_settled()) return;
+    const std::uint32_t stops = inspection_.heap_readings;
+    const std::uint64_t next_ns = pause_ns / stops;  // about
+    if (options_.most_pause_ns && pause_ns + 2 * next_ns > *options_.most_pause_ns) return;
+    const bool is_short = pause_ns < kMostPauseNs;
+    if (options_.find_lost && !is_short) return;
+    const bool is_worth_it = is_short && (readings_.has_suspects() || readings_.count() < stops);
+    wants_another_ = stops < (is_worth_it ? HeapReadings::kMost : kMostReadings);
+  }
+
   Result<void> read_stopped() {
     const std::uint64_t begin_ns = monotonic_ns();
     auto stopped = StoppedProcess::stop(process_);
     if (!stopped) return std::unexpected(stopped.error());
+    is_judged_ = false;
+    wants_another_ = false;
+    inspection_.losses.clear();
     inspection_.threads = stopped->threads();
     const auto residency = look();
     if (!residency) return std::unexpected(residency.error());
@@ -311,20 +344,27 @@ class ProcessInspector {
     if (inspection_.is_decoded_in_pause()) {
       inspection_.heap_in_pause = inspection_.heap_to_read;
       decode(memory_, *residency);
+      judge(stopped->is_held(), inspection_.pause_ns + monotonic_ns() - begin_ns);
+      if (!wants_another_) search();
       inspection_.pause_ns += stopped->resume();
       return {};
     }
     if (inspection_.heap_reading == model::HeapReading::kTooLarge) {
+      inspection_.heap_in_pause = {};
       inspection_.pause_ns += stopped->resume();
       decode(memory_, *residency);
       return {};
     }
     meter_.begin(ProgressMeter::Step::kCopy, {}, true);
     std::optional<std::uint64_t> deadline_ns;
-    if (options_.most_pause_ns) deadline_ns = begin_ns + *options_.most_pause_ns;
+    if (options_.most_pause_ns) {
+      deadline_ns = begin_ns + *options_.most_pause_ns - inspection_.pause_ns;
+    }
     inspection_.heap_in_pause = snapshot_.copy(within_room(ranges), deadline_ns) + kept;
+    const bool is_held = stopped->is_held();
     inspection_.pause_ns += stopped->resume();
     decode(snapshot_, *residency);
+    judge(is_held, inspection_.pause_ns);
     return {};
   }
 
@@ -336,10 +376,10 @@ class ProcessInspector {
 
   void decode(const MemoryReader& memory, const Residency& residency) {
     const bool waits = inspection_.is_decoded_in_pause();
-    LiveBlockList blocks;
+    blocks_.restart();
     model::PieceFan sinks;
     sinks.add(options_.pieces);
-    sinks.add(options_.find_lost ? &blocks : nullptr);
+    sinks.add(options_.find_lost ? &blocks_ : nullptr);
     sinks.add(meter_.or_null());
     inspection_.heap_resident = model::ResidentMap(residency.heap_pages);
     meter_.begin(ProgressMeter::Step::kLists, inspection_.heap_to_read, waits);
@@ -349,9 +389,10 @@ class ProcessInspector {
     inspector_.decode(meter_.is_wanted() && !is_copy ? metered : memory, inspection_.heap_resident,
                       inspection_, sinks.or_null());
     hint_pins(memory, inspection_);
-    if (options_.find_lost && inspection_.heap) {
-      find_lost(reader_, memory, blocks, meter_, inspection_);
-    }
+  }
+
+  void search() {
+    if (inspection_.heap) find_lost(reader_, memory_, blocks_, meter_, inspection_);
   }
 
   pid_t process_;
@@ -363,6 +404,10 @@ class ProcessInspector {
   HeapInspector inspector_;
   Inspection inspection_;
   ProgressMeter meter_;
+  LiveBlockList blocks_;  // for the search for lost ones
+  HeapReadings readings_;
+  bool is_judged_ = false;      // the last reading is among them
+  bool wants_another_ = false;  // reading
 };
 
 }  // namespace

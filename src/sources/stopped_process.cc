@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -81,8 +82,13 @@ bool StoppedProcess::wait_for(Thread& thread, std::uint64_t deadline_ns) {
     if (got == thread.tid && WIFSTOPPED(status)) {
       constexpr int kEventShift = 16;
       thread.stopped = true;
-      // A stop without an event is a signal on its way; it gets there when the thread goes on.
-      if (status >> kEventShift == 0) thread.signal = WSTOPSIG(status);
+      // A stop without an event is a signal on its way; it gets there when the thread goes on. Of
+      // one with an event, the signal says whether it is ours or one that stopped the process.
+      if (status >> kEventShift == 0) {
+        thread.signal = WSTOPSIG(status);
+      } else if (WSTOPSIG(status) != SIGTRAP) {
+        is_held_ = true;
+      }
       return true;
     }
     if (got == thread.tid || (got < 0 && errno == ECHILD)) return true;
@@ -98,6 +104,8 @@ void StoppedProcess::read_registers() {
       inspected.stack_pointer = Address{registers->dwarf.at(kStackPointerRegister)};
       inspected.thread_pointer = Address{registers->thread_pointer};
       inspected.registers.assign(registers->dwarf.begin(), registers->dwarf.end());
+      inspected.code = Address{registers->dwarf.back()};
+      inspected.waits = registers->is_waiting();
     }
     threads_.push_back(std::move(inspected));
   }

@@ -24,6 +24,9 @@ class StoppedProcess {
   /// With their registers.
   const std::vector<model::InspectedThread>& threads() const { return threads_; }
 
+  /// It was stopped already, by a signal as SIGSTOP: it will not go on when it is resumed.
+  bool is_held() const { return is_held_; }
+
   /// Returns for how many nanoseconds it was stopped; 0 when called again.
   std::uint64_t resume();
 
@@ -42,6 +45,7 @@ class StoppedProcess {
   std::vector<Thread> seized_;
   std::vector<model::InspectedThread> threads_;
   std::uint64_t begin_ns_ = 0;
+  bool is_held_ = false;
 };
 
 }  // namespace mini::sources

@@ -64,6 +64,7 @@ void write_heap(JsonWriter& json, const Inspection& inspection) {
     json.key("name").string(counter.name);
     json.key("counted").number(counter.counted);
     json.key("found").number(counter.found);
+    json.key("in_motion").boolean(counter.in_motion);
     json.end_object();
   }
   json.end_array();
@@ -234,8 +235,11 @@ void write_pause(JsonWriter& json, const Inspection& inspection) {
   json.key("max_copy_bytes").bytes(inspection.most_copied);
   json.key("heap_bytes_to_read").bytes(inspection.heap_to_read);
   json.key("heap_bytes_in_pause").bytes(inspection.heap_in_pause);
+  json.key("heap_readings").number(inspection.heap_readings);
+  json.key("places_in_motion").number(inspection.places_in_motion);
   json.key("inconsistencies");
-  const bool counts = inspection.heap && !inspection.is_of_one_moment();
+  const bool is_sure = inspection.is_of_one_moment() && !inspection.may_be_motion;
+  const bool counts = inspection.heap && !is_sure;
   json.number(counts ? inspection.heap->damages_count : 0);
 }
 

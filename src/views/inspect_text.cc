@@ -47,8 +47,13 @@ std::string pause_words(const Inspection& inspection) {
   if (inspection.source == Inspection::Source::kCore)
     return "a core file: it does not run any more";
   if (inspection.pause_ns == 0) return "not stopped: what changed meanwhile may not fit together";
-  std::string stopped = fmt::format("stopped for {}, {}", report_time(inspection.pause_ns),
-                                    counted(inspection.threads.size(), "thread"));
+  const std::string time = report_time(inspection.pause_ns);
+  const std::string stopped =
+      fmt::format("stopped {}, {}",
+                  inspection.heap_readings == 1
+                      ? "for " + time
+                      : fmt::format("{} times, for {} in all", inspection.heap_readings, time),
+                  counted(inspection.threads.size(), "thread"));
   const std::string misfits =
       counted(inspection.heap ? inspection.heap->damages_count : 0, "place") +
       " did not fit together";

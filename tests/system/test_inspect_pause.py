@@ -1,9 +1,10 @@
 """heapspy inspect stops a process only while it copies its heap: what it says is of that moment, and
 where it may not stop it for long, it says what it read afterwards."""
 import os
+import signal
 import subprocess
 
-from harness import HEAPSPY, SystemTest, Terminal
+from harness import HEAPSPY, SystemTest, Terminal, state_of, wait_until
 from test_inspect import Target, inspect, inspect_json
 
 HEAP_MIB = 64
@@ -65,6 +66,51 @@ class Pause(SystemTest):
         self.assertEqual(report["pause_ns"], 0)
         self.assertEqual(report["heap_bytes_in_pause"], 0)
         self.assertEqual(report["inconsistencies"], report["heap"]["damages"])
+
+    # ── Threads that were stopped in the middle of malloc ────────────────────────────────────────
+
+    def check_no_damage(self, report):
+        self.assertEqual(report["damages"], [])
+        self.assertEqual(report["heap"]["damages"], 0)
+        self.assertEqual(report["inconsistencies"], 0)
+        kinds = {finding["kind"]: finding for finding in report["findings"]}
+        self.assertNotIn("damage", kinds)
+        self.assertNotIn("counter", kinds)
+        self.assertEqual("in_motion" in kinds, report["places_in_motion"] != 0)
+
+    def test_a_heap_that_grows_is_not_damaged(self):
+        with Target("16", program="grows") as target:
+            for words in ((),) * 20 + (("--leaks",),) * 2 + (("--max-pause", 500),) * 2:
+                self.check_no_damage(inspect_json(*words, target.pid))
+
+    def test_nor_is_one_of_libminimalloc(self):
+        if self.run_plain(HEAPSPY, "run", "true").returncode != 0:
+            self.skipTest("a build under a sanitizer has no libminimalloc")
+        with Target("16", program="grows", run_by=[HEAPSPY, "run"]) as target:
+            for _ in range(20):
+                self.check_no_damage(inspect_json(target.pid))
+
+    def test_damage_of_a_heap_that_grows_is_found(self):
+        sure = 0
+        with Target("16", "damaged", program="grows") as target:
+            for _ in range(10):
+                report = inspect_json(target.pid)
+                self.assertIn(target.facts["damaged number"],
+                              [int(damage["address"], 16) for damage in report["damages"]])
+                self.assertEqual(report["findings"][0]["kind"], "damage")
+                sure += report["findings"][0]["statement"].startswith("The heap is damaged")
+        self.assertGreater(sure, 0)
+
+    def test_a_process_that_does_not_go_on_is_stopped_once(self):
+        with Target("16", program="grows") as target:
+            os.kill(target.pid, signal.SIGSTOP)
+            try:
+                wait_until(lambda: state_of(target.pid)[0] == "T", "it is stopped")
+                report = inspect_json(target.pid)
+            finally:
+                os.kill(target.pid, signal.SIGCONT)
+        self.assertEqual(report["heap_readings"], 1)
+        self.assertNotIn("is damaged", " ".join(finding["statement"] for finding in report["findings"]))
 
     # ── Heaps that are not copied ────────────────────────────────────────────────────────────────
 

@@ -74,6 +74,29 @@ TEST(MemoryFindingsTest, DamageOfAHeapThatWasCopiedInPartMayBeMotion) {
   EXPECT_THAT(find_in_inspection(inspection).front().statement, HasSubstr("while it was read"));
 }
 
+TEST(MemoryFindingsTest, DamageThatAThreadMayHaveBeenChanging) {
+  Inspection inspection = sample();
+  inspection.may_be_motion = true;
+  inspection.heap->damages_count = 1;
+  inspection.heap->damages.push_back({Address{0x5008}, "size", "0x0", "more"});
+  const Finding finding = find_in_inspection(inspection).front();
+  EXPECT_EQ(finding.kind, "damage");
+  EXPECT_THAT(finding.statement, HasSubstr("damage, or a thread was"));
+  EXPECT_THAT(finding.advice, HasSubstr("Inspect once more"));
+}
+
+TEST(MemoryFindingsTest, MotionComesLast) {
+  Inspection inspection = sample();
+  inspection.heap_readings = 4;
+  inspection.places_in_motion = 2;
+  inspection.account.returnable = kMiB * 50;
+  inspection.heap->counters = {{.name = "slabs", .counted = 3, .found = 2, .in_motion = true}};
+  EXPECT_THAT(kinds(inspection), ElementsAre("returnable", "in_motion"));
+  const Finding finding = find_in_inspection(inspection).back();
+  EXPECT_THAT(finding.statement, HasSubstr("2 places did not fit together yet"));
+  EXPECT_THAT(finding.evidence, HasSubstr("in each of 4 readings"));
+}
+
 TEST(MemoryFindingsTest, LittleIsNotWorthASentence) {
   Inspection inspection = sample();
   inspection.account.returnable = kMiB * 4;

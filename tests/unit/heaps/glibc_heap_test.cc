@@ -514,5 +514,19 @@ TEST_F(GlibcHeapTest, ATopThatIsTooLarge) {
   EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(0), "size of the top chunk")));
 }
 
+TEST_F(GlibcHeapTest, ATopThatIsNotWrittenYetHidesNothing) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* last = take(24);
+      overwrite(last, 3, 0);
+      t.words[0] = number(last) + 24;
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::ElementsAre(DamageAt(told(0), "size of the top chunk")));
+  EXPECT_TRUE(heap_.damages.front().is_unwritten);
+  EXPECT_EQ(heap_.arenas.back().top_size.count % 4096, (0 - told(0).value + 8) % 4096);
+  EXPECT_TRUE(sink_.covers_regions());
+}
+
 }  // namespace
 }  // namespace mini::heaps

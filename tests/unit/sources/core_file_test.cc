@@ -1,6 +1,7 @@
 // Cores that tests write byte by byte: what is sound is read, what lies is left out and counted.
 #include "sources/core_file.h"
 
+#include <csignal>
 #include <cstring>
 #include <elf.h>
 #include <gtest/gtest.h>
@@ -162,7 +163,36 @@ TEST(CoreFileTest, ThreadsFromTheirStatus) {
   ASSERT_TRUE(core.has_value());
   ASSERT_EQ((*core)->threads().size(), 1U);
   EXPECT_EQ((*core)->threads()[0].id, 4711);
+  EXPECT_FALSE((*core)->threads()[0].waits);
+  EXPECT_FALSE((*core)->has_crashed());
 }
+
+TEST(CoreFileTest, TheSignalThatEndedIt) {
+  std::string status(336, '\0');
+  for (const int signal : {SIGABRT, SIGSEGV, SIGQUIT}) {  // of 16 bits, little-endian
+    std::memcpy(status.data() + 12, &signal, 2);
+    CoreBuilder builder;
+    builder.notes(CoreBuilder::note(NT_PRSTATUS, status));
+    builder.segment(0x1000, 8, "abcdefgh");
+    const auto core = parse(builder.image());
+    ASSERT_TRUE(core.has_value());
+    EXPECT_EQ((*core)->has_crashed(), signal != SIGQUIT);
+  }
+}
+
+#if defined(__x86_64__)
+TEST(CoreFileTest, AThreadThatWaitsInASystemCall) {
+  std::string status(336, '\0');
+  const std::uint64_t error = 0 - std::uint64_t{512};  // ERESTARTSYS
+  std::memcpy(status.data() + 112 + 8 * 10, &error, sizeof error);
+  CoreBuilder builder;
+  builder.notes(CoreBuilder::note(NT_PRSTATUS, status));
+  builder.segment(0x1000, 8, "abcdefgh");
+  const auto core = parse(builder.image());
+  ASSERT_TRUE(core.has_value());
+  EXPECT_TRUE((*core)->threads()[0].waits);
+}
+#endif
 
 TEST(CoreFileTest, FilesFromTheirNote) {
   constexpr std::uint32_t kFileNote = 0x46494c45;
