@@ -39,15 +39,20 @@ inline void tell(const Caller& caller, Apply&& apply) {
 /// Whether the next sample is not in a block of so many bytes, which then count as passed. They are
 /// not given back if there is no such block in the end: the distances forget how far one has come.
 inline bool passes_sample(std::size_t bytes) {
-  if (bytes >= t_bytes_to_sample) return false;
-  t_bytes_to_sample -= bytes;
+  std::uint64_t left = 0;
+  if (__builtin_sub_overflow(t_bytes_to_sample, bytes, &left)) return false;  // one subtraction
+  t_bytes_to_sample = left;
   return true;
+}
+
+/// Whether a block may be a sample. False where all are recorded.
+inline bool may_be_sample(const void* block) {
+  return g_sampled_blocks.load(std::memory_order_relaxed)->may_hold(block);
 }
 
 /// Whether a block's free is nobody's business, since the block was not recorded.
 inline bool is_free_unrecorded(const void* block) {
-  const SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
-  return sampled != nullptr && !sampled->may_hold(block);
+  return sampled_blocks() != nullptr && !may_be_sample(block);
 }
 
 /// What of an event is left to do once it has to be recorded. Not part of the callers, so that
@@ -58,11 +63,7 @@ bool record_free(const void* block, const Caller& caller);
 
 inline void note_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                             const Caller& caller) {
-  // The first is never so where all are recorded, but for what a recording before this one left.
-  if (bytes < t_bytes_to_sample && g_sampled_blocks.load(std::memory_order_relaxed) != nullptr) {
-    t_bytes_to_sample -= bytes;
-    return;
-  }
+  if (sampled_blocks() != nullptr && passes_sample(bytes)) return;
   record_allocation(block, bytes, call, caller);
 }
 

@@ -93,26 +93,28 @@ void set_extent(Extent extent) {
 using namespace mini::agent;  // NOLINT: what follows has C's names
 
 MINI_EXPORT void* malloc(std::size_t size) {
-  const Ways& ways = passes_sample(size) ? g_sampled_ways : g_ways;
-  return ways.malloc.load(std::memory_order_relaxed)(size);
+  if (passes_sample(size)) [[likely]]
+    return g_sampled_ways.malloc.load(std::memory_order_relaxed)(size);
+  return g_ways.malloc.load(std::memory_order_relaxed)(size);
 }
 
 MINI_EXPORT void* calloc(std::size_t nmemb, std::size_t size) {
   std::size_t bytes = 0;
-  const bool passes = !overflows(nmemb, size, &bytes) && passes_sample(bytes);
-  const Ways& ways = passes ? g_sampled_ways : g_ways;
-  return ways.calloc.load(std::memory_order_relaxed)(nmemb, size);
+  if (!overflows(nmemb, size, &bytes) && passes_sample(bytes)) [[likely]]
+    return g_sampled_ways.calloc.load(std::memory_order_relaxed)(nmemb, size);
+  return g_ways.calloc.load(std::memory_order_relaxed)(nmemb, size);
 }
 
 MINI_EXPORT void free(void* ptr) {
-  const Ways& ways = is_free_unrecorded(ptr) ? g_sampled_ways : g_ways;
-  return ways.free.load(std::memory_order_relaxed)(ptr);
+  if (!may_be_sample(ptr)) [[likely]]
+    return g_sampled_ways.free.load(std::memory_order_relaxed)(ptr);
+  return g_ways.free.load(std::memory_order_relaxed)(ptr);
 }
 
 MINI_EXPORT void* realloc(void* ptr, std::size_t size) {
-  const bool passes = is_free_unrecorded(ptr) && passes_sample(size);
-  const Ways& ways = passes ? g_sampled_ways : g_ways;
-  return ways.realloc.load(std::memory_order_relaxed)(ptr, size);
+  if (!may_be_sample(ptr) && passes_sample(size)) [[likely]]
+    return g_sampled_ways.realloc.load(std::memory_order_relaxed)(ptr, size);
+  return g_ways.realloc.load(std::memory_order_relaxed)(ptr, size);
 }
 
 MINI_EXPORT void* reallocarray(void* ptr, std::size_t nmemb, std::size_t size) {

@@ -7,6 +7,9 @@ namespace mini::agent {
 
 namespace vm = kernel::vm;
 
+constinit SampledBlocks g_no_sampled_blocks{};
+constinit std::atomic<SampledBlocks*> g_sampled_blocks{&g_no_sampled_blocks};
+
 // Makes it where it is not there yet; of two threads that do, one throws its own away.
 SampledBlocks::Slot* SampledBlocks::level(unsigned number) {
   Slot* there = levels_[number].load(std::memory_order_acquire);
@@ -23,7 +26,7 @@ SampledBlocks::Slot* SampledBlocks::level(unsigned number) {
 
 bool SampledBlocks::add(const void* block) {
   const std::uint64_t number = hash(block);
-  std::atomic<std::uint16_t>& count = counts_[count_of(number)];
+  std::atomic<std::uint16_t>& count = counts_[part_of(block)];
   if (count.load(std::memory_order_relaxed) == UINT16_MAX) return false;  // S1 must hold
   for (unsigned i = 0; i < kLevels; ++i) {
     Slot* const slots = level(i);
@@ -53,7 +56,7 @@ bool SampledBlocks::take(const void* block) {
         continue;
       }
       window[at].store(0, std::memory_order_relaxed);
-      counts_[count_of(number)].fetch_sub(1, std::memory_order_relaxed);
+      counts_[part_of(block)].fetch_sub(1, std::memory_order_relaxed);
       return true;
     }
   }

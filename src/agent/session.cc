@@ -35,10 +35,11 @@ std::uint32_t* word_of(std::atomic<std::uint32_t>& word) {
 
 // A child of fork has the pointer, and finds an empty set.
 bool make_sampled_blocks() {
-  if (g_sampled_blocks.load(std::memory_order_relaxed) != nullptr) return true;
+  if (sampled_blocks() != nullptr) return true;
   void* const memory = vm::map_wiped_on_fork(sizeof(SampledBlocks));
+  if (memory == nullptr) return false;
   g_sampled_blocks.store(static_cast<SampledBlocks*>(memory), std::memory_order_release);
-  return memory != nullptr;
+  return true;
 }
 
 // As the loader has it: what led to a recorder that is gone is taken from environments by it.
@@ -70,8 +71,6 @@ bool find_channel_path() {
 }
 
 }  // namespace
-
-constinit std::atomic<SampledBlocks*> g_sampled_blocks{nullptr};
 
 // The channel has the name that it is opened by only as long as its recorder lives.
 Carried carried_environment() {
@@ -133,8 +132,8 @@ bool Session::renew(const char* path) {
   if (fresh == nullptr) return true;  // then there is no session, as current() will say
   std::memcpy(g_channel_path, path, std::strlen(path) + 1);
   g_is_watched.store(true, std::memory_order_relaxed);
-  g_sampled_blocks.store(nullptr,
-                         std::memory_order_release);  // its blocks are not this recording's
+  // Its blocks are not this recording's.
+  g_sampled_blocks.store(&g_no_sampled_blocks, std::memory_order_release);
   g_origin.store(0, std::memory_order_relaxed);
   g_channel.store(nullptr, std::memory_order_relaxed);
   g_session.store(fresh, std::memory_order_release);

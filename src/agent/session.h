@@ -10,11 +10,7 @@
 
 namespace mini::agent {
 
-class SampledBlocks;
 class ThreadLog;
-
-/// Which live blocks were recorded. Null where all are.
-extern constinit std::atomic<SampledBlocks*> g_sampled_blocks;
 
 /// What a program that this one becomes or starts has to find in its environment. Null where nobody
 /// recorded this one. Not wiped by a fork: a child that becomes another at once needs no session.

@@ -156,7 +156,7 @@ bool ThreadLog::connect(Session& session, std::uint32_t ring) {
   t_bytes_to_sample = 0;
   if (session.settings().sample_bytes != 0) {
     distance_.seed(wire::now_ticks() ^ std::uint64_t{vm::thread_id()} << 32);
-    t_bytes_to_sample = distance_.next(session.settings().sample_bytes);
+    t_bytes_to_sample = distance_.next(session.settings().sample_bytes) - 1;
   }
   look_at_words_ = 0;
   session_ = &session;
@@ -285,12 +285,9 @@ void ThreadLog::discard_read_pages(std::uint64_t now) {
 // The caller found that the next point may be in this block, but this thread's first point may not
 // have been drawn then.
 bool ThreadLog::is_sampled(std::size_t bytes) {
-  if (bytes < t_bytes_to_sample) {
-    t_bytes_to_sample -= bytes;
-    return false;
-  }
+  if (passes_sample(bytes)) return false;
   // From the block's end on: the process has no memory.
-  t_bytes_to_sample = distance_.next(session_->settings().sample_bytes);
+  t_bytes_to_sample = distance_.next(session_->settings().sample_bytes) - 1;
   return true;
 }
 
@@ -327,7 +324,7 @@ void ThreadLog::tell_usable(const void* block, std::size_t bytes) {
 [[gnu::always_inline]] inline void ThreadLog::add_allocation(const void* block, std::size_t bytes,
                                                              wire::CallKind call,
                                                              const Caller& caller) {
-  SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  SampledBlocks* const sampled = sampled_blocks();
   if (sampled != nullptr && !is_sampled(bytes)) return;
   std::uint32_t stack = 0;
   if (!find_stack(caller, &stack)) return drop_event();
@@ -357,7 +354,7 @@ inline void ThreadLog::put_allocation(const void* block, std::size_t bytes, wire
 }
 
 [[gnu::always_inline]] inline bool ThreadLog::add_free(const void* block, const Caller& caller) {
-  SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  SampledBlocks* const sampled = sampled_blocks();
   if (sampled != nullptr && !sampled->take(block)) return false;
   if (session_->settings().free_stacks != 0) [[unlikely]] {
     add_free_with_stack(block, caller);
@@ -381,14 +378,14 @@ void ThreadLog::add_free_with_stack(const void* block, const Caller& caller) {
 
 // With a size and a stack for who does not know of the block's allocation.
 void ThreadLog::add_restored(const void* block, const Caller& caller) {
-  SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  SampledBlocks* const sampled = sampled_blocks();
   if (sampled != nullptr && !sampled->add(block)) return drop_event();
   const std::size_t bytes = can_ask_usable() ? malloc_usable_size(const_cast<void*>(block)) : 0;
   add_change(block, bytes, wire::CallKind::kRestored, caller);
 }
 
 void ThreadLog::add_pool_memory(const void* block, const Caller& caller) {
-  SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);
+  SampledBlocks* const sampled = sampled_blocks();
   if (sampled != nullptr && !sampled->take(block)) return;
   add_change(block, 0, wire::CallKind::kPool, caller);
 }
