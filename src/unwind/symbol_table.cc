@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <elf.h>
 #include <gelf.h>
-#include <tuple>
 
 #include "base/checked.h"
 #include "unwind/demangle.h"
@@ -69,7 +68,10 @@ struct SymbolTable::Candidate {
   bool is_function = false;  // by its type, and not only by the section it is in
 
   // At one address: those with a size first, then functions.
-  std::tuple<std::uint64_t, bool, bool> rank() const { return {begin, size == 0, !is_function}; }
+  unsigned rank() const { return (size == 0 ? 2U : 0U) + (is_function ? 0U : 1U); }
+  bool operator<(const Candidate& other) const {
+    return begin != other.begin ? begin < other.begin : rank() < other.rank();
+  }
 };
 
 bool is_better_alias(std::string_view a, std::string_view b) {
@@ -103,8 +105,8 @@ std::string_view SymbolTable::text_of(Name name) const {
   return text != nullptr ? std::string_view(text) : std::string_view();
 }
 
-// REQUIRES: equals in rank(). Those of one size are names of one function, of which the best is
-// taken when it is asked for; where they differ in it, it decides of the function, too.
+// REQUIRES: equals in their order. Those of one size are names of one function, of which the best
+// is taken when it is asked for; where they differ in it, it decides of the function, too.
 void SymbolTable::add_names(std::span<const Candidate> aliases, Entry* entry) {
   const Candidate* chosen = aliases.data();
   const bool is_one =
@@ -125,14 +127,14 @@ void SymbolTable::add_names(std::span<const Candidate> aliases, Entry* entry) {
 
 void SymbolTable::keep_functions(std::vector<Candidate> candidates,
                                  const std::vector<std::uint64_t>& section_ends) {
-  std::ranges::sort(candidates, {}, &Candidate::rank);
+  std::sort(candidates.begin(), candidates.end());
   names_.reserve(candidates.size());
   sized_.reserve(candidates.size());
   std::uint64_t furthest_end = 0;
   for (std::size_t i = 0; i < candidates.size();) {
     const Candidate& first = candidates[i];
     std::size_t past_aliases = i;
-    while (past_aliases < candidates.size() && candidates[past_aliases].rank() == first.rank()) {
+    while (past_aliases < candidates.size() && !(first < candidates[past_aliases])) {
       ++past_aliases;
     }
     std::size_t next = past_aliases;
