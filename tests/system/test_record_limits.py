@@ -301,7 +301,7 @@ class RecordLimits(RecordTest):
 
     def test_programs_without_room_for_the_agent_are_counted(self):
         script = "for i in 1 2 3; do (ulimit -v 100000; exec /bin/true); done; /bin/true"
-        for options in ([], ["--sample", "4K"]):
+        for options in ([], ["--sample", "512K"]):
             done = self.record("sh", "-c", script, options=["-q", *options])
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertRegex(done.stderr, r"^heapspy: not recorded: 3 processes, .*\(ulimit -v\)\n$")
