@@ -40,21 +40,23 @@ namespace {
 
 static_assert(FUTEX_OWNER_DIED == wire::kDied);
 
-// The tables of one process, of what compresses, and a part of those of stacks and symbols.
-constexpr Bytes kWarmHeap{12 << 20};
 constexpr std::uint64_t kLeastSleepNs = 1'000'000;
 constexpr std::uint64_t kLookForPeaksNs = 2'000'000;
 constexpr std::uint64_t kLookForEndsNs = 5'000'000;  // two system calls, and one for each process
 
 /// How often a target is looked at that has nothing urgent, and how often the kernel is asked for
-/// it.
+/// it; and how much is going to be kept of it.
 struct Pace {
   std::uint64_t most_sleep_ns;
   std::uint64_t sample_ns;
+  Bytes warm_heap;
 };
-constexpr Pace kEveryAllocation{.most_sleep_ns = 8'000'000, .sample_ns = 10'000'000};
+// The tables of one process, of what compresses, and a part of those of stacks and symbols.
+constexpr Pace kEveryAllocation{
+    .most_sleep_ns = 8'000'000, .sample_ns = 10'000'000, .warm_heap = Bytes{12 << 20}};
 // Little comes, and it is the price that counts.
-constexpr Pace kSampling{.most_sleep_ns = 100'000'000, .sample_ns = 100'000'000};
+constexpr Pace kSampling{
+    .most_sleep_ns = 100'000'000, .sample_ns = 100'000'000, .warm_heap = Bytes{1 << 20}};
 
 recording::Ending ending_of(int wait_status) {
   recording::Ending ending;
@@ -450,7 +452,7 @@ Result<RecordOutcome> Recorder::run_command() {
 
 void Recorder::record_until_done() {
   // Not before the command was started: a fork copies what there is, and it has its own limits.
-  kernel::warm_heap(kWarmHeap);
+  kernel::warm_heap(pace_.warm_heap);
   kernel::raise_limits();
   try {
     record_until_over();
