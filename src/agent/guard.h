@@ -50,9 +50,14 @@ inline bool may_be_sample(const void* block) {
   return g_sampled_blocks.load(std::memory_order_relaxed)->may_hold(block);
 }
 
-/// Whether a block's free is nobody's business, since the block was not recorded.
+/// Whether a block of so many bytes is nobody's business, since blocks are sampled and it is none.
+inline bool is_allocation_unrecorded(std::size_t bytes) {
+  return is_sampling() && passes_sample(bytes);
+}
+
+/// The same of its free.
 inline bool is_free_unrecorded(const void* block) {
-  return sampled_blocks() != nullptr && !may_be_sample(block);
+  return is_sampling() && !may_be_sample(block);
 }
 
 /// What of an event is left to do once it has to be recorded. Not part of the callers, so that
@@ -63,7 +68,7 @@ bool record_free(const void* block, const Caller& caller);
 
 inline void note_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                             const Caller& caller) {
-  if (sampled_blocks() != nullptr && passes_sample(bytes)) return;
+  if (is_allocation_unrecorded(bytes)) return;
   record_allocation(block, bytes, call, caller);
 }
 

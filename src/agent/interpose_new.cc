@@ -47,6 +47,7 @@ class OperatorPlace {
     void* const known = function_.load(std::memory_order_acquire);
     return known != nullptr ? known : look_up();
   }
+  void* known_place() const { return function_.load(std::memory_order_relaxed); }
   void* passed_on_place() const { return passed_on_.load(std::memory_order_relaxed); }
 
  private:
@@ -73,6 +74,8 @@ class Operator : public OperatorPlace {
 
   /// Null where no library of the program has it.
   Function* find() { return reinterpret_cast<Function*>(place()); }
+  /// Null where nobody has looked so far.
+  Function* known() const { return reinterpret_cast<Function*>(known_place()); }
   /// The same where it calls malloc and free, and so may simply be called; null where that is not
   /// known.
   Function* passed_on() const { return reinterpret_cast<Function*>(passed_on_place()); }
@@ -281,6 +284,8 @@ template <typename... Rest>
 [[gnu::always_inline]] inline void release(Delete<Rest...>& op, void* block,
                                            std::type_identity_t<Rest>... rest) {
   if (auto* const pass = op.passed_on()) return pass(block, rest...);
+  if (auto* const real = op.known(); real != nullptr && is_free_unrecorded(block))
+    return real(block, rest...);
   return find_and_release<Rest...>(op, block, rest...);
 }
 

@@ -55,6 +55,9 @@ class SampledBlocks {
 extern constinit std::atomic<SampledBlocks*> g_sampled_blocks [[gnu::visibility("hidden")]];
 extern constinit SampledBlocks g_no_sampled_blocks [[gnu::visibility("hidden")]];
 
+inline bool is_sampling() {
+  return g_sampled_blocks.load(std::memory_order_relaxed) != &g_no_sampled_blocks;
+}
 /// Null where all are recorded.
 inline SampledBlocks* sampled_blocks() {
   SampledBlocks* const sampled = g_sampled_blocks.load(std::memory_order_relaxed);

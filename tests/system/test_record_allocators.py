@@ -80,6 +80,19 @@ class RecordAllocators(JoinTest):
         if len(files) == 1:
             self.skipTest("none of the other allocators is installed")
 
+    def test_blocks_that_are_samples_are_seen_freed_over_each(self):
+        for library in LIBRARIES:
+            environment = dict(self.environment, LD_PRELOAD=library)
+            if b"cannot be preloaded" in self.run_plain("true", env=environment).stderr:
+                continue
+            with self.subTest(library):
+                done = self.record(build_target("containers"), env=environment,
+                                   options=["--sample", "256"])
+                blocks, _ = map(int, re.fullmatch(r"main: (\d+) (\d+)\n", done.stdout).groups())
+                sampled, _, left = self.by_function(self.report(), ["main"])["main"]
+                self.assertGreater(sampled, blocks / 2)  # of all that they stand for
+                self.assertEqual(left, 0)
+
     def test_a_library_that_looks_into_libc_first_counts_over_each(self):
         for library in LIBRARIES:
             environment = dict(self.environment, LD_PRELOAD=library)
