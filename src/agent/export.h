@@ -3,3 +3,5 @@
 
 // Not inlined, nor into another: capture_caller() speaks of who called it.
 #define MINI_EXPORT extern "C" __attribute__((visibility("default"), noinline))
+/// Of one that is hardly more than a jump: the processor fetches it at once, from one cache line.
+#define MINI_EXPORT_IN_ONE_LINE MINI_EXPORT __attribute__((aligned(64)))

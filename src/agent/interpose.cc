@@ -92,26 +92,26 @@ void set_extent(Extent extent) {
 
 using namespace mini::agent;  // NOLINT: what follows has C's names
 
-MINI_EXPORT void* malloc(std::size_t size) {
+MINI_EXPORT_IN_ONE_LINE void* malloc(std::size_t size) {
   if (passes_sample(size)) [[likely]]
     return g_sampled_ways.malloc.load(std::memory_order_relaxed)(size);
   return g_ways.malloc.load(std::memory_order_relaxed)(size);
 }
 
-MINI_EXPORT void* calloc(std::size_t nmemb, std::size_t size) {
+MINI_EXPORT_IN_ONE_LINE void* calloc(std::size_t nmemb, std::size_t size) {
   std::size_t bytes = 0;
   if (!overflows(nmemb, size, &bytes) && passes_sample(bytes)) [[likely]]
     return g_sampled_ways.calloc.load(std::memory_order_relaxed)(nmemb, size);
   return g_ways.calloc.load(std::memory_order_relaxed)(nmemb, size);
 }
 
-MINI_EXPORT void free(void* ptr) {
+MINI_EXPORT_IN_ONE_LINE void free(void* ptr) {
   if (!may_be_sample(ptr)) [[likely]]
     return g_sampled_ways.free.load(std::memory_order_relaxed)(ptr);
   return g_ways.free.load(std::memory_order_relaxed)(ptr);
 }
 
-MINI_EXPORT void* realloc(void* ptr, std::size_t size) {
+MINI_EXPORT_IN_ONE_LINE void* realloc(void* ptr, std::size_t size) {
   if (!may_be_sample(ptr) && passes_sample(size)) [[likely]]
     return g_sampled_ways.realloc.load(std::memory_order_relaxed)(ptr, size);
   return g_ways.realloc.load(std::memory_order_relaxed)(ptr, size);
