@@ -31,10 +31,9 @@ class OnATerminal(test_signals.OnATerminal, RecordTest):
 class Outlived(RecordTest):
     def start_daemon(self, *before):
         output = self.directory / "ticks"
-        with open(output, "wb") as ticks:
+        with open(output, "wb") as ticks, open(self.directory / "said", "wb") as said:
             heapspy = subprocess.Popen([*map(str, before), "--", need("bash"), "-c", DAEMON],
-                                       stdout=ticks, stderr=subprocess.PIPE, env=self.environment)
-        self.addCleanup(heapspy.stderr.close)
+                                       stdout=ticks, stderr=said, env=self.environment)
         pid = int(wait_until(lambda: re.search(r"pid: (\d+)", output.read_text()), "start")[1])
         wait_until(lambda: os.getpgid(pid) == pid and self.parent(pid) == os.getpid(),
                    "the command's end")
@@ -44,10 +43,14 @@ class Outlived(RecordTest):
         return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
     def ask_until_it_ends(self, heapspy, number):
-        """The command may have ended a moment before heapspy knows."""
+        """The command may have ended a moment before heapspy knows. Once that has put its handlers
+        away in order to end, another signal would kill it: so each has its time."""
         def ends():
             heapspy.send_signal(number)
-            return heapspy.poll() is not None
+            try:
+                return heapspy.wait(1) is not None
+            except subprocess.TimeoutExpired:
+                return False
         wait_until(ends, "heapspy's end")
         self.assertEqual(heapspy.returncode, 5)
 
@@ -75,7 +78,7 @@ class Outlived(RecordTest):
     def test_a_trace_with_a_filter_kills_when_it_is_asked_for_again(self):
         heapspy, pid = self.start_daemon(HEAPSPY, "trace")
         self.ask_until_it_ends(heapspy, signal.SIGTERM)
-        self.assertIn(b"cannot do so without heapspy", heapspy.stderr.read())
+        self.assertIn("cannot do so without heapspy", (self.directory / "said").read_text())
         self.assertEqual(os.WTERMSIG(os.waitpid(pid, 0)[1]), signal.SIGKILL)
 
 
