@@ -37,7 +37,8 @@ class Visitor {
   virtual void touch(const Touch&) {}
   virtual void touch_watch(const TouchWatch&) {}
   /// Allocations and frees since the last call, or the beginning, that have the same place have the
-  /// same address. From here on places are others'.
+  /// same address, and places were counted from 1 in the order in which they came up. From here on
+  /// places are others'.
   virtual void events_end() {}
   /// A part of the one search for leaks: each has the same figures, and lost blocks of its own.
   virtual void leak_scan(const LeakScan&) {}

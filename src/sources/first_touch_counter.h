@@ -9,7 +9,7 @@
 
 #include "model/heap_profile.h"
 #include "recording/event.h"
-#include "sources/live_blocks.h"
+#include "sources/placed_blocks.h"
 
 namespace mini::sources {
 
@@ -23,7 +23,7 @@ class FirstTouchCounter {
   void watched(const recording::TouchWatch& watch);
   /// What was live when the first touch came; node_of(stack) says whose a block's stack is.
   template <typename NodeOf>
-  void begin(const LiveBlocks& blocks, const NodeOf& node_of) {
+  void begin(const PlacedBlocks& blocks, const NodeOf& node_of) {
     is_used_ = true;
     blocks.for_each([&](Address address, const LiveBlock& block) {
       ranges_[address.value] = {.end = address.value + block.bytes, .node = node_of(block.stack)};

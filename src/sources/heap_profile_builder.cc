@@ -125,8 +125,7 @@ void HeapProfileBuilder::touch(const recording::Touch& touch) {
   std::uint64_t time_ns = touch.time_ns;
   if (!enter(time_ns)) return;
   if (!touch_.is_used()) {
-    events_end();  // all blocks are in the table
-    touch_.begin(blocks_.table(), [this](std::uint32_t stack) {
+    touch_.begin(blocks_, [this](std::uint32_t stack) {
       return stack >= kPoolMemory ? 0 : stacks_[stack].owner;
     });
   }

@@ -10,9 +10,6 @@
 namespace mini::sources {
 namespace {
 
-// Events that pass between the request for a block's place in the cache and its use.
-constexpr std::size_t kAhead = 8;
-
 /// Exact below 2^63; a conversion of all values takes a branch more.
 double to_double(std::uint64_t number) {
   return static_cast<double>(static_cast<std::int64_t>(number));
@@ -177,10 +174,9 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
 
 [[gnu::always_inline]] inline void HeapProfileBuilder::allocated(
     const recording::HeapEvent& event) {
-  PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
+  LiveBlock& block = blocks_.at(event.place);
   if (part_ == Part::kBefore) [[unlikely]] {
-    slot.block = {.time_ns = now_ns_, .stack = kBefore};
-    slot.is_live = true;
+    block = {.time_ns = now_ns_, .stack = kBefore};
     return;
   }
   const std::uint64_t size = size_of(event);
@@ -192,8 +188,8 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
   if (cell_number == 0) [[unlikely]]
     cell_number = new_cell(size_range);
   HeapCounter& cell = cells_[cell_number];
-  if (slot.is_live) [[unlikely]]
-    lose(event.address, slot.block);
+  if (!block.is_none()) [[unlikely]]
+    lose(event.address, block);
 
   const bool is_sampled = event.weight_bytes != 0;
   model::Amount amount{.blocks = 1, .bytes = size};
@@ -201,12 +197,11 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
     amount = stands_for(event, stack);
     count_variance(event, stack, cell);
   }
-  slot.block = {.time_ns = now_ns_,
-                .bytes = amount.bytes,
-                .blocks = static_cast<std::uint32_t>(amount.blocks),
-                .stack = stack_number,
-                .cell = cell_number};
-  slot.is_live = true;
+  block = {.time_ns = now_ns_,
+           .bytes = amount.bytes,
+           .blocks = static_cast<std::uint32_t>(amount.blocks),
+           .stack = stack_number,
+           .cell = cell_number};
 
   const bool is_new_maximum = add_live(amount, stack, cell);
   last_allocation_.address = event.address;
@@ -231,10 +226,8 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
 }
 
 [[gnu::always_inline]] inline void HeapProfileBuilder::freed(const recording::HeapEvent& event) {
-  PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
-  const bool is_known = slot.is_live;
-  slot.is_live = false;
-  const LiveBlock& block = slot.block;
+  const LiveBlock block = std::exchange(blocks_.at(event.place), LiveBlock::none());
+  const bool is_known = !block.is_none();
   LastFree& last = thread_states_[thread_].last_free;
   last.address = event.address;
   last.block = block;
@@ -284,13 +277,12 @@ bool HeapProfileBuilder::change(const recording::HeapEvent& event) {
 
 /// Takes the last free of this thread back. False: it is not known, or of another block.
 bool HeapProfileBuilder::restored(const recording::HeapEvent& event) {
-  PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
-  if (slot.is_live) return true;  // its free was lost
+  LiveBlock& block = blocks_.at(event.place);
+  if (!block.is_none()) return true;  // its free was lost
   LastFree& last_free = thread_states_[thread_].last_free;
   if (last_free.address != event.address) return false;
   const LastFree last = std::exchange(last_free, {});
-  slot.is_live = last.was.live;
-  slot.block = last.block;
+  if (last.was.live) block = last.block;
   if (last.was.inherited) inherited_.put_back(event.address, last.block);
   if (!last.was.counted) return true;
   --profile_.free_events;
@@ -333,10 +325,9 @@ void HeapProfileBuilder::count_again(const LastFree& last) {
 
 /// It is as though the program had not asked for the block: what the pool gives out of it counts.
 void HeapProfileBuilder::become_pool_memory(const recording::HeapEvent& event) {
-  PlacedBlocks::Slot& slot = blocks_.at(event.place, event.address);
-  if (slot.is_live && counts(slot.block)) uncount(event.address, slot.block);
-  slot.block = {.time_ns = now_ns_, .stack = kPoolMemory};
-  slot.is_live = true;
+  LiveBlock& block = blocks_.at(event.place);
+  if (!block.is_none() && counts(block)) uncount(event.address, block);
+  block = {.time_ns = now_ns_, .stack = kPoolMemory};
 }
 
 /// Where something was allocated or freed since the block was, the peak stays as it was.
@@ -385,12 +376,8 @@ void HeapProfileBuilder::take_back_peak() {
 }
 
 void HeapProfileBuilder::heap_events(std::span<const recording::HeapEvent> events) {
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    const recording::HeapEvent& event = events[i];
-    if (i + 2 * kAhead < events.size()) {
-      blocks_.prefetch(events[i + 2 * kAhead].place);
-      blocks_.prefetch(events[i + kAhead].place, events[i + kAhead].address);
-    }
+  blocks_.meet(events);
+  for (const recording::HeapEvent& event : events) {
     if (event.time_ns != event_ns_) pass_to(event.time_ns);
     if (part_ == Part::kAfter) [[unlikely]]
       continue;

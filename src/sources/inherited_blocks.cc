@@ -15,8 +15,9 @@ void InheritedBlocks::add(Address address, std::uint32_t stack, model::Amount am
 }
 
 std::optional<LiveBlock> InheritedBlocks::take(Address address) {
-  const auto block = blocks_.take(address);
-  if (block) stacks_[block->stack].freed += amount_of(*block);
+  const LiveBlock block = blocks_.take(address);
+  if (block.is_none()) return std::nullopt;
+  stacks_[block.stack].freed += amount_of(block);
   return block;
 }
 
@@ -94,9 +95,7 @@ void HeapProfileBuilder::inherit(const HeapProfileBuilder& parent) {
   parent.inherited_.for_each(add);
   parent.blocks_.table().for_each([&](Address address, const LiveBlock& block) {
     if (!counts(block)) {
-      PlacedBlocks::Slot& slot = blocks_.at(0, address);
-      slot.block = block;
-      slot.is_live = true;
+      blocks_.put(address, block);
       return;
     }
     add(address, parent.stacks_[block.stack].owner, {.blocks = block.blocks, .bytes = block.bytes});

@@ -29,17 +29,6 @@ LiveBlocks::LiveBlocks()
       shift_(shift_for(kFirstSlots)),
       most_used_count_(most_used(kFirstSlots)) {}
 
-// What every event runs through is declared inline: in position-independent code the compiler would
-// otherwise make calls of it.
-
-/// The slot that has the address, or the free one where it would be put.
-inline std::size_t LiveBlocks::find(std::uint64_t address) const {
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = home_of(address);
-  while (slots_[at].is_used && slots_[at].address != address) at = (at + 1) & mask;
-  return at;
-}
-
 inline LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& block) {
   Slot slot;
   slot.address = address.value;
@@ -52,19 +41,6 @@ inline LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& bl
   slot.stack = block.stack;
   slot.cell = block.cell & kMostCell;
   return slot;
-}
-
-/// Moves back every slot behind the gap that L2 allows to, up to the next free slot.
-inline void LiveBlocks::close_gap(std::size_t gap) {
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = (gap + 1) & mask; slots_[at].is_used; at = (at + 1) & mask) {
-    const std::size_t from_home = (at - home_of(slots_[at].address)) & mask;
-    if (from_home >= ((at - gap) & mask)) {
-      slots_[gap] = slots_[at];
-      gap = at;
-    }
-  }
-  slots_[gap] = {};
 }
 
 std::optional<LiveBlock> LiveBlocks::put(Address address, const LiveBlock& block) {
@@ -81,15 +57,6 @@ std::optional<LiveBlock> LiveBlocks::put(Address address, const LiveBlock& block
   ++used_count_;
   slots_[at] = slot_of(address, block);
   return std::nullopt;
-}
-
-std::optional<LiveBlock> LiveBlocks::take(Address address) {
-  const std::size_t at = find(address.value);
-  if (!slots_[at].is_used) return std::nullopt;
-  const LiveBlock block = block_of(slots_[at]);
-  --used_count_;
-  close_gap(at);
-  return block;
 }
 
 std::optional<LiveBlock> LiveBlocks::at(Address address) const {

@@ -24,9 +24,12 @@ namespace mini::sources {
 struct LiveBlock {
   std::uint64_t time_ns = 0;
   std::uint64_t bytes = 0;   // that it stands for
-  std::uint32_t blocks = 1;  // that it stands for; not 0
+  std::uint32_t blocks = 1;  // that it stands for; 0: it is no block, which no table holds
   std::uint32_t stack = 0;
   std::uint32_t cell = 0;  // of its thread and its range of sizes
+
+  static constexpr LiveBlock none() { return {.blocks = 0}; }
+  bool is_none() const { return blocks == 0; }
 };
 
 class LiveBlocks {
@@ -40,7 +43,8 @@ class LiveBlocks {
 
   /// Returns the block that was at the address before.
   std::optional<LiveBlock> put(Address address, const LiveBlock& block);
-  std::optional<LiveBlock> take(Address address);
+  /// What was there, or none.
+  LiveBlock take(Address address);
 
   /// Says that an address is asked for soon.
   void prefetch(Address address) const { __builtin_prefetch(&slots_[home_of(address.value)], 1); }
@@ -97,6 +101,37 @@ inline LiveBlock LiveBlocks::block_of(const Slot& slot) {
           .blocks = static_cast<std::uint32_t>(blocks),
           .stack = static_cast<std::uint32_t>(slot.stack),
           .cell = static_cast<std::uint32_t>(slot.cell)};
+}
+
+/// The slot that has the address, or the free one where it would be put.
+inline std::size_t LiveBlocks::find(std::uint64_t address) const {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t at = home_of(address);
+  while (slots_[at].is_used && slots_[at].address != address) at = (at + 1) & mask;
+  return at;
+}
+
+/// Moves back every slot behind the gap that L2 allows to, up to the next free slot.
+inline void LiveBlocks::close_gap(std::size_t gap) {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = (gap + 1) & mask; slots_[at].is_used; at = (at + 1) & mask) {
+    const std::size_t from_home = (at - home_of(slots_[at].address)) & mask;
+    if (from_home >= ((at - gap) & mask)) {
+      slots_[gap] = slots_[at];
+      gap = at;
+    }
+  }
+  slots_[gap] = {};
+}
+
+// Inline, so that what is found goes to where it is wanted at once.
+inline LiveBlock LiveBlocks::take(Address address) {
+  const std::size_t at = find(address.value);
+  if (!slots_[at].is_used) return LiveBlock::none();
+  const LiveBlock block = block_of(slots_[at]);
+  --used_count_;
+  close_gap(at);
+  return block;
 }
 
 }  // namespace mini::sources

@@ -2,26 +2,41 @@
 
 #include <new>
 
-namespace mini::sources {
+#include "recording/format.h"
 
-PlacedBlocks::PlacedBlocks()
-    : slots_(static_cast<Slot*>(std::calloc(recording::kMaxEvents + 1, sizeof(Slot)))) {
-  if (slots_ == nullptr) throw std::bad_alloc();
+namespace mini::sources {
+namespace {
+
+constexpr std::size_t kPlaces = recording::kMaxEvents + 1;
+
+template <typename T>
+T* room(std::size_t alignment) {
+  void* const memory = std::aligned_alloc(alignment, kPlaces * sizeof(T));
+  if (memory == nullptr) throw std::bad_alloc();
+  return static_cast<T*>(memory);
 }
 
-// A place that had another address, which no sound recording has, loses it to the table.
-void PlacedBlocks::fetch(Place place, Address address) {
-  Slot& slot = slots_[place];
-  if (!slot.is_known) {
-    used_places_.push_back(place);
-  } else if (slot.is_live) {
-    table_.put(slot.address, slot.block);
+}  // namespace
+
+PlacedBlocks::PlacedBlocks()
+    : blocks_(room<LiveBlock>(kLineBytes)), addresses_(room<Address>(kLineBytes)) {}
+
+void PlacedBlocks::meet(std::span<const recording::HeapEvent> events) {
+  const std::uint32_t known_before = known_count_;
+  for (const recording::HeapEvent& event : events) {
+    __builtin_prefetch(&blocks_[event.place], 1);
+    if (event.place > known_count_) [[unlikely]]
+      add(event.place, event.address);
   }
-  const auto block = table_.take(address);
-  slot.address = address;
-  slot.is_known = true;
-  slot.is_live = block.has_value();
-  if (block) slot.block = *block;
+  for (std::uint32_t place = known_before + 1; place <= known_count_; ++place) {
+    blocks_[place] = table_.take(addresses_[place]);
+  }
+}
+
+/// A sound recording leaves no place out; one that is left out is at the same address.
+inline void PlacedBlocks::add(Place place, Address address) {
+  while (known_count_ < place) addresses_[++known_count_] = address;
+  table_.prefetch(address);
 }
 
 }  // namespace mini::sources

@@ -6,88 +6,76 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <optional>
-#include <vector>
+#include <span>
 
-#include "recording/format.h"
+#include "recording/event.h"
 #include "sources/live_blocks.h"
 
 namespace mini::sources {
 
-///  B1  a block that is at a place is not in the table; a place whose address nobody has asked for
-///      since the last gather() is empty
+///  B1  a block that is at a place is not in the table
+///  B2  places 1 … known_count_ have addresses_; what is at the others means nothing
 ///
 /// Places come from a recording, perhaps a hostile one, that gives two to one address: then one of
-/// the two does not see what the other holds, until gather(). Place 0, "none was given", is one
-/// whose address is another one each time.
+/// the two does not see what the other holds, until gather().
 class PlacedBlocks {
  public:
   using Place = std::uint16_t;
 
-  /// What is at an address.
-  struct Slot {
-    Address address;
-    LiveBlock block;
-    bool is_live = false;
-    bool is_known = false;  // the rest of it means something
-  };
-
   PlacedBlocks();
 
-  /// Good until the next call. Who changes `block` and `is_live` puts and takes.
-  Slot& at(Place place, Address address) {
-    Slot& slot = slots_[place];
-    if (!slot.is_known || slot.address != address) [[unlikely]] {
-      fetch(place, address);
-    }
-    return slot;
-  }
+  /// Makes the places of these events known, and asks for all of them in the cache.
+  void meet(std::span<const recording::HeapEvent> events);
 
-  /// Says that a place is asked for soon.
-  void prefetch(Place place) const {
-    // A slot may lie across two lines.
-    const char* const slot = reinterpret_cast<const char*>(&slots_[place]);
-    __builtin_prefetch(slot, 1);
-    __builtin_prefetch(slot + sizeof(Slot) - 1, 1);
-  }
+  /// What is at a place: a block, or none. Who changes it puts and takes. REQUIRES: an event of
+  /// this place has been met since the last gather().
+  LiveBlock& at(Place place) { return blocks_[place]; }
 
-  /// The same, when the place is in the cache: where it has to be filled, that too.
-  void prefetch(Place place, Address address) const {
-    if (!slots_[place].is_known) table_.prefetch(address);
-  }
+  /// A block that is at no place. REQUIRES: nothing has been met since the last gather().
+  void put(Address address, const LiveBlock& block) { table_.put(address, block); }
 
   /// Puts everything into the table: no place means anything any more. What was at an address a
   /// second time is handed to lose(address, block).
   template <typename Lose>
   void gather(const Lose& lose) {
-    for (std::size_t i = 0; i < used_places_.size(); ++i) {
-      if (i + kAhead < used_places_.size()) {
-        table_.prefetch(slots_[used_places_[i + kAhead]].address);
-      }
-      Slot& slot = slots_[used_places_[i]];
-      slot.is_known = false;
-      if (!slot.is_live) continue;
-      if (const auto before = table_.put(slot.address, slot.block)) lose(slot.address, *before);
+    for (std::uint32_t place = 1; place <= known_count_; ++place) {
+      if (place + kAhead <= known_count_) table_.prefetch(addresses_[place + kAhead]);
+      const LiveBlock& block = blocks_[place];
+      if (block.is_none()) continue;
+      const Address address = addresses_[place];
+      if (const auto before = table_.put(address, block)) lose(address, *before);
     }
-    used_places_.clear();
+    known_count_ = 0;
   }
   /// All blocks, after gather().
   const LiveBlocks& table() const { return table_; }
 
+  /// apply(address, block) for each, in no order.
+  template <typename Apply>
+  void for_each(const Apply& apply) const {
+    table_.for_each(apply);
+    for (std::uint32_t place = 1; place <= known_count_; ++place) {
+      if (!blocks_[place].is_none()) apply(addresses_[place], blocks_[place]);
+    }
+  }
+
  private:
   struct Release {
-    void operator()(Slot* slots) const { std::free(slots); }
+    void operator()(void* memory) const { std::free(memory); }
   };
 
   // Of gather().
   static constexpr std::size_t kAhead = 8;
+  static constexpr std::size_t kLineBytes = 64;
+  static_assert(kLineBytes % sizeof(LiveBlock) == 0, "a block lies in one line of the cache");
 
-  void fetch(Place place, Address address);
+  void add(Place place, Address address);
 
   LiveBlocks table_;
-  // Zeros, of which the kernel gives those that are used. Of most recordings that is a small part.
-  std::unique_ptr<Slot[], Release> slots_;
-  std::vector<Place> used_places_;
+  // Of most recordings a small part is used, and then the kernel gives no more than that.
+  std::unique_ptr<LiveBlock[], Release> blocks_;
+  std::unique_ptr<Address[], Release> addresses_;
+  std::uint32_t known_count_ = 0;
 };
 
 }  // namespace mini::sources

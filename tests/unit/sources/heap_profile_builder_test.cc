@@ -77,6 +77,7 @@ class Story {
              .weight_bytes = allocation.weight_bytes,
              .thread = allocation.thread,
              .stack = allocation.stack,
+             .place = 1,
              .kind = allocation.kind});
   }
   void free(const Free& free) {
@@ -84,6 +85,7 @@ class Story {
              .address = free.address,
              .thread = free.thread,
              .stack = free.stack,
+             .place = 1,
              .is_free = true});
   }
   HeapProfile end(std::uint64_t time_ns = 0) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <utility>
 
 namespace mini::sources {
 namespace {
@@ -12,20 +13,22 @@ using Place = PlacedBlocks::Place;
 
 const auto kNobodyLoses = [](Address, const LiveBlock&) { ADD_FAILURE() << "a block was lost"; };
 
+/// What is there, after an event of this place has been met.
+LiveBlock& at(PlacedBlocks& blocks, Place place, std::uint64_t address) {
+  const recording::HeapEvent event{.address = Address{address}, .place = place};
+  blocks.meet({&event, 1});
+  return blocks.at(place);
+}
+
 std::optional<LiveBlock> put(PlacedBlocks& blocks, Place place, std::uint64_t address,
                              const LiveBlock& block) {
-  PlacedBlocks::Slot& slot = blocks.at(place, Address{address});
-  const auto before = slot.is_live ? std::optional(slot.block) : std::nullopt;
-  slot.block = block;
-  slot.is_live = true;
-  return before;
+  const LiveBlock before = std::exchange(at(blocks, place, address), block);
+  return before.is_none() ? std::nullopt : std::optional(before);
 }
 
 std::optional<LiveBlock> take(PlacedBlocks& blocks, Place place, std::uint64_t address) {
-  PlacedBlocks::Slot& slot = blocks.at(place, Address{address});
-  const auto taken = slot.is_live ? std::optional(slot.block) : std::nullopt;
-  slot.is_live = false;
-  return taken;
+  const LiveBlock taken = std::exchange(at(blocks, place, address), LiveBlock::none());
+  return taken.is_none() ? std::nullopt : std::optional(taken);
 }
 
 TEST(PlacedBlocks, ABlockIsFoundByItsPlaceAndAfterwardsByItsAddress) {
@@ -38,8 +41,8 @@ TEST(PlacedBlocks, ABlockIsFoundByItsPlaceAndAfterwardsByItsAddress) {
   EXPECT_FALSE(take(blocks, 1, 0x10));
   blocks.gather(kNobodyLoses);
   EXPECT_EQ(blocks.table().size(), 1U);
-  // Another events block: the same address at another place, and none.
-  EXPECT_FALSE(take(blocks, 7, 0x10));
+  // Another events block: nothing at the same place, and the block by its address.
+  EXPECT_FALSE(take(blocks, 1, 0x10));
   taken = take(blocks, 2, 0x20);
   ASSERT_TRUE(taken);
   EXPECT_EQ(taken->bytes, 6U);
@@ -56,6 +59,20 @@ TEST(PlacedBlocks, TwoPlacesOfOneAddressLoseNothing) {
   EXPECT_TRUE(blocks.table().check());
 }
 
+TEST(PlacedBlocks, AllAreVisitedWhereverTheyAre) {
+  PlacedBlocks blocks;
+  put(blocks, 1, 0x10, {.bytes = 5});
+  put(blocks, 2, 0x20, {.bytes = 6});
+  blocks.gather(kNobodyLoses);
+  take(blocks, 1, 0x20);
+  put(blocks, 2, 0x30, {.bytes = 7});
+  std::map<std::uint64_t, std::uint64_t> visited;
+  blocks.for_each([&](Address address, const LiveBlock& block) {
+    EXPECT_TRUE(visited.emplace(address.value, block.bytes).second);
+  });
+  EXPECT_EQ(visited, (std::map<std::uint64_t, std::uint64_t>{{0x10, 5}, {0x30, 7}}));
+}
+
 // As a map by address does, in events blocks each of which has places of its own.
 TEST(PlacedBlocks, DoesWhatAMapDoes) {
   std::mt19937_64 random(3);
@@ -63,11 +80,10 @@ TEST(PlacedBlocks, DoesWhatAMapDoes) {
   std::map<std::uint64_t, std::uint64_t> expected;
   for (int round = 0; round < 200; ++round) {
     std::map<std::uint64_t, Place> places;
-    const bool has_places = round % 10 != 0;
     for (int event = 0; event < 300; ++event) {
       const std::uint64_t address = 16 * (1 + random() % 200);
       const auto fresh = static_cast<Place>(places.size() + 1);
-      const Place place = has_places ? places.emplace(address, fresh).first->second : Place{0};
+      const Place place = places.emplace(address, fresh).first->second;
       const auto known = expected.find(address);
       if (random() % 2 == 0) {
         const auto before = put(blocks, place, address, {.bytes = random() % 1000});
