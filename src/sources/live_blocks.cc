@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kFirstSlots = 1024;
 
 constexpr std::uint64_t most_used(std::size_t slots) {
-  return slots / 5 * 4;
+  return slots / 3 * 2;
 }
 
 constexpr unsigned shift_for(std::size_t slots) {

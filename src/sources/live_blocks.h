@@ -5,7 +5,7 @@
 // its block, so that an event costs one miss. Taking a block out shifts back those behind it: there
 // are no tombstones, and a table is as good after a billion events as after one.
 //
-//  L1  slots_.size() is a power of two; at most 4/5 of them are used
+//  L1  slots_.size() is a power of two; at most 2/3 of them are used
 //  L2  from the slot that a used slot's address hashes to, up to the used slot, all are used
 //
 // Addresses come from a recording, perhaps from an adversary's: the multiplier of the hash is
