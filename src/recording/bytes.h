@@ -93,6 +93,16 @@ class ByteReader {
     return long_varint();
   }
 
+  /// The same, and whether it is sound, as all before it.
+  bool take_varint(std::uint64_t& number) {
+    if (at_ != end_ && *at_ < 0x80) [[likely]] {
+      number = *at_++;
+      return true;
+    }
+    number = long_varint();
+    return !is_bad_;
+  }
+
   std::uint64_t signed_varint() { return unzigzag(varint()); }
 
   ByteSpan bytes(std::uint64_t count) {

@@ -3,6 +3,7 @@
 #include "recording/event_decoder.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/checked.h"
 
@@ -19,6 +20,21 @@ constexpr std::size_t kAhead = 6;
 /// One of those that CallKind has.
 std::uint8_t call_kind(std::uint8_t number) {
   return number <= static_cast<std::uint8_t>(CallKind::kRestored) ? number : std::uint8_t{0};
+}
+
+/// Numbers from their low and high halves. In arrays of its own, which nothing else points to, so
+/// that the compiler takes all of them in one go.
+template <std::size_t kCount>
+void join_bytes(const std::uint8_t* low, const std::uint8_t* high, SlotNumber* out) {
+  std::array<std::uint8_t, kCount> lows;
+  std::array<std::uint8_t, kCount> highs;
+  std::array<SlotNumber, kCount> joined;
+  std::memcpy(lows.data(), low, sizeof lows);
+  std::memcpy(highs.data(), high, sizeof highs);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    joined[i] = static_cast<SlotNumber>(lows[i] | (unsigned{highs[i]} << 8U));
+  }
+  std::memcpy(out, joined.data(), sizeof joined);
 }
 
 }  // namespace
@@ -73,7 +89,27 @@ bool EventDecoder::read_columns(ByteReader& in) {
     columns_[i] = ByteReader(bytes);
   }
   has_weights_ = !column(Column::kWeights).at_end();
+  join_slots();
   return !in.is_bad();
+}
+
+/// Zeros, which are no slots, follow the last one: for as many events as there are.
+void EventDecoder::join_slots() {
+  constexpr std::size_t kStep = 16;
+  const std::size_t most = std::size_t{count_} + kAhead + 1;
+  ByteReader& low = column(Column::kSlotsLow);
+  ByteReader& high = column(Column::kSlotsHigh);
+  const std::size_t count = std::min({low.left(), high.left(), most});
+  if (slots_.size() < most) slots_.resize(most);
+  SlotNumber* slot = slots_.data();
+  for (std::size_t i = 0; i < count / kStep; ++i, slot += kStep) {
+    join_bytes<kStep>(low.bytes(kStep).data(), high.bytes(kStep).data(), slot);
+  }
+  for (std::size_t i = 0; i < count % kStep; ++i, ++slot) {
+    join_bytes<1>(low.bytes(1).data(), high.bytes(1).data(), slot);
+  }
+  std::fill(slot, slots_.data() + most, SlotNumber{0});
+  next_slot_ = slots_.data();
 }
 
 EventDecoder::Outcome EventDecoder::decode(ByteSpan block, Visitor& visitor) {
@@ -92,25 +128,28 @@ EventDecoder::Outcome EventDecoder::decode(ByteSpan block, Visitor& visitor) {
 }
 
 bool EventDecoder::read_events(Visitor& visitor, Outcome& outcome) {
+  ByteReader& codes = column(Column::kCodes);
   for (std::size_t left = count_; left != 0;) {
-    const std::size_t count = std::min(left, batch_.size() - batch_size_);
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!read_event(visitor, outcome)) return false;
+    const auto room = static_cast<std::size_t>(batch_.data() + batch_.size() - next_event_);
+    const std::size_t count = std::min({left, room, codes.left()});
+    if (count == 0) return false;
+    for (const std::uint8_t code : codes.bytes(count)) {
+      if (!read_event(code, visitor, outcome)) return false;
     }
     left -= count;
-    if (batch_size_ == batch_.size()) hand_on(visitor);
+    if (count == room) hand_on(visitor);
   }
   return true;
 }
 
 void EventDecoder::hand_on(Visitor& visitor) {
-  if (batch_size_ != 0) visitor.heap_events(std::span(batch_).first(batch_size_));
-  batch_size_ = 0;
+  if (next_event_ != batch_.data()) visitor.heap_events({batch_.data(), next_event_});
+  next_event_ = batch_.data();
 }
 
 /// REQUIRES: room in the batch.
 MINI_HOT HeapEvent& EventDecoder::next_event(SlotNumber slot) {
-  HeapEvent& event = batch_[batch_size_++];
+  HeapEvent& event = *next_event_++;
   event.time_ns = time_ns_;
   event.address = Address{prediction_.address(slot)};
   event.thread = prediction_.current_thread();
@@ -124,10 +163,7 @@ inline bool EventDecoder::read_rare(std::uint8_t code) {
   return (code & kCodeThread) == 0 || read_thread();
 }
 
-MINI_HOT bool EventDecoder::read_event(Visitor& visitor, Outcome& outcome) {
-  ByteReader& codes = column(Column::kCodes);
-  if (codes.at_end()) return false;
-  const std::uint8_t code = codes.byte();
+MINI_HOT bool EventDecoder::read_event(std::uint8_t code, Visitor& visitor, Outcome& outcome) {
   if ((code & (kCodeLater | kCodeThread | kCodeOther)) != 0) [[unlikely]] {
     if (!read_rare(code) || !prediction_.has_current_thread()) return false;
     if ((code & kCodeOther) != 0) return read_other(code, visitor);
@@ -167,39 +203,32 @@ inline bool EventDecoder::read_thread() {
 
 /// A stack that is not as predicted.
 MINI_HOT bool EventDecoder::read_stack(LocalStack& stack) {
-  ByteReader& stacks = column(Column::kStacks);
-  const std::uint64_t local = stacks.varint();
-  if (local == prediction_.stack_count() + 1) {
-    ByteReader& new_stacks = column(Column::kNewStacks);
-    const std::uint64_t number = last_new_stack_ + new_stacks.signed_varint();
-    const std::uint8_t kind = new_stacks.byte();
-    if (new_stacks.is_bad() || number > UINT32_MAX) return false;
-    last_new_stack_ = static_cast<StackNumber>(number);
-    prediction_.new_stack(last_new_stack_, call_kind(kind));
+  std::uint64_t local = 0;
+  if (!column(Column::kStacks).take_varint(local)) return false;
+  if (local > prediction_.stack_count()) [[unlikely]] {
+    if (local != prediction_.stack_count() + 1 || !read_new_stack()) return false;
   }
-  if (stacks.is_bad() || local == 0 || local > prediction_.stack_count()) return false;
   stack = static_cast<LocalStack>(local);
+  return local != 0;
+}
+
+bool EventDecoder::read_new_stack() {
+  ByteReader& new_stacks = column(Column::kNewStacks);
+  const std::uint64_t number = last_new_stack_ + new_stacks.signed_varint();
+  const std::uint8_t kind = new_stacks.byte();
+  if (new_stacks.is_bad() || number > UINT32_MAX) return false;
+  last_new_stack_ = static_cast<StackNumber>(number);
+  prediction_.new_stack(last_new_stack_, call_kind(kind));
   return true;
 }
 
-/// The next number in the columns of slots if `is_wanted`, else `other`; 0 where there is no such
-/// slot. Which of the two it is nobody can foresee, the processor's branch predictor neither: so
-/// that is no branch.
+/// The next number in the columns of slots if `is_wanted`, else `other`. Which of the two it is
+/// nobody can foresee, the processor's branch predictor neither: so that is no branch.
 MINI_HOT SlotNumber EventDecoder::read_slot(bool is_wanted, SlotNumber other) {
-  ByteReader& low = column(Column::kSlotsLow);
-  ByteReader& high = column(Column::kSlotsHigh);
-  if (low.left() <= kAhead || high.left() <= kAhead) [[unlikely]] {
-    if (!is_wanted) return other;
-    const unsigned last = low.byte() | (unsigned{high.byte()} << 8U);
-    return last <= prediction_.slot_count() ? static_cast<SlotNumber>(last) : SlotNumber{0};
-  }
-  const unsigned next = low.peek(0) | (unsigned{high.peek(0)} << 8U);
-  prediction_.prefetch(
-      static_cast<SlotNumber>(low.peek(kAhead) | (unsigned{high.peek(kAhead)} << 8U)));
-  low.skip(static_cast<std::size_t>(is_wanted));
-  high.skip(static_cast<std::size_t>(is_wanted));
-  const unsigned slot = is_wanted ? next : other;
-  return slot <= prediction_.slot_count() ? static_cast<SlotNumber>(slot) : SlotNumber{0};
+  const SlotNumber next = *next_slot_;
+  prediction_.prefetch(next_slot_[kAhead]);
+  next_slot_ += static_cast<std::size_t>(is_wanted);
+  return is_wanted ? next : other;
 }
 
 bool EventDecoder::read_new_slot(std::uint64_t expected, SlotNumber& slot) {
@@ -210,7 +239,7 @@ bool EventDecoder::read_new_slot(std::uint64_t expected, SlotNumber& slot) {
   return true;
 }
 
-/// The slot of an allocation, or 0 where there is none such.
+/// The slot of an allocation, perhaps one that there is not.
 MINI_HOT SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass size_class) {
   if (mode == kModePredicted || mode == kModeSlot) {
     return read_slot(mode == kModeSlot, prediction_.expected_free_slot(size_class));
@@ -233,19 +262,16 @@ MINI_HOT bool EventDecoder::read_allocation(std::uint8_t code) {
   prediction_.stack_seen(stack);
   Prediction::Stack& known = prediction_.stack(stack);
   if ((code & kCodeSize) != 0) {
-    const std::uint64_t low = column(Column::kSizesLow).byte();
-    ByteReader& high = column(Column::kSizesHigh);
-    known.size = low | (high.varint() << 8U);
-    if (high.is_bad() || column(Column::kSizesLow).is_bad()) return false;
+    ByteReader& low = column(Column::kSizesLow);
+    std::uint64_t high = 0;
+    if (low.at_end() || !column(Column::kSizesHigh).take_varint(high)) return false;
+    known.size = low.byte() | (high << 8U);
   }
   std::uint64_t weight = 0;
-  if (has_weights_) {
-    weight = column(Column::kWeights).varint();
-    if (column(Column::kWeights).is_bad()) return false;
-  }
+  if (has_weights_ && !column(Column::kWeights).take_varint(weight)) return false;
   const SizeClass size_class = mini::recording::size_class(class_rule_, known.size);
   const SlotNumber slot = place_allocation(code & kCodeModeMask, size_class);
-  if (slot == 0) return false;
+  if (!prediction_.has_slot(slot)) return false;
   prediction_.allocated(slot, size_class);
   HeapEvent& event = next_event(slot);
   event.requested_bytes = known.size;
@@ -256,7 +282,7 @@ MINI_HOT bool EventDecoder::read_allocation(std::uint8_t code) {
   return true;
 }
 
-/// The slot of a free, or 0 where there is none such.
+/// The slot of a free, perhaps one that there is not.
 MINI_HOT SlotNumber EventDecoder::place_free(std::uint8_t mode) {
   if (mode == kModePredicted) return prediction_.expected_live_slot();
   if (mode == kModeNext) return prediction_.slot_after_freed();
@@ -275,7 +301,7 @@ MINI_HOT bool EventDecoder::read_free(std::uint8_t code) {
     number = prediction_.stack(stack).number;
   }
   const SlotNumber slot = place_free(code & kCodeModeMask);
-  if (slot == 0) return false;
+  if (!prediction_.has_slot(slot)) return false;
   prediction_.freed(slot);
   HeapEvent& event = next_event(slot);
   event.stack = number;

@@ -25,18 +25,24 @@ class EventDecoder {
     std::uint64_t frees = 0;
   };
 
+  EventDecoder() = default;
+  EventDecoder(const EventDecoder&) = delete;
+  EventDecoder& operator=(const EventDecoder&) = delete;
+
   /// No event is handed on as earlier than one of an earlier call.
   Outcome decode(ByteSpan block, Visitor& visitor);
 
  private:
   bool read_head(ByteReader& in, Outcome& outcome);
   bool read_columns(ByteReader& in);
+  void join_slots();
   bool read_events(Visitor& visitor, Outcome& outcome);
-  bool read_event(Visitor& visitor, Outcome& outcome);
+  bool read_event(std::uint8_t code, Visitor& visitor, Outcome& outcome);
   bool read_rare(std::uint8_t code);
   bool read_time();
   bool read_thread();
   bool read_stack(LocalStack& stack);
+  bool read_new_stack();
   bool read_allocation(std::uint8_t code);
   bool read_free(std::uint8_t code);
   bool read_other(std::uint8_t code, Visitor& visitor);
@@ -55,6 +61,8 @@ class EventDecoder {
   Decompressor decompressor_;
   ByteVector raw_;  // what was compressed, of all columns
   std::array<ByteReader, kColumns> columns_;
+  std::vector<SlotNumber> slots_;  // both columns of them in one
+  const SlotNumber* next_slot_ = nullptr;
   StackNumber last_new_stack_ = 0;
   std::uint32_t count_ = 0;
   std::uint64_t tick_ns_ = 1;
@@ -65,7 +73,7 @@ class EventDecoder {
   bool has_weights_ = false;
   // Handed on together: neither side has to fetch its own things again for each of them.
   std::array<HeapEvent, 256> batch_;
-  std::size_t batch_size_ = 0;
+  HeapEvent* next_event_ = batch_.data();
 };
 
 }  // namespace mini::recording

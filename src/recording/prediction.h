@@ -88,6 +88,9 @@ class Prediction {
 
   ThreadNumber thread_number(LocalThread thread) const { return threads_[thread].number; }
   SlotNumber slot_count() const { return slot_count_; }
+  bool has_slot(SlotNumber slot) const {
+    return static_cast<SlotNumber>(slot - 1) < slot_count_;  // 0 is none
+  }
   /// REQUIRES: slot <= slot_count().
   std::uint64_t address(SlotNumber slot) const { return nodes_[slot].address; }
   /// Says that a slot is asked for soon. Any number will do.
