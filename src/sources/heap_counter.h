@@ -1,9 +1,8 @@
 // What blocks add up to, and the tables of it: two cache lines each, of which an event needs the
-// first one, and tables that grow without moving what is there.
+// first one.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "model/heap_profile.h"
@@ -34,8 +33,9 @@ struct alignas(64) HeapCounter {
   /// REQUIRES: `bytes` is that of a small block, see UsableSizeCounter.
   void note_size(std::uint64_t bytes) {
     const auto size = static_cast<std::uint32_t>(bytes + 1);
-    if (only_size != size) [[unlikely]]
-      only_size = only_size == 0 ? size : kSeveralSizes;
+    // No branch: half of a program's stacks may have several sizes.
+    const bool is_only = (only_size == 0) | (only_size == size);
+    only_size = is_only ? size : kSeveralSizes;
   }
 
   model::Amount live() const {
@@ -55,25 +55,18 @@ struct RareCounter {
   double carry = -1;
 };
 
-/// Counters by number, from 1 on. 0 is there, and nobody's. References stay good.
+/// Counters by number, from 1 on. 0 is there, and nobody's.
 class HeapCounters {
  public:
-  HeapCounters() { add(); }
-
-  HeapCounter& operator[](std::uint32_t number) {
-    return chunks_[number >> kChunkBits][number & kInChunk];
-  }
-  const HeapCounter& operator[](std::uint32_t number) const {
-    return chunks_[number >> kChunkBits][number & kInChunk];
-  }
-  std::uint32_t size() const { return size_; }
+  /// References are good until the next add().
+  HeapCounter& operator[](std::uint32_t number) { return counters_[number]; }
+  const HeapCounter& operator[](std::uint32_t number) const { return counters_[number]; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(counters_.size()); }
 
   /// Returns its number.
   std::uint32_t add() {
-    if ((size_ & kInChunk) == 0) {
-      chunks_.push_back(std::make_unique<HeapCounter[]>(std::size_t{1} << kChunkBits));
-    }
-    return size_++;
+    counters_.emplace_back();
+    return size() - 1;
   }
 
   RareCounter& rare_of(HeapCounter& counter) {
@@ -89,12 +82,8 @@ class HeapCounters {
   }
 
  private:
-  static constexpr unsigned kChunkBits = 8;
-  static constexpr std::uint32_t kInChunk = (1U << kChunkBits) - 1;
-
-  std::vector<std::unique_ptr<HeapCounter[]>> chunks_;
+  std::vector<HeapCounter> counters_{1};
   std::vector<RareCounter> rare_;  // 0: not used
-  std::uint32_t size_ = 0;
 };
 
 }  // namespace mini::sources

@@ -15,6 +15,7 @@ constexpr std::size_t kMostThreads = 1U
 HeapProfileBuilder::HeapProfileBuilder(model::TimeSpan span, std::size_t most_buckets)
     : span_(span), counter_of_node_(1), thread_states_(1), timeline_(most_buckets) {
   pass_to(0);
+  switch_to(0);
   profile_.modules.emplace_back();
   profile_.frames.emplace_back();
   profile_.nodes.emplace_back();

@@ -131,6 +131,7 @@ class HeapProfileBuilder : public recording::Visitor {
   void switch_to(recording::ThreadNumber number);
   void allocated(const recording::HeapEvent& event);
   void freed(const recording::HeapEvent& event);
+  void count_free(const recording::HeapEvent& event, const LiveBlock& block);
   bool change(const recording::HeapEvent& event);
   bool restored(const recording::HeapEvent& event);
   void count_again(const LastFree& last);
@@ -193,6 +194,7 @@ class HeapProfileBuilder : public recording::Visitor {
   Part part_ = Part::kWithin;                 // of it
   recording::ThreadNumber event_thread_ = 0;  // that the recording named last, and its position
   std::uint32_t thread_ = 0;
+  Thread* thread_state_ = nullptr;  // of thread_
 };
 
 }  // namespace mini::sources

@@ -45,6 +45,7 @@ void HeapProfileBuilder::pass_to(std::uint64_t time_ns) {
 void HeapProfileBuilder::switch_to(recording::ThreadNumber number) {
   event_thread_ = number;
   thread_ = threads_.find(number);
+  thread_state_ = &thread_states_[thread_];
 }
 
 std::uint32_t HeapProfileBuilder::new_stack_counter(std::uint32_t node) {
@@ -67,7 +68,7 @@ inline std::uint32_t HeapProfileBuilder::stack_counter(recording::StackNumber nu
 
 /// Of the current thread.
 std::uint32_t HeapProfileBuilder::new_cell(std::size_t size_range) {
-  Thread& thread = thread_states_[thread_];
+  Thread& thread = *thread_state_;
   if (std::ranges::max(thread.cells) == 0) thread.first_ns = now_ns_;
   const std::uint32_t number = cells_.add();
   cells_[number].owner = thread_;
@@ -182,7 +183,7 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
   const std::uint64_t size = size_of(event);
   const std::uint32_t stack_number = stack_counter(event.stack);
   HeapCounter& stack = stacks_[stack_number];
-  Thread& thread = thread_states_[thread_];
+  Thread& thread = *thread_state_;
   const auto size_range = static_cast<std::size_t>(std::bit_width(size));
   std::uint32_t cell_number = thread.cells[size_range];
   if (cell_number == 0) [[unlikely]]
@@ -226,9 +227,15 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
 }
 
 [[gnu::always_inline]] inline void HeapProfileBuilder::freed(const recording::HeapEvent& event) {
-  const LiveBlock block = std::exchange(blocks_.at(event.place), LiveBlock::none());
+  LiveBlock& block = blocks_.at(event.place);
+  count_free(event, block);
+  block.set_none();
+}
+
+[[gnu::always_inline]] inline void HeapProfileBuilder::count_free(const recording::HeapEvent& event,
+                                                                  const LiveBlock& block) {
   const bool is_known = !block.is_none();
-  LastFree& last = thread_states_[thread_].last_free;
+  LastFree& last = thread_state_->last_free;
   last.address = event.address;
   last.block = block;
   last.time_ns = now_ns_;
@@ -257,7 +264,7 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
   lifetimes_[static_cast<std::size_t>(std::bit_width(lifetime_ns))] += amount;
   if (cell.owner != thread_) {
     thread_states_[cell.owner].frees_by_others += amount.blocks;
-  } else if (thread_states_[thread_].last_address == event.address && thread_ != 0) {
+  } else if (thread_state_->last_address == event.address && thread_ != 0) {
     // A live block at the owner's last address is the owner's last allocation.
     stack.temporary += amount;
     cell.temporary += amount;
@@ -279,7 +286,7 @@ bool HeapProfileBuilder::change(const recording::HeapEvent& event) {
 bool HeapProfileBuilder::restored(const recording::HeapEvent& event) {
   LiveBlock& block = blocks_.at(event.place);
   if (!block.is_none()) return true;  // its free was lost
-  LastFree& last_free = thread_states_[thread_].last_free;
+  LastFree& last_free = thread_state_->last_free;
   if (last_free.address != event.address) return false;
   const LastFree last = std::exchange(last_free, {});
   if (last.was.live) block = last.block;

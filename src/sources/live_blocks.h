@@ -30,6 +30,7 @@ struct LiveBlock {
 
   static constexpr LiveBlock none() { return {.blocks = 0}; }
   bool is_none() const { return blocks == 0; }
+  void set_none() { blocks = 0; }
 };
 
 class LiveBlocks {
