@@ -22,6 +22,14 @@ std::uint8_t call_kind(std::uint8_t number) {
   return number <= static_cast<std::uint8_t>(CallKind::kRestored) ? number : std::uint8_t{0};
 }
 
+/// Which of the two it is nobody can foresee, the processor's branch predictor neither: so that is
+/// no branch, which compilers make of an operator ?: here.
+template <typename T>
+T one_of(bool is_first, T first, T second) {
+  const auto mask = static_cast<T>(0 - static_cast<T>(is_first));
+  return static_cast<T>(second ^ ((first ^ second) & mask));
+}
+
 /// Numbers from their low and high halves. In arrays of its own, which nothing else points to, so
 /// that the compiler takes all of them in one go.
 template <std::size_t kCount>
@@ -201,15 +209,25 @@ inline bool EventDecoder::read_thread() {
   return true;
 }
 
-/// A stack that is not as predicted.
-MINI_HOT bool EventDecoder::read_stack(LocalStack& stack) {
-  std::uint64_t local = 0;
-  if (!column(Column::kStacks).take_varint(local)) return false;
-  if (local > prediction_.stack_count()) [[unlikely]] {
-    if (local != prediction_.stack_count() + 1 || !read_new_stack()) return false;
-  }
-  stack = static_cast<LocalStack>(local);
-  return local != 0;
+/// The next stack of its column if `is_wanted`, else the predicted one; 0 where there is none such.
+MINI_HOT LocalStack EventDecoder::read_stack(bool is_wanted) {
+  const LocalStack expected = prediction_.expected_stack();
+  ByteReader& stacks = column(Column::kStacks);
+  if (stacks.at_end()) [[unlikely]]
+    return is_wanted ? LocalStack{0} : expected;
+  const LocalStack next = stacks.peek(0);
+  if (next >= std::min<std::size_t>(prediction_.stack_count() + 1, 0x80)) [[unlikely]]
+    return is_wanted ? read_long_stack() : expected;
+  stacks.skip(static_cast<std::size_t>(is_wanted));
+  return one_of(is_wanted, next, expected);
+}
+
+/// One with a number of several bytes, or one that is new.
+LocalStack EventDecoder::read_long_stack() {
+  const std::uint64_t local = column(Column::kStacks).varint();
+  const std::size_t count = prediction_.stack_count();
+  if (local > count && (local != count + 1 || !read_new_stack())) return 0;
+  return static_cast<LocalStack>(local);
 }
 
 bool EventDecoder::read_new_stack() {
@@ -222,13 +240,12 @@ bool EventDecoder::read_new_stack() {
   return true;
 }
 
-/// The next number in the columns of slots if `is_wanted`, else `other`. Which of the two it is
-/// nobody can foresee, the processor's branch predictor neither: so that is no branch.
+/// The next number in the columns of slots if `is_wanted`, else `other`.
 MINI_HOT SlotNumber EventDecoder::read_slot(bool is_wanted, SlotNumber other) {
   const SlotNumber next = *next_slot_;
   prediction_.prefetch(next_slot_[kAhead]);
   next_slot_ += static_cast<std::size_t>(is_wanted);
-  return is_wanted ? next : other;
+  return one_of(is_wanted, next, other);
 }
 
 bool EventDecoder::read_new_slot(std::uint64_t expected, SlotNumber& slot) {
@@ -256,8 +273,7 @@ MINI_HOT SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass 
 }
 
 MINI_HOT bool EventDecoder::read_allocation(std::uint8_t code) {
-  LocalStack stack = prediction_.expected_stack();
-  if ((code & kCodeStack) != 0 && !read_stack(stack)) return false;
+  const LocalStack stack = read_stack((code & kCodeStack) != 0);
   if (stack == 0) return false;
   prediction_.stack_seen(stack);
   Prediction::Stack& known = prediction_.stack(stack);
@@ -294,8 +310,7 @@ MINI_HOT SlotNumber EventDecoder::place_free(std::uint8_t mode) {
 MINI_HOT bool EventDecoder::read_free(std::uint8_t code) {
   StackNumber number = 0;
   if ((code & (kCodeStack | kCodeSameStack)) != 0) {
-    LocalStack stack = prediction_.expected_stack();
-    if ((code & kCodeStack) != 0 && !read_stack(stack)) return false;
+    const LocalStack stack = read_stack((code & kCodeStack) != 0);
     if (stack == 0) return false;
     prediction_.stack_seen(stack);
     number = prediction_.stack(stack).number;

@@ -41,7 +41,8 @@ class EventDecoder {
   bool read_rare(std::uint8_t code);
   bool read_time();
   bool read_thread();
-  bool read_stack(LocalStack& stack);
+  LocalStack read_stack(bool is_wanted);
+  LocalStack read_long_stack();
   bool read_new_stack();
   bool read_allocation(std::uint8_t code);
   bool read_free(std::uint8_t code);
