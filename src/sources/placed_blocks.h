@@ -69,8 +69,6 @@ class PlacedBlocks {
   static constexpr std::size_t kLineBytes = 64;
   static_assert(kLineBytes % sizeof(LiveBlock) == 0, "a block lies in one line of the cache");
 
-  void add(Place place, Address address);
-
   LiveBlocks table_;
   // Of most recordings a small part is used, and then the kernel gives no more than that.
   std::unique_ptr<LiveBlock[], Release> blocks_;
