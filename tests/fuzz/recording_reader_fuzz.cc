@@ -1,4 +1,5 @@
-// The reader over any bytes: no crash, no hang, times in order, counts that agree with the calls.
+// The reader over any bytes: no crash, no hang, times in order, places as promised, counts that
+// agree.
 //
 // Input: the file. Checks are made right first where the first byte is even, so that what the
 // fuzzer changes in a block reaches the code behind them.
@@ -24,16 +25,27 @@ struct Checker final : Visitor {
     if (time_ns < last_time_ns) __builtin_trap();
     last_time_ns = time_ns;
   }
+  std::vector<mini::Address> places;  // from 1 on, since the last events_end()
+
+  /// An index of somebody's without another look: see Visitor::events_end().
+  void at(std::uint16_t place, mini::Address address) {
+    if (place == 0 || place > places.size() + 1) __builtin_trap();
+    if (place > places.size()) places.push_back(address);
+    if (places[place - std::size_t{1}] != address) __builtin_trap();
+  }
+  void events_end() override { places.clear(); }
   void stack(StackNumber number, const StackFacts& stack) override {
     if (stack.caller >= number) __builtin_trap();
   }
   void allocation(const Allocation& allocation) override {
     ++allocations;
     at(allocation.time_ns);
+    at(allocation.place, allocation.address);
   }
   void free(const Free& free) override {
     ++frees;
     at(free.time_ns);
+    at(free.place, free.address);
   }
   void sample(const KernelSample& sample) override { at(sample.time_ns); }
   void mapping(const Mapping& mapping) override { at(mapping.time_ns); }
