@@ -59,7 +59,9 @@ inline std::string mean_bytes(model::Amount amount) {
 /// Places by their stacks, each looked up once: it takes reading the whole stack.
 class PlaceNames {
  public:
-  explicit PlaceNames(const model::HeapProfile& profile) : profile_(profile) {}
+  explicit PlaceNames(const model::HeapProfile& profile) : profile_(profile) {
+    names_.reserve(profile.stacks.size());
+  }
 
   const std::string& of(std::uint32_t node) {
     const auto [at, is_new] = names_.try_emplace(node);
