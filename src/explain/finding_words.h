@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <fmt/format.h>
+#include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -56,7 +59,7 @@ inline std::string mean_bytes(model::Amount amount) {
   return bytes(amount.blocks == 0 ? 0 : amount.bytes / amount.blocks);
 }
 
-/// Places by their stacks, each looked up once: it takes reading the whole stack.
+/// Places by their stacks, each looked up once, and worded once: many stacks have the same.
 class PlaceNames {
  public:
   explicit PlaceNames(const model::HeapProfile& profile) : profile_(profile) {
@@ -64,14 +67,23 @@ class PlaceNames {
   }
 
   const std::string& of(std::uint32_t node) {
-    const auto [at, is_new] = names_.try_emplace(node);
-    if (is_new) at->second = describe_place(stack_view(profile_, node));
-    return at->second;
+    const auto [at, is_new] = names_.try_emplace(node, nullptr);
+    if (is_new) at->second = &name_of(place_of(profile_, node));
+    return *at->second;
   }
 
  private:
+  const std::string& name_of(const std::optional<ProfileFrameView>& place) {
+    const auto key = place ? std::pair<const void*, const void*>(place->frame, place->line)
+                           : std::pair<const void*, const void*>();
+    const auto [at, is_new] = names_of_places_.try_emplace(key);
+    if (is_new) at->second = describe_place(place);
+    return at->second;
+  }
+
   const model::HeapProfile& profile_;
-  std::unordered_map<std::uint32_t, std::string> names_;
+  std::unordered_map<std::uint32_t, const std::string*> names_;
+  std::map<std::pair<const void*, const void*>, std::string> names_of_places_;
 };
 
 // Each appends what stands out of its kind; see heap_findings.h.

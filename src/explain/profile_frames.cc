@@ -117,16 +117,24 @@ std::string_view function_of(const ProfileFrameView& frame) {
   return frame.line != nullptr ? std::string_view(frame.line->function) : std::string_view{};
 }
 
+/// Of a stack's frames the first of the highest rank is its place.
+enum class PlaceRank : std::uint8_t { kPlumbing, kLibraryCode, kProgram };
+
+PlaceRank place_rank(const ProfileFrameView& frame) {
+  if (is_allocation_plumbing(function_of(frame))) return PlaceRank::kPlumbing;
+  return is_library_code(frame) ? PlaceRank::kLibraryCode : PlaceRank::kProgram;
+}
+
 std::size_t find_place(const std::vector<ProfileFrameView>& frames) {
-  const auto is_plumbing = [](const ProfileFrameView& frame) {
-    return is_allocation_plumbing(function_of(frame));
-  };
-  const auto first = std::ranges::find_if(frames, [&](const ProfileFrameView& frame) {
-    return !is_plumbing(frame) && !is_library_code(frame);
-  });
-  if (first != frames.end()) return static_cast<std::size_t>(first - frames.begin());
-  const auto second = std::ranges::find_if_not(frames, is_plumbing);
-  return second != frames.end() ? static_cast<std::size_t>(second - frames.begin()) : 0;
+  std::size_t place = 0;
+  PlaceRank highest = PlaceRank::kPlumbing;
+  for (std::size_t i = 0; i < frames.size() && highest != PlaceRank::kProgram; ++i) {
+    const PlaceRank rank = place_rank(frames[i]);
+    if (rank <= highest) continue;
+    highest = rank;
+    place = i;
+  }
+  return place;
 }
 
 }  // namespace
@@ -146,21 +154,49 @@ bool is_allocation_plumbing(std::string_view function) {
   return begins_with_any(name, kPlumbingPrefixes);
 }
 
-ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t node) {
-  ProfileStackView view;
+namespace {
+
+/// visit(frame) for each, innermost first, until it says false. Returns whether some were left out.
+template <typename Visit>
+bool walk_stack(const model::HeapProfile& profile, std::uint32_t node, const Visit& visit) {
+  std::size_t count = 0;
   for (; node != 0; node = profile.nodes[node].caller) {
+    if (count >= kMostFrames) return true;
     const model::ProfileFrame& frame = profile.frames[profile.nodes[node].frame];
     const model::ProfileModule& module = profile.modules[frame.module];
-    if (view.frames.size() >= kMostFrames) {
-      view.is_cut = true;
-      break;
+    count += std::max<std::size_t>(frame.lines.size(), 1);
+    if (frame.lines.empty() && !visit(ProfileFrameView{&module, &frame, nullptr})) return false;
+    for (const model::SourceLine& line : frame.lines) {
+      if (!visit(ProfileFrameView{&module, &frame, &line})) return false;
     }
-    if (frame.lines.empty()) view.frames.push_back({&module, &frame, nullptr});
-    for (const model::SourceLine& line : frame.lines)
-      view.frames.push_back({&module, &frame, &line});
   }
+  return false;
+}
+
+}  // namespace
+
+ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t node) {
+  ProfileStackView view;
+  view.is_cut = walk_stack(profile, node, [&view](const ProfileFrameView& frame) {
+    view.frames.push_back(frame);
+    return true;
+  });
   if (!view.frames.empty()) view.place = find_place(view.frames);
   return view;
+}
+
+std::optional<ProfileFrameView> place_of(const model::HeapProfile& profile, std::uint32_t node) {
+  std::optional<ProfileFrameView> place;
+  PlaceRank highest = PlaceRank::kPlumbing;
+  walk_stack(profile, node, [&](const ProfileFrameView& frame) {
+    const PlaceRank rank = place_rank(frame);
+    if (!place || rank > highest) {
+      highest = rank;
+      place = frame;
+    }
+    return highest != PlaceRank::kProgram;
+  });
+  return place;
 }
 
 std::string short_function(std::string_view demangled) {
@@ -187,7 +223,12 @@ std::string describe(const ProfileFrameView& frame) {
 }
 
 std::string describe_place(const ProfileStackView& stack) {
-  return stack.frames.empty() ? "no stack" : describe(stack.frames[stack.place]);
+  return describe_place(stack.frames.empty() ? std::nullopt
+                                             : std::optional(stack.frames[stack.place]));
+}
+
+std::string describe_place(const std::optional<ProfileFrameView>& place) {
+  return place ? describe(*place) : "no stack";
 }
 
 }  // namespace mini::explain

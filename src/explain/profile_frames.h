@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,10 @@ struct ProfileStackView {
 
 ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t node);
 
+/// The same stack's place, for which the frames behind it need not be looked at; nothing of the
+/// empty stack.
+std::optional<ProfileFrameView> place_of(const model::HeapProfile& profile, std::uint32_t node);
+
 /// Whether a function only passes requests for memory on, by its demangled name.
 bool is_allocation_plumbing(std::string_view function);
 
@@ -39,6 +44,7 @@ std::string describe(const ProfileFrameView& frame);
 
 /// Of the place; "no stack" for the empty one.
 std::string describe_place(const ProfileStackView& stack);
+std::string describe_place(const std::optional<ProfileFrameView>& place);
 
 /// A demangled name as it is read: without its parameters and the type that it returns, and long
 /// template or generic arguments as "<...>". What is still too long to read loses its middle.

@@ -7,6 +7,13 @@
 namespace mini::explain {
 namespace {
 
+/// Both ways lead to the same.
+std::string place_name(const model::HeapProfile& profile, std::uint32_t node) {
+  const std::string name = describe_place(stack_view(profile, node));
+  EXPECT_EQ(describe_place(place_of(profile, node)), name);
+  return name;
+}
+
 TEST(ProfileFramesTest, ThePlaceIsBehindTheAllocatorAndItsPlumbing) {
   const model::HeapProfile profile = sample_profile();
   const ProfileStackView stack = stack_view(profile, profile.stacks[0].node);
@@ -20,8 +27,8 @@ TEST(ProfileFramesTest, ThePlaceIsBehindTheAllocatorAndItsPlumbing) {
 
 TEST(ProfileFramesTest, CodeWithoutANameIsAPlaceToo) {
   const model::HeapProfile profile = sample_profile();
-  EXPECT_EQ(describe_place(stack_view(profile, profile.stacks[2].node)), "libz.so.1+0x2000");
-  EXPECT_EQ(describe_place(stack_view(profile, 0)), "no stack");
+  EXPECT_EQ(place_name(profile, profile.stacks[2].node), "libz.so.1+0x2000");
+  EXPECT_EQ(place_name(profile, 0), "no stack");
 }
 
 TEST(ProfileFramesTest, WhereAllIsPlumbingTheInnermostThatIsNotTheAllocatorIsThePlace) {
@@ -32,9 +39,9 @@ TEST(ProfileFramesTest, WhereAllIsPlumbingTheInnermostThatIsNotTheAllocatorIsThe
   const auto nodes = static_cast<std::uint32_t>(profile.nodes.size());
   profile.nodes.push_back({.caller = 0, .frame = frames - 1});
   profile.nodes.push_back({.caller = nodes, .frame = frames - 2});
-  EXPECT_EQ(describe_place(stack_view(profile, nodes + 1)), "strdup in libc.so.6");
+  EXPECT_EQ(place_name(profile, nodes + 1), "strdup in libc.so.6");
   profile.nodes.push_back({.caller = 0, .frame = frames - 2});
-  EXPECT_EQ(describe_place(stack_view(profile, nodes + 2)), "malloc in libc.so.6");
+  EXPECT_EQ(place_name(profile, nodes + 2), "malloc in libc.so.6");
 }
 
 TEST(ProfileFramesTest, WhereTheFunctionIsTheProgramsByItsNameAloneItsFileTells) {
@@ -50,7 +57,7 @@ TEST(ProfileFramesTest, WhereTheFunctionIsTheProgramsByItsNameAloneItsFileTells)
   const auto nodes = static_cast<std::uint32_t>(profile.nodes.size());
   profile.nodes.push_back({.caller = 0, .frame = frames - 2});
   profile.nodes.push_back({.caller = nodes, .frame = frames - 1});
-  EXPECT_EQ(describe_place(stack_view(profile, nodes + 1)), "app::load at load.rs:7");
+  EXPECT_EQ(place_name(profile, nodes + 1), "app::load at load.rs:7");
 }
 
 TEST(ProfileFramesTest, AStackHasABound) {
