@@ -24,13 +24,13 @@ int main(void) {
 
   char* first = malloc(kRequestBytes);
   printf("first block: %p, %s (line %d)\n", (void*)first,
-         place(first, start), __LINE__ - 1);
+         place(first, start), __LINE__ - 2);
   free(first);
   printf("freed: the first block (line %d)\n", __LINE__ - 1);
 
   char* second = malloc(kRequestBytes);
   printf("second block: %p, %s (line %d)\n", (void*)second,
-         place(second, start), __LINE__ - 1);
+         place(second, start), __LINE__ - 2);
   free(second);
   return 0;
 }
