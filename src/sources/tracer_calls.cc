@@ -63,7 +63,11 @@ void Tracer::on_seccomp_stop(Thread& thread) {
 void Tracer::on_syscall_stop(Thread& thread) {
   const auto stop = kernel::trace_syscall_stop(thread.tid);
   if (!stop) {
-    if (thread.call) ++outcome_.lost_count;
+    // Killed meanwhile, as by another thread's exec, it has taken its address space with it, unless
+    // another process has that, too.
+    const bool space_stays =
+        errno != ESRCH || thread.process->space->live_threads > thread.process->live_threads;
+    if (thread.call && space_stays) ++outcome_.lost_count;
     return resume(thread);
   }
   if (stop->kind == kernel::SyscallStop::Kind::kExit) {
