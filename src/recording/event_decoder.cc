@@ -32,14 +32,14 @@ T one_of(bool is_first, T first, T second) {
 
 /// Numbers from their low and high halves. In arrays of its own, which nothing else points to, so
 /// that the compiler takes all of them in one go.
-template <std::size_t kCount>
+template <std::size_t Count>
 void join_bytes(const std::uint8_t* low, const std::uint8_t* high, SlotNumber* out) {
-  std::array<std::uint8_t, kCount> lows;
-  std::array<std::uint8_t, kCount> highs;
-  std::array<SlotNumber, kCount> joined;
+  std::array<std::uint8_t, Count> lows;
+  std::array<std::uint8_t, Count> highs;
+  std::array<SlotNumber, Count> joined;
   std::memcpy(lows.data(), low, sizeof lows);
   std::memcpy(highs.data(), high, sizeof highs);
-  for (std::size_t i = 0; i < kCount; ++i) {
+  for (std::size_t i = 0; i < Count; ++i) {
     joined[i] = static_cast<SlotNumber>(lows[i] | (unsigned{highs[i]} << 8U));
   }
   std::memcpy(out, joined.data(), sizeof joined);

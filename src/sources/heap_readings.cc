@@ -115,7 +115,7 @@ bool HeapReadings::was_always(const model::HeapCounter& counter) const {
 }
 
 void HeapReadings::conclude(model::Inspection& inspection) const {
-  if (is_clean_ || waits_) return;
+  if (is_clean_ || waits_ || !inspection.heap) return;
   inspection.may_be_motion = !has_proven();
   if (count_ == 1) return;
   model::Heap& heap = *inspection.heap;

@@ -48,7 +48,7 @@ std::string pause_words(const Inspection& inspection) {
     return "a core file: it does not run any more";
   if (inspection.pause_ns == 0) return "not stopped: what changed meanwhile may not fit together";
   const std::string time = report_time(inspection.pause_ns);
-  const std::string stopped =
+  std::string stopped =
       fmt::format("stopped {}, {}",
                   inspection.heap_readings == 1
                       ? "for " + time
