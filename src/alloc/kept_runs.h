@@ -10,8 +10,8 @@
 
 namespace mini::alloc {
 
-/// Each run is in a slot. A question looks at all slots, without a branch: the loops are of fixed
-/// length, and become some vector instructions.
+/// Each run is in a slot, the first that was free. A question looks at all slots up to the last one
+/// that is used, eight by eight and without a branch: that becomes some vector instructions.
 ///
 ///  L1  no two runs overlap
 ///  L2  of a free slot all numbers are 0; page numbers are kept plus one
@@ -33,6 +33,7 @@ class KeptRuns {
     const auto slot = static_cast<std::uint32_t>(std::countr_one(used_));
     used_ |= std::uint32_t{1} << slot;
     set(slot, run);
+    last_ = slot;
     return slot;
   }
   void remove(std::uint32_t slot) {
@@ -47,20 +48,51 @@ class KeptRuns {
     ends_[slot] = run.end().value + 1;
   }
 
-  /// The shortest run of at least so many pages, or kNone.
+  /// The shortest run of at least so many pages, or kNone. REQUIRES: at least one.
   std::uint32_t shortest(PageCount least) const {
+    if (run(last_).count == least) return last_;  // a buffer like the one before
     if (least > kLongest) return kNone;
     // Modulo 2^16, what is too short is further away than all that is long enough.
     const auto wanted = static_cast<std::uint16_t>(least.count << kSlotBits);
-    std::uint16_t nearest = UINT16_MAX;
-    for (const std::uint16_t key : keys_) {
-      nearest = std::min(nearest, static_cast<std::uint16_t>(key - wanted));
+    std::array<std::uint16_t, kGroup> distances;
+    distances.fill(UINT16_MAX);
+    for (std::uint32_t group = 0; group < end_of_used(); group += kGroup) {
+      for (std::uint32_t i = 0; i < kGroup; ++i) {
+        const auto distance = static_cast<std::uint16_t>(keys_[group + i] - wanted);
+        distances[i] = std::min(distances[i], distance);
+      }
     }
+    std::uint16_t nearest = UINT16_MAX;
+    for (const std::uint16_t distance : distances) nearest = std::min(nearest, distance);
     const std::uint32_t key = std::uint32_t{nearest} + wanted;
     return key > UINT16_MAX ? kNone : key % kSlots;
   }
-  std::uint32_t beginning_at(PageIndex page) const { return slot_of(firsts_, page); }
-  std::uint32_t ending_at(PageIndex page) const { return slot_of(ends_, page); }
+
+  /// The slots of the runs that end where another begins, and begin where it ends, or kNone.
+  struct Neighbours {
+    std::uint32_t before = kNone;
+    std::uint32_t after = kNone;
+  };
+  Neighbours neighbours(PageRun run) const {
+    if (is_empty()) return {};
+    const std::uint32_t first = run.first.value + 1;
+    const std::uint32_t end = run.end().value + 1;
+    // By L1 one slot at the most is either: its number plus one.
+    constexpr std::uint32_t kAfter = 16;
+    std::array<std::uint32_t, kGroup> found{};
+    for (std::uint32_t group = 0; group < end_of_used(); group += kGroup) {
+      for (std::uint32_t i = 0; i < kGroup; ++i) {
+        const std::uint32_t number = group + i + 1;
+        found[i] |= (ends_[group + i] == first ? number : 0) |
+                    (firsts_[group + i] == end ? number << kAfter : 0);
+      }
+    }
+    std::uint32_t all = 0;
+    for (const std::uint32_t numbers : found) all |= numbers;
+    const auto slot = [](std::uint32_t number) { return number != 0 ? number - 1 : kNone; };
+    return {.before = slot(all & ((1U << kAfter) - 1)), .after = slot(all >> kAfter)};
+  }
+
   /// REQUIRES: not empty.
   std::uint32_t highest() const {
     return static_cast<std::uint32_t>(std::ranges::max_element(firsts_) - firsts_.begin());
@@ -75,22 +107,19 @@ class KeptRuns {
 
  private:
   static constexpr std::uint32_t kSlotBits = 5;
+  static constexpr std::uint32_t kGroup = 8;
   static constexpr std::uint32_t kAll = UINT32_MAX;
   using Pages = std::array<std::uint32_t, kSlots>;
 
-  // By L1 one slot at the most says yes.
-  static std::uint32_t slot_of(const Pages& pages, PageIndex page) {
-    std::uint32_t found = 0;
-    for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-      found |= pages[slot] == page.value + 1 ? slot + 1 : 0;
-    }
-    return found != 0 ? found - 1 : kNone;
+  std::uint32_t end_of_used() const {
+    return kSlots - static_cast<std::uint32_t>(std::countl_zero(used_));
   }
 
   alignas(64) std::array<std::uint16_t, kSlots> keys_{};  // pages << kSlotBits | slot
   Pages firsts_{};
   Pages ends_{};
   std::uint32_t used_ = 0;  // a bit for each slot
+  std::uint32_t last_ = 0;  // slot that was added
 };
 
 }  // namespace mini::alloc

@@ -73,15 +73,15 @@ Span& SpanShelf::take_highest(std::uint32_t enough, Window& window, SpanTable& s
 
 // A span with those that touch it, which are in the shelf no longer.
 Span& SpanShelf::join(Span& span, SpanTable& spans) {
+  const KeptRuns::Neighbours slots = runs_.neighbours({span.first, span.pages});
   Span* joined = &span;
-  if (const std::uint32_t slot = runs_.ending_at(span.first); slot != KeptRuns::kNone) {
-    joined = remove(slot);
+  if (slots.before != KeptRuns::kNone) {
+    joined = remove(slots.before);
     joined->pages += span.pages;
     put_record(span, spans);
   }
-  const PageIndex end = joined->first + joined->pages;
-  if (const std::uint32_t slot = runs_.beginning_at(end); slot != KeptRuns::kNone) {
-    Span& upper = *remove(slot);
+  if (slots.after != KeptRuns::kNone) {
+    Span& upper = *remove(slots.after);
     joined->pages += upper.pages;
     put_record(upper, spans);
   }

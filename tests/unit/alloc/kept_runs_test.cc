@@ -18,16 +18,16 @@ TEST(KeptRunsTest, NoneAtFirst) {
   const KeptRuns runs;
   EXPECT_TRUE(runs.is_empty());
   EXPECT_EQ(runs.shortest(PageCount{1}), KeptRuns::kNone);
-  EXPECT_EQ(runs.beginning_at({0}), KeptRuns::kNone);
-  EXPECT_EQ(runs.ending_at({0}), KeptRuns::kNone);
+  EXPECT_EQ(runs.neighbours(run_of(0, 1)).before, KeptRuns::kNone);
+  EXPECT_EQ(runs.neighbours(run_of(0, 1)).after, KeptRuns::kNone);
   EXPECT_FALSE(runs.has({0}));
 }
 
 TEST(KeptRunsTest, TheHeapsFirstPage) {
   KeptRuns runs;
   const std::uint32_t slot = runs.add(run_of(0, 1));
-  EXPECT_EQ(runs.beginning_at({0}), slot);
-  EXPECT_EQ(runs.ending_at({1}), slot);
+  EXPECT_EQ(runs.neighbours(run_of(1, 1)).before, slot);
+  EXPECT_EQ(runs.neighbours(run_of(1, 1)).after, KeptRuns::kNone);
   EXPECT_TRUE(runs.has({0}));
   EXPECT_FALSE(runs.has({1}));
 }
@@ -108,8 +108,10 @@ TEST(KeptRunsTest, AsOneByOne) {
     ASSERT_EQ(shortest != KeptRuns::kNone, expected.has_value());
     ASSERT_TRUE(!expected || runs.run(shortest).count.count == *expected);
     const PageIndex page{random.below(64 * 64)};
-    ASSERT_EQ(runs.beginning_at(first), reference.beginning_at(first));
-    ASSERT_EQ(runs.ending_at(page), reference.ending_at(page));
+    const PageRun between{page, first < page ? PageCount{1} : first - page};
+    const KeptRuns::Neighbours neighbours = runs.neighbours(between);
+    ASSERT_EQ(neighbours.before, reference.ending_at(page));
+    ASSERT_EQ(neighbours.after, reference.beginning_at(between.end()));
     ASSERT_EQ(runs.count(), reference.runs.size());
   }
 }
