@@ -117,25 +117,30 @@ std::string_view function_of(const ProfileFrameView& frame) {
   return frame.line != nullptr ? std::string_view(frame.line->function) : std::string_view{};
 }
 
-/// Of a stack's frames the first of the highest rank is its place.
-enum class PlaceRank : std::uint8_t { kPlumbing, kLibraryCode, kProgram };
-
-PlaceRank place_rank(const ProfileFrameView& frame) {
-  if (is_allocation_plumbing(function_of(frame))) return PlaceRank::kPlumbing;
-  return is_library_code(frame) ? PlaceRank::kLibraryCode : PlaceRank::kProgram;
-}
-
-std::size_t find_place(const std::vector<ProfileFrameView>& frames) {
-  std::size_t place = 0;
-  PlaceRank highest = PlaceRank::kPlumbing;
-  for (std::size_t i = 0; i < frames.size() && highest != PlaceRank::kProgram; ++i) {
-    const PlaceRank rank = place_rank(frames[i]);
-    if (rank <= highest) continue;
-    highest = rank;
-    place = i;
+/// Finds the place among a stack's frames, innermost first: the first of the highest rank.
+class PlaceSearch {
+ public:
+  /// Whether this one is the place, as far as is known by now.
+  bool take(const ProfileFrameView& frame) {
+    if (is_over()) return false;
+    const Rank rank = rank_of(frame);
+    if (highest_ && rank <= *highest_) return false;
+    highest_ = rank;
+    return true;
   }
-  return place;
-}
+  /// No later one is.
+  bool is_over() const { return highest_ == Rank::kProgram; }
+
+ private:
+  enum class Rank : std::uint8_t { kPlumbing, kLibraryCode, kProgram };
+
+  static Rank rank_of(const ProfileFrameView& frame) {
+    if (is_allocation_plumbing(function_of(frame))) return Rank::kPlumbing;
+    return is_library_code(frame) ? Rank::kLibraryCode : Rank::kProgram;
+  }
+
+  std::optional<Rank> highest_;
+};
 
 }  // namespace
 
@@ -177,24 +182,21 @@ bool walk_stack(const model::HeapProfile& profile, std::uint32_t node, const Vis
 
 ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t node) {
   ProfileStackView view;
-  view.is_cut = walk_stack(profile, node, [&view](const ProfileFrameView& frame) {
+  PlaceSearch search;
+  view.is_cut = walk_stack(profile, node, [&](const ProfileFrameView& frame) {
+    if (search.take(frame)) view.place = view.frames.size();
     view.frames.push_back(frame);
     return true;
   });
-  if (!view.frames.empty()) view.place = find_place(view.frames);
   return view;
 }
 
 std::optional<ProfileFrameView> place_of(const model::HeapProfile& profile, std::uint32_t node) {
   std::optional<ProfileFrameView> place;
-  PlaceRank highest = PlaceRank::kPlumbing;
+  PlaceSearch search;
   walk_stack(profile, node, [&](const ProfileFrameView& frame) {
-    const PlaceRank rank = place_rank(frame);
-    if (!place || rank > highest) {
-      highest = rank;
-      place = frame;
-    }
-    return highest != PlaceRank::kProgram;
+    if (search.take(frame)) place = frame;
+    return !search.is_over();
   });
   return place;
 }
