@@ -156,7 +156,7 @@ bool ThreadLog::connect(Session& session, std::uint32_t ring) {
   t_bytes_to_sample = 0;
   if (session.settings().sample_bytes != 0) {
     distance_.seed(wire::now_ticks() ^ std::uint64_t{vm::thread_id()} << 32);
-    t_bytes_to_sample = distance_.next(session.settings().sample_bytes) - 1;
+    draw_distance(session);
   }
   look_at_words_ = 0;
   session_ = &session;
@@ -282,12 +282,17 @@ void ThreadLog::discard_read_pages(std::uint64_t now) {
   g_code.discard_no_pages_until(end + (rest < kMostRest ? rest : kMostRest));
 }
 
+// The byte at the next point is the first that may not be asked for.
+void ThreadLog::draw_distance(const Session& session) {
+  t_bytes_to_sample = distance_.next(session.settings().sample_bytes) - 1;
+}
+
 // The caller found that the next point may be in this block, but this thread's first point may not
 // have been drawn then.
 bool ThreadLog::is_sampled(std::size_t bytes) {
   if (passes_sample(bytes)) return false;
   // From the block's end on: the process has no memory.
-  t_bytes_to_sample = distance_.next(session_->settings().sample_bytes) - 1;
+  draw_distance(*session_);
   return true;
 }
 

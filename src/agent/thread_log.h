@@ -62,6 +62,7 @@ class ThreadLog {
   void forget_record();
   bool connect(Session& session, std::uint32_t ring);
   bool is_sampled(std::size_t bytes);
+  void draw_distance(const Session& session);
   bool knows_usable(std::size_t bytes) const;
   void tell_usable(const void* block, std::size_t bytes);
   /// Whether there is room now, or within the time that a full ring is waited for.
