@@ -27,6 +27,13 @@ class RecordAllocators(JoinTest):
                                     f"{PACKAGES.get(allocator, allocator)})")
         return name
 
+    def over_each(self):
+        """Of the libraries that this machine has, each with an environment that preloads it."""
+        for library in LIBRARIES:
+            environment = dict(self.environment, LD_PRELOAD=library)
+            if b"cannot be preloaded" not in self.run_plain("true", env=environment).stderr:
+                yield library, environment
+
     def check_recorded(self, allocator):
         done = self.record(TARGETS / self.linked(allocator))
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -63,10 +70,7 @@ class RecordAllocators(JoinTest):
 
     def test_the_same_program_has_the_same_stacks_over_each(self):
         found = {}
-        for library in LIBRARIES:
-            environment = dict(self.environment, LD_PRELOAD=library)
-            if b"cannot be preloaded" in self.run_plain("true", env=environment).stderr:
-                continue
+        for library, environment in self.over_each():
             self.file = self.directory / f"{pathlib.Path(library).name}.heapspy"
             done = self.record(build_target("containers"), env=environment)
             counted = [int(figure) for figure in
@@ -81,10 +85,7 @@ class RecordAllocators(JoinTest):
             self.skipTest("none of the other allocators is installed")
 
     def test_blocks_that_are_samples_are_seen_freed_over_each(self):
-        for library in LIBRARIES:
-            environment = dict(self.environment, LD_PRELOAD=library)
-            if b"cannot be preloaded" in self.run_plain("true", env=environment).stderr:
-                continue
+        for library, environment in self.over_each():
             with self.subTest(library):
                 done = self.record(build_target("containers"), env=environment,
                                    options=["--sample", "256"])
@@ -94,10 +95,7 @@ class RecordAllocators(JoinTest):
                 self.assertEqual(left, 0)
 
     def test_a_library_that_looks_into_libc_first_counts_over_each(self):
-        for library in LIBRARIES:
-            environment = dict(self.environment, LD_PRELOAD=library)
-            if b"cannot be preloaded" in self.run_plain("true", env=environment).stderr:
-                continue
+        for library, environment in self.over_each():
             with self.subTest(library):
                 done = self.record(build_target("deep_bound"), env=environment)
                 self.assertEqual(done.returncode, 0, done.stderr)
