@@ -166,6 +166,18 @@ def run_on_pipes(command, files, **options):
             cat.wait()
 
 
+def read_terminal(master):
+    """What has come; nothing once nobody has the other side open any more. That reads as EIO, also
+    where what was written last is still on its way: only the second EIO is the end."""
+    for _ in range(2):
+        try:
+            return os.read(master, 65536)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+    return b""
+
+
 class Terminal:
     """A program in a session of its own, on a pseudo-terminal that the test reads and types on."""
 
@@ -191,12 +203,7 @@ class Terminal:
         os.write(self.master, keys)
 
     def _read_some(self):
-        try:
-            some = os.read(self.master, 65536)
-        except OSError as error:
-            if error.errno != errno.EIO:  # EIO: nobody has the other side open any more
-                raise
-            some = b""
+        some = read_terminal(self.master)
         self.text += some
         return some
 

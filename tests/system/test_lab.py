@@ -12,7 +12,7 @@ import tempfile
 import xml.etree.ElementTree
 
 from browser import Browser
-from harness import HEAPSPY, LAB, PATIENCE_SECONDS, SystemTest, need
+from harness import HEAPSPY, LAB, PATIENCE_SECONDS, SystemTest, need, read_terminal
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 # What would make malloc another than the predictions are for.
@@ -240,10 +240,7 @@ class Asking(SystemTest):
         while mark is None or mark not in seen:
             if not select.select([terminal], [], [], PATIENCE_SECONDS)[0]:
                 self.fail(f"no {mark} after {seen.decode()}")
-            try:
-                some = os.read(terminal, 4096)
-            except OSError:
-                some = b""  # nobody has its other end any more
+            some = read_terminal(terminal)
             if not some:
                 self.assertIsNone(mark, seen.decode())
                 return seen
