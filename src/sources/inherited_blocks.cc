@@ -86,19 +86,29 @@ class NodeImport {
 }  // namespace
 
 void HeapProfileBuilder::inherit(const HeapProfileBuilder& parent) {
-  NodeImport import(parent.profile_, profile_);
-  std::vector<std::uint32_t> rows(parent.profile_.nodes.size());  // plus 1, by the parent's node
-  const auto add = [&](Address address, std::uint32_t node, model::Amount amount) {
-    if (rows[node] == 0) rows[node] = inherited_.add_stack(import.node(node)) + 1;
-    inherited_.add(address, rows[node] - 1, amount);
+  // apply(address, the parent's node, amount) for each block that the heir may free.
+  const auto for_each_block = [&](const auto& apply) {
+    parent.inherited_.for_each(apply);
+    parent.blocks_.table().for_each([&](Address address, const LiveBlock& block) {
+      if (!counts(block)) return;
+      apply(address, parent.stacks_[block.stack].owner,
+            model::Amount{.blocks = block.blocks, .bytes = block.bytes});
+    });
   };
-  parent.inherited_.for_each(add);
+  // The heir's stacks are in the order of the parent's nodes: that of the blocks is another at each
+  // reading, by the table's seed.
+  constexpr std::uint32_t kUsed = UINT32_MAX;
+  std::vector<std::uint32_t> rows(parent.profile_.nodes.size());  // by the parent's node
+  for_each_block([&](Address, std::uint32_t node, model::Amount) { rows[node] = kUsed; });
+  NodeImport import(parent.profile_, profile_);
+  for (std::uint32_t node = 0; node < rows.size(); ++node) {
+    if (rows[node] == kUsed) rows[node] = inherited_.add_stack(import.node(node));
+  }
+  for_each_block([&](Address address, std::uint32_t node, model::Amount amount) {
+    inherited_.add(address, rows[node], amount);
+  });
   parent.blocks_.table().for_each([&](Address address, const LiveBlock& block) {
-    if (!counts(block)) {
-      blocks_.put(address, block);
-      return;
-    }
-    add(address, parent.stacks_[block.stack].owner, {.blocks = block.blocks, .bytes = block.bytes});
+    if (!counts(block)) blocks_.put(address, block);
   });
   // Nodes of the parent's are no nodes of the heir's recording: they count nothing.
   counter_of_node_.resize(profile_.nodes.size());

@@ -703,6 +703,20 @@ TEST(HeapProfileBuilderTest, AChildFreesWhatItInherited) {
   }
 }
 
+// Tables of blocks are seeded, each with another number.
+TEST(HeapProfileBuilderTest, InheritedStacksHaveTheSameOrderEachTime) {
+  for (int reading = 0; reading < 20; ++reading) {
+    Story parent;
+    parent.gets(1, 0x100, 10).gets(2, 0x200, 10, kLoad);
+    Story child;
+    child.builder.inherit(parent.builder);
+    const HeapProfile profile = child.end();
+    ASSERT_EQ(profile.inheritance.stacks.size(), 2U);
+    const std::uint32_t first = profile.nodes[profile.inheritance.stacks[0].node].frame;
+    ASSERT_EQ(profile.frames[first].address, 0x1002U) << "in reading " << reading;
+  }
+}
+
 TEST(HeapProfileBuilderTest, AChildKeepsWhatItCouldNotResize) {
   Story parent;
   parent.gets(1, 0x100, 10);
