@@ -31,14 +31,18 @@ constexpr std::size_t kMostThreads = 1 << 20;
 constexpr std::size_t kSignal = 12;
 constexpr std::size_t kThreadId = 32;
 constexpr std::size_t kProcessId = 24;  // in elf_prpsinfo
+constexpr std::size_t kSignalCode = 8;  // in siginfo_t
+constexpr std::size_t kSender = 16;     // the same, where a process sent the signal
 constexpr std::size_t kRegisters = 112;
 #if defined(__aarch64__)
 constexpr std::uint16_t kMachine = EM_AARCH64;
 constexpr std::size_t kStackPointer = kRegisters + 8UL * 31;
+constexpr std::size_t kCode = kRegisters + 8UL * 32;
 constexpr std::size_t kThreadPointer = 0;  // in a note of its own
 #else
 constexpr std::uint16_t kMachine = EM_X86_64;
 constexpr std::size_t kStackPointer = kRegisters + 8UL * 19;
+constexpr std::size_t kCode = kRegisters + 8UL * 16;
 constexpr std::size_t kThreadPointer = kRegisters + 8UL * 21;  // fs_base
 #endif
 
@@ -227,9 +231,11 @@ void CoreFile::read_notes(std::uint64_t offset, std::uint64_t size) {
 
 void CoreFile::take_note(std::uint32_t type, std::span<const std::byte> description) {
   constexpr std::uint32_t kFileNote = 0x46494c45;     // NT_FILE
+  constexpr std::uint32_t kSignalNote = 0x53494749;   // NT_SIGINFO
   constexpr std::uint32_t kArmThreadPointer = 0x401;  // NT_ARM_TLS, behind its thread's status
   if (type == NT_PRSTATUS) take_thread(description);
   if (type == NT_PRPSINFO) pid_ = object_in<std::int32_t>(description, kProcessId).value_or(0);
+  if (type == kSignalNote) take_signal(description);
   if (type == kFileNote) take_files(description);
   if (type == NT_AUXV) take_auxv(description);
   if (type == kArmThreadPointer && kMachine == EM_AARCH64 && !threads_.empty()) {
@@ -237,6 +243,14 @@ void CoreFile::take_note(std::uint32_t type, std::span<const std::byte> descript
       threads_.back().thread_pointer = Address{*pointer};
     }
   }
+}
+
+// A watchdog, or somebody with kill(1), ends a process that was well by the signals of crashes too.
+// abort() and raise() send them as well, but to their own process.
+void CoreFile::take_signal(std::span<const std::byte> information) {
+  const auto code = object_in<std::int32_t>(information, kSignalCode);
+  const auto sender = object_in<std::int32_t>(information, kSender);
+  if (code && sender && *code <= 0) sender_ = *sender;
 }
 
 void CoreFile::take_thread(std::span<const std::byte> status) {
@@ -247,6 +261,7 @@ void CoreFile::take_thread(std::span<const std::byte> status) {
   const auto pointer =
       kThreadPointer != 0 ? object_in<std::uint64_t>(status, kThreadPointer) : std::nullopt;
   if (pointer) thread.thread_pointer = Address{*pointer};
+  if (const auto code = object_in<std::uint64_t>(status, kCode)) thread.code = Address{*code};
   for (std::size_t at = kRegisters; const auto word = object_in<std::uint64_t>(status, at);) {
     thread.registers.push_back(*word);
     at += sizeof *word;

@@ -55,9 +55,10 @@ class CoreFile final : public MemoryReader {
 
   const std::vector<CoreSegment>& segments() const { return segments_; }  // by address
   const std::vector<CoreFileMapping>& files() const { return files_; }    // by address
+  /// The one that a signal ended is the first: the kernel and gcore write it so.
   const std::vector<model::InspectedThread>& threads() const { return threads_; }
   /// By a signal that its own doing brought it.
-  bool has_crashed() const { return has_crashed_; }
+  bool has_crashed() const { return has_crashed_ && sender_.value_or(pid_) == pid_; }
   std::int64_t pid() const { return pid_; }
   Address entry_of_headers() const { return program_headers_; }  // AT_PHDR
   Address interpreter() const { return interpreter_; }           // AT_BASE
@@ -79,6 +80,7 @@ class CoreFile final : public MemoryReader {
   void sort_segments();
   void read_notes(std::uint64_t offset, std::uint64_t size);
   void take_note(std::uint32_t type, std::span<const std::byte> description);
+  void take_signal(std::span<const std::byte> information);
   void take_thread(std::span<const std::byte> status);
   void take_files(std::span<const std::byte> description);
   void take_auxv(std::span<const std::byte> description);
@@ -91,7 +93,8 @@ class CoreFile final : public MemoryReader {
   std::vector<CoreSegment> segments_;
   std::vector<CoreFileMapping> files_;
   std::vector<model::InspectedThread> threads_;
-  bool has_crashed_ = false;
+  bool has_crashed_ = false;            // by the signal's number
+  std::optional<std::int64_t> sender_;  // the process that sent the signal, where one did
   std::int64_t pid_ = 0;
   Address program_headers_;
   Address interpreter_;

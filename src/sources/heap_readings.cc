@@ -30,6 +30,12 @@ bool differs(const model::HeapCounter& counter) {
 
 }  // namespace
 
+bool has_damage_at_rest(const model::Heap& heap, std::span<const model::InspectedThread> threads) {
+  return threads.size() > 1 && std::ranges::any_of(heap.damages, [&heap](const auto& damage) {
+           return is_unlocked(heap, damage.where);
+         });
+}
+
 HeapReadings::Place HeapReadings::place_of(const model::HeapDamage& damage) {
   return {damage.where, damage.field, damage.found};
 }

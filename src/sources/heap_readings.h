@@ -17,6 +17,10 @@
 
 namespace mini::sources {
 
+/// Whether some damage is in an arena that no thread was changing, as one reading tells: where
+/// there are several threads, who changes an arena has its lock.
+bool has_damage_at_rest(const model::Heap& heap, std::span<const model::InspectedThread> threads);
+
 class HeapReadings {
  public:
   /// So many tell all that readings can tell.

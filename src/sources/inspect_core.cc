@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <ranges>
 #include <system_error>
 
 #include "base/text.h"
@@ -10,6 +11,7 @@
 #include "sources/core_file.h"
 #include "sources/data_end.h"
 #include "sources/heap_inspector.h"
+#include "sources/heap_readings.h"
 #include "sources/lost_blocks.h"
 #include "unwind/elf_file.h"
 
@@ -135,6 +137,29 @@ std::string why_unreadable(const CoreFile& core, const Inspection& inspection,
       core.cut_segments() != 0 ? "it ends early" : "its coredump_filter left it out (core(5))");
 }
 
+/// Whether a thread may have been changing a heap that the code of `module` manages.
+bool may_change_heap(const model::InspectedThread& thread, const Inspection& inspection,
+                     const std::string& module) {
+  if (thread.waits || !thread.code) return !thread.waits;
+  return std::ranges::any_of(inspection.regions, [&](const model::MemoryRegion& region) {
+    return region.mapping.path == module && region.mapping.range.contains(*thread.code);
+  });
+}
+
+/// Whether what does not fit together need not be damage. A core of a process that was well may be
+/// of any moment, as gcore's. Where it crashed, the thread that did so stands where the damage led
+/// it; the others were stopped wherever they were.
+bool may_be_motion(const CoreFile& core, const Inspection& inspection, const std::string& libc) {
+  if (!inspection.heap || has_damage_at_rest(*inspection.heap, core.threads())) return false;
+  // libminimalloc's code may be in any file.
+  const bool is_glibc = inspection.heap->allocator == "glibc";
+  return std::ranges::any_of(core.threads() | std::views::drop(core.has_crashed() ? 1 : 0),
+                             [&](const model::InspectedThread& thread) {
+                               return is_glibc ? may_change_heap(thread, inspection, libc)
+                                               : !thread.waits;
+                             });
+}
+
 /// The program's file, given by hand.
 Result<void> use_executable(const std::string& file, CoreFile& core, Inspection& inspection) {
   if (file.empty()) return {};
@@ -199,9 +224,7 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
     const std::string why = why_unreadable(core, inspection, libc);
     if (!why.empty()) inspection.no_heap_because = why;
   }
-  // A core of a process that was well may be of any moment, as gcore's.
-  inspection.may_be_motion =
-      !core.has_crashed() && !std::ranges::all_of(core.threads(), &model::InspectedThread::waits);
+  inspection.may_be_motion = may_be_motion(core, inspection, libc);
   hint_pins(core, inspection);
   if (options.find_lost && inspection.heap) {
     meter.begin(ProgressMeter::Step::kSearch, {}, false);

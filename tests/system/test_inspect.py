@@ -317,7 +317,7 @@ class KnownHeap(KnownHeapChecks):
 
     # ── Cores ────────────────────────────────────────────────────────────────────────────────────
 
-    def kernel_core(self, dumped="0x33"):
+    def kernel_core(self, *arguments, program="known_heap", dumped="0x33"):
         if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().startswith("|"):
             self.skipTest("the kernel hands cores to a program here")
 
@@ -325,7 +325,9 @@ class KnownHeap(KnownHeapChecks):
             resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
             pathlib.Path("/proc/self/coredump_filter").write_text(dumped)
 
-        with Target("abort", cwd=self.directory, preexec_fn=unlimited) as target:
+        arguments = arguments or ("abort",)
+        with Target(*arguments, program=program, cwd=self.directory,
+                    preexec_fn=unlimited) as target:
             target.process.wait()
         cores = list(self.directory.glob("core*"))
         if not cores:
@@ -350,6 +352,27 @@ class KnownHeap(KnownHeapChecks):
         core = inspect_json("--chunks", "--top", "all", self.directory / f"core.{target.pid}")
         self.assertEqual(core["chunks"], live["chunks"])
         self.assertEqual(core["heap"]["version"], live["heap"]["version"])
+
+    def words_of_damage(self, *arguments):
+        target, core = self.kernel_core(*arguments, program="crashes")
+        self.assertLess(target.process.returncode, 0)
+        statements = [finding["statement"] for finding in inspect_json(core)["findings"]
+                      if finding["kind"] == "damage"]
+        core.unlink()
+        return statements
+
+    def test_core_of_a_crash_beside_threads_that_allocate(self):
+        """They were stopped anywhere: what they left is no damage for sure."""
+        for _ in range(5):
+            for statement in self.words_of_damage("beside"):
+                self.assertIn("did not fit together: damage, or a thread was just changing it",
+                              statement)
+
+    def test_core_of_a_crash_by_damage_beside_threads_that_allocate(self):
+        """Nobody had the lock of the arena that it is in."""
+        for _ in range(3):
+            (statement,) = self.words_of_damage("overflow")
+            self.assertIn("The heap is damaged", statement)
 
     def test_core_that_was_cut(self):
         _, core = self.kernel_core()

@@ -180,6 +180,34 @@ TEST(CoreFileTest, TheSignalThatEndedIt) {
   }
 }
 
+TEST(CoreFileTest, WhoSentTheSignalThatEndedIt) {
+  constexpr std::uint32_t kSignalNote = 0x53494749;
+  constexpr std::int32_t kOwn = 4711;
+  struct Case {
+    std::int32_t code;
+    std::int32_t sender;
+    bool has_crashed;
+  };
+  for (const Case& one : {Case{SI_TKILL, kOwn, true}, Case{SI_USER, kOwn, true},
+                          Case{SI_USER, 1, false}, Case{SI_TKILL, 1, false},
+                          Case{SEGV_MAPERR, 1, true}}) {  // not a sender: half of an address
+    std::string status(336, '\0');
+    status[12] = SIGABRT;
+    std::string process(136, '\0');
+    std::memcpy(process.data() + 24, &kOwn, sizeof kOwn);
+    std::string signal(128, '\0');
+    std::memcpy(signal.data() + 8, &one.code, sizeof one.code);
+    std::memcpy(signal.data() + 16, &one.sender, sizeof one.sender);
+    CoreBuilder builder;
+    builder.notes(CoreBuilder::note(kSignalNote, signal) + CoreBuilder::note(NT_PRSTATUS, status) +
+                  CoreBuilder::note(NT_PRPSINFO, process));
+    builder.segment(0x1000, 8, "abcdefgh");
+    const auto core = parse(builder.image());
+    ASSERT_TRUE(core.has_value());
+    EXPECT_EQ((*core)->has_crashed(), one.has_crashed) << one.code << ' ' << one.sender;
+  }
+}
+
 #if defined(__x86_64__)
 TEST(CoreFileTest, AThreadThatWaitsInASystemCall) {
   std::string status(336, '\0');
