@@ -1,8 +1,10 @@
 // Between fork and its sleep the child makes system calls only.
 #include "kernel/file_keeper.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <fmt/format.h>
@@ -51,11 +53,34 @@ bool drop_capabilities(std::uint64_t kept) {
   return ::syscall(SYS_capset, &header, sets.data()) == 0;
 }
 
+void close_descriptors(int first, int last) {
+  if (first > last) return;
+  if (::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
+  // Before Linux 5.9, or forbidden.
+  const int most = static_cast<int>(std::min<long>(last, ::sysconf(_SC_OPEN_MAX)));
+  for (int number = first; number <= most; ++number) ::close(number);
+}
+
+// What the other user could take from the child through /proc and ptrace: all that heapspy has open
+// but the shared file, which keeps its number, and heapspy's environment. Returns where `ready` is.
+int drop_what_is_ours(int file, int ready) {
+  const int kept = file == 0 ? 1 : 0;
+  ::dup2(ready, kept);
+  const int higher = std::max(file, kept);
+  close_descriptors(1, higher - 1);
+  close_descriptors(higher + 1, INT_MAX);
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    ::explicit_bzero(*variable, std::strlen(*variable));
+  }
+  return kept;
+}
+
 // Signals of the terminal are not for it; its end comes by SIGKILL, from us or with us.
-[[noreturn]] void keep(const Owner& owner, pid_t parent, int ready) {
+[[noreturn]] void keep(int file, const Owner& owner, pid_t parent, int ready) {
   sigset_t all;
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  ready = drop_what_is_ours(file, ready);
   const bool is_other = become_user(owner) && drop_capabilities(owner.capabilities);
   const int error = is_other ? 0 : errno;
   ::prctl(PR_SET_DUMPABLE, 1);
@@ -97,7 +122,7 @@ Result<FileKeeper> FileKeeper::start(const SharedFile& file, Owner owner) {
   const pid_t parent = ::getpid();
   FileKeeper keeper;
   keeper.child_ = ::fork();
-  if (keeper.child_ == 0) keep(owner, parent, write_end.get());
+  if (keeper.child_ == 0) keep(file.number(), owner, parent, write_end.get());
   write_end = {};
   int error = EAGAIN;
   const ssize_t count = ::read(read_end.get(), &error, sizeof error);

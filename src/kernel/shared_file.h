@@ -37,7 +37,9 @@ class SharedFile {
   Result<SharedMapping> map(std::size_t offset, std::size_t bytes) const;
   /// What others open it by, as long as this process lives.
   std::string path() const;
-  /// The same by another process that has inherited it.
+  /// Its descriptor's, here and in a process that has inherited it.
+  int number() const { return descriptor_.get(); }
+  /// What it is opened by through such a process.
   std::string path_in(pid_t pid) const;
   /// Whether a process has mapped any of it; false where it may not be looked at.
   bool is_mapped_by(pid_t pid) const;
