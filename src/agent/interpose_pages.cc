@@ -3,6 +3,7 @@
 // What is given back is told before the call, and what is got after it: see wire/record.h. Where
 // nothing was given back in the end, a remap to the same place says so. The C library's own calls
 // do not come by here: what its malloc does is seen by `heapspy trace`.
+#include <algorithm>
 #include <cstdarg>
 #include <cstdint>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include "agent/export.h"
 #include "agent/guard.h"
 #include "agent/real.h"
+#include "unwind/self/stack_bounds.h"
 
 namespace mini::agent {
 namespace {
@@ -44,6 +46,13 @@ void note_remap(const void* old_address, std::size_t old_bytes, const void* addr
        caller);
 }
 
+/// A coroutine's stack may be there, and another thing in a moment.
+void forget_stacks_in(const void* address, std::size_t bytes) {
+  const std::uint64_t begin = number(address);
+  const std::uint64_t end = begin + std::min<std::uint64_t>(bytes, UINT64_MAX - begin);
+  unwind::self::StackBounds::forget_foreign_stacks({begin, end});
+}
+
 /// Whether the kernel does not refuse such a range whatever is there.
 bool is_range(const void* address, std::size_t bytes) {
   constexpr std::uint64_t kEnd = INT64_MAX;  // of a program's addresses, at most
@@ -58,6 +67,7 @@ using namespace mini::agent;  // NOLINT: what follows has C's names
 
 MINI_EXPORT void* mmap(void* addr, std::size_t len, int prot, int flags, int fd, off_t offset) {
   const RealFunctions& real = real_functions();
+  if ((flags & MAP_FIXED) != 0) forget_stacks_in(addr, len);
   void* const at = real.mmap(addr, len, prot, flags, fd, offset);
   if (at != MAP_FAILED) note_map(at, len, capture_caller());
   return at;
@@ -71,6 +81,7 @@ MINI_EXPORT void* mmap64(void* addr, std::size_t len, int prot, int flags, int f
 MINI_EXPORT int munmap(void* addr, std::size_t len) {
   const RealFunctions& real = real_functions();
   if (!is_range(addr, len)) return real.munmap(addr, len);
+  forget_stacks_in(addr, len);
   const Caller caller = capture_caller();
   note_unmap(addr, len, caller);
   const int result = real.munmap(addr, len);
@@ -85,6 +96,8 @@ MINI_EXPORT void* mremap(void* addr, std::size_t old_len, std::size_t new_len, i
   void* const wanted = (flags & kHasAddress) != 0 ? va_arg(rest, void*) : nullptr;
   va_end(rest);
   const RealFunctions& real = real_functions();
+  forget_stacks_in(addr, old_len);
+  if ((flags & MREMAP_FIXED) != 0) forget_stacks_in(wanted, new_len);
   const Caller caller = capture_caller();
   const bool keeps_old = (flags & MREMAP_DONTUNMAP) != 0;
   const bool may_give_back =

@@ -131,6 +131,10 @@ class RecordPrograms(RecordTest):
     def test_coroutines(self):
         self.check_whole_stacks("coroutines", "in_coroutine: 200 14000 0\n")
 
+    def test_a_smaller_stack_at_the_place_of_another(self):
+        recorded = self.record(build_target("smaller_stack"))
+        self.assertEqual((recorded.returncode, recorded.stdout), (0, "both ran\n"))
+
     def test_php(self):
         # Its extensions are opened so that they look for functions in the C library first.
         php = need("php", "php-cli")

@@ -19,14 +19,63 @@ constexpr std::uintptr_t kGrowthBytes = std::uintptr_t{64} << 20;
 // was known is forgotten, and files may not be opened any more.
 constinit thread_local ByteRange t_own_stack __attribute__((tls_model("initial-exec")));
 
+/// Which units of the address space are in a set, by their numbers modulo kUnits: others may seem
+/// to be in it.
+class UnitMarks {
+ public:
+  void add(ByteRange range) {
+    visit(range, [](std::atomic<std::uint64_t>& word, std::uint64_t bits) {
+      word.fetch_or(bits);
+      return true;
+    });
+  }
+  bool touches(ByteRange range) const {
+    bool any = false;
+    const_cast<UnitMarks*>(this)->visit(
+        range, [&any](const std::atomic<std::uint64_t>& word, std::uint64_t bits) {
+          any = (word.load() & bits) != 0;
+          return !any;
+        });
+    return any;
+  }
+  void clear() {
+    for (std::atomic<std::uint64_t>& word : words_) word.store(0);
+  }
+
+ private:
+  static constexpr std::uintptr_t kUnitBytes = std::uintptr_t{64} << 10;
+  static constexpr std::uintptr_t kUnits = 4096;
+
+  // apply(word, bits) until it says false.
+  template <typename Apply>
+  void visit(ByteRange range, const Apply& apply) {
+    if (range.begin >= range.end) return;
+    const std::uintptr_t first = range.begin / kUnitBytes;
+    const std::uintptr_t last = std::min((range.end - 1) / kUnitBytes, first + kUnits - 1);
+    for (std::uintptr_t unit = first; unit <= last; ++unit) {
+      if (!apply(words_[unit % kUnits / 64], std::uint64_t{1} << (unit % 64))) return;
+    }
+  }
+
+  std::array<std::atomic<std::uint64_t>, kUnits / 64> words_{};
+};
+
+constinit UnitMarks g_foreign_stacks;
+
 }  // namespace
+
+void StackBounds::forget_foreign_stacks(ByteRange memory) {
+  if (!g_foreign_stacks.touches(memory)) return;
+  g_foreign_stacks.clear();
+  s_epoch.fetch_add(1);
+}
 
 bool StackBounds::is_own(std::uintptr_t sp) {
   return t_own_stack.contains(sp);
 }
 
 bool StackBounds::find(std::uintptr_t sp, std::span<char> buffer, Stack* found) const {
-  const std::uint64_t epoch = s_epoch.load(std::memory_order_relaxed);
+  const std::uint64_t epoch = s_epoch.load();
   if (t_own_stack.contains(sp)) {
     *found = {.range = t_own_stack, .epoch = epoch, .is_own = true};
     return true;
@@ -46,7 +95,11 @@ bool StackBounds::find(std::uintptr_t sp, std::span<char> buffer, Stack* found) 
     found->is_own = found->range.contains(control_block) && sp < control_block;
     if (found->is_own) found->range.end = control_block;
   }
-  if (found->is_own) t_own_stack = found->range;
+  if (found->is_own) {
+    t_own_stack = found->range;
+  } else {
+    g_foreign_stacks.add(found->range);
+  }
   return true;
 }
 

@@ -138,8 +138,9 @@ TEST_F(StacksTest, Coroutines) {
       look();
       expect_same(g_seen.back(), "between");
     }
+    const auto begin = reinterpret_cast<std::uintptr_t>(stack);
+    StackBounds::forget_foreign_stacks({begin, begin + kBytes});
     munmap(stack, kBytes);
-    StackBounds::forget_foreign_stacks();
   }
 }
 
@@ -176,10 +177,15 @@ TEST(StackBoundsTest, AStackEndsWhereItsMappingEnds) {
   // Made smaller: known only once somebody says so.
   mprotect(memory + 4 * kPage, 4 * kPage, PROT_NONE);
   EXPECT_EQ(stacks.locate(begin + 2 * kPage, buffer).end, begin + 6 * kPage);
-  StackBounds::forget_foreign_stacks();
+  constexpr std::uintptr_t kElsewhere = std::uintptr_t{1} << 20;
+  StackBounds::forget_foreign_stacks({begin + kElsewhere, begin + kElsewhere + kPage});
+  StackBounds::forget_foreign_stacks({begin, begin});
+  EXPECT_EQ(stacks.locate(begin + 2 * kPage, buffer).end, begin + 6 * kPage);
+  StackBounds::forget_foreign_stacks({begin + 5 * kPage, begin + 6 * kPage});
   EXPECT_EQ(stacks.locate(begin + 2 * kPage, buffer).end, begin + 4 * kPage);
+  // It is remembered again; a range of all there is touches it whatever its number is.
+  StackBounds::forget_foreign_stacks({0, UINTPTR_MAX});
   munmap(memory, 8 * kPage);
-  StackBounds::forget_foreign_stacks();
   EXPECT_EQ(stacks.locate(begin + 2 * kPage, buffer).end, 0U);
 }
 
