@@ -37,9 +37,15 @@ std::new_handler minimalloc_cxx_get_new_handler() noexcept
     asm("_ZSt15get_new_handlerv") MINIMALLOC_CXX_LIBRARY;
 void minimalloc_cxx_throw_bad_alloc() asm("_ZSt17__throw_bad_allocv") MINIMALLOC_CXX_LIBRARY;
 
-// Our own plain forms, whoever else has some.
+// Our own forms that others go through, whoever else has some.
 void* minimalloc_own_new(std::size_t)
     __attribute__((alias("_Znwm"), visibility("hidden"), malloc, alloc_size(1)));
+void* minimalloc_own_new_array(std::size_t)
+    __attribute__((alias("_Znam"), visibility("hidden"), malloc, alloc_size(1)));
+void* minimalloc_own_new_aligned(std::size_t, std::align_val_t)
+    __attribute__((alias("_ZnwmSt11align_val_t"), visibility("hidden"), malloc, alloc_size(1)));
+void* minimalloc_own_new_array_aligned(std::size_t, std::align_val_t)
+    __attribute__((alias("_ZnamSt11align_val_t"), visibility("hidden"), malloc, alloc_size(1)));
 void minimalloc_own_delete(void*) noexcept __attribute__((alias("_ZdlPv"), visibility("hidden")));
 void minimalloc_own_delete_aligned(void*, std::align_val_t) noexcept
     __attribute__((alias("_ZdlPvSt11align_val_t"), visibility("hidden")));
@@ -63,7 +69,10 @@ Function find_late(const void* caller, const char* name) {
   Dl_info info{};
   if (::dladdr(caller, &info) == 0) return nullptr;
   void* const library = ::dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-  return library == nullptr ? nullptr : reinterpret_cast<Function>(::dlsym(library, name));
+  if (library == nullptr) return nullptr;
+  void* const found = ::dlsym(library, name);
+  ::dlclose(library);  // the caller keeps it
+  return reinterpret_cast<Function>(found);
 }
 
 GetHandler get_handler_function(const void* caller) {
@@ -88,18 +97,33 @@ void* allocate(std::size_t size, std::size_t alignment) {
   return g_allocator.allocate_aligned(alignment, size);
 }
 
-// Calls the new-handler until there is memory or it gives up; std::bad_alloc where there is none.
-[[gnu::noinline, gnu::cold]] void* new_without_memory(std::size_t size, std::size_t alignment,
-                                                      const void* caller) {
+// Calls the new-handler until there is memory; null where there is no handler.
+void* call_handler(std::size_t size, std::size_t alignment, const void* caller) {
   while (true) {
     const GetHandler get_handler = get_handler_function(caller);
     const std::new_handler handler = get_handler != nullptr ? get_handler() : nullptr;
-    if (handler == nullptr) break;
+    if (handler == nullptr) return nullptr;
     handler();
     if (void* const block = allocate(size, alignment); block != nullptr) return block;
   }
+}
+
+// The same; std::bad_alloc where there is no handler.
+[[gnu::noinline, gnu::cold]] void* new_without_memory(std::size_t size, std::size_t alignment,
+                                                      const void* caller) {
+  if (void* const block = call_handler(size, alignment, caller); block != nullptr) return block;
   if (const ThrowBadAlloc throw_bad_alloc = throw_function(caller)) throw_bad_alloc();
   std::abort();
+}
+
+// The same; null where there is no handler, or where it throws.
+[[gnu::noinline, gnu::cold]] void* nothrow_without_memory(std::size_t size, std::size_t alignment,
+                                                          const void* caller) noexcept {
+  try {
+    return call_handler(size, alignment, caller);
+  } catch (...) {
+    return nullptr;
+  }
 }
 
 // Not inline, and the last that operator new does: what is quick needs no register of the caller's.
@@ -113,21 +137,34 @@ void* allocate(std::size_t size, std::size_t alignment) {
 // ── Whose the plain forms are ──────────────────────────────────────────────────────────────────
 
 // Read at run time: the compiler must not decide what the loader will.
-struct PlainForms {
+struct Forms {
   void* (*new_one)(std::size_t);
+  void* (*new_array)(std::size_t);
+  void* (*new_aligned)(std::size_t, std::align_val_t);
+  void* (*new_array_aligned)(std::size_t, std::align_val_t);
   void (*delete_one)(void*) noexcept;
   void (*delete_aligned)(void*, std::align_val_t) noexcept;
 };
-const volatile PlainForms kPlain = {&::operator new, &::operator delete, &::operator delete };
+const volatile Forms kForms = {&::operator new, &::operator new[], &::operator new,
+                               &::operator new[], &::operator delete, &::operator delete };
 
 bool new_is_ours() {
-  return kPlain.new_one == minimalloc_own_new;
+  return kForms.new_one == minimalloc_own_new;
+}
+bool new_array_is_ours() {
+  return new_is_ours() && kForms.new_array == minimalloc_own_new_array;
+}
+bool new_aligned_is_ours() {
+  return kForms.new_aligned == minimalloc_own_new_aligned;
+}
+bool new_array_aligned_is_ours() {
+  return new_aligned_is_ours() && kForms.new_array_aligned == minimalloc_own_new_array_aligned;
 }
 bool delete_is_ours() {
-  return kPlain.delete_one == minimalloc_own_delete;
+  return kForms.delete_one == minimalloc_own_delete;
 }
 bool aligned_delete_is_ours() {
-  return kPlain.delete_aligned == minimalloc_own_delete_aligned;
+  return kForms.delete_aligned == minimalloc_own_delete_aligned;
 }
 
 constexpr std::size_t number(std::align_val_t alignment) {
@@ -164,10 +201,15 @@ MINIMALLOC_OPERATOR void* operator new[](std::size_t size, std::align_val_t alig
   return ::operator new(size, alignment);
 }
 
+// Without an exception where all is ours: in a program in C whose C++ libraries are hidden from us
+// none could be caught here.
+
 MINIMALLOC_OPERATOR void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   if (new_is_ours()) [[likely]] {
-    if (void* const block = g_allocator.allocate(size); block != nullptr) [[likely]]
+    void* const block = g_allocator.allocate(size);
+    if (block != nullptr) [[likely]]
       return block;
+    return nothrow_without_memory(size, mini::alloc::kGranule, __builtin_return_address(0));
   }
   try {
     return ::operator new(size);
@@ -177,6 +219,12 @@ MINIMALLOC_OPERATOR void* operator new(std::size_t size, const std::nothrow_t&) 
 }
 
 MINIMALLOC_OPERATOR void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  if (new_array_is_ours()) [[likely]] {
+    void* const block = g_allocator.allocate(size);
+    if (block != nullptr) [[likely]]
+      return block;
+    return nothrow_without_memory(size, mini::alloc::kGranule, __builtin_return_address(0));
+  }
   try {
     return ::operator new[](size);
   } catch (...) {
@@ -186,6 +234,12 @@ MINIMALLOC_OPERATOR void* operator new[](std::size_t size, const std::nothrow_t&
 
 MINIMALLOC_OPERATOR void* operator new(std::size_t size, std::align_val_t alignment,
                                        const std::nothrow_t&) noexcept {
+  if (new_aligned_is_ours()) [[likely]] {
+    void* const block = allocate(size, number(alignment));
+    if (block != nullptr) [[likely]]
+      return block;
+    return nothrow_without_memory(size, number(alignment), __builtin_return_address(0));
+  }
   try {
     return ::operator new(size, alignment);
   } catch (...) {
@@ -195,6 +249,12 @@ MINIMALLOC_OPERATOR void* operator new(std::size_t size, std::align_val_t alignm
 
 MINIMALLOC_OPERATOR void* operator new[](std::size_t size, std::align_val_t alignment,
                                          const std::nothrow_t&) noexcept {
+  if (new_array_aligned_is_ours()) [[likely]] {
+    void* const block = allocate(size, number(alignment));
+    if (block != nullptr) [[likely]]
+      return block;
+    return nothrow_without_memory(size, number(alignment), __builtin_return_address(0));
+  }
   try {
     return ::operator new[](size, alignment);
   } catch (...) {

@@ -21,6 +21,10 @@ class Loader(PreloadTest):
     def test_libraries_that_look_into_libc_first(self):
         self.check("deep_bound", "libplugin.so")
 
+    @fails_on(mimalloc="aborts")
+    def test_library_in_cxx_that_is_hidden(self):
+        self.check("hidden_cxx", harness.PROGRAMS / "libplugin.so")
+
     def test_bind_now(self):
         environment = self.with_variable("LD_BIND_NOW", 1)
         for program in "early", "tls_destructors":

@@ -2,6 +2,7 @@
 // for each thread whose destructors free, and leaves nothing behind.
 #include <cstdlib>
 #include <map>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ extern "C" {
 std::size_t plugin_work(int number) noexcept;
 char* plugin_text() noexcept;
 char* plugin_longer(char* text) noexcept;
+int plugin_is_refused(int form) noexcept;
 }
 
 // How many words this thread has given; 0 where something is not as it was left.
@@ -58,4 +60,39 @@ char* plugin_longer(char* text) noexcept {
   if (moved != nullptr) longer.copy(moved, longer.size());
   if (moved != nullptr) moved[longer.size()] = '\0';
   return moved;
+}
+
+// Whether a new that there can be no memory for fails as its form has to: 0 to 3 by an exception, 4
+// to 7 by null; -1 where there is no such form.
+int plugin_is_refused(int form) noexcept {
+  volatile std::size_t bytes = std::size_t{1} << 50;
+  constexpr std::align_val_t kLine{64};
+  try {
+    switch (form) {
+      case 0:
+        static_cast<void>(::operator new(bytes));
+        return 0;
+      case 1:
+        static_cast<void>(::operator new[](bytes));
+        return 0;
+      case 2:
+        static_cast<void>(::operator new(bytes, kLine));
+        return 0;
+      case 3:
+        static_cast<void>(::operator new[](bytes, kLine));
+        return 0;
+      case 4:
+        return ::operator new(bytes, std::nothrow) == nullptr;
+      case 5:
+        return ::operator new[](bytes, std::nothrow) == nullptr;
+      case 6:
+        return ::operator new(bytes, kLine, std::nothrow) == nullptr;
+      case 7:
+        return ::operator new[](bytes, kLine, std::nothrow) == nullptr;
+      default:
+        return -1;
+    }
+  } catch (const std::bad_alloc&) {
+    return form < 4;
+  }
 }
