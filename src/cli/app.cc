@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "cli/cmd_diff.h"
@@ -97,6 +98,9 @@ int run_as_far_as_memory_goes(std::span<const std::string> words) {
     return run_words(words);
   } catch (const std::bad_alloc&) {  // what took the memory has given it back
     print_error(fmt::format("heapspy {}: memory is exhausted\n", words.front()));
+    return kExitOutputError;
+  } catch (const std::system_error& error) {  // a thread that may not be made, for one
+    print_error(fmt::format("heapspy {}: {}\n", words.front(), error.what()));
     return kExitOutputError;
   }
 }

@@ -79,7 +79,7 @@ void find_losses(const HeapProfile& profile, Findings& out) {
                                format_count(losses.dropped_events)),
                    fmt::format("{} events were recorded.",
                                format_count(profile.allocation_events + profile.free_events)),
-                   "Record again with sampling or with a larger ring.", 3});
+                   "Record again without --on-overflow drop, or with --sample 512K.", 3});
   }
   if (losses.skipped_blocks != 0 || losses.skipped_bytes != 0) {
     out.push_back({"damaged-file", "The file is damaged: what could not be read is in no figure.",

@@ -129,9 +129,12 @@ Result<bool> BorrowedCall::begin(const StoppedThread& thread, const ProcessView&
   block.wait_ns = kMostWaitForUsNs;
   block.errno_location = address_of("__errno_location", view, memory_);
   block.all_signals = ~std::uint64_t{0};
-  if (auto filled = fill_in(block, view, place_); !filled) {
+  const auto undo = [&] {  // and the thread goes back
     borrowed->system_call(SYS_munmap, {place_.value, kCallMemory.count, 0, 0, 0, 0});
-    return std::unexpected(filled.error());  // and it goes back
+  };
+  if (auto filled = fill_in(block, view, place_); !filled) {
+    undo();
+    return std::unexpected(filled.error());
   }
   set_way_back(block, borrowed->way_back());
   const std::vector<std::byte> extended = borrowed->extended_state();
@@ -141,6 +144,7 @@ Result<bool> BorrowedCall::begin(const StoppedThread& thread, const ProcessView&
       borrowed->write(place_ + Bytes{kBlockOffset}, std::as_bytes(std::span(&block, 1))) &&
       borrowed->write(place_ + Bytes{kExtendedStateOffset}, extended);
   if (!is_written || !borrowed->go_to(place_, place_ + Bytes{kStackEnd})) {
+    undo();
     return fail(fmt::format("cannot prepare a call in process {}", pid_));
   }
   return true;

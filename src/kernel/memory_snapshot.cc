@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 #include <sys/mman.h>
+#include <system_error>
 #include <thread>
 
 #include "base/clock.h"
@@ -90,7 +91,10 @@ void MemorySnapshot::copy_pieces(std::optional<std::uint64_t> deadline_ns) {
   std::uint64_t bytes = 0;
   for (const Piece& piece : pieces_) bytes += piece.range.size().count;
   std::vector<std::jthread> helpers;
-  for (unsigned i = 1; i < threads_for(bytes); ++i) helpers.emplace_back(work);
+  try {
+    for (unsigned i = 1; i < threads_for(bytes); ++i) helpers.emplace_back(work);
+  } catch (const std::system_error&) {  // as many as the system lets us have
+  }
   work();
 }
 

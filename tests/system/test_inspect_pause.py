@@ -1,10 +1,11 @@
 """heapspy inspect stops a process only while it copies its heap: what it says is of that moment, and
 where it may not stop it for long, it says what it read afterwards."""
+import json
 import os
 import signal
 import subprocess
 
-from harness import HEAPSPY, SystemTest, Terminal, state_of, wait_until
+from harness import HEAPSPY, SystemTest, Terminal, build_target, need, state_of, wait_until
 from test_inspect import Target, inspect, inspect_json
 
 HEAP_MIB = 64
@@ -41,6 +42,21 @@ class Pause(SystemTest):
             with Target("1", program="churns", env=one_arena) as target:
                 for _ in range(30):
                     self.assertIn("heap", inspect_json(*words, target.pid))
+
+    def test_a_user_who_may_have_no_more_threads(self):
+        """Copying goes on alone. As nobody, since root is not limited."""
+        directory = self.open_directory()
+        heapspy = self.copy_to(directory, HEAPSPY)
+        churns = self.copy_to(directory, build_target("churns"))
+        with subprocess.Popen([*self.as_nobody(), churns, str(HEAP_MIB)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as target:
+            while target.stdout.readline() != b"ready\n":
+                pass
+            done = self.run_plain(*self.as_nobody(), need("prlimit", "util-linux"), "--nproc=1",
+                                  heapspy, "inspect", "--json", target.pid)
+            target.stdin.close()
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(json.loads(done.stdout)["damages"], [])
 
     def test_a_pause_that_is_too_short_for_the_heap(self):
         """No machine copies 64 MiB in a millisecond. The rest is read all the same."""
