@@ -1,4 +1,4 @@
-// The hashes of names by which the tables of an ELF file's dynamic symbols are searched.
+// What an ELF file's dynamic symbols are searched by: hashes of names, and a mark of versions.
 #pragma once
 
 #include <cstdint>
@@ -23,5 +23,8 @@ constexpr std::uint32_t sysv_hash(std::string_view name) {
   }
   return hash;
 }
+
+/// In DT_VERSYM: of a version that only programs ask for that were linked with an older library.
+inline constexpr std::uint16_t kHiddenVersion = 0x8000;
 
 }  // namespace mini

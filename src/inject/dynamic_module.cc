@@ -63,6 +63,9 @@ std::optional<DynamicModule> DynamicModule::read(const LoadedModule& module,
       case DT_HASH:
         out.sysv_hash_ = pointer(value);
         break;
+      case DT_VERSYM:
+        out.versions_ = pointer(value);
+        break;
       case DT_JMPREL:
         out.calls_.address = pointer(value);
         break;
@@ -102,6 +105,14 @@ bool DynamicModule::is_definition(std::uint64_t index, std::string_view name,
                                   const MemoryReader& memory, Address* found) const {
   const auto symbol = memory.read_object<Elf64_Sym>(Address{symbols_ + index * sizeof(Elf64_Sym)});
   if (!symbol || symbol->st_shndx == SHN_UNDEF || name_of(*symbol) != name) return false;
+  // Where the symbol leads to is not the function, but what chooses one.
+  if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC) return false;
+  if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL) return false;
+  if (versions_ != 0) {
+    const Address version{versions_ + index * sizeof(std::uint16_t)};
+    if ((memory.read_object<std::uint16_t>(version).value_or(0) & kHiddenVersion) != 0)
+      return false;
+  }
   *found = Address{bias_ + symbol->st_value};
   return true;
 }

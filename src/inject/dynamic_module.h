@@ -30,7 +30,8 @@ class DynamicModule {
   /// nullopt where it has no dynamic section that makes sense.
   static std::optional<DynamicModule> read(const LoadedModule& module, const MemoryReader& memory);
 
-  /// The address of a function or datum that it defines (not one that it only refers to).
+  /// The address of a function or datum that it offers to who is linked with it now: not of one
+  /// that it only refers to, nor of one for programs of an older library.
   std::optional<Address> definition(std::string_view name, const MemoryReader& memory) const;
 
   /// Its imports of the names that are wanted. What it defines itself as well it may bind to its
@@ -56,6 +57,7 @@ class DynamicModule {
   std::uint64_t symbols_ = 0;
   std::uint64_t gnu_hash_ = 0;
   std::uint64_t sysv_hash_ = 0;
+  std::uint64_t versions_ = 0;
   Table calls_;      // DT_JMPREL
   Table addresses_;  // DT_RELA
   std::string strings_;

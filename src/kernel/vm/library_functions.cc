@@ -10,9 +10,6 @@
 namespace mini::kernel::vm {
 namespace {
 
-// Of a version that only programs of an older library ask for.
-constexpr std::uint16_t kHiddenVersion = 0x8000;
-
 const ElfW(Dyn) * dynamic_of(const dl_phdr_info& library) {
   for (unsigned i = 0; i < library.dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = library.dlpi_phdr[i];

@@ -25,6 +25,20 @@ TEST_P(DynamicModuleTest, FindsWhatIsDefinedThere) {
   EXPECT_FALSE(module->definition("realloc", fake));
 }
 
+TEST_P(DynamicModuleTest, LeavesOutWhatIsNotOffered) {
+  FakeModule fake;
+  fake.add_symbol("free");
+  fake.add_symbol("malloc", 0x500, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0x8003);
+  fake.add_symbol("malloc", 0x600, ELF64_ST_INFO(STB_LOCAL, STT_FUNC));
+  fake.add_symbol("malloc", 0x700, ELF64_ST_INFO(STB_GLOBAL, STT_GNU_IFUNC));
+  fake.add_symbol("malloc", 0x800, ELF64_ST_INFO(STB_WEAK, STT_FUNC));
+  fake.add_symbol("calloc", 0x900, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0x8003);
+  const auto module = DynamicModule::read(fake.build(GetParam()), fake);
+  ASSERT_TRUE(module);
+  EXPECT_EQ(module->definition("malloc", fake), Address{FakeModule::kBias + 0x800});
+  EXPECT_FALSE(module->definition("calloc", fake));
+}
+
 INSTANTIATE_TEST_SUITE_P(Hashes, DynamicModuleTest,
                          testing::Values(FakeModule::Hash::kGnu, FakeModule::Hash::kSysv));
 

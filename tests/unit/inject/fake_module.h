@@ -23,9 +23,12 @@ class FakeModule final : public MemoryReader {
 
   /// Names with an address are defined at it, in the file's numbering; those without are imported.
   /// To be called before anything else, imports first.
-  void add_symbol(const std::string& name, std::uint64_t address = 0) {
+  void add_symbol(const std::string& name, std::uint64_t address = 0,
+                  unsigned char info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+                  std::uint16_t version = 2) {
+    versions_.push_back(version);
     symbols_.push_back({.st_name = static_cast<Elf64_Word>(strings_.size()),
-                        .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+                        .st_info = info,
                         .st_other = 0,
                         .st_shndx = static_cast<Elf64_Section>(address == 0 ? SHN_UNDEF : 1),
                         .st_value = address,
@@ -51,11 +54,13 @@ class FakeModule final : public MemoryReader {
     hash == Hash::kGnu ? put_gnu_hash() : put_sysv_hash();
     put(0x4000, std::as_bytes(std::span(calls_)));
     put(0x5000, std::as_bytes(std::span(addresses_)));
+    put(0x7000, std::as_bytes(std::span(versions_)));
     put(0x8000, std::as_bytes(std::span(words_)));
     const std::vector<Elf64_Dyn> dynamic = {
         {DT_SYMTAB, {kBias + 0x1000}},
         {DT_STRTAB, {kBias + 0x2000}},
         {DT_STRSZ, {strings_.size()}},
+        {DT_VERSYM, {kBias + 0x7000}},
         {hash == Hash::kGnu ? Elf64_Sxword{DT_GNU_HASH} : Elf64_Sxword{DT_HASH}, {kBias + 0x3000}},
         {DT_JMPREL, {kBias + 0x4000}},
         {DT_PLTRELSZ, {calls_.size() * sizeof(Elf64_Rela)}},
@@ -104,6 +109,7 @@ class FakeModule final : public MemoryReader {
 
   std::vector<Elf64_Sym> symbols_ = {Elf64_Sym{}};
   std::vector<std::string> names_ = {""};
+  std::vector<std::uint16_t> versions_ = {0};
   std::string strings_ = std::string(1, '\0');
   std::vector<Elf64_Rela> calls_;
   std::vector<Elf64_Rela> addresses_;
