@@ -12,7 +12,7 @@
 
 namespace mini::alloc {
 
-/// The most that can be asked for: PTRDIFF_MAX, as glibc, and less than the window.
+/// The most that can be asked for. Far below PTRDIFF_MAX, which is glibc's: all is in the window.
 inline constexpr std::size_t kLargestRequest = kWindowBytes / 2;
 
 /// Thread-safe.

@@ -4,7 +4,7 @@
 // thousands of malloc/free pairs, pages populated together a third of it each, a huge page a
 // fiftieth. So
 //   - while the heap is small, pages that are about to be written are populated in batches that
-//     follow its size, at most a sixty-fourth of it;
+//     follow its size: a sixty-fourth of it, 16 to 128 KiB;
 //   - once it is large enough that one step of 2 MiB is an eighth of it, fresh extents are huge; or
 //     a quarter, where small pages are measured to be dear; but not while huge ones are measured to
 //     be dearer;

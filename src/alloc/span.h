@@ -23,9 +23,10 @@ enum class SpanKind : std::uint8_t {
   kCached,   // a large block that was freed, kept whole in the span cache
 };
 
-/// Guarded by the lock of the bin that it belongs to (a slab) or by the page heap's (a large block,
-/// in use or cached); one that is not in use by the lock of the span table. 64 bytes, so that no
-/// two threads share a line.
+/// Guarded by the lock of the bin that it belongs to (a slab), by the page heap's or a shelf's (a
+/// large block that is kept), or by that of the span table (not in use). A large block in use is
+/// its owner's, who alone may resize it: who else looks at it asks the page map whether it is still
+/// there, and may see an old length. 64 bytes, so that no two threads share a line.
 ///
 /// Of a slab:
 ///  S1  free_count == |free|, block_count <= kMostBlocks

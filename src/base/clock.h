@@ -1,4 +1,4 @@
-// The clock that measures how long something takes, and the one that says what time it is.
+// The clock that measures how long something takes, the one that says what time it is, and sleep.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,13 @@ inline std::uint64_t unix_ns() {
   ::clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
          static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+/// For so long, or until a signal comes.
+inline void sleep_ns(std::uint64_t ns) {
+  const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
+                      static_cast<long>(ns % 1'000'000'000U)};
+  ::nanosleep(&time, nullptr);
 }
 
 }  // namespace mini

@@ -13,9 +13,7 @@ inline constexpr Bytes kPageSize{4096};  // x86-64; only sentences depend on it,
 
 // Values of <sys/mman.h> on Linux, as the target's registers hold them.
 inline constexpr std::uint64_t kProtWrite = 2;
-inline constexpr std::uint64_t kMapShared = 1;
 inline constexpr std::uint64_t kMapFixed = 0x10;
-inline constexpr std::uint64_t kMapAnonymous = 0x20;
 
 /// The raw value of a parameter by its name; nullopt where the call has none.
 inline std::optional<std::uint64_t> argument(const model::Event& event, std::string_view name) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -24,12 +23,6 @@ constexpr std::uint64_t kMostPauseNs = 50'000'000;
 constexpr int kMostReleases = 200;
 // For so long a thread stands still whose call is over, should heapspy be killed just then.
 constexpr std::uint64_t kMostWaitForUsNs = 500'000'000;
-
-void pause_for(std::uint64_t ns) {
-  const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
-                      static_cast<long>(ns % 1'000'000'000U)};
-  ::nanosleep(&time, nullptr);
-}
 
 Moment judge_thread(const StoppedThread& thread, const Landmarks& landmarks,
                     unwind::Unwinder& unwinder, const MemoryReader& memory) {
@@ -168,7 +161,7 @@ Result<void> BorrowedCall::wait_for_end() {
                       "does not run; it goes on, and nothing follows should it come yet",
                       pid_, deed_, tid_));
     }
-    pause_for(kLeastPauseNs);
+    sleep_ns(kLeastPauseNs);
   }
   return {};
 }
@@ -195,7 +188,7 @@ void BorrowedCall::put_back() {
     }
     let_go(*thread, ledger_);
     if (!code.contains(at)) return;
-    pause_for(kLeastPauseNs);
+    sleep_ns(kLeastPauseNs);
   }
 }
 
@@ -208,7 +201,7 @@ void BorrowedCall::release_memory() {
     if (thread->signal != 0 || memory.contains(Address{thread->context.rip}) ||
         memory.contains(Address{thread->context.rsp})) {
       let_go(*thread, ledger_);
-      pause_for(kLeastPauseNs);
+      sleep_ns(kLeastPauseNs);
       continue;
     }
     if (!has_code()) return let_go(*thread, ledger_);
@@ -217,7 +210,7 @@ void BorrowedCall::release_memory() {
     const auto unmapped =
         borrowed->system_call(SYS_munmap, {place_.value, kCallMemory.count, 0, 0, 0, 0});
     if (unmapped) return borrowed->go_back();
-    pause_for(kLeastPauseNs);
+    sleep_ns(kLeastPauseNs);
   }
 }
 
@@ -235,7 +228,7 @@ Result<CallBlock> BorrowedCall::run(const FillIn& fill_in) {
                   EBUSY);
     }
     let_go_late(ledger_);
-    pause_for(pause_ns);
+    sleep_ns(pause_ns);
     pause_ns = std::min(pause_ns * 2, kMostPauseNs);
   }
   if (auto ended = wait_for_end(); !ended) return std::unexpected(ended.error());

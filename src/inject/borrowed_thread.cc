@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <utility>
 
+#include "base/clock.h"
 #include "inject/call_code.h"
 #include "inject/code_slack.h"
 #include "kernel/ptrace.h"
@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kSyscallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
 constexpr int kMostWaits = 4000;              // of half a millisecond
-constexpr long kWaitNs = 500'000;
+constexpr std::uint64_t kWaitNs = 500'000;
 
 /// The next stop's status; nullopt where it does not come, or the thread has ended.
 std::optional<int> wait_for_stop(pid_t tid) {
@@ -28,8 +28,7 @@ std::optional<int> wait_for_stop(pid_t tid) {
     const pid_t came = ::waitpid(tid, &status, __WALL | WNOHANG);
     if (came == tid) return WIFSTOPPED(status) ? std::optional(status) : std::nullopt;
     if (came < 0) return std::nullopt;
-    const timespec time{0, kWaitNs};
-    ::nanosleep(&time, nullptr);
+    sleep_ns(kWaitNs);
   }
   return std::nullopt;
 }

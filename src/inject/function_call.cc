@@ -1,8 +1,8 @@
 #include "inject/function_call.h"
 
-#include <ctime>
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "inject/borrowed_call.h"
 #include "kernel/process_memory.h"
 
@@ -10,13 +10,12 @@ namespace mini::inject {
 namespace {
 
 constexpr int kMostLateLooks = 2000;
-constexpr long kLookNs = 1'000'000;
+constexpr std::uint64_t kLookNs = 1'000'000;
 
 void wait_for_late_ones(TraceLedger& ledger) {
   for (int i = 0; i < kMostLateLooks && !ledger.late.empty(); ++i) {
     let_go_late(ledger);
-    const timespec time{0, kLookNs};
-    if (!ledger.late.empty()) ::nanosleep(&time, nullptr);
+    if (!ledger.late.empty()) sleep_ns(kLookNs);
   }
 }
 

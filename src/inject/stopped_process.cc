@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <ctime>
 #include <fmt/format.h>
 #include <set>
 #include <span>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/clock.h"
 #include "inject/call_code.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
@@ -29,13 +29,8 @@ constexpr unsigned kOptions = PTRACE_O_TRACESYSGOOD;
 // time. One in the midst of a system call may not come at all.
 constexpr int kWaitSteps = 400;  // of half a millisecond
 constexpr int kMostWaitSteps = 4000;
-constexpr long kWaitStepNs = 500'000;
+constexpr std::uint64_t kWaitStepNs = 500'000;
 constexpr int kMostRounds = 64;  // of reading the list of threads
-
-void pause_shortly() {
-  const timespec time{0, kWaitStepNs};
-  ::nanosleep(&time, nullptr);
-}
 
 bool is_ready_to_run(pid_t tid) {
   const auto status = kernel::read_status(tid);
@@ -121,7 +116,7 @@ Result<void> StoppedProcess::seize_all() {
 
 Result<void> StoppedProcess::wait_for_all() {
   for (int step = 0; !running_.empty() && is_worth_waiting(step, running_); ++step) {
-    if (step != 0) pause_shortly();
+    if (step != 0) sleep_ns(kWaitStepNs);
     for (std::size_t i = 0; i < running_.size();) {
       const auto came = take_stop(running_[i]);
       if (!came) return std::unexpected(came.error());
@@ -204,7 +199,7 @@ std::optional<StoppedThread> stop_thread(pid_t tid, TraceLedger& ledger) {
   if (kernel::trace_seize(tid, kOptions) != 0) return std::nullopt;
   kernel::trace_interrupt(tid);
   for (int step = 0; is_worth_waiting(step, {&tid, 1}); ++step) {
-    if (step != 0) pause_shortly();
+    if (step != 0) sleep_ns(kWaitStepNs);
     if (const Look look = look_at(tid, ledger); look.is_over) return look.thread;
   }
   ledger.late.push_back(tid);

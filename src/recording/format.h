@@ -68,7 +68,6 @@ inline constexpr std::uint32_t kMaxAddressShift = 16;
 inline constexpr std::uint8_t kCodeFree = 0x01;
 inline constexpr std::uint8_t kCodeLater = 0x02;
 inline constexpr std::uint8_t kCodeThread = 0x04;
-inline constexpr unsigned kCodeModeShift = 3;
 inline constexpr std::uint8_t kCodeModeMask = 0x18;
 inline constexpr std::uint8_t kCodeStack = 0x20;
 inline constexpr std::uint8_t kCodeSize = 0x40;       // of an allocation

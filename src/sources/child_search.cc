@@ -26,7 +26,9 @@ bool ChildSearch::leads_here(pid_t pid) const {
   if (pid == ::getpid()) return false;
   if (file_.is_mapped_by(pid)) return true;
   const auto environment = kernel::read_proc_file(pid, "environ");
-  return environment && environment->find(file_.path()) != std::string::npos;
+  // With the zero after it: .../fd/3 is not .../fd/30.
+  const std::string path = file_.path();
+  return environment && environment->find(path.c_str(), 0, path.size() + 1) != std::string::npos;
 }
 
 bool ChildSearch::may_come() {

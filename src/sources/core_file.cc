@@ -352,7 +352,8 @@ std::size_t CoreFile::read_mapped_file(Address from, std::span<std::byte> out) c
 }
 
 /// The kernel writes the first page of each ELF file that was mapped: the file on disk must begin
-/// with the same bytes, build id included, else it is another one.
+/// with the same bytes, build id included, else it is another one. Where the core has no such page
+/// (a file of another kind, or its coredump_filter left it out), there is nothing to compare with.
 const CoreFile::MappedFile* CoreFile::mapped_file(const CoreFileMapping& mapping) const {
   const auto known = opened_.find(mapping.path);
   if (known != opened_.end()) return known->second.get();

@@ -1,7 +1,6 @@
 #include "sources/inspect_process.h"
 
 #include <algorithm>
-#include <ctime>
 #include <fmt/format.h>
 #include <optional>
 
@@ -182,11 +181,6 @@ void read_figures(pid_t pid, Inspection& inspection) {
   inspection.page_tables = figures->page_tables;
 }
 
-void sleep_for(std::uint64_t ns) {
-  const timespec time{.tv_sec = 0, .tv_nsec = static_cast<long>(ns)};
-  ::nanosleep(&time, nullptr);
-}
-
 void list_threads(pid_t pid, Inspection& inspection) {
   for (const pid_t tid : kernel::read_thread_ids(pid)) inspection.threads.push_back({.id = tid});
 }
@@ -301,7 +295,7 @@ class ProcessInspector {
       if (auto read = read_stopped(); !read) return std::unexpected(read.error());
       if (!wants_another_) break;
       ++inspection_.heap_readings;
-      sleep_for(run_ns);
+      sleep_ns(run_ns);
       run_ns *= 2;
       if (options_.pieces != nullptr) options_.pieces->restart();
     }

@@ -5,13 +5,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <ranges>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
@@ -62,14 +62,14 @@ std::string executable_of(pid_t pid, const wire::Slot& slot, const ProcessIdenti
 
 /// A pipe is waited for until somebody reads it. As open() does; but that goes on after a signal.
 int open_recording(const std::string& path) {
-  constexpr timespec kBetweenTries{.tv_sec = 0, .tv_nsec = 100'000'000};
+  constexpr std::uint64_t kBetweenTriesNs = 100'000'000;
   std::error_code error;
   const bool is_pipe = std::filesystem::is_fifo(path, error);
   while (true) {
     const int descriptor =
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
     if (descriptor >= 0 || errno != ENXIO || !is_pipe || OwnSignals::must_end()) return descriptor;
-    ::nanosleep(&kBetweenTries, nullptr);
+    sleep_ns(kBetweenTriesNs);
   }
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 #include <fmt/format.h>
 #include <sys/wait.h>
 
@@ -18,17 +17,13 @@ namespace {
 
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 constexpr std::uint64_t kPatienceNs = 2 * kNsPerSecond;
+constexpr std::uint64_t kBetweenLooksNs = 50'000;
 constexpr int kStackPointerRegister =
 #if defined(__aarch64__)
     31;
 #else
     7;
 #endif
-
-void sleep_briefly() {
-  const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
-  ::nanosleep(&pause, nullptr);
-}
 
 }  // namespace
 
@@ -93,7 +88,7 @@ bool StoppedProcess::wait_for(Thread& thread, std::uint64_t deadline_ns) {
     }
     if (got == thread.tid || (got < 0 && errno == ECHILD)) return true;
     if (monotonic_ns() > deadline_ns) return false;
-    sleep_briefly();
+    sleep_ns(kBetweenLooksNs);
   }
 }
 

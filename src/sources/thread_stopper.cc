@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <csignal>
-#include <ctime>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 #include "kernel/ptrace.h"
@@ -15,12 +15,7 @@ namespace {
 
 constexpr int kMostRounds = 16;  // of new threads
 constexpr int kMostWaits = 2000;
-constexpr long kWaitNs = 500'000;
-
-void sleep_a_moment() {
-  const timespec moment{.tv_sec = 0, .tv_nsec = kWaitNs};
-  ::nanosleep(&moment, nullptr);
-}
+constexpr std::uint64_t kWaitNs = 500'000;
 
 }  // namespace
 
@@ -64,7 +59,7 @@ void ThreadStopper::await_stops() {
       }
       return answer != Answer::kNothing;
     });
-    if (!seized_.empty()) sleep_a_moment();
+    if (!seized_.empty()) sleep_ns(kWaitNs);
   }
 }
 

@@ -22,6 +22,8 @@ using model::PieceTotals;
 using model::PieceUse;
 using Align = TextTable::Align;
 
+constexpr std::uint32_t kBarColumns = 20;
+
 std::string kind_words(MemoryKind kind) {
   switch (kind) {
     case MemoryKind::kLiveBlocks:
@@ -81,16 +83,6 @@ Bytes in_bins(const model::TotalsByUse& totals) {
 std::string size_range(Bytes least, Bytes most) {
   return least == most ? format_count(least.count)
                        : fmt::format("{}-{}", format_count(least.count), format_count(most.count));
-}
-
-std::string bar(std::uint64_t part, std::uint64_t most, const Glyphs& glyphs) {
-  constexpr double kColumns = 20;
-  std::string text;
-  if (most == 0) return text;
-  const auto columns =
-      std::lround(static_cast<double>(part) / static_cast<double>(most) * kColumns);
-  for (auto n = columns; n > 0; --n) text += glyphs.bar;
-  return text;
 }
 
 }  // namespace
@@ -234,7 +226,7 @@ void write_inspect_sizes(std::string& out, const Inspection& inspection,
                    format_bytes(row.live.size),
                    format_count(row.free.pieces),
                    format_bytes(row.free.size),
-                   {bar(row.live.size.count, most, options.style.glyphs()), Ink::kDim}});
+                   {bar(row.live.size.count, most, kBarColumns, options.style), Ink::kDim}});
   }
   table.write(out, options.style);
 }

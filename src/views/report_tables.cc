@@ -1,7 +1,6 @@
 // The tables of a report: stacks by each measure, groups, sizes, lifetimes, threads.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <fmt/format.h>
 #include <functional>
 
@@ -23,7 +22,7 @@ using model::HeapProfile;
 using Align = TextTable::Align;
 
 constexpr std::size_t kCallers = 3;
-constexpr std::size_t kBarColumns = 20;
+constexpr std::uint32_t kBarColumns = 20;
 
 std::string share(std::uint64_t part, std::uint64_t whole) {
   return format_percent(static_cast<double>(part), static_cast<double>(whole));
@@ -132,14 +131,6 @@ void write_stacks(std::string& out, const HeapProfile& profile, const ReportOpti
   table.write(out, options.style);
 }
 
-std::string bar(std::uint64_t part, std::uint64_t most, const Glyphs& glyphs) {
-  std::string text;
-  if (most == 0) return text;
-  const double exact = static_cast<double>(part) / static_cast<double>(most) * kBarColumns;
-  for (auto n = std::lround(exact); n > 0; --n) text += glyphs.bar;
-  return text;
-}
-
 void write_sizes(std::string& out, const HeapProfile& profile, const TextStyle& style) {
   if (profile.sizes.empty()) return;
   write_heading(out, style, "By size", "as requested");
@@ -158,7 +149,7 @@ void write_sizes(std::string& out, const HeapProfile& profile, const TextStyle& 
                    format_count(size.totals.allocated.blocks),
                    report_bytes(size.totals.allocated.bytes),
                    report_bytes(size.totals.peak.bytes),
-                   {bar(size.totals.allocated.blocks, most, style.glyphs()), Ink::kDim}});
+                   {bar(size.totals.allocated.blocks, most, kBarColumns, style), Ink::kDim}});
   }
   table.write(out, style);
 }
@@ -182,7 +173,7 @@ void write_lifetimes(std::string& out, const HeapProfile& profile, const TextSty
          format_count(one.freed.blocks),
          share(one.freed.blocks, profile.totals.freed.blocks),
          report_bytes(one.freed.bytes),
-         {bar(one.freed.blocks, most, style.glyphs()), Ink::kDim}});
+         {bar(one.freed.blocks, most, kBarColumns, style), Ink::kDim}});
   }
   table.write(out, style);
 }

@@ -1,7 +1,6 @@
 #include "views/terminal_ledger.h"
 
 #include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
 #include <initializer_list>
 #include <iterator>
@@ -22,6 +21,8 @@ namespace {
 using model::Cause;
 using model::Ledger;
 using Align = TextTable::Align;
+
+constexpr std::uint32_t kBarColumns = 24;
 
 /// Amounts of one table in one unit, so that a reader can add them up: KiB where all are whole.
 class Amounts {
@@ -127,15 +128,6 @@ std::string percent(Bytes part, Bytes whole) {
   return format_percent(static_cast<double>(part.count), static_cast<double>(whole.count));
 }
 
-std::string bar(Bytes part, Bytes whole, const Glyphs& glyphs) {
-  constexpr double kBarColumns = 24;
-  if (whole.count == 0) return {};
-  const double share = static_cast<double>(part.count) / static_cast<double>(whole.count);
-  std::string text;
-  for (auto n = std::lround(share * kBarColumns); n > 0; --n) text += glyphs.bar;
-  return text;
-}
-
 void write_by_kind(std::string& out, const TextStyle& style, const TraceSummary& summary) {
   const Ledger& ledger = summary.total;
   std::vector<std::pair<std::string, Bytes>> rows;
@@ -161,7 +153,7 @@ void write_by_kind(std::string& out, const TextStyle& style, const TraceSummary&
     table.add_row({name,
                    amounts.format(bytes),
                    percent(bytes, ledger.mapped_now),
-                   {bar(bytes, ledger.mapped_now, style.glyphs()), Ink::kDim}});
+                   {bar(bytes.count, ledger.mapped_now.count, kBarColumns, style), Ink::kDim}});
   }
   if (sum != ledger.mapped_now) {
     table.add_row({"not classified", sum < ledger.mapped_now

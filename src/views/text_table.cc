@@ -1,6 +1,7 @@
 #include "views/text_table.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "views/flow.h"
@@ -60,6 +61,15 @@ void TextTable::write(std::string& out, const TextStyle& style) const {
     }
     write_row(rows_[i], Ink::kPlain);
   }
+}
+
+std::string bar(std::uint64_t part, std::uint64_t whole, std::uint32_t columns,
+                const TextStyle& style) {
+  std::string text;
+  if (whole == 0) return text;
+  const double share = static_cast<double>(part) / static_cast<double>(whole);
+  for (auto n = std::lround(share * columns); n > 0; --n) text += style.glyphs().bar;
+  return text;
 }
 
 }  // namespace mini::views

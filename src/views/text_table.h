@@ -10,6 +10,10 @@
 
 namespace mini::views {
 
+/// As many of `columns` as `part` is of `whole`.
+std::string bar(std::uint64_t part, std::uint64_t whole, std::uint32_t columns,
+                const TextStyle& style);
+
 class TextTable {
  public:
   enum class Align : std::uint8_t { kLeft, kRight };

@@ -94,7 +94,6 @@ void FakeVm::reset() {
   now_ns_ = kFirstNow;
   populate_ns_a_page_ = huge_populate_ns_a_page_ = 0;
   last_huge_ = nullptr;
-  random_ = 1;
 }
 
 void FakeVm::fail_where(Failure failure) {
@@ -383,14 +382,6 @@ std::uint64_t FakeVm::now_ns() {
   return now_ns_;
 }
 
-void FakeVm::random_bytes(void* out, std::size_t bytes) {
-  const std::scoped_lock locked(mutex_);
-  for (std::size_t i = 0; i < bytes; ++i) {
-    random_ = random_ * 6364136223846793005U + 1442695040888963407U;
-    static_cast<unsigned char*>(out)[i] = static_cast<unsigned char>(random_ >> 56);
-  }
-}
-
 void FakeVm::write_error(const char* text, std::size_t length) {
   const std::scoped_lock locked(mutex_);
   errors_.append(text, length);
@@ -465,9 +456,6 @@ std::uint64_t now_ns() {
 }
 std::uint32_t processor() {
   return static_cast<std::uint32_t>(::sched_getcpu());
-}
-void random_bytes(void* out, std::size_t bytes) {
-  test::fake_vm().random_bytes(out, bytes);
 }
 void wait(std::uint32_t* word, std::uint32_t expected) {
   ::syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nullptr);

@@ -110,7 +110,6 @@ class FakeVm {
   std::size_t mapped_bytes(void* at, std::size_t bytes);
   kernel::vm::HugePages huge_pages();
   std::uint64_t now_ns();
-  void random_bytes(void* out, std::size_t bytes);
   void write_error(const char* text, std::size_t length);
 
   /// Held around fork(), so that the child's is in order.
@@ -137,7 +136,6 @@ class FakeVm {
   std::uint64_t populate_ns_a_page_ = 0;
   std::uint64_t huge_populate_ns_a_page_ = 0;
   const std::byte* last_huge_ = nullptr;
-  std::uint64_t random_ = 0;
 };
 
 FakeVm& fake_vm();

@@ -30,7 +30,6 @@ constexpr int kAdviseCold = 20;                // MADV_COLD
 constexpr int kAdvisePopulateWrite = 23;       // MADV_POPULATE_WRITE
 constexpr int kProcessMadvise = 440;           // SYS_process_madvise, Linux 5.10
 constexpr int kSelf = -10001;                  // PIDFD_SELF_THREAD_GROUP, Linux 6.14
-constexpr unsigned kRandomNonBlocking = 1;     // GRND_NONBLOCK
 
 constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -212,18 +211,6 @@ std::uint32_t processor() {
     if (known[1] >= 0) return static_cast<std::uint32_t>(known[1]);
   }
   return static_cast<std::uint32_t>((thread * 0x9e37'79b9'7f4a'7c15U) >> 48);
-}
-
-void random_bytes(void* out, std::size_t bytes) {
-  const long result = raw_syscall(SYS_getrandom, out, bytes, kRandomNonBlocking);
-  if (result == static_cast<long>(bytes)) return;
-  // Early in a boot, or in a sandbox: the clock and the addresses the kernel chose.
-  std::uint64_t state = now_ns() ^ reinterpret_cast<std::uint64_t>(out);
-  auto* bytes_out = static_cast<unsigned char*>(out);
-  for (std::size_t i = 0; i < bytes; ++i) {
-    state = state * 6364136223846793005U + 1442695040888963407U;  // Knuth, MMIX
-    bytes_out[i] = static_cast<unsigned char>(state >> 56);
-  }
 }
 
 void wait(std::uint32_t* word, std::uint32_t expected) {

@@ -86,9 +86,6 @@ std::uint64_t coarse_now_ns();
 /// The same by the finest clock.
 std::uint64_t now_ns();
 
-/// Fills in bytes that an attacker of this process cannot guess, as far as the kernel has any now.
-void random_bytes(void* out, std::size_t bytes);
-
 /// Whether this is certainly the process's only thread: then it stays so until this thread makes
 /// another. glibc knows (2.32), and relies on it in its own malloc.
 inline bool is_only_thread() {

@@ -100,7 +100,6 @@ bool CodeTable::find_sections(std::uintptr_t pc, EhFrame* sections) const {
 
 Row CodeTable::compile_uncached(std::uintptr_t pc, std::span<char> buffer) {
   const Module* const listed = modules_.list().find(pc);
-  if (listed == nullptr) unknown_count_.fetch_add(1, std::memory_order_relaxed);
 #if defined(__x86_64__)
   EhFrame sections;
   if (find_sections(pc, &sections)) {

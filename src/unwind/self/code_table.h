@@ -45,10 +45,6 @@ class CodeTable {
     next_discard_.store(time, std::memory_order_relaxed);
   }
 
-  /// How often an address was met that is in no module of the last refresh(): above 0 and growing,
-  /// it is time for one.
-  std::uint64_t unknown_count() const { return unknown_count_.load(std::memory_order_relaxed); }
-
  private:
   Row compile_uncached(std::uintptr_t pc, std::span<char> buffer);
   bool find_sections(std::uintptr_t pc, EhFrame* sections) const;
@@ -56,7 +52,6 @@ class CodeTable {
   ModuleTable modules_;
   RowCache rows_;
   std::atomic<std::uint32_t> requests_{0};
-  std::atomic<std::uint64_t> unknown_count_{0};
   std::atomic<std::uint64_t> compiled_count_{0};
   std::atomic<std::uint64_t> seen_compiled_count_{0};
   std::atomic<std::uint64_t> seen_compiled_at_{0};
