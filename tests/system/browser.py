@@ -23,7 +23,9 @@ class Browser:
 
     def __init__(self, width=1200, height=800):
         chromium = need("chromium")
-        self.profile = tempfile.mkdtemp(prefix="heapspy-browser-")
+        # It makes a socket some 60 letters below, whose path may not have more than 107: wherever
+        # TMPDIR is, not there.
+        self.profile = tempfile.mkdtemp(prefix="heapspy-browser-", dir="/tmp")
         # chrome://tracing is a page that one has to ask for.
         pathlib.Path(self.profile, "Local State").write_text('{"internal_only_uis_enabled": true}')
         # The browser reads commands from its descriptor 3 and writes to 4.
@@ -52,9 +54,13 @@ class Browser:
         self.session = None
 
     def __enter__(self):
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target,
-                                 flatten=True)["sessionId"]
+        try:
+            target = self.call("Target.createTarget", url="about:blank")["targetId"]
+            self.session = self.call("Target.attachToTarget", targetId=target,
+                                     flatten=True)["sessionId"]
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

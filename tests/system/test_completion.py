@@ -19,7 +19,9 @@ COMP_CWORD=$(($# - 1))
 _heapspy
 [[ ! ${COMPREPLY[*]} ]] || printf '%s\n' "${COMPREPLY[@]}"
 """
-PATHS = {**os.environ, "PATH": f"{pathlib.Path(HEAPSPY).parent}:{os.environ['PATH']}"}
+# A locale that is not installed has bash complain.
+PATHS = {**os.environ, "PATH": f"{pathlib.Path(HEAPSPY).parent}:{os.environ['PATH']}",
+         "LC_ALL": "C.UTF-8"}
 
 
 class Bash(unittest.TestCase):

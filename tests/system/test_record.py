@@ -158,7 +158,8 @@ class Record(RecordTest):
         def missing():
             report = self.report()
             self.assertEqual(functions(report), {None})
-            self.assertIn(str(program), self.report_text())
+            # However its lines are broken: the path may be long.
+            self.assertIn("".join(str(program).split()), "".join(self.report_text().split()))
             (module,) = report["losses"]["unnamed_modules"]
             self.assertGreater(module["frames"], 0)
             return module["path"], module["reason"]

@@ -338,6 +338,8 @@ class RecordLimits(RecordTest):
     def test_more_processes_at_once_than_descriptors_are_recorded(self):
         script = "ulimit -n; for i in $(seq 40); do sleep 0.5 & done; wait"
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if hard != resource.RLIM_INFINITY and hard < 512:
+            self.skipTest(f"heapspy needs some 300 descriptors for it, and may have {hard}")
         done = self.record("sh", "-c", script, preexec_fn=lambda: resource.setrlimit(
             resource.RLIMIT_NOFILE, (64, hard)))
         self.assertEqual((done.returncode, done.stdout), (0, "64\n"))

@@ -4,6 +4,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 from harness import (HEAPSPY, PATIENCE_SECONDS, TARGETS, SystemTest, Terminal, need, read_json,
                      state_of, wait_until)
@@ -123,7 +124,9 @@ class OnATerminal(SystemTest):
         at = len(shell.text)
         shell.type(f"{' '.join(before)} head -n1 &\n".encode())
         shell.read_until(rb"ready> $", start=at)
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not re.search(rb"Stopped", shell.text[at:]):
+            self.assertLess(time.monotonic(), deadline, shell.text[at:])
             at_line = len(shell.text)
             shell.type(b"\n")
             shell.read_until(rb"ready> $", start=at_line)
@@ -166,7 +169,8 @@ class Death(SystemTest):
                                    env=self.environment, stderr=subprocess.PIPE)
         self.addCleanup(process.stderr.close)
         self.addCleanup(self.end, process)
-        wait_until(lambda: state_of(pid)[1] == process.pid, "the target is traced")
+        wait_until(lambda: state_of(pid)[1] == process.pid or process.poll() is not None,
+                   "the target is traced")
         before = self.ticks.stat().st_size
         wait_until(lambda: self.ticks.stat().st_size > before + 100, "ticks under heapspy")
         return process
