@@ -83,9 +83,24 @@ AddressRange unused_stack(const RootFacts& facts, std::size_t entry) {
   return {stack.range.begin, Address{lowest - kRedZoneBytes}};
 }
 
+/// Whether the process wrote there before it took itself the right to: anonymous memory, and what
+/// the loader protects of a writable segment once it is relocated (RELRO), which is the part of the
+/// file right before the one that stays writable.
+bool was_writable(const RootFacts& facts, std::size_t number) {
+  const MapsEntry& entry = facts.maps[number];
+  if (entry.execute) return false;
+  if (entry.path.empty() || entry.path.starts_with("[anon:")) return true;
+  if (number + 1 == facts.maps.size()) return false;
+  const MapsEntry& next = facts.maps[number + 1];
+  return next.write && !next.shared && next.path == entry.path &&
+         next.range.begin == entry.range.end &&
+         next.file_offset == entry.file_offset + entry.range.size().count;
+}
+
 void add_entry(const RootFacts& facts, std::size_t number, std::vector<AddressRange>& out) {
   const MapsEntry& entry = facts.maps[number];
-  if (!entry.read || !entry.write || entry.shared) return;
+  if (!entry.read || entry.shared) return;
+  if (!entry.write && !was_writable(facts, number)) return;
   const bool has_blocks = !blocks_within(facts.blocks, entry.range).empty();
   if (is_arena(entry, has_blocks) && facts.has_all_blocks) return;
   Ranges ranges(entry.range);

@@ -1,5 +1,5 @@
-// What of a process's memory the search for leaks begins with: its writable memory but for the
-// heap itself, the parts of its stacks that are in use, and its registers.
+// What of a process's memory the search for leaks begins with: what it may write or may have
+// written, but for the heap itself, the parts of its stacks that are in use, and its registers.
 #pragma once
 
 #include <cstdint>

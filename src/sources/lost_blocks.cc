@@ -22,6 +22,7 @@ std::vector<kernel::MapsEntry> maps_of(const Inspection& inspection) {
                             .write = mapping.protection.write,
                             .execute = mapping.protection.execute,
                             .shared = mapping.shared,
+                            .file_offset = mapping.file_offset,
                             .path = mapping.path};
     // A core has no names for what is not a file.
     if (region.stack_of == inspection.pid && entry.path.empty()) entry.path = "[stack]";

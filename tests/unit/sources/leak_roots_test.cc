@@ -50,6 +50,20 @@ TEST(LeakRootsTest, WritablePrivateMemoryCounts) {
   EXPECT_EQ(facts.roots(), (Ranges{range(0x3000, 0x4000), range(0x4000, 0x5000)}));
 }
 
+TEST(LeakRootsTest, MemoryThatWasWritableCounts) {
+  Facts facts{.maps = {mapping(0x1000, 0x2000, "/bin/x", "r--p"),
+                       mapping(0x3000, 0x4000, "/bin/x", "r--p"), mapping(0x4000, 0x5000, "/bin/x"),
+                       mapping(0x5000, 0x6000, "", "r--p"), mapping(0x6000, 0x7000, "", "r-xp"),
+                       mapping(0x7000, 0x8000, "[anon:sealed]", "r--p"),
+                       mapping(0x8000, 0x9000, "[vvar]", "r--p")}};
+  facts.maps[1].file_offset = 0x2000;
+  facts.maps[2].file_offset = 0x3000;
+  EXPECT_EQ(facts.roots(), (Ranges{range(0x3000, 0x4000), range(0x4000, 0x5000),
+                                   range(0x5000, 0x6000), range(0x7000, 0x8000)}));
+  facts.maps[1].file_offset = 0x1000;  // of another segment
+  EXPECT_EQ(facts.roots().front(), range(0x4000, 0x5000));
+}
+
 TEST(LeakRootsTest, OfAnArenaNothingButItsBlocksCounts) {
   Facts facts{.maps = {mapping(0x10000, 0x20000, "[heap]"), mapping(0x8000000, 0x8021000)},
               .blocks = {{0x10010, 64}, {0x8001000, 64}}};
