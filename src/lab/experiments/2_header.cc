@@ -74,8 +74,10 @@ std::string explain(const Bench& /*bench*/) {
          "\n"
          "And it pays: without it realloc cannot tell whether the block is long enough already. "
          "Stage 1 moves the block even to make it shorter, and leaves the old one behind for good. "
-         "libminimalloc has no headers, and yet knows: all blocks of a page are of one size, and "
-         "that size is in a table of pages.";
+         "libminimalloc has headers only for the first blocks of a process, as these are. Those "
+         "after them have none, and yet it knows: all blocks of a page are of one size, and that "
+         "size is in a table of pages. It moves a block all the same, if half of it would be left "
+         "over: that is memory that others can use.";
 }
 
 }  // namespace
