@@ -20,6 +20,7 @@ constexpr std::array kRuntimeFiles = std::to_array<NamePattern>({
     {"libtcmalloc", "tcmalloc"},
     {"libmimalloc", "mimalloc"},
     {"libminimalloc", "minimalloc"},
+    {"libc_malloc_debug", "glibc's debugging malloc"},
     {"libsnmalloc", "snmalloc"},
     {"librpmalloc", "rpmalloc"},
     {"libhardened_malloc", "hardened_malloc"},

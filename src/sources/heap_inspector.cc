@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "base/text.h"
 #include "sources/filled_memory.h"
 #include "sources/glibc_location.h"
 #include "sources/mapped_files.h"
@@ -87,6 +88,13 @@ bool holds_nothing(const model::Heap& heap) {
   return heap.parameters.mmapped_count == 0 &&
          std::ranges::all_of(heap.arenas,
                              [](const model::HeapArena& arena) { return arena.system == Bytes{}; });
+}
+
+// glibc's own malloc, compiled a second time, with checks (2.34).
+bool has_debugging_malloc(const Inspection& inspection) {
+  return std::ranges::any_of(inspection.regions, [](const MemoryRegion& region) {
+    return path_basename(region.mapping.path).starts_with("libc_malloc_debug.so");
+  });
 }
 
 }  // namespace
@@ -173,7 +181,11 @@ void HeapInspector::decode(const MemoryReader& memory, const model::ResidentMap&
   if (holds_nothing(*inspection.heap)) {
     inspection.heap.reset();
     inspection.no_heap_because =
-        "glibc's malloc has no memory: it was not used yet, or another malloc serves the program";
+        has_debugging_malloc(inspection)
+            ? "glibc's malloc has no memory: libc_malloc_debug.so serves the program, as "
+              "MALLOC_CHECK_ has it do, with a heap of its own that heapspy does not read"
+            : "glibc's malloc has no memory: it was not used yet, or another malloc serves the "
+              "program";
     return;
   }
   inspection.heap->found_by = by_symbols_ ? "symbols" : "structure";

@@ -103,10 +103,10 @@ class Allocators(SystemTest):
                 return path
         raise unittest.SkipTest(f"{pattern} is not installed (Debian package {package})")
 
-    def preloaded(self, pattern, package, name):
+    def preloaded(self, pattern, package, name, *variables):
         library = self.find_library(pattern, package)
         argv = [TARGETS / "allocates"]
-        trace = self.trace("env", f"LD_PRELOAD={library}", *argv)
+        trace = self.trace("env", *variables, f"LD_PRELOAD={library}", *argv)
         self.assertEqual(trace.status, 0)
         mine = [e for e in trace.events if e["type"] == "syscall" and any(
             (frame["module"] or "").endswith("allocates") for frame in e["frames"])]
@@ -132,6 +132,9 @@ class Allocators(SystemTest):
 
     def test_mimalloc(self):
         self.preloaded("libmimalloc.so.2*", "libmimalloc2.0", "mimalloc")
+
+    def test_the_debugging_malloc_of_glibc(self):
+        self.preloaded("libc_malloc_debug.so.0", "libc6", "debugging malloc", "MALLOC_CHECK_=3")
 
     def runtime_of(self, *argv, name):
         trace = self.trace(*argv)

@@ -246,6 +246,18 @@ class KnownHeap(KnownHeapChecks):
                 for line in text.splitlines():
                     self.assertLessEqual(len(line), width, line)
 
+    def test_a_program_on_glibcs_debugging_malloc(self):
+        variables = {"MALLOC_CHECK_": "3", "LD_PRELOAD": "libc_malloc_debug.so.0"}
+        child = subprocess.Popen(["sleep", "60"], env=os.environ | variables)
+        try:
+            wait_until(lambda: b"sleep" in pathlib.Path(f"/proc/{child.pid}/cmdline").read_bytes()
+                       and state_of(child.pid)[0] == "S", "start")
+            report = inspect_json(child.pid)
+        finally:
+            child.kill()
+            child.wait()
+        self.assertIn("libc_malloc_debug.so serves the program", report["no_heap_because"])
+
     def test_a_program_on_another_malloc(self):
         """glibc's is there too, and has nothing."""
         library = LAB / "stages" / "libstage3.so"
