@@ -71,6 +71,13 @@ struct InspectedThread {
   bool waits = false;  // in a system call, as far as known: it was changing nothing
 };
 
+/// What a core file says of the process's end.
+struct CoreEnd {
+  int signal = 0;
+  std::int64_t thread = 0;                  // that it came to
+  std::optional<std::int64_t> sender = {};  // another process that sent it
+};
+
 /// How a heap was read, and why so.
 enum class HeapReading : std::uint8_t {
   kCopied,         // while the process was stopped; decoded from the copy
@@ -87,6 +94,7 @@ struct Inspection {
   Source source = Source::kProcess;
   std::int64_t pid = 0;
   std::string executable;
+  std::optional<CoreEnd> end;  // of a core that a signal was the reason for
   std::string runtime;         // "Go runtime", where the executable's file says so; else ""
   std::uint64_t pause_ns = 0;  // for how long the process was stopped; 0: it was not
   std::optional<std::uint64_t> most_pause_ns = {};  // that the user allows

@@ -267,8 +267,7 @@ void CoreFile::take_thread(std::span<const std::byte> status) {
     at += sizeof *word;
   }
   const auto signal = object_in<std::int16_t>(status, kSignal);
-  has_crashed_ |=
-      signal && std::ranges::find(kSignalsOfCrashes, *signal) != kSignalsOfCrashes.end();
+  if (threads_.empty() && signal) signal_ = *signal;
 #if defined(__x86_64__)
   const auto result = object_in<std::uint64_t>(status, kRegisters + 8UL * 10);  // rax
   const auto number = object_in<std::uint64_t>(status, kRegisters + 8UL * 15);  // orig_rax
@@ -383,6 +382,20 @@ const CoreFile::MappedFile* CoreFile::mapped_file(const CoreFileMapping& mapping
   }
   slot = std::move(file);
   return slot.get();
+}
+
+std::optional<model::CoreEnd> CoreFile::end() const {
+  if (signal_ <= 0 || threads_.empty()) return std::nullopt;
+  const bool is_others = sender_.value_or(pid_) != pid_;
+  return model::CoreEnd{.signal = signal_,
+                        .thread = threads_.front().id,
+                        .sender = is_others ? sender_ : std::nullopt};
+}
+
+bool CoreFile::has_crashed() const {
+  const auto ended = end();
+  return ended && !ended->sender &&
+         std::ranges::find(kSignalsOfCrashes, ended->signal) != kSignalsOfCrashes.end();
 }
 
 void CoreFile::use_file(const std::string& mapped_path, const std::string& path) {

@@ -57,8 +57,10 @@ class CoreFile final : public MemoryReader {
   const std::vector<CoreFileMapping>& files() const { return files_; }    // by address
   /// The one that a signal ended is the first: the kernel and gcore write it so.
   const std::vector<model::InspectedThread>& threads() const { return threads_; }
+  /// nullopt where no signal ended it, as in gcore's.
+  std::optional<model::CoreEnd> end() const;
   /// By a signal that its own doing brought it.
-  bool has_crashed() const { return has_crashed_ && sender_.value_or(pid_) == pid_; }
+  bool has_crashed() const;
   std::int64_t pid() const { return pid_; }
   Address entry_of_headers() const { return program_headers_; }  // AT_PHDR
   Address interpreter() const { return interpreter_; }           // AT_BASE
@@ -93,7 +95,7 @@ class CoreFile final : public MemoryReader {
   std::vector<CoreSegment> segments_;
   std::vector<CoreFileMapping> files_;
   std::vector<model::InspectedThread> threads_;
-  bool has_crashed_ = false;            // by the signal's number
+  int signal_ = 0;                      // 0: none ended it
   std::optional<std::int64_t> sender_;  // the process that sent the signal, where one did
   std::int64_t pid_ = 0;
   Address program_headers_;

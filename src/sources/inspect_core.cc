@@ -190,6 +190,7 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   inspection.source = Inspection::Source::kCore;
   inspection.heap_reading = model::HeapReading::kCore;
   inspection.pid = core.pid();
+  inspection.end = core.end();
   inspection.page_size = core.page_size();
   inspection.executable = executable_of(core);
   if (auto used = use_executable(executable, core, inspection); !used) {

@@ -50,14 +50,18 @@ std::int64_t mapped_change(const model::Event& event) {
   return static_cast<std::int64_t>(event.mapped_bytes.count - event.mapped_before.count);
 }
 
+std::string signal_name(int signal) {
+  const char* name = sigabbrev_np(signal);
+  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
+}
+
 Ending ending_of(int wait_status) {
   Ending ending;
   if (WIFSIGNALED(wait_status)) {
     const int signal = WTERMSIG(wait_status);
-    const char* name = sigabbrev_np(signal);
     const char* text = sigdescr_np(signal);
     ending.exit_status = 128 + signal;
-    ending.signal = name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
+    ending.signal = signal_name(signal);
     ending.description = fmt::format("killed by {} ({})", ending.signal,
                                      text != nullptr ? text : "a real-time signal");
   } else {

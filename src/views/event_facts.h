@@ -31,6 +31,9 @@ const model::Argument* find_argument(const model::Event& event, std::string_view
 /// Mapped bytes that the event added (positive) or took away.
 std::int64_t mapped_change(const model::Event& event);
 
+/// "SIGSEGV"; "signal 40" where it has no name.
+std::string signal_name(int signal);
+
 /// How a process ended, from the wait status.
 struct Ending {
   int exit_status = 0;      // as a shell gives it: 128 + N for signal N

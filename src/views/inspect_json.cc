@@ -1,6 +1,7 @@
 #include <string_view>
 
 #include "explain/memory_ledger.h"
+#include "views/event_facts.h"
 #include "views/inspect_parts.h"
 #include "views/json_writer.h"
 #include "views/report_json_parts.h"
@@ -243,6 +244,20 @@ void write_pause(JsonWriter& json, const Inspection& inspection) {
   json.number(counts ? inspection.heap->damages_count : 0);
 }
 
+void write_end(JsonWriter& json, const Inspection& inspection) {
+  json.key("ended_by");
+  if (!inspection.end) {
+    json.null();
+    return;
+  }
+  json.begin_object();
+  json.key("signal").string(signal_name(inspection.end->signal));
+  json.key("thread").signed_number(inspection.end->thread);
+  json.key("sender");
+  inspection.end->sender ? json.signed_number(*inspection.end->sender) : json.null();
+  json.end_object();
+}
+
 }  // namespace
 
 void write_inspection_json(std::string& out, const Inspection& inspection,
@@ -257,6 +272,7 @@ void write_inspection_json(std::string& out, const Inspection& inspection,
   json.key("source").string(inspection.source == Inspection::Source::kCore ? "core" : "process");
   json.key("pid").signed_number(inspection.pid);
   json.key("executable").string_or_null(inspection.executable);
+  write_end(json, inspection);
   json.key("threads").number(inspection.threads.size());
   write_pause(json, inspection);
   json.key("rss_bytes").bytes_or_null(inspection.resident);

@@ -233,9 +233,10 @@ void write_inspect_sizes(std::string& out, const Inspection& inspection,
 
 void write_inspect_pieces(std::string& out, const Inspection& inspection,
                           const model::PieceQuery& query, const InspectOptions& options) {
-  write_heading(out, options.style, "Chunks",
-                fmt::format("{} of {}, {}", query.kept().size(), counted(query.matching(), "chunk"),
-                            format_bytes(query.matching_size())));
+  write_heading(
+      out, options.style, "Chunks",
+      fmt::format("{} of {}, {}", format_count(query.kept().size()),
+                  counted(query.matching(), "chunk"), format_bytes(query.matching_size())));
   TextTable table;
   table.add_column("chunk", Align::kLeft);
   table.add_column("block", Align::kLeft);

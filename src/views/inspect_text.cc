@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "explain/memory_ledger.h"
+#include "views/event_facts.h"
 #include "views/flow.h"
 #include "views/inspect_parts.h"
 #include "views/report_text.h"
@@ -44,8 +45,12 @@ std::string whose(const Inspection& inspection) {
 }
 
 std::string pause_words(const Inspection& inspection) {
-  if (inspection.source == Inspection::Source::kCore)
-    return "a core file: it does not run any more";
+  if (inspection.source == Inspection::Source::kCore) {
+    if (!inspection.end) return "a core file: it is as it was when that was written";
+    const model::CoreEnd& end = *inspection.end;
+    return fmt::format("a core file: {}{} ended it in thread {}", signal_name(end.signal),
+                       end.sender ? fmt::format(" of process {}", *end.sender) : "", end.thread);
+  }
   if (inspection.pause_ns == 0) return "not stopped: what changed meanwhile may not fit together";
   const std::string time = report_time(inspection.pause_ns);
   std::string stopped =

@@ -352,6 +352,9 @@ class KnownHeap(KnownHeapChecks):
         self.assertEqual(report["source"], "core")
         self.assertIsNone(report["rss_bytes"])
         self.assertEqual(report["pid"], target.pid)
+        self.assertEqual(report["ended_by"],
+                         {"signal": "SIGABRT", "thread": target.pid, "sender": None})
+        self.assertIn(f"SIGABRT ended it in thread {target.pid}", inspect(core).stdout)
         self.assertEqual(report["damages"], [])
         self.check_blocks(target, report["chunks"])
         self.check_statistics(target, report)

@@ -205,6 +205,9 @@ TEST(CoreFileTest, WhoSentTheSignalThatEndedIt) {
     const auto core = parse(builder.image());
     ASSERT_TRUE(core.has_value());
     EXPECT_EQ((*core)->has_crashed(), one.has_crashed) << one.code << ' ' << one.sender;
+    ASSERT_TRUE((*core)->end().has_value());
+    EXPECT_EQ((*core)->end()->signal, SIGABRT);
+    EXPECT_EQ((*core)->end()->sender.has_value(), !one.has_crashed);
   }
 }
 
