@@ -8,6 +8,7 @@
 #include "api/export.h"
 #include "api/heap_handle.h"
 #include "api/options.h"
+#include "api/process.h"
 #include "api/report.h"
 #include "api/version.h"
 #include "api/versioned.h"
@@ -122,7 +123,9 @@ MINIMALLOC_EXPORT int minimalloc_walk(const minimalloc_heap* heap, minimalloc_vi
 }
 
 MINIMALLOC_EXPORT int minimalloc_option_set(const char* name, const char* value) noexcept {
-  return mini::api::set_option(name, value);
+  const int result = mini::api::set_option(name, value);
+  if (mini::api::stats_at_exit() != mini::api::StatsAtExit::kNo) mini::api::keep_report_file();
+  return result;
 }
 
 MINIMALLOC_EXPORT int minimalloc_option_get(const char* name, char* value, size_t size) noexcept {

@@ -1,4 +1,7 @@
 // What the library does once in a process: options, forks, the ends of threads, the report at exit.
+#include "api/process.h"
+
+#include <atomic>
 #include <cerrno>
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,18 +30,20 @@ pid_t g_first_process;
 /// else there by then, and at standard error's own number too.
 class ReportFile {
  public:
+  /// The first call counts.
   void keep() {
-    kept_ = true;
+    if (begun_.exchange(true, std::memory_order_relaxed)) return;
     struct stat status{};
     if (::fstat(STDERR_FILENO, &status) != 0) return;
     device_ = status.st_dev;
     inode_ = status.st_ino;
     constexpr int kFar = 700;  // of the 1024 that a process usually may have
     fd_ = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, kFar);
+    kept_.store(true, std::memory_order_release);
   }
   /// -1: standard error is open no more.
   int find() const {
-    if (!kept_) return STDERR_FILENO;  // the program has asked for the report, by function
+    if (!kept_.load(std::memory_order_acquire)) return -1;
     for (const int fd : {fd_, STDERR_FILENO}) {
       struct stat status{};
       if (::fstat(fd, &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
@@ -49,7 +54,8 @@ class ReportFile {
   }
 
  private:
-  bool kept_ = false;
+  std::atomic<bool> begun_{false};
+  std::atomic<bool> kept_{false};
   int fd_ = -1;
   dev_t device_ = 0;
   ino_t inode_ = 0;
@@ -80,7 +86,7 @@ __attribute__((constructor(101))) void start() {
   describe_options();
   g_allocator.learn_system();
   g_first_process = ::getpid();
-  if (stats_at_exit() != StatsAtExit::kNo) g_report_file.keep();
+  if (stats_at_exit() != StatsAtExit::kNo) keep_report_file();
   minimalloc_at_exit(report_at_exit, nullptr, nullptr);
   if (pthread_key_create(&g_key, end_thread) == 0) {
     g_allocator.set_watch_thread(watch_thread);
@@ -92,4 +98,9 @@ __attribute__((constructor(101))) void start() {
 }
 
 }  // namespace
+
+void keep_report_file() {
+  g_report_file.keep();
+}
+
 }  // namespace mini::api

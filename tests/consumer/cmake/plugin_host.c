@@ -1,4 +1,5 @@
-/* Opens a plugin, has it work, closes it, and goes on until its end. It is told nothing of minimalloc. */
+/* Opens a plugin, has it work, closes it, and goes on until its end. It is told nothing of
+ * minimalloc. */
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -96,6 +96,11 @@ class Report(unittest.TestCase):
     def test_goes_to_the_standard_error_of_who_asks_later(self):
         self.assertIn("at exit", run(EXITS, "ask").stderr)
 
+    def test_goes_to_what_standard_error_was_when_it_was_asked_for(self):
+        done = run(EXITS, "ask_reuse")
+        self.assertNotIn("at exit", done.stdout)
+        self.assertIn("at exit", done.stderr)
+
     def test_leaves_the_exit_status_where_the_thread_is_to_be_cancelled(self):
         self.assertIn("at exit", run(EXITS, "cancel", STATS="1").stderr)
 

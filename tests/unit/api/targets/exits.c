@@ -78,6 +78,9 @@ int main(int argc, char** argv) {
     dup2(STDOUT_FILENO, STDERR_FILENO);
   } else if (strcmp(how, "ask") == 0) {
     minimalloc_option_set("STATS", "1");
+  } else if (strcmp(how, "ask_reuse") == 0) {
+    minimalloc_option_set("STATS", "1");
+    dup2(STDOUT_FILENO, STDERR_FILENO);
   } else if (strcmp(how, "cancel") == 0) {
     pthread_cancel(pthread_self());
     exit(0);
