@@ -2,8 +2,8 @@
 // free our blocks with glibc's free. PHP opens all its extensions like that. So, before the first
 // one comes, the C library's names of the malloc family are made to lead here.
 //
-// Shared library only, and compiled so that dlopen is passed on by a jump (CMakeLists.txt): the
-// loader searches by who calls it, and that must stay the program.
+// Shared library only, and compiled so that dlopen and dlmopen are passed on by a jump
+// (CMakeLists.txt): the loader searches by who calls it, and that must stay the program.
 #include <atomic>
 #include <cstdlib>
 #include <dlfcn.h>
@@ -18,14 +18,15 @@ extern "C" void deprecated_mallinfo() asm("mallinfo");
 
 namespace {
 
-using Dlopen = void* (*)(const char*, int);
-constinit std::atomic<Dlopen> g_dlopen{nullptr};
+constinit std::atomic<decltype(&dlopen)> g_dlopen{nullptr};
+constinit std::atomic<decltype(&dlmopen)> g_dlmopen{nullptr};
 
-Dlopen real_dlopen() {
-  Dlopen real = g_dlopen.load(std::memory_order_relaxed);
+template <typename Function>
+Function real_function(std::atomic<Function>& kept, const char* name) {
+  Function real = kept.load(std::memory_order_relaxed);
   if (real == nullptr) {  // two threads may look at once: both find the same
-    real = reinterpret_cast<Dlopen>(::dlsym(RTLD_NEXT, "dlopen"));
-    g_dlopen.store(real, std::memory_order_relaxed);
+    real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
+    kept.store(real, std::memory_order_relaxed);
   }
   return real;
 }
@@ -57,8 +58,16 @@ void lead_libc_here() {
 }  // namespace
 
 MINIMALLOC_EXPORT void* dlopen(const char* file, int mode) noexcept {
-  const Dlopen real = real_dlopen();
+  const auto real = real_function(g_dlopen, "dlopen");
   if (real == nullptr) return nullptr;
   if ((mode & RTLD_DEEPBIND) != 0) lead_libc_here();
   return real(file, mode);
+}
+
+// Other namespaces have a C library of their own, and a malloc with it.
+MINIMALLOC_EXPORT void* dlmopen(Lmid_t space, const char* file, int mode) noexcept {
+  const auto real = real_function(g_dlmopen, "dlmopen");
+  if (real == nullptr) return nullptr;
+  if (space == LM_ID_BASE && (mode & RTLD_DEEPBIND) != 0) lead_libc_here();
+  return real(space, file, mode);
 }

@@ -21,6 +21,10 @@ class Loader(PreloadTest):
     def test_libraries_that_look_into_libc_first(self):
         self.check("deep_bound", "libplugin.so")
 
+    @fails_on(jemalloc="crashes", tcmalloc="crashes", mimalloc="crashes")
+    def test_libraries_that_look_into_libc_first_by_dlmopen(self):
+        self.check("deep_bound", "libplugin.so", "dlmopen")
+
     @fails_on(mimalloc="aborts")
     def test_library_in_cxx_that_is_hidden(self):
         self.check("hidden_cxx", harness.PROGRAMS / "libplugin.so")

@@ -1,7 +1,7 @@
 // A library opened so that it looks for functions in its own libraries, which the C library is one
 // of, before it looks where all others do: blocks come to it and from it, and all are one malloc's.
 // It is found by this program's own path for libraries.
-//   deep_bound NAME
+//   deep_bound NAME [dlmopen]
 #include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -32,9 +32,10 @@ static void* work(void* unused) {
 }
 
 int main(int argc, char** argv) {
-  EXPECT(argc == 2);
+  EXPECT(argc == 2 || argc == 3);
   watchdog(60);
-  void* library = dlopen(argv[1], RTLD_LAZY | RTLD_GLOBAL | RTLD_DEEPBIND);
+  const int mode = RTLD_LAZY | RTLD_GLOBAL | RTLD_DEEPBIND;
+  void* library = argc == 2 ? dlopen(argv[1], mode) : dlmopen(LM_ID_BASE, argv[1], mode);
   EXPECT_SAYING(library != NULL, "%s", dlerror());
   *(void**)&plugin_text = dlsym(library, "plugin_text");
   *(void**)&plugin_work = dlsym(library, "plugin_work");
@@ -46,5 +47,6 @@ int main(int argc, char** argv) {
   pthread_join(thread, NULL);
   EXPECT_NUMBERS(dlclose(library), ==, 0);
   EXPECT(dlopen("no such library", RTLD_NOW | RTLD_DEEPBIND) == NULL && dlerror() != NULL);
+  EXPECT(dlmopen(LM_ID_BASE, "no such library", RTLD_NOW) == NULL && dlerror() != NULL);
   return ok();
 }
