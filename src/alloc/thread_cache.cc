@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::uint32_t kLeastCapacity = 7;  // with the slot that ends it, a record of 64 bytes
 constexpr std::uint32_t kLeastBytes = std::uint32_t{4} << 10;  // of a stack that is not grown
-// What stacks may grow by: a share of the heap, so that caches stay a few per cent of it.
+// What the stacks of one thread may grow by: a share of the heap. That of 64 threads or more may be
+// all of it; and each thread has the least capacities besides, in all classes 489,744 bytes.
 constexpr std::size_t kGrowthShare = 64;
 constexpr std::size_t kLeastGrowth = std::size_t{32} << 10;
 constexpr std::size_t kMostGrowth = std::size_t{512} << 10;

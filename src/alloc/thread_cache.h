@@ -45,8 +45,8 @@ class RecentFrees {
 /// Used by its thread alone, but for what is said of each function.
 ///
 ///  T1  for every class: bottom <= top <= limit
-///  T2  growth_bytes == sum over classes of (capacity - least capacity) * block size, 512 KiB at
-///  most
+///  T2  growth_bytes == sum over classes of (capacity - least capacity) * block size, which was at
+///      most most_growth() when it grew
 class alignas(64) ThreadCache {
  public:
   ThreadCache(Backing& backing, Bin* bins);
