@@ -1,5 +1,6 @@
 # What a program that is built against libminimalloc needs, installed as the component `minimalloc`.
 include(CMakePackageConfigHelpers)
+include(MinimallocPkgConfig)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/minimalloc)
 install(TARGETS minimalloc_shared minimalloc_static EXPORT minimallocTargets
@@ -18,10 +19,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/minimallocConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/minimallocConfigVersion.cmake
   DESTINATION ${package_dir} COMPONENT minimalloc)
 
-file(RELATIVE_PATH prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
-string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
-configure_file(${PROJECT_SOURCE_DIR}/cmake/minimalloc.pc.in
-  ${CMAKE_CURRENT_BINARY_DIR}/minimalloc.pc @ONLY)
+minimalloc_pkg_config(${CMAKE_CURRENT_BINARY_DIR}/minimalloc.pc)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/minimalloc.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT minimalloc)
 
