@@ -31,6 +31,8 @@ class memory_resource : public std::pmr::memory_resource {
 
   /// Over a heap of the caller's, who destroys it after this resource.
   explicit memory_resource(minimalloc_heap* heap) noexcept : heap_(heap) {}
+  /// No heap and no name: over malloc's heap.
+  explicit memory_resource(std::nullptr_t) noexcept {}
 
   memory_resource(const memory_resource&) = delete;
   memory_resource& operator=(const memory_resource&) = delete;

@@ -36,7 +36,7 @@ const char* minimalloc_version(void) MINIMALLOC_NOTHROW;
 
 /// The largest size whose blocks are as large as those for `size`: a program that can use more than
 /// it needs allocates this many bytes instead, and none is wasted. 0 where no block can be so
-/// large.
+/// large. The first blocks of a process, which do not come from slabs, have other sizes.
 size_t minimalloc_good_size(size_t size) MINIMALLOC_NOTHROW;
 
 /// Gives back to the kernel all memory that no block needs: the caller's cached blocks, the depots,
@@ -75,7 +75,7 @@ int minimalloc_purge(void) MINIMALLOC_NOTHROW;
   FIELD(slab_free_bytes)     /* free blocks in their slabs */                                      \
   FIELD(slab_free_count)                                                                           \
   FIELD(slab_rest_bytes)     /* ends of slabs, too short for a block */                            \
-  FIELD(fixed_rest_bytes)    /* of fixed: what no live block has */                                \
+  FIELD(fixed_rest_bytes)    /* of fixed: what no live block has; freed first blocks, too */       \
   FIELD(slab_count)                                                                                \
   FIELD(heap_count)          /* heaps, malloc's own included */                                    \
   FIELD(thread_count)        /* threads that have a cache */                                       \
@@ -113,7 +113,8 @@ void minimalloc_stats_print(void) MINIMALLOC_NOTHROW;
 /// the locks of all heaps: some 10 microseconds for each.
 typedef struct minimalloc_heap minimalloc_heap;
 
-/// A new heap. `name`: cut to 31 bytes; need not be unique; null or "" for none.
+/// A new heap. `name`: cut to 31 bytes; need not be unique; null or "" for none. Tables show
+/// control characters of it, and what is not UTF-8, as '?'.
 ///
 /// Null with errno ENOMEM where there is no memory or there are 65,535 heaps already.
 minimalloc_heap* minimalloc_heap_create(const char* name) MINIMALLOC_NOTHROW;
@@ -173,7 +174,9 @@ typedef enum minimalloc_block_state {
   MINIMALLOC_BLOCK_LIVE = 0,      ///< the program has it
   MINIMALLOC_BLOCK_CACHED = 1,    ///< free, kept by a thread
   MINIMALLOC_BLOCK_IN_DEPOT = 2,  ///< free, between one thread's cache and the next
-  MINIMALLOC_BLOCK_FREE = 3       ///< free, in its slab
+  /// Free, in its slab; or freed, of a process's first blocks: fixed_rest_bytes has those, and
+  /// slab_free_bytes has not.
+  MINIMALLOC_BLOCK_FREE = 3
 } minimalloc_block_state;
 
 /// One block, as a walk shows it. Later versions append fields.

@@ -81,8 +81,8 @@ MINIMALLOC_EXPORT MallInfo mallinfo() noexcept {
           narrow(info.fordblks), narrow(info.keepcost)};
 }
 
-// Accepted is what glibc accepts. The other parameters are about parts that this allocator has not:
-// a threshold for mmap, arenas, a pad at the top of the heap.
+// Accepted is what glibc accepts. The other parameters are about what this allocator has not: a
+// threshold for mmap, arenas, a pad at the top of the heap, blocks that are filled.
 MINIMALLOC_EXPORT int mallopt(int parameter, int value) noexcept {
   if (parameter == kMaxFast) return value >= 0 && value <= kMostFastBytes ? 1 : 0;
   if (parameter == kTrimThreshold) set_trim_threshold(value);

@@ -2,11 +2,14 @@
 //
 // The text goes through stdio, which may allocate: so all figures of a heap are read before any of
 // them is written.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "alloc/statistics.h"
 #include "api/export.h"
+#include "api/writer.h"
 
 extern "C" int malloc_info(int options, FILE* file) noexcept;
 
@@ -37,15 +40,16 @@ void write_system(FILE* file, Count bytes) {
 void write_name(FILE* file, const char* name) {
   if (*name == '\0') return;
   std::fputs(" name=\"", file);
-  for (; *name != '\0'; ++name) {
-    const auto byte = static_cast<unsigned char>(*name);
-    const bool plain = byte >= ' ' && byte < 0x7f && byte != '<' && byte != '&' && byte != '"';
-    if (plain) {
-      std::fputc(byte, file);
+  for (const char* const end = name + std::strlen(name); name != end;) {
+    const std::size_t shown = mini::api::shown_bytes(name, static_cast<std::size_t>(end - name));
+    if (shown == 0) {
+      std::fputc('?', file);
+    } else if (*name == '<' || *name == '&' || *name == '"') {
+      std::fprintf(file, "&#%d;", *name);
     } else {
-      // XML has no way to say a control character; a byte of UTF-8 alone says nothing either.
-      std::fprintf(file, byte < ' ' || byte >= 0x7f ? "?" : "&#%d;", byte);
+      std::fwrite(name, 1, shown, file);
     }
+    name += std::max<std::size_t>(shown, 1);
   }
   std::fputc('"', file);
 }

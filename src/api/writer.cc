@@ -7,6 +7,25 @@
 
 namespace mini::api {
 
+std::size_t shown_bytes(const char* text, std::size_t most) {
+  if (most == 0) return 0;
+  const auto first = static_cast<unsigned char>(*text);
+  if (first < 0x80) return first >= ' ' && first != 0x7f ? 1 : 0;
+  if (first < 0xc0) return 0;
+  const std::size_t bytes = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  if (bytes > most || first >= 0xf8) return 0;
+  std::uint32_t code = first & (0x7fU >> bytes);
+  for (std::size_t i = 1; i < bytes; ++i) {
+    const auto next = static_cast<unsigned char>(text[i]);
+    if ((next & 0xc0U) != 0x80) return 0;
+    code = code << 6 | (next & 0x3fU);
+  }
+  constexpr std::uint32_t kLeast[] = {0, 0, 0xa0, 0x800,
+                                      0x10000};  // below 0xa0: control characters
+  const bool is_none = (code >= 0xd800 && code < 0xe000) || code == 0xfffe || code == 0xffff;
+  return code >= kLeast[bytes] && code <= 0x10ffff && !is_none ? bytes : 0;
+}
+
 const char* write_digits(std::uint64_t number, Digits* out, bool commas) {
   std::size_t i = out->size() - 1;
   (*out)[i] = '\0';
@@ -49,9 +68,13 @@ Writer& Writer::text(const char* text, std::size_t width) {
 }
 
 Writer& Writer::foreign(const char* text, std::size_t most) {
-  for (std::size_t i = 0; i < most && text[i] != '\0'; ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    *this << (byte < ' ' || byte == 0x7f ? '?' : text[i]);
+  for (const char* const end = text + strnlen(text, most); text != end;) {
+    std::size_t shown = shown_bytes(text, static_cast<std::size_t>(end - text));
+    if (shown == 0) {
+      *this << '?';
+      ++text;
+    }
+    for (; shown != 0; --shown) *this << *text++;
   }
   return *this;
 }

@@ -26,7 +26,7 @@ class Writer {
   Writer& number(std::uint64_t number, std::size_t width);
   /// Left-aligned in a column, cut where it is longer.
   Writer& text(const char* text, std::size_t width);
-  /// What somebody else wrote: at most `most` bytes of it, control characters shown as '?'.
+  /// What somebody else wrote: at most `most` bytes of it, as shown_bytes() has it, or '?'.
   Writer& foreign(const char* text, std::size_t most);
 
   void flush();
@@ -36,6 +36,10 @@ class Writer {
   std::size_t size_ = 0;
   std::array<char, 1024> buffer_;
 };
+
+/// How many bytes the character has that `text` begins with, of at most `most`; 0 where nobody is
+/// to be shown it: a control character, or what is not well-formed UTF-8. XML takes all others.
+std::size_t shown_bytes(const char* text, std::size_t most);
 
 /// The digits of a number with a comma before each three; returns their begin in `out`, which they
 /// end with a null byte.

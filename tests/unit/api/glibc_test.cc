@@ -56,6 +56,23 @@ TEST(Glibc, MallocInfoNamesHeapsSafely) {
   minimalloc_heap_destroy(heap);
 }
 
+TEST(Glibc, MallocInfoAndTheTableShowTheSameOfNames) {
+  // Of two and three bytes; a control character of two, half a character, a surrogate, one beyond
+  // all, one in more bytes than it needs.
+  constexpr std::array<const char*, 2> kNames = {
+      "gr\u00fcn \u20ac \xc2\x9b\x7f \xe2\x82",
+      "\xed\xa0\x80 \xf4\x90\x80\x80 \xc0\x80 \U0001f600"};
+  constexpr std::array<const char*, 2> kShown = {"\"gr\u00fcn \u20ac ??? ??\"",
+                                                 "\"??? ???? ?? \U0001f600\""};
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    minimalloc_heap* const heap = minimalloc_heap_create(kNames[i]);
+    for (const std::string& text : {info_text(), error_output_of([] { malloc_stats(); })}) {
+      EXPECT_NE(text.find(kShown[i]), std::string::npos) << text;
+    }
+    minimalloc_heap_destroy(heap);
+  }
+}
+
 TEST(Glibc, MallocInfoKnowsNoOptions) {
   EXPECT_EQ(malloc_info(1, stdout), EINVAL);
 }

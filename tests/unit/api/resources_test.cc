@@ -52,10 +52,12 @@ TEST(MemoryResource, HonoursAlignment) {
 }
 
 TEST(MemoryResource, EqualsOnlyWhatSharesItsHeap) {
-  minimalloc::memory_resource one("one"), two("two"), same(one.heap()), malloc_a, malloc_b;
+  minimalloc::memory_resource one("one"), two("two"), same(one.heap()), malloc_a, malloc_b,
+      null(nullptr);
   EXPECT_TRUE(one == same);
   EXPECT_FALSE(one == two);
   EXPECT_TRUE(malloc_a == malloc_b);
+  EXPECT_TRUE(malloc_a == null);
   EXPECT_FALSE(malloc_a == one);
   EXPECT_FALSE(malloc_a == *std::pmr::new_delete_resource());
 }
