@@ -337,6 +337,7 @@ bool Allocator::trim() {
     heaps_.for_each([&](Heap& heap) { released += trim(heap); });
   }
   released += backing_.pages.release_all();
+  released += backing_.records.release_free();
   return released.count != 0;
 }
 

@@ -108,7 +108,8 @@ class Allocator {
   /// Null where there is no memory, or the alignment is beyond kLargestAlignment.
   void* allocate_in(Heap& heap, const InHeap& wanted);
 
-  /// Gives back all memory that can be, of every heap: this thread's cache, depots, free pages.
+  /// Gives back all memory that can be, of every heap: this thread's cache, depots, free pages,
+  /// records.
   /// Returns whether any was.
   bool trim();
   /// To be called when a thread ends, by that thread.

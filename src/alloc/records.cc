@@ -3,12 +3,24 @@
 
 #include <bit>
 #include <cstring>
+#include <new>
+
+#include "kernel/vm/vm.h"
 
 namespace mini::alloc {
 namespace {
 
 constexpr std::uint32_t size_index(std::size_t bytes, std::size_t least) {
   return bytes <= least ? 0 : static_cast<std::uint32_t>(std::bit_width((bytes - 1) / least));
+}
+
+// Of the pages behind the one that holds the link to the next.
+PageCount release(void* record, std::size_t bytes) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(record);
+  const std::uintptr_t first = (begin | (kPageBytes - 1)) + 1;
+  const PageCount inside = pages_in(begin + bytes - first);
+  const bool done = kernel::vm::discard(reinterpret_cast<void*>(first), inside.bytes());
+  return done ? inside : PageCount{};
 }
 
 }  // namespace
@@ -31,9 +43,19 @@ void* Records::take(std::size_t bytes) {
 void Records::put(void* record, std::size_t bytes) {
   const std::uint32_t index = size_index(bytes, kLeast);
   const Locked locked(lock_);
-  auto* const free = static_cast<Free*>(record);
-  free->next = free_[index];
-  free_[index] = free;
+  free_[index] = new (record) Free{.next = free_[index], .released = false};
+}
+
+PageCount Records::release_free() {
+  PageCount released;
+  const Locked locked(lock_);
+  for (std::uint32_t index = size_index(2 * kPageBytes, kLeast); index < kSizes; ++index) {
+    for (Free* free = free_[index]; free != nullptr && !free->released; free = free->next) {
+      released += release(free, kLeast << index);
+      free->released = true;
+    }
+  }
+  return released;
 }
 
 }  // namespace mini::alloc

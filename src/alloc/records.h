@@ -1,5 +1,5 @@
-// Memory for what describes the heap: thread caches, their stacks, depots, heaps. Never returned to
-// the kernel, reused by size.
+// Memory for what describes the heap: thread caches, their stacks, depots, heaps. Reused by size;
+// of what is not in use whole pages can go back to the kernel.
 #pragma once
 
 #include <array>
@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "alloc/lock.h"
+#include "alloc/pages.h"
 #include "alloc/window.h"
 
 namespace mini::alloc {
@@ -21,6 +22,8 @@ class Records {
   void* take(std::size_t bytes);
   /// REQUIRES: bytes is what was asked for.
   void put(void* record, std::size_t bytes);
+  /// Gives back the memory of whole pages inside records that have been put; says of how many.
+  PageCount release_free();
 
   std::size_t used_bytes() const { return used_bytes_; }
   Lock& lock() { return lock_; }
@@ -28,6 +31,7 @@ class Records {
  private:
   struct Free {
     Free* next;
+    bool released;  // and so are all behind it
   };
   static constexpr std::size_t kLeast = 64;
   static constexpr std::uint32_t kSizes = 16;  // up to 2 MiB

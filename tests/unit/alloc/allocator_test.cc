@@ -325,6 +325,23 @@ TEST(AllocatorTrim, GivesBackFreePagesInSlabsOfHeapsOfOnesOwn) {
   expect_trimmed(true);
 }
 
+TEST(AllocatorTrim, GivesBackMostOfWhatDescribedADestroyedHeap) {
+  AllocatorModel model(false);
+  Allocator& allocator = model.allocator();
+  Heap* const own = allocator.create_heap("own");
+  ASSERT_NE(own, nullptr);
+  auto* const at = reinterpret_cast<std::byte*>(own);
+  std::byte* const inside = at - reinterpret_cast<std::uintptr_t>(at) % kPageBytes + kPageBytes;
+  allocator.destroy_heap(*own);
+  EXPECT_EQ(test::FakeVm::resident_pages(inside, kPageBytes), 1U);
+  EXPECT_TRUE(allocator.trim());
+  EXPECT_EQ(test::FakeVm::resident_pages(inside, kPageBytes), 0U);
+  EXPECT_EQ(allocator.create_heap("next"), own);
+  EXPECT_STREQ(own->name(), "next");
+  allocator.destroy_heap(*own);
+  model.finish();
+}
+
 // ── Address reuse ────────────────────────────────────────────────────────────────────────────────
 
 TEST(AllocatorAddresses, AFreedBlockIsTheNextOneOfItsSize) {

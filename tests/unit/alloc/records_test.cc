@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <vector>
 
 #include "alloc_test.h"
 
@@ -14,6 +15,9 @@ class RecordsTest : public BackingTest {
  protected:
   Records& records() { return backing().records; }
   std::byte* take(std::size_t bytes) { return static_cast<std::byte*>(records().take(bytes)); }
+  static std::byte* page_of(std::byte* p) {
+    return p - reinterpret_cast<std::uintptr_t>(p) % kPageBytes;
+  }
 };
 
 bool all_zero(const std::byte* begin, std::size_t bytes) {
@@ -52,6 +56,31 @@ TEST_F(RecordsTest, ManyReturnedOnesAreAllReused) {
   for (std::byte* record : taken) records().put(record, 100);
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(taken.erase(take(128)), 1U);
   EXPECT_EQ(records().used_bytes(), used);
+}
+
+TEST_F(RecordsTest, PagesInsideReturnedOnesAreGivenBackOnce) {
+  constexpr std::size_t kBytes = 4 * kPageBytes;
+  take(64);  // the others do not begin where pages do
+  std::vector<std::byte*> taken;
+  for (int i = 0; i < 100; ++i) taken.push_back(take(kBytes));
+  std::byte* const in_use = taken.back();
+  for (std::byte* record : taken) std::memset(record, 0xff, kBytes);
+  EXPECT_EQ(records().release_free(), pages(0));
+  for (std::byte* record : taken) {
+    if (record != in_use) records().put(record, kBytes);
+  }
+  EXPECT_EQ(records().release_free(), pages(99 * 3));
+  EXPECT_EQ(records().release_free(), pages(0));
+  for (std::byte* record : taken) {
+    std::byte* const inside = page_of(record) + kPageBytes;
+    EXPECT_EQ(test::FakeVm::resident_pages(inside, 3 * kPageBytes), record == in_use ? 3U : 0U);
+  }
+  EXPECT_EQ(std::count(in_use, in_use + kBytes, std::byte{0xff}), kBytes);
+  std::byte* const again = take(kBytes);
+  EXPECT_TRUE(all_zero(again, kBytes));
+  std::memset(again, 0xff, kBytes);
+  records().put(again, kBytes);
+  EXPECT_EQ(records().release_free(), pages(3));
 }
 
 TEST_F(RecordsTest, OfMoreThanTwoMebibytesThereAreNone) {
