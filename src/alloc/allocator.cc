@@ -341,6 +341,11 @@ bool Allocator::trim() {
   return released.count != 0;
 }
 
+bool Allocator::has_served() const {
+  return backing_.window.placed() || emergency_.used_bytes() != 0 ||
+         (first_blocks_ != nullptr && first_blocks_->pool().used_bytes() != 0);
+}
+
 template <typename Apply>
 void Allocator::for_each_lock(Apply&& apply) {
   apply(registry_lock_);

@@ -109,9 +109,10 @@ class Allocator {
   void* allocate_in(Heap& heap, const InHeap& wanted);
 
   /// Gives back all memory that can be, of every heap: this thread's cache, depots, free pages,
-  /// records.
-  /// Returns whether any was.
+  /// records. Returns whether any was.
   bool trim();
+  /// Whether anybody has had a block of it, or a heap.
+  bool has_served() const;
   /// To be called when a thread ends, by that thread.
   void end_thread();
 

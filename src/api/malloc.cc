@@ -58,6 +58,11 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) {
 
 }  // namespace
 
+namespace mini::api {
+[[gnu::alias("malloc"), gnu::malloc, gnu::alloc_size(1)]] void* own_malloc(
+    std::size_t size) noexcept;
+}  // namespace mini::api
+
 extern "C" {
 
 // Newer, or older, than the headers of some C libraries.

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -18,6 +19,10 @@ extern "C" int minimalloc_at_exit(void (*function)(void*), void* argument,
                                   void* shared_object) asm("__cxa_atexit");
 
 namespace mini::api {
+
+// Defined in malloc.cc: this library's malloc, whichever one others find.
+void* own_malloc(std::size_t bytes) noexcept;
+
 namespace {
 
 using alloc::g_allocator;
@@ -71,11 +76,19 @@ void watch_thread() {
   pthread_setspecific(g_key, &g_key);
 }
 
+// There may be two copies: the library is preloaded into a program that has the archive. One that
+// others stand before, as a recorder does, serves the program all the same.
+bool is_idle_copy() {
+  auto* own = &own_malloc;
+  asm("" : "+r"(own));  // else two functions have two addresses
+  return own != &std::malloc && !g_allocator.has_served();
+}
+
 void report_at_exit(void*) {
   const StatsAtExit wanted = stats_at_exit();
   if (wanted == StatsAtExit::kNo) return;
   const bool child = ::getpid() != g_first_process;
-  if (child && wanted != StatsAtExit::kForChildrenToo) return;
+  if ((child && wanted != StatsAtExit::kForChildrenToo) || is_idle_copy()) return;
   if (const int fd = g_report_file.find(); fd >= 0) write_report(fd, "at exit");
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Options by environment and the report at exit, seen from outside.
 
-    process_test.py EXITS_PROGRAM LIBRARY LATE_PROGRAM VERSIONED_PROGRAM
+    process_test.py EXITS_PROGRAM LIBRARY LATE_PROGRAM VERSIONED_PROGRAM EXITS_WITH_ARCHIVE
 """
 import os
 import re
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import unittest
 
-EXITS, LIBRARY, LATE, VERSIONED = sys.argv[1:5]
+EXITS, LIBRARY, LATE, VERSIONED, EXITS_ARCHIVE = sys.argv[1:6]
 
 
 def run(*words, **options):
@@ -213,6 +213,17 @@ class Preloaded(unittest.TestCase):
         )
         self.assertEqual(done.stdout, (LIBRARY + "\n") * 4)
 
+    def test_tells_nothing_of_itself_where_the_program_has_the_archive(self):
+        done = subprocess.run(
+            [EXITS_ARCHIVE],
+            env={"LD_PRELOAD": LIBRARY, "MINIMALLOC_STATS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.assertEqual(done.stderr.count("at exit"), 1)
+        self.assertGreater(bytes_row(done.stderr, "small blocks in use"), 0)
+
 
 class Late(unittest.TestCase):
     def test_a_cxx_library_that_came_late_gets_its_exception(self):
@@ -221,4 +232,4 @@ class Late(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1] + sys.argv[5:])
+    unittest.main(argv=sys.argv[:1] + sys.argv[6:])
