@@ -13,6 +13,7 @@
 #include "explain/memory_findings.h"
 #include "explain/memory_ledger.h"
 #include "model/piece_fan.h"
+#include "sources/attach.h"
 #include "sources/inspect_core.h"
 #include "sources/inspect_process.h"
 #include "sources/recorded_stacks.h"
@@ -124,10 +125,19 @@ Result<std::string> view(const InspectArguments& arguments, int fd) {
   return text;
 }
 
+/// Whether it cannot be inspected because it is not there any more.
+bool has_ended(pid_t pid, const Error& error) {
+  if (error.error_number == ESRCH) return true;
+  const auto status = sources::check_target(pid, sources::TargetUse::kReadOnly);
+  return !status && status.error().error_number == ESRCH;
+}
+
 int show_again_and_again(const InspectArguments& arguments, std::uint64_t interval_ns) {
   const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
-  const auto watched = watch(file->fd(), interval_ns, [&] { return view(arguments, file->fd()); });
+  const auto watched = watch(
+      file->fd(), interval_ns, [&] { return view(arguments, file->fd()); },
+      [&](const Error& error) { return has_ended(*arguments.pid, error); });
   return watched ? 0 : complain(kExitOutputError, watched.error().message);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/terminal.h"
 #include "views/event_facts.h"
 
 namespace mini::cli {
@@ -50,6 +51,12 @@ class Screen {
   }
 
   bool show(const std::string& text) { return put(is_terminal_ ? fitted(text) : text); }
+  /// In a view's place; elsewhere on standard error, so that the views can be read by programs.
+  bool show_why_not(const std::string& message) {
+    if (is_terminal_) return show(complaint("heapspy inspect", message));
+    print_complaint("heapspy inspect", message);
+    return true;
+  }
   int error() const { return error_; }
 
  private:
@@ -94,13 +101,14 @@ class Screen {
 }  // namespace
 
 Result<void> watch(int fd, std::uint64_t interval_ns,
-                   const std::function<Result<std::string>()>& render) {
+                   const std::function<Result<std::string>()>& render,
+                   const std::function<bool(const Error&)>& is_end) {
   const EndSignals signals;
   auto view = render();
   if (!view) return std::unexpected(view.error());
   Screen screen(fd);
-  while (view) {
-    if (!screen.show(*view)) {
+  while (view || !is_end(view.error())) {
+    if (!(view ? screen.show(*view) : screen.show_why_not(view.error().message))) {
       return fail(fmt::format("cannot write: {}", views::errno_text(screen.error())));
     }
     if (!signals.sleep(interval_ns)) break;

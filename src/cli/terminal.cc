@@ -103,8 +103,12 @@ void print_error(const std::string& text) {
   std::fputs(text.c_str(), stderr);
 }
 
+std::string complaint(std::string_view who, std::string_view message) {
+  return fmt::format("{}: {}\n", who, views::printable(message, is_utf8(locale_name())));
+}
+
 void print_complaint(std::string_view who, std::string_view message) {
-  print_error(fmt::format("{}: {}\n", who, views::printable(message, is_utf8(locale_name()))));
+  print_error(complaint(who, message));
 }
 
 }  // namespace mini::cli

@@ -44,8 +44,11 @@ bool print(const std::string& text);
 /// fmt::print would throw.
 void print_error(const std::string& text);
 
-/// The same of one line: "heapspy report: MESSAGE". What a terminal would obey is escaped: words
-/// and names of files come from anybody.
+/// One line, "heapspy report: MESSAGE". What a terminal would obey is escaped: words and names of
+/// files come from anybody.
+std::string complaint(std::string_view who, std::string_view message);
+
+/// The same to standard error.
 void print_complaint(std::string_view who, std::string_view message);
 
 }  // namespace mini::cli

@@ -192,6 +192,38 @@ class Watch(SystemTest):
             json.loads(line)
         self.assertEqual(watch.returncode, 0, "it ends with the process")
 
+    def test_what_keeps_a_view_away_for_a_while_is_no_end(self):
+        with Target() as target:
+            watch = subprocess.Popen([HEAPSPY, "inspect", "--json", "--watch", "100ms", str(target.pid)],
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            json.loads(watch.stdout.readline())
+            tracer = subprocess.Popen([HEAPSPY, "trace", "-q", "-p", str(target.pid)])
+            reason = f"heapspy inspect: process {target.pid} is already traced by process {tracer.pid}: "
+            while not watch.stdout.readline().startswith(reason):
+                self.assertIsNone(watch.poll())
+            tracer.send_signal(signal.SIGINT)
+            self.assertEqual(tracer.wait(PATIENCE_SECONDS), 0)
+            target.do("grow", 1000, 1000)
+            while '"live_blocks":1000' not in watch.stdout.readline():
+                self.assertIsNone(watch.poll())
+            watch.send_signal(signal.SIGINT)
+            watch.communicate(timeout=PATIENCE_SECONDS)
+            self.assertEqual(watch.returncode, 0)
+
+    def test_on_a_terminal_the_reason_is_in_the_views_place(self):
+        with Target() as target:
+            terminal = Terminal([HEAPSPY, "inspect", "--watch", "100ms", target.pid],
+                                env=dict(os.environ, TERM="xterm", LC_ALL="C"))
+            terminal.read_until(rb"resident")
+            tracer = subprocess.Popen([HEAPSPY, "trace", "-q", "-p", str(target.pid)])
+            reason = terminal.read_until(rb"\x1b\[Hheapspy inspect: .* already traced by [^\n]*\n\x1b\[J")
+            tracer.send_signal(signal.SIGINT)
+            self.assertEqual(tracer.wait(PATIENCE_SECONDS), 0)
+            terminal.read_until(rb"resident", reason.end())
+            terminal.process.send_signal(signal.SIGINT)
+            self.assertEqual(terminal.read_to_end(), 0)
+            terminal.close()
+
     def test_a_terminal_is_left_as_it_was(self):
         with Target() as target:
             target.do("grow", 1, 1000)  # a heap has more lines than the window
