@@ -105,7 +105,7 @@ Result<explain::InspectionFacts> read_facts(const PeekedFile& file, bool growth_
 
 std::uint64_t live_bytes(const explain::InspectionFacts& facts) {
   return static_cast<std::uint64_t>(
-      std::max<std::int64_t>(facts.totals.find("live_bytes")->second, 0));
+      std::max<std::int64_t>(facts.totals.find("live_bytes")->second.value_or(0), 0));
 }
 
 struct TwoFiles {

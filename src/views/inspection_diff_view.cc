@@ -88,6 +88,14 @@ void write_no_heap(std::string& out, const std::optional<std::string>& because,
                      printable(*because, style.unicode));
 }
 
+void write_cores(std::string& out, const explain::InspectionDiff& diff,
+                 const InspectionDiffOptions& options) {
+  if (diff.compares_resident()) return;
+  const std::string_view core = diff.is_core_before ? options.before_file : options.after_file;
+  out += fmt::format("  {} is a core: what is mapped is compared, not what was resident.\n",
+                     printable(core, options.style.unicode));
+}
+
 void write_sizes(std::string& out, const explain::InspectionDiff& diff,
                  const InspectionDiffOptions& options) {
   if (diff.sizes.empty()) return;
@@ -119,10 +127,27 @@ void write_no_heap(JsonWriter& json, std::string_view name,
   because ? json.string(*because) : json.null();
 }
 
-void write_changes(JsonWriter& json, std::string_view name,
-                   const std::vector<std::pair<std::string, Change>>& changes) {
-  json.key(name).begin_array();
-  for (const auto& [what, change] : changes) {
+void write_totals(JsonWriter& json, const std::vector<explain::TotalChange>& totals) {
+  const auto write = [&json](std::string_view name, const std::optional<std::int64_t>& number) {
+    json.key(name);
+    number ? json.signed_number(*number) : json.null();
+  };
+  json.key("totals").begin_array();
+  for (const explain::TotalChange& total : totals) {
+    const auto change = total.change();
+    json.begin_object();
+    json.key("name").string(total.name);
+    write("before", total.before);
+    write("after", total.after);
+    write("change", change ? std::optional(change->growth()) : std::nullopt);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_kinds(JsonWriter& json, const std::vector<std::pair<std::string, Change>>& kinds) {
+  json.key("kinds").begin_array();
+  for (const auto& [what, change] : kinds) {
     json.begin_object();
     json.key("name").string(what);
     write_change(json, change);
@@ -141,15 +166,18 @@ void write_inspection_diff(std::string& out, const explain::InspectionDiff& diff
   if (!diff.is_same_process) out += "  The two are of different processes.\n";
   write_no_heap(out, diff.no_heap_before, options.before_file, options.style);
   write_no_heap(out, diff.no_heap_after, options.after_file, options.style);
+  write_cores(out, diff, options);
   TextTable totals = change_table("what");
-  for (const auto& [name, change] : diff.totals) {
-    add_change(totals, words_of(name), change, name == "live_blocks");
+  for (const explain::TotalChange& total : diff.totals) {
+    const auto change = total.change();
+    if (change) add_change(totals, words_of(total.name), *change, total.name == "live_blocks");
   }
   totals.write(out, options.style);
   write_report_findings(out, findings, options.style);
   write_sizes(out, diff, options);
   if (diff.kinds.empty()) return;
-  write_heading(out, options.style, "Memory", "by what it is");
+  write_heading(out, options.style, diff.compares_resident() ? "Resident memory" : "Mapped memory",
+                "by what it is");
   TextTable kinds = change_table("kind");
   const std::size_t shown = std::min(diff.kinds.size(), options.top);
   for (const auto& [name, change] : std::span(diff.kinds).first(shown)) {
@@ -171,8 +199,9 @@ void write_inspection_diff_json(std::string& out, const explain::InspectionDiff&
   json.key("same_process").boolean(diff.is_same_process);
   write_no_heap(json, "no_heap_before_because", diff.no_heap_before);
   write_no_heap(json, "no_heap_after_because", diff.no_heap_after);
-  write_changes(json, "totals", diff.totals);
-  write_changes(json, "kinds", diff.kinds);
+  write_totals(json, diff.totals);
+  json.key("kinds_of").string(diff.compares_resident() ? "resident" : "mapped");
+  write_kinds(json, diff.kinds);
   json.key("block_sizes").begin_array();
   for (const explain::SizeChange& size : diff.sizes) {
     json.begin_object();

@@ -291,6 +291,27 @@ class Diff(SystemTest):
         for line in text.splitlines():
             self.assertLessEqual(len(line), 80, line)
 
+    def test_a_process_beside_its_core(self):
+        files = [self.directory / "before.json", self.directory / "after.json"]
+        with Target() as target:
+            target.do("grow", 100, 3000)
+            files[0].write_text(inspect("--json", target.pid).stdout)
+            subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(target.pid)],
+                           check=True, capture_output=True)
+            core = self.directory / f"core.{target.pid}"
+        files[1].write_text(inspect("--json", core).stdout)
+        report = json.loads(self.diff("--json", *files).stdout)
+        totals = {total["name"]: total for total in report["totals"]}
+        self.assertEqual((totals["rss_bytes"]["after"], totals["rss_bytes"]["change"]), (None, None))
+        self.assertGreater(totals["rss_bytes"]["before"], 0)
+        self.assertEqual(totals["live_bytes"]["change"], 0)
+        self.assertEqual(report["kinds_of"], "mapped")
+        self.assertNotIn("live_blocks", {kind["name"] for kind in report["kinds"]})
+        self.assertEqual(report["findings"], [])
+        text = self.diff(*files).stdout
+        self.assertIn(f"  {files[1]} is a core: what is mapped is compared", text)
+        self.assertNotRegex(text, r"(?m) resident$")
+
     def test_growth_can_fail_a_check(self):
         files = self.two(("grow", 5000, 776))
         done = self.diff("--fail-on-growth", "1M", *files, check=False)
