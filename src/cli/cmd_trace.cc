@@ -13,6 +13,7 @@
 #include "cli/terminal.h"
 #include "cli/trace_arguments.h"
 #include "cli/trace_story.h"
+#include "sources/own_signals.h"
 #include "sources/trace.h"
 #include "views/event_facts.h"
 #include "views/json_view.h"
@@ -82,7 +83,9 @@ class Outputs {
  private:
   views::Output& add(OutputFile file, views::Output::Flush flush) {
     files_.push_back(std::move(file));
-    outputs_.push_back(std::make_unique<views::Output>(files_.back().fd(), flush));
+    // A reader that lags must not keep a process that we want to let go.
+    outputs_.push_back(std::make_unique<views::Output>(files_.back().fd(), flush,
+                                                       sources::OwnSignals::is_leaving));
     return *outputs_.back();
   }
   void add_view(std::unique_ptr<views::TraceView> view, const views::Output& output) {

@@ -26,6 +26,8 @@ std::atomic<std::uint32_t> came_early{0};  // bits of signals for a target that 
 volatile std::sig_atomic_t leads_session = 0;
 volatile std::sig_atomic_t asked_for_end = 0;  // us or the target
 volatile std::sig_atomic_t end_wanted = 0;
+volatile std::sig_atomic_t attached = 0;
+volatile std::sig_atomic_t leaving = 0;
 volatile std::sig_atomic_t ticked = 0;
 volatile std::sig_atomic_t child_ended = 0;
 std::optional<timer_t> end_timer;
@@ -43,6 +45,7 @@ void on_child(int) {
 
 void on_end(int) {
   end_wanted = 1;
+  leaving = attached;
   tick_every(kTickMicroseconds);
 }
 
@@ -100,6 +103,8 @@ sigset_t passed_signals() {
 }  // namespace
 
 OwnSignals::OwnSignals(Mode mode) {
+  attached = mode == Mode::kAttach ? 1 : 0;
+  leaving = 0;
   asked_for_end = 0;
   end_wanted = 0;
   ticked = 0;
@@ -127,6 +132,7 @@ OwnSignals::~OwnSignals() {
   end_timer.reset();
   passed_to = 0;
   restore();
+  leaving = 0;
   witness.reset();
 }
 
@@ -174,6 +180,10 @@ void OwnSignals::end_on_request() {
 
 bool OwnSignals::end_requested() {
   return end_wanted != 0;
+}
+
+bool OwnSignals::is_leaving() {
+  return leaving != 0;
 }
 
 bool OwnSignals::must_end() {

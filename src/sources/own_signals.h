@@ -44,6 +44,9 @@ class OwnSignals {
   /// Whether a signal asked for the end; and whether one did since it was taken last.
   static bool end_requested();
   static bool take_end_request();
+  /// kAttach: whether the end was ever asked for: nothing may be waited for from then on while
+  /// targets are held. A call that waits already the ticks cut short.
+  static bool is_leaving();
   /// Whether a signal asked for the end, ours or the target's, and the target is not there any
   /// more.
   static bool must_end();

@@ -18,25 +18,6 @@ std::uint64_t now_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-/// Writes all of `text`; 0 or an errno. Waits where the descriptor is non-blocking, as a terminal
-/// shared with another program may be.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written > 0) {
-      text.remove_prefix(static_cast<std::size_t>(written));
-    } else if (written < 0 && errno == EAGAIN) {
-      pollfd ready{.fd = fd, .events = POLLOUT, .revents = 0};
-      poll(&ready, 1, -1);
-    } else if (written < 0 && errno != EINTR) {
-      return errno;
-    } else if (written == 0) {
-      return EIO;
-    }
-  }
-  return 0;
-}
-
 }  // namespace
 
 void Output::end_record() {
@@ -48,9 +29,22 @@ void Output::end_record() {
   }
 }
 
+// Waits where the descriptor is non-blocking, as a terminal shared with another program may be.
 void Output::flush() {
-  if (error_number_ == 0) error_number_ = write_all(fd_, buffer_);
-  buffer_.clear();
+  std::string_view rest = error_number_ == 0 ? buffer_ : std::string_view();
+  while (!rest.empty() && (must_not_wait_ == nullptr || !must_not_wait_())) {
+    const ssize_t written = ::write(fd_, rest.data(), rest.size());
+    if (written > 0) {
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    } else if (written < 0 && errno == EAGAIN) {
+      pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
+      poll(&ready, 1, -1);
+    } else if (written == 0 || errno != EINTR) {
+      error_number_ = written == 0 ? EIO : errno;
+      rest = {};
+    }
+  }
+  buffer_.erase(0, buffer_.size() - rest.size());
 }
 
 }  // namespace mini::views

@@ -15,8 +15,13 @@ class Output {
     kBatched,     // when 64 KiB have gathered, or a tenth of a second after the last flush
   };
 
+  /// Asked before each write: whether what is left is to be kept for later rather than to wait for
+  /// a reader. A write that waits already notices when a signal cuts it short.
+  using MustNotWait = bool (*)();
+
   /// Does not own `fd`.
-  Output(int fd, Flush flush) : fd_(fd), flush_(flush) {}
+  Output(int fd, Flush flush, MustNotWait must_not_wait = nullptr)
+      : fd_(fd), flush_(flush), must_not_wait_(must_not_wait) {}
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   ~Output() { flush(); }
@@ -33,6 +38,7 @@ class Output {
  private:
   int fd_;
   Flush flush_;
+  MustNotWait must_not_wait_;
   std::string buffer_;
   std::uint64_t flushed_at_ns_ = 0;
   int error_number_ = 0;

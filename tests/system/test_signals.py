@@ -1,4 +1,6 @@
 """Signals, job control and death: of the target, of heapspy, on a terminal."""
+import fcntl
+import json
 import os
 import pathlib
 import re
@@ -19,6 +21,11 @@ def ticker_pid(terminal):
 def more_ticks(terminal):
     """The target is running: it ticks again after now."""
     terminal.read_until(rb"(tick\n){3}", start=len(terminal.text))
+
+
+def catches(pid, number):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (number - 1) & 1
 
 
 class OnATerminal(SystemTest):
@@ -235,6 +242,57 @@ class Death(SystemTest):
                               timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(state_of(waiting.pid)[1], 0)
+
+    def attach_for_no_reader(self, pid, *options):
+        """Returns when heapspy waits for a reader of its pipe, with the reader's end."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        heapspy = subprocess.Popen([HEAPSPY, "trace", "-q", "--json", "-", *options, "-p", str(pid)],
+                                   env=self.environment, stdout=writer)
+        os.close(writer)
+        self.addCleanup(self.end, heapspy)
+        call = pathlib.Path(f"/proc/{heapspy.pid}/syscall")
+        wait_until(lambda: call.read_text().startswith("1 "), "heapspy waits in a write")
+        return heapspy, reader
+
+    def check_let_go(self, heapspy, pid, reader):
+        wait_until(lambda: state_of(pid)[1] == 0, "the target is let go")
+        self.assert_runs_on(pid)
+        self.assertIsNone(heapspy.poll())
+        with open(reader, closefd=False, encoding="utf-8") as pipe:
+            objects = [json.loads(line) for line in pipe]
+        self.assertEqual(heapspy.wait(), 0)
+        self.assertEqual(objects[-1]["type"], "ledger")
+        self.assertEqual(objects[-1]["processes"][0]["end"], "detached")
+        numbers = [o["sequence"] for o in objects if "sequence" in o]
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
+
+    def test_an_attached_target_is_let_go_though_nobody_reads(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            ticker, pid = self.start_ticker()
+            heapspy, reader = self.attach_for_no_reader(pid)
+            heapspy.send_signal(number)
+            self.check_let_go(heapspy, pid, reader)
+            ticker.send_signal(signal.SIGINT)
+            self.assertEqual(ticker.wait(), 3)
+
+    def test_a_duration_ends_the_trace_though_nobody_reads(self):
+        ticker, pid = self.start_ticker()
+        heapspy, reader = self.attach_for_no_reader(pid, "--duration", "500ms")
+        self.check_let_go(heapspy, pid, reader)
+        ticker.send_signal(signal.SIGINT)
+        self.assertEqual(ticker.wait(), 3)
+
+    def test_a_second_signal_ends_heapspy_where_nobody_reads(self):
+        _, pid = self.start_ticker()
+        heapspy, _ = self.attach_for_no_reader(pid)
+        heapspy.send_signal(signal.SIGTERM)
+        wait_until(lambda: state_of(pid)[1] == 0, "the target is let go")
+        wait_until(lambda: not catches(heapspy.pid, signal.SIGTERM), "heapspy's handlers are gone")
+        heapspy.send_signal(signal.SIGTERM)
+        self.assertEqual(heapspy.wait(), -signal.SIGTERM)
+        self.assert_runs_on(pid)
 
     def test_attached_target_that_ends_ends_the_trace(self):
         ticker, pid = self.start_ticker()
