@@ -1,6 +1,7 @@
 // Thread caches. A thread's pointer to its cache is somewhere in its thread-local storage, which
 // the thread pointer leads to; where, only symbols would tell. So every word there that leads to a
 // chunk of the right size is looked at, and the cache is the one whose counters and lists agree.
+// One that is damaged has some that do not; by other signs it is still known.
 #include <array>
 #include <fmt/format.h>
 #include <set>
@@ -28,9 +29,15 @@ constexpr bool kStorageIsBelow = true;
 
 /// A cache as it lies in memory.
 struct CacheImage {
-  std::vector<std::uint64_t> counts;
+  std::vector<std::uint64_t> counts;  // of pieces; more than there is room for where damaged
   std::vector<std::uint64_t> heads;
 };
+
+/// Bin i holds chunks of 32 + 16 i bytes; from 2.42 on those from 64 on hold ranges of sizes.
+bool belongs(Bytes size, std::size_t bin) {
+  if (bin >= kSmallBins) return size > model::kSmallestChunk + model::kChunkAlignment * kSmallBins;
+  return size == model::kSmallestChunk + model::kChunkAlignment * bin;
+}
 
 class CacheFinder {
  public:
@@ -44,10 +51,21 @@ class CacheFinder {
     for (std::size_t i = 0; i < kMostStoragePages && may_look(); ++i) {
       const auto bytes = std::as_writable_bytes(std::span(words));
       if (decoder_.memory.read(page, bytes) != bytes.size()) break;
-      if (const auto cache = find_among(words)) return cache;
+      if (const auto found = find_among(words)) {
+        if (found->is_proven) place_ = page + Bytes{found->word * 8} - thread_pointer;
+        return found->cache;
+      }
       page = kStorageIsBelow ? page - Bytes{kStoragePage} : page + Bytes{kStoragePage};
     }
     return std::nullopt;
+  }
+
+  /// The cache of a thread of which nothing consistent was found, where another thread's was: all
+  /// have their pointer at the same place of their storage.
+  std::optional<Address> find_by_others(Address thread_pointer) {
+    if (!place_ || !may_look()) return std::nullopt;
+    const auto cache = decoder_.pointer_at(thread_pointer + *place_);
+    return cache && may_be_cache(*cache) && read_image(*cache) ? cache : std::nullopt;
   }
 
   /// What was not found may be there all the same.
@@ -64,7 +82,7 @@ class CacheFinder {
     for (std::size_t i = 0; i < layout.bins; ++i) {
       std::uint64_t count = 0;  // little-endian, as the target
       std::memcpy(&count, bytes.data() + i * layout.count_bytes, layout.count_bytes);
-      image.counts[i] = layout.counts_down ? (count <= room ? room - count : UINT64_MAX) : count;
+      image.counts[i] = layout.counts_down ? room - count : count;
       std::memcpy(&image.heads[i], bytes.data() + layout.bins * layout.count_bytes + i * 8, 8);
     }
     return image;
@@ -73,19 +91,27 @@ class CacheFinder {
  private:
   bool may_look() { return ++looks_ < kMostLooks; }
 
+  struct Found {
+    Address cache;
+    std::size_t word = 0;    // of the page, that leads to it
+    bool is_proven = false;  // all agrees, and it is not empty
+  };
+
   /// Of several that may be one, the fullest: an empty one looks like any block of zeros.
-  std::optional<Address> find_among(std::span<const std::uint64_t> words) {
-    std::optional<Address> best;
-    std::uint64_t best_pieces = 0;
-    for (const std::uint64_t word : words) {
-      const bool is_worth_it = may_be_cache(Address{word}) && may_look();
-      const auto image = is_worth_it ? read_image(Address{word}) : std::nullopt;
-      if (!image || !is_consistent(*image)) continue;
-      std::uint64_t pieces = 0;
-      for (const std::uint64_t n : image->counts) pieces += n;
-      if (best && pieces <= best_pieces) continue;
-      best = Address{word};
-      best_pieces = pieces;
+  std::optional<Found> find_among(std::span<const std::uint64_t> words) {
+    std::optional<Found> best;
+    std::uint64_t best_weight = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const Address cache{words[i]};
+      const bool is_worth_it = may_be_cache(cache) && may_look();
+      const auto image = is_worth_it ? read_image(cache) : std::nullopt;
+      if (!image) continue;
+      const std::uint64_t weight = weigh(*image);
+      const bool is_consistent = misfits(*image) == 0;
+      if (!is_consistent && !is_first_chunk(cache) && !is_mostly_cache(*image)) continue;
+      if (best && weight <= best_weight) continue;
+      best = Found{.cache = cache, .word = i, .is_proven = is_consistent && weight != 0};
+      best_weight = weight;
     }
     return best;
   }
@@ -101,18 +127,52 @@ class CacheFinder {
     return header->size() == least || header->size() == least + model::kChunkAlignment;
   }
 
-  bool is_consistent(const CacheImage& image) const {
-    const std::uint64_t room = decoder_.heap.parameters.cache_count;
+  bool fits(const CacheImage& image, std::size_t bin) const {
+    return image.counts[bin] <= decoder_.heap.parameters.cache_count &&
+           (image.counts[bin] == 0) == (image.heads[bin] == 0) &&
+           image.heads[bin] % model::kChunkAlignment.count == 0;
+  }
+  std::size_t misfits(const CacheImage& image) const {
+    std::size_t count = 0;
     for (std::size_t i = 0; i < image.counts.size(); ++i) {
-      if (image.counts[i] > room) return false;
-      if ((image.counts[i] == 0) != (image.heads[i] == 0)) return false;
-      if (image.heads[i] % model::kChunkAlignment.count != 0) return false;
+      if (!fits(image, i)) ++count;
     }
-    return true;
+    return count;
+  }
+  std::uint64_t weigh(const CacheImage& image) const {
+    std::uint64_t pieces = 0;
+    for (std::size_t i = 0; i < image.counts.size(); ++i) {
+      if (fits(image, i)) pieces += image.counts[i];
+    }
+    return pieces;
+  }
+
+  /// Until 2.41 the main arena begins with the main thread's cache, whatever became of it.
+  bool is_first_chunk(Address cache) const {
+    if (decoder_.caches.counts_down || decoder_.heap.arenas.empty()) return false;
+    const auto& regions = decoder_.heap.arenas.front().regions;
+    return !regions.empty() && cache == regions.front().begin + kChunkToUser;
+  }
+
+  /// No program's block has lists of chunks of just the sizes that their places ask for.
+  bool is_mostly_cache(const CacheImage& image) const {
+    constexpr std::size_t kMostMisfits = 2;
+    constexpr std::size_t kProof = 2;
+    if (misfits(image) > kMostMisfits) return false;
+    std::size_t lists = 0;
+    for (std::size_t i = 0; i < image.counts.size() && lists < kProof; ++i) {
+      if (image.counts[i] == 0 || !fits(image, i)) continue;
+      const Address block{image.heads[i]};
+      const auto header =
+          decoder_.arena_of(block) ? decoder_.header_at(block - kChunkToUser) : std::nullopt;
+      if (header && belongs(header->size(), i)) ++lists;
+    }
+    return lists >= kProof;
   }
 
   const GlibcDecoder& decoder_;
   std::uint64_t looks_ = 0;
+  std::optional<Bytes> place_;  // of the pointer, from a thread pointer on; below it: wraps
 };
 
 class CacheReader {
@@ -132,7 +192,7 @@ class CacheReader {
                   .arena = *arena,
                   .cache = number,
                   .index = static_cast<std::uint32_t>(i)};
-      read_list(cache, i, image->heads[i], image->counts[i], bin);
+      read_list(cache, *image, i, bin);
       if (bin.pieces == 0) continue;
       result.pieces += bin.pieces;
       result.size += bin.size;
@@ -143,19 +203,15 @@ class CacheReader {
   }
 
  private:
-  /// Bin i holds chunks of 32 + 16 i bytes; from 2.42 on those from 64 on hold ranges of sizes.
-  static bool belongs(Bytes size, std::size_t bin) {
-    if (bin >= kSmallBins)
-      return size > model::kSmallestChunk + model::kChunkAlignment * kSmallBins;
-    return size == model::kSmallestChunk + model::kChunkAlignment * bin;
-  }
-
-  /// `pieces` is bounded by is_consistent: the list ends whatever its links say.
-  void read_list(Address cache, std::size_t index, std::uint64_t head, std::uint64_t pieces,
-                 HeapBin& bin) {
+  /// Bounded by the room of a bin: the list ends whatever its links say.
+  void read_list(Address cache, const CacheImage& image, std::size_t index, HeapBin& bin) {
+    const std::uint64_t room = decoder_.heap.parameters.cache_count;
+    const bool is_counted = image.counts[index] <= room;
+    if (!is_counted) report_counter(cache, image, index);
+    const std::uint64_t pieces = is_counted ? image.counts[index] : room;
     Address from = cache + Bytes{decoder_.caches.bins * decoder_.caches.count_bytes + index * 8};
-    std::optional<Address> at = Address{head};
-    for (std::uint64_t i = 0; i < pieces; ++i) {
+    std::optional<Address> at = Address{image.heads[index]};
+    for (std::uint64_t i = 0; i < pieces && (is_counted || at != Address{}); ++i) {
       if (at && decoder_.may_be_elsewhere(kMainArena, *at)) return;
       const bool is_ours = at && is_chunk_aligned(*at) && decoder_.arena_of(*at);
       const auto header = is_ours ? decoder_.header_at(*at - kChunkToUser) : std::nullopt;
@@ -175,43 +231,65 @@ class CacheReader {
       from = *at;
       at = decoder_.link_at(from);
     }
-    if (pieces != 0 && at != Address{}) {
+    if (is_counted && at != Address{}) {
       decoder_.damages.add(from, fmt::format("end of a thread cache's bin {}", index),
                            at ? format_address(*at) : "unreadable",
                            fmt::format("0: the counter says {}", pieces));
     }
   }
 
+  void report_counter(Address cache, const CacheImage& image, std::size_t index) {
+    const GlibcCacheLayout& layout = decoder_.caches;
+    const std::uint64_t room = decoder_.heap.parameters.cache_count;
+    const std::uint64_t count = image.counts[index];
+    decoder_.damages.add(cache + Bytes{index * layout.count_bytes},
+                         fmt::format("counter of a thread cache, bin {}", index),
+                         fmt::format("{}", layout.counts_down ? room - count : count),
+                         fmt::format("at most {}", room));
+  }
+
   GlibcDecoder& decoder_;
   CacheFinder finder_;
 };
+
+struct ThreadCache {
+  const HeapThread* thread;
+  std::optional<Address> cache;
+  bool may_be_there = false;  // though it was not found
+};
+
+/// Once for each thread pointer.
+std::vector<ThreadCache> find_each(CacheFinder& finder, std::span<const HeapThread> threads) {
+  std::vector<ThreadCache> found;
+  std::set<Address> pointers;
+  for (const HeapThread& thread : threads) {
+    if (!thread.thread_pointer || !pointers.insert(*thread.thread_pointer).second) continue;
+    const auto cache = finder.find(*thread.thread_pointer);
+    found.push_back({&thread, cache, !cache && finder.is_exhausted()});
+  }
+  for (ThreadCache& one : found) {
+    if (!one.cache) one.cache = finder.find_by_others(*one.thread->thread_pointer);
+  }
+  return found;
+}
 
 }  // namespace
 
 void find_caches(const GlibcDecoder& decoder, std::span<const HeapThread> threads) {
   CacheFinder finder(decoder);
-  std::set<Address> pointers;
-  for (const HeapThread& thread : threads) {
-    if (thread.thread_pointer && pointers.insert(*thread.thread_pointer).second) {
-      finder.find(*thread.thread_pointer);
-    }
-  }
+  find_each(finder, threads);
 }
 
 void read_caches(GlibcDecoder& decoder, std::span<const HeapThread> threads) {
-  CacheReader reader(decoder);
-  std::set<Address> pointers;
-  std::set<Address> seen;
   for (const HeapThread& thread : threads) {
-    if (!thread.thread_pointer) {
-      ++decoder.heap.caches_not_found;
-      continue;
-    }
-    if (!pointers.insert(*thread.thread_pointer).second) continue;
+    if (!thread.thread_pointer) ++decoder.heap.caches_not_found;
+  }
+  CacheReader reader(decoder);
+  std::set<Address> seen;
+  for (const auto& [thread, cache, may_be_there] : find_each(reader.finder(), threads)) {
     // A thread that has not allocated yet has none.
-    const auto cache = reader.finder().find(*thread.thread_pointer);
-    if (!cache && reader.finder().is_exhausted()) ++decoder.heap.caches_not_found;
-    if (cache && seen.insert(*cache).second) reader.read(*cache, thread);
+    if (!cache && may_be_there) ++decoder.heap.caches_not_found;
+    if (cache && seen.insert(*cache).second) reader.read(*cache, *thread);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <gmock/gmock.h>
+#include <gnu/libc-version.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <map>
@@ -427,6 +428,82 @@ TEST_F(GlibcHeapTest, AWildLinkOfACache) {
     });
   });
   EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(0), "link of a thread cache")));
+}
+
+// What "malloc(): unaligned tcache chunk detected" leaves, and the block that it took last.
+void write_into_a_cached_block(Told& t) {
+  void* other = take(400);
+  void* a = take(700);
+  void* b = take(700);
+  give(other);
+  give(a);
+  give(b);
+  overwrite(b, 0, 0x4242424242424242);
+  t.words[0] = number(take(700));
+  t.words[1] = number(other);
+}
+
+TEST_F(GlibcHeapTest, AWildHeadOfTheMainThreadsCache) {
+  decode(write_into_a_cached_block);
+  ASSERT_EQ(heap_.caches.size(), 1U);
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_EQ(use_at(1), PieceUse::kCached);
+  EXPECT_THAT(heap_.damages, testing::ElementsAre(testing::Field(
+                                 &model::HeapDamage::field, "link of a thread cache, bin 43")));
+}
+
+TEST_F(GlibcHeapTest, AWildHeadOfAThreadsCache) {
+  decode([](Told& t) {
+    give(take(100));
+    in_a_fresh_arena(t, [&t] { write_into_a_cached_block(t); });
+  });
+  ASSERT_EQ(heap_.caches.size(), 2U);
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_EQ(use_at(1), PieceUse::kCached);
+  EXPECT_THAT(heap_.damages, testing::ElementsAre(testing::Field(
+                                 &model::HeapDamage::field, "link of a thread cache, bin 43")));
+}
+
+/// The heads of the lists of the cache of this thread, which has `block` in bin `bin`.
+std::uint64_t* heads_of_cache(const void* block, std::size_t bin) {
+  auto* word = reinterpret_cast<std::uint64_t*>(number(block) & ~(model::kArenaHeap.count - 1));
+  while (*word != number(block)) ++word;
+  return word - bin;
+}
+
+TEST_F(GlibcHeapTest, ACounterOfACacheThatIsTooLarge) {
+  if (cache_layout(glibc_layouts().back(), gnu_get_libc_version()).counts_down) GTEST_SKIP();
+  decode([](Told& t) {
+    give(take(100));
+    in_a_fresh_arena(t, [&t] {
+      void* a = take(24);
+      give(a);
+      std::uint64_t* heads = heads_of_cache(a, 0);
+      overwrite(heads - 16, 0, 0xffff);
+      t.words[0] = number(heads - 16);
+      t.words[1] = number(a);
+    });
+  });
+  EXPECT_THAT(heap_.damages,
+              testing::ElementsAre(DamageAt(told(0), "counter of a thread cache, bin 0")));
+  EXPECT_EQ(use_at(1), PieceUse::kCached);
+}
+
+// A thread that has not allocated yet, and what lies in its storage is none of malloc's.
+TEST_F(GlibcHeapTest, ABlockOfACachesSizeIsNoDamagedCache) {
+  decode([](Told& t) {
+    void* mine = take(0x280);
+    std::memset(mine, 0, 0x280);
+    overwrite(mine, 3, 0x10005);
+    auto* storage = static_cast<std::uint64_t*>(
+        mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    storage[100] = number(mine);
+    t.words[60] = number(storage + 200);
+    t.words[0] = number(mine);
+  });
+  EXPECT_EQ(heap_.caches.size(), 1U);
+  EXPECT_EQ(use_at(0), PieceUse::kLive);
+  EXPECT_EQ(damages_, "");
 }
 
 // As a core may have them that was made to harm.
