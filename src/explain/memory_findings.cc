@@ -242,6 +242,15 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
                                            format_bytes(heap.mmapped_bytes_found)),
                    .advice = "The rest is in the row of other anonymous memory.",
                    .weight = 0.01});
+  } else if (heap.mmapped_bytes_found != heap.parameters.mmapped) {
+    out.push_back(
+        {.kind = "mmapped_size",
+         .statement = fmt::format("malloc counts {} in its mmapped chunks; they say {}.",
+                                  format_bytes_exact(heap.parameters.mmapped),
+                                  format_bytes_exact(heap.mmapped_bytes_found)),
+         .evidence = "A thread that was just mapping one, or the size of one is overwritten.",
+         .advice = "Inspect once more: what stays wrong is damage.",
+         .weight = 0.01});
   }
   for (const model::HeapArena& arena : heap.arenas) {
     if (arena.not_found == Bytes{}) continue;

@@ -2,7 +2,9 @@
 // "_int_new_arena"), glibc 2.27 to 2.43.
 #include "heaps/glibc_arenas.h"
 
+#include <cstddef>
 #include <set>
+#include <string_view>
 
 #include "heaps/glibc_pieces.h"
 
@@ -51,8 +53,19 @@ std::optional<HeapArena> read_arena(GlibcDecoder& decoder, Address at) {
   return arena;
 }
 
-/// The size of the top chunk where it can be believed: it ends where memory does.
-void read_top(GlibcDecoder& decoder, HeapArena& arena, std::optional<Address> end) {
+/// Where the top chunk ends as its size says; nullopt where it cannot: "sysmalloc" asserts that it
+/// ends with a page.
+std::optional<Address> end_of_top(const GlibcDecoder& decoder, Address top) {
+  const auto header = decoder.header_at(top);
+  if (!header || !header->previous_in_use() || header->size() < model::kSmallestChunk) return {};
+  const auto range = checked_range(top, header->size());
+  const bool is_whole = range && range->end.value % decoder.page_size.count == 0;
+  return is_whole ? std::optional(range->end) : std::nullopt;
+}
+
+/// The size of the top chunk where it can be believed: it ends where memory does, or, `is_exact`
+/// not being, before.
+void read_top(GlibcDecoder& decoder, HeapArena& arena, std::optional<Address> end, bool is_exact) {
   if (!arena.top) return;
   const auto header = decoder.header_at(*arena.top);
   const Address field = *arena.top + Bytes{8};
@@ -62,14 +75,16 @@ void read_top(GlibcDecoder& decoder, HeapArena& arena, std::optional<Address> en
     arena.top.reset();
     return;
   }
-  const auto range = checked_range(*arena.top, header->size());
-  if (range && (!end || range->end <= *end) && header->previous_in_use()) {
+  const auto own_end = end_of_top(decoder, *arena.top);
+  if (own_end && (!end || (is_exact ? *own_end == *end : *own_end <= *end))) {
     arena.top_size = header->size();
     return;
   }
   const Bytes rest = end && *end > *arena.top ? *end - *arena.top : Bytes{};
+  const std::string_view up_to = is_exact ? "" : ", or less by whole pages";
   decoder.damages.add(field, "size of the top chunk", fmt::format("{:#x}", header->size_field),
-                      end ? fmt::format("at most {:#x}", rest.count | 1) : "a size with flag 1",
+                      end ? fmt::format("{:#x}{}", rest.count | 1, up_to)
+                          : "a size with flag 1 that ends with a page",
                       end && header->size_field == 0);
   arena.top_size = rest;
 }
@@ -80,7 +95,7 @@ void find_main_regions(GlibcDecoder& decoder, HeapArena& arena, Address sbrk_bas
                        std::span<const AddressRange> writable) {
   if (!arena.top) return;
   const AddressRange* top_mapping = range_of(writable, *arena.top);
-  read_top(decoder, arena, top_mapping ? std::optional(top_mapping->end) : std::nullopt);
+  read_top(decoder, arena, top_mapping ? std::optional(top_mapping->end) : std::nullopt, false);
   if (!arena.top || !top_mapping) return;
   const Address base = align_up(sbrk_base, model::kChunkAlignment.count);
   const Address end = *arena.top + arena.top_size;
@@ -105,6 +120,24 @@ Bytes region_alignment(const GlibcDecoder& decoder, Address parameters) {
   return sound ? Bytes{*huge * kPagesOfRegion} : model::kArenaHeap;
 }
 
+/// The top of a thread's arena ends where its region does. Where they disagree, malloc's count of
+/// the arena's memory says which is right; `region` is the top's.
+void read_thread_top(GlibcDecoder& decoder, HeapArena& arena, AddressRange& region,
+                     Bytes alignment) {
+  Bytes sum;
+  for (const AddressRange& one : arena.regions) sum += one.size();
+  const auto end = end_of_top(decoder, *arena.top);
+  const bool is_in_reach = end && *end <= region.begin + alignment && *end > region.begin;
+  if (is_in_reach && *end != region.end && sum != arena.system) {
+    decoder.damages.add(
+        region.begin + Bytes{offsetof(RegionHeader, size)}, "size of an arena's region",
+        fmt::format("{:#x}", region.size().count),
+        fmt::format("{:#x}, where the top chunk ends", (*end - region.begin).count));
+    region.end = *end;
+  }
+  read_top(decoder, arena, region.end, true);
+}
+
 /// A thread's arena: the region that the top is in, and those that its header leads back to.
 void find_thread_regions(GlibcDecoder& decoder, HeapArena& arena, Bytes alignment) {
   if (!arena.top) return;
@@ -120,12 +153,12 @@ void find_thread_regions(GlibcDecoder& decoder, HeapArena& arena, Bytes alignmen
       decoder.damages.add(at, "header of an arena's region",
                           header ? format_address(Address{header->arena}) : "unreadable memory",
                           fmt::format("the arena {}", format_address(arena.address)));
-      return;
+      break;
     }
-    if (i == 0) read_top(decoder, arena, region->end);
     arena.regions.push_back(*region);
     at = Address{header->previous & ~(alignment.count - 1)};
   }
+  if (!arena.regions.empty()) read_thread_top(decoder, arena, arena.regions.front(), alignment);
   std::ranges::reverse(arena.regions);  // the oldest first
 }
 

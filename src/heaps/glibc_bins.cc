@@ -1,6 +1,7 @@
 // Bins and fast bins. Sources: malloc/malloc.c, "bin_at", "smallbin_index", "largebin_index_64",
 // "fastbin_index", "unlink_chunk".
 #include <fmt/format.h>
+#include <string_view>
 
 #include "heaps/glibc_lists.h"
 
@@ -48,6 +49,16 @@ struct FreeChunk {
   std::uint64_t backward = 0;
 };
 
+/// What a large chunk has behind that ("fd_nextsize", "bk_nextsize"): the first one of each size in
+/// a bin leads to the first ones of other sizes, in the order of the list; the others to nothing.
+struct SizeLinks {
+  std::uint64_t next = 0;
+  std::uint64_t previous = 0;
+};
+
+constexpr Bytes kNextSizeLink{32};
+constexpr Bytes kPreviousSizeLink{40};
+
 /// One doubly linked list. That each chunk links back to the one before proves that the list has no
 /// loop but through its head.
 class BinList {
@@ -72,6 +83,7 @@ class BinList {
       return false;
     }
     decoder_.memory.fetch(Address{chunk->forward});
+    if (bin_.use == PieceUse::kLargebin) follow_sizes(*at_, chunk->header.size());
     count(bin_, chunk->header.size());
     decoder_.list(*at_, bin_.use);
     before_ = *at_;
@@ -82,9 +94,11 @@ class BinList {
   /// To be called once, after the last step.
   void finish() {
     const auto last = decoder_.pointer_at(head_ + kBackwardLink);
-    if (!is_damaged_ && at_ == head_ && last != before_) {
+    const bool is_whole = !is_damaged_ && at_ == head_;
+    if (is_whole && last != before_) {
       damage(head_ + kBackwardLink, "back link of a bin's head", last, before_);
     }
+    if (is_whole && first_of_size_) close_sizes();
     if (bin_.pieces != 0) decoder_.heap.bins.push_back(bin_);
   }
 
@@ -122,6 +136,45 @@ class BinList {
     return free;
   }
 
+  /// Sizes of a list never rise, so that those of one size are together.
+  void follow_sizes(Address chunk, Bytes size) {
+    const bool is_first = bin_.pieces == 0 || size != size_;
+    size_ = size;
+    const auto links = decoder_.memory.read_object<SizeLinks>(chunk + kNextSizeLink);
+    if (!links) {
+      is_damaged_ = true;  // what cannot be read is only missing, and so is the end of the ring
+      return;
+    }
+    if (!is_first) {
+      if (links->next != 0) damage(chunk + kNextSizeLink, kNext, Address{links->next}, Address{});
+      return;
+    }
+    if (first_of_size_) {
+      expect_next(chunk);
+      expect_previous(chunk, links->previous, latest_of_size_);
+    } else {
+      first_of_size_ = chunk;
+      last_of_size_ = links->previous;
+    }
+    latest_of_size_ = chunk;
+    next_of_size_ = links->next;
+  }
+  void close_sizes() {
+    expect_next(*first_of_size_);
+    expect_previous(*first_of_size_, last_of_size_, latest_of_size_);
+  }
+  void expect_next(Address chunk) {
+    if (Address{next_of_size_} == chunk) return;
+    damage(latest_of_size_ + kNextSizeLink, kNext, Address{next_of_size_}, chunk);
+  }
+  void expect_previous(Address chunk, std::uint64_t link, Address expected) {
+    if (Address{link} == expected) return;
+    damage(chunk + kPreviousSizeLink, "back link to another size of a free chunk", Address{link},
+           expected);
+  }
+
+  static constexpr std::string_view kNext = "link to another size of a free chunk";
+
   GlibcDecoder& decoder_;
   std::size_t number_;
   std::uint64_t most_;
@@ -130,6 +183,11 @@ class BinList {
   std::optional<Address> at_;
   HeapBin bin_;
   bool is_damaged_ = false;
+  Bytes size_;                            // of the chunk before
+  std::optional<Address> first_of_size_;  // the first of all those that are
+  std::uint64_t last_of_size_ = 0;        // its back link
+  Address latest_of_size_;
+  std::uint64_t next_of_size_ = 0;  // its link
 };
 
 /// One fast bin: singly linked, so a loop shows only by a chunk that comes once more.

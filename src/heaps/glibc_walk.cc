@@ -91,6 +91,7 @@ class RegionWalk {
                            fmt::format("{:#x}, the free chunk at {} says", header->size().count,
                                        format_address(at)));
     }
+    if (in_use && next) check_owner(at, *header, *next);
     const PieceUse use = in_use ? use_of_used(at) : use_of_free(at);
     emit({at, *end}, use, header_bytes(use, header->size()));
     return *end;
@@ -158,6 +159,17 @@ class RegionWalk {
       place = *end;
     }
     return true;
+  }
+
+  /// A chunk in use says of which kind of arena it is; not the two fences, the first of which may
+  /// be as large as a chunk.
+  void check_owner(Address at, const ChunkHeader& header, const ChunkHeader& next) {
+    if (header.is_of_thread_arena() != arena_.is_main || next.size() < model::kSmallestChunk)
+      return;
+    decoder_.damages.add(at + Bytes{8},
+                         fmt::format("flag 4 of the chunk at {}", format_address(at)),
+                         arena_.is_main ? "set" : "clear",
+                         arena_.is_main ? "clear in the main arena" : "set in a thread's arena");
   }
 
   /// Caches and fast bins keep their chunks marked as used.

@@ -169,6 +169,15 @@ TEST(MemoryFindingsTest, WhatWasNotFoundIsSaid) {
               ElementsAre("caches_not_found", "mmapped_not_found", "arena_not_found"));
 }
 
+TEST(MemoryFindingsTest, MmappedChunksThatSayAnotherSizeThanMallocCounts) {
+  Inspection inspection = sample();
+  inspection.heap->parameters.mmapped_count = 1;
+  inspection.heap->mmapped_found = 1;
+  inspection.heap->parameters.mmapped = kMiB;
+  inspection.heap->mmapped_bytes_found = kMiB + Bytes{8192};
+  EXPECT_THAT(kinds(inspection), ElementsAre("mmapped_size"));
+}
+
 TEST(MemoryFindingsTest, WhatHelpsIsAnOptionOfTheAllocatorThatIsThere) {
   Inspection inspection = sample();
   inspection.account.returnable = kMiB * 50;

@@ -295,7 +295,7 @@ TEST_F(GlibcHeapTest, ABreakThatOthersMovedToo) {
     char* theirs = static_cast<char*>(sbrk(5000));
     std::memset(theirs, 0x5a, 5000);
     void* after = nullptr;
-    for (int i = 0; i < 10; ++i) after = take(100000);
+    while (number(after) < number(theirs)) after = take(100000);
     t.words[0] = number(before);
     t.words[1] = number(after);
     t.words[2] = number(theirs);
@@ -316,6 +316,8 @@ void hold_the_break() {
 /// that stays and one that does not, then what malloc says of itself.
 void take_without_the_break(Told& t) {
   hold_the_break();
+  while (number(take(20000)) < number(sbrk(0))) {  // gaps of what the break had given before
+  }
   static std::array<void*, 300> blocks;
   for (void*& block : blocks) block = take(20000);
   t.words[0] = number(blocks[151]);
@@ -589,6 +591,115 @@ TEST_F(GlibcHeapTest, ATopThatIsTooLarge) {
     });
   });
   EXPECT_THAT(heap_.damages, testing::Contains(DamageAt(told(0), "size of the top chunk")));
+}
+
+// glibc dies of each by an assertion of "sysmalloc".
+TEST_F(GlibcHeapTest, ATopThatDoesNotEndWithAPage) {
+  for (const std::uint64_t size : {0x41UL, 0x1001UL, 1UL}) {
+    decode([size](Told& t) {
+      auto* last = static_cast<std::uint64_t*>(take(24));
+      const auto is_last = [&] { return number(last) + 16 + (last[3] & ~7UL) == number(sbrk(0)); };
+      while (!is_last()) last = static_cast<std::uint64_t*>(take(24));
+      overwrite(last, 3, size);
+      t.words[0] = number(last) + 24;
+    });
+    EXPECT_THAT(heap_.damages, testing::ElementsAre(DamageAt(told(0), "size of the top chunk")));
+  }
+}
+
+TEST_F(GlibcHeapTest, ATopOfAThreadsArenaThatEndsBeforeItsRegion) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      auto* last = static_cast<std::uint64_t*>(take(24));
+      overwrite(last, 3, last[3] - 0x2000);
+      t.words[0] = number(last) + 24;
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::ElementsAre(DamageAt(told(0), "size of the top chunk")));
+}
+
+TEST_F(GlibcHeapTest, ARegionWhoseSizeIsNotTheTops) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      const std::uint64_t region = number(take(24)) & ~(model::kArenaHeap.count - 1);
+      auto* header = reinterpret_cast<std::uint64_t*>(region);
+      overwrite(header, 2, header[2] + 0x100000);
+      t.words[0] = region + 16;
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::ElementsAre(DamageAt(told(0), "size of an arena's region")));
+  EXPECT_TRUE(sink_.covers_regions());
+}
+
+/// Frees blocks of three sizes, of two each, and has them sorted into one large bin, in whose order
+/// they are returned.
+std::array<void*, 6> fill_a_large_bin() {
+  std::array<void*, 6> blocks{};
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    blocks.at(i) = take(2064 - 16 * (i / 2));
+    take(24);
+  }
+  for (void* block : blocks) give(block);
+  take(60000);
+  return blocks;
+}
+
+TEST_F(GlibcHeapTest, LinksToOtherSizesThatAreOverwritten) {
+  for (const std::ptrdiff_t word : {2, 3}) {
+    for (const std::size_t i : {0U, 2U, 4U}) {
+      decode([=](Told& t) {
+        in_a_fresh_arena(t, [=, &t] {
+          std::array<void*, 6> blocks = fill_a_large_bin();
+          overwrite(blocks.at(i), word, 0x4242424242424240);
+          t.words[0] = number(blocks.at(i)) + static_cast<std::uint64_t>(word) * 8;
+        });
+      });
+      EXPECT_THAT(heap_.damages, testing::ElementsAre(DamageAt(told(0), "to another size")));
+    }
+  }
+}
+
+TEST_F(GlibcHeapTest, ALinkToAnotherSizeOfASecondOne) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      std::array<void*, 6> blocks = fill_a_large_bin();
+      overwrite(blocks[3], 2, 0x4242424242424240);
+      t.words[0] = number(blocks[3]) + 16;
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::ElementsAre(DamageAt(told(0), "to another size")));
+}
+
+TEST_F(GlibcHeapTest, LinksToOtherSizesOfABusyHeap) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [] {
+      static std::array<void*, 500> blocks;
+      std::uint64_t random = 1;
+      for (int i = 0; i < 50000; ++i) {
+        random = random * 6364136223846793005 + 1442695040888963407;
+        void*& block = blocks.at((random >> 33) % blocks.size());
+        give(block);
+        block = take(1000 + 64 * ((random >> 20) % 64));
+      }
+    });
+  });
+  EXPECT_GT(sink_.count(PieceUse::kLargebin), 5);
+  EXPECT_EQ(damages_, "");
+}
+
+TEST_F(GlibcHeapTest, AChunkThatClaimsToBeOfAnotherKindOfArena) {
+  decode([](Told& t) {
+    auto* main = static_cast<std::uint64_t*>(take(500));
+    overwrite(main, -1, main[-1] | 4);
+    t.words[0] = number(main) - 8;
+    in_a_fresh_arena(t, [&t] {
+      auto* other = static_cast<std::uint64_t*>(take(500));
+      overwrite(other, -1, other[-1] & ~4UL);
+      t.words[1] = number(other) - 8;
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::UnorderedElementsAre(DamageAt(told(0), "flag 4"),
+                                                           DamageAt(told(1), "flag 4")));
 }
 
 TEST_F(GlibcHeapTest, ATopThatIsNotWrittenYetHidesNothing) {
