@@ -45,6 +45,10 @@ std::string advice_on_damage(const Inspection& inspection) {
                ? "Compare with another core: what is there again is damage."
                : "Inspect once more: what is there again is damage.";
   }
+  if (inspection.is_of_one_moment() &&
+      inspection.heap->damages.front().kind == model::DamageKind::kTwice) {
+    return "A block there was freed twice: look for who frees it.";
+  }
   if (inspection.is_of_one_moment()) {
     return "Look for writes past the end of the block before that address, or into a block that "
            "was freed.";
@@ -65,7 +69,7 @@ std::string damage_words(const Inspection& inspection, std::string places) {
 
 void find_damage(const Inspection& inspection, const model::Heap& heap, std::vector<Finding>& out) {
   if (heap.damages_count == 0) return;
-  const model::HeapDamage& first = heap.damages.front();
+  const model::HeapDamage& first = heap.damages.front();  // tells the most of the cause
   out.push_back(
       {.kind = "damage",
        .statement = damage_words(inspection, counted_words(heap.damages_count, "place")),

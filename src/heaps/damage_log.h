@@ -13,12 +13,15 @@ class DamageLog {
  public:
   explicit DamageLog(model::Heap& heap) : heap_(heap) {}
   void add(Address where, std::string field, std::string found, std::string expected,
-           bool is_unwritten = false) {
+           model::DamageKind kind = model::DamageKind::kField, bool is_unwritten = false) {
     constexpr std::size_t kMostKept = 64;
     ++heap_.damages_count;
-    if (heap_.damages.size() >= kMostKept) return;
+    if (heap_.damages.size() >= kMostKept) {
+      if (kind == model::DamageKind::kFollows || heap_.damages.back().kind <= kind) return;
+      heap_.damages.pop_back();
+    }
     heap_.damages.push_back(
-        {where, std::move(field), std::move(found), std::move(expected), is_unwritten});
+        {where, std::move(field), std::move(found), std::move(expected), is_unwritten, kind});
   }
 
  private:

@@ -85,7 +85,7 @@ void read_top(GlibcDecoder& decoder, HeapArena& arena, std::optional<Address> en
   decoder.damages.add(field, "size of the top chunk", fmt::format("{:#x}", header->size_field),
                       end ? fmt::format("{:#x}{}", rest.count | 1, up_to)
                           : "a size with flag 1 that ends with a page",
-                      end && header->size_field == 0);
+                      model::DamageKind::kField, end && header->size_field == 0);
   arena.top_size = rest;
 }
 

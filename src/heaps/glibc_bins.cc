@@ -218,7 +218,8 @@ class FastbinList {
     const Address next = decoder_.link_from(chunk->forward, link);
     decoder_.memory.fetch(next);
     if (decoder_.listed.find(*at_) == PieceUse::kFastbin) {
-      return end_damaged(*at_, "a chunk that is not in the list already: the list is a loop");
+      return end_damaged(*at_, "a chunk that is not in the list already: the list is a loop",
+                         model::DamageKind::kTwice);
     }
     decoder_.list(*at_, PieceUse::kFastbin);
     count(bin_, chunk_size_);
@@ -238,8 +239,10 @@ class FastbinList {
     std::uint64_t forward = 0;
   };
 
-  bool end_damaged(Address found, std::string expected) {
-    decoder_.damages.add(from_, "link of a fast bin", format_address(found), std::move(expected));
+  bool end_damaged(Address found, std::string expected,
+                   model::DamageKind kind = model::DamageKind::kField) {
+    decoder_.damages.add(from_, "link of a fast bin", format_address(found), std::move(expected),
+                         kind);
     return false;
   }
 

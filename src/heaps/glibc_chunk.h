@@ -90,8 +90,8 @@ struct GlibcDecoder {
     const model::PieceUse before = listed.add(chunk, use);
     if (before != model::PieceUse::kLive) {
       damages.add(chunk, "chunk in two lists",
-                  fmt::format("{} and {}", piece_use_name(before), piece_use_name(use)),
-                  "one list");
+                  fmt::format("{} and {}", piece_use_name(before), piece_use_name(use)), "one list",
+                  model::DamageKind::kTwice);
     }
     return before;
   }

@@ -1,5 +1,8 @@
 #include "heaps/glibc_heap.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "heaps/glibc_arenas.h"
 #include "heaps/glibc_lists.h"
 #include "heaps/glibc_walk.h"
@@ -103,6 +106,9 @@ model::Heap read_glibc_heap(const MemoryReader& memory, const GlibcTarget& targe
     }
   }
   walk_mmapped(decoder, memory, target.writable, sink);
+  std::ranges::stable_sort(heap.damages, {}, [](const model::HeapDamage& damage) {
+    return std::pair(damage.kind, damage.where);  // who writes too far begins at the lowest
+  });
   return heap;
 }
 

@@ -82,17 +82,24 @@ class RegionWalk {
     const auto next = window_.at(*end, region_.range.end);
     seen_at_ = *end;
     seen_ = next;
-    // What a free chunk is before is no top. One whose header is not written yet does not say so.
-    const bool is_new_top = next && *end == arena_.top && next->size_field == 0;
-    const bool in_use = !next || next->previous_in_use() || is_new_top;
+    // What a free chunk is before is no top. One whose header is not written yet, or overwritten,
+    // does not say so.
+    const PieceUse listed = decoder_.listed.find(at);
+    const bool is_before_top = *end == arena_.top && !is_binned(listed);
+    const bool in_use = !next || next->previous_in_use() || is_before_top;
     if (!in_use && next->previous_size != header->size().count) {
-      decoder_.damages.add(*end, fmt::format("size before the chunk at {}", format_address(*end)),
-                           fmt::format("{:#x}", next->previous_size),
-                           fmt::format("{:#x}, the free chunk at {} says", header->size().count,
-                                       format_address(at)));
+      decoder_.damages.add(
+          *end, fmt::format("size before the chunk at {}", format_address(*end)),
+          fmt::format("{:#x}", next->previous_size),
+          fmt::format("{:#x}, the free chunk at {} says", header->size().count, format_address(at)),
+          model::DamageKind::kFollows);
     }
-    if (in_use && next) check_owner(at, *header, *next);
-    const PieceUse use = in_use ? use_of_used(at) : use_of_free(at);
+    if (in_use && next && is_binned(listed)) {
+      report_flag(at, *end, *next);
+    } else if (in_use && next) {
+      check_owner(at, *header, *next);
+    }
+    const PieceUse use = in_use ? listed : use_of_free(at, listed);
     emit({at, *end}, use, header_bytes(use, header->size()));
     return *end;
   }
@@ -173,23 +180,23 @@ class RegionWalk {
   }
 
   /// Caches and fast bins keep their chunks marked as used.
-  PieceUse use_of_used(Address chunk) {
-    const PieceUse use = decoder_.listed.find(chunk);
-    const bool is_binned = model::is_binned(use) && use != PieceUse::kFastbin;
-    if (is_binned) {
-      decoder_.damages.add(chunk, fmt::format("chunk at {} in a bin", format_address(chunk)),
-                           "the next chunk says that it is in use", "free");
-    }
-    return use;
+  static bool is_binned(PieceUse use) { return model::is_binned(use) && use != PieceUse::kFastbin; }
+
+  /// A chunk in a bin of which the next one says that it is in use.
+  void report_flag(Address chunk, Address end, const ChunkHeader& next) {
+    // Where the whole size of the next one cannot be, that is told when the walk comes there.
+    if (end < stop_ && !end_of(end, next) && !is_fence(end, next)) return;
+    decoder_.damages.add(
+        end + Bytes{8}, fmt::format("flag 1 of the chunk at {}", format_address(end)), "set",
+        fmt::format("clear, the chunk before it at {} is in a bin", format_address(chunk)));
   }
 
-  PieceUse use_of_free(Address chunk) {
-    const PieceUse use = decoder_.listed.find(chunk);
-    if (model::is_free(use)) return use;
+  PieceUse use_of_free(Address chunk, PieceUse listed) {
+    if (model::is_free(listed)) return listed;
     // What follows in its list a chunk that was not found is not known to be there.
     if (arena_.not_found != Bytes{}) return PieceUse::kUnsorted;
     decoder_.damages.add(chunk, fmt::format("free chunk at {}", format_address(chunk)), "in no bin",
-                         "in a bin of its arena");
+                         "in a bin of its arena", model::DamageKind::kFollows);
     return PieceUse::kUnsorted;
   }
 

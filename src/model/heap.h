@@ -143,14 +143,22 @@ struct HeapCounter {
   bool in_motion = false;  // they differ, and not so in readings before
 };
 
+/// What damage tells of its cause: the first ones tell the most.
+enum class DamageKind : std::uint8_t {
+  kTwice,    // a chunk that is in lists twice
+  kField,    // a field that holds what it cannot
+  kFollows,  // what does not fit to others: mostly, they are what was overwritten
+};
+
 /// Something that cannot be so.
 struct HeapDamage {
-  Address where;         // of the field
+  Address where;         // of the field, or of what is in lists twice or in none
   std::string field;     // "size of the chunk at 0x…"
   std::string found;     // what it holds
   std::string expected;  // what it should be
   /// The size of a top chunk, and 0: as of one whose page was never touched. All else was found.
   bool is_unwritten = false;
+  DamageKind kind = DamageKind::kField;
 };
 
 struct Heap {

@@ -1,6 +1,7 @@
 // The summary, the findings and the answer about one address; the tables are in inspect_tables.cc.
 #include <algorithm>
 #include <fmt/format.h>
+#include <span>
 
 #include "base/text.h"
 #include "explain/memory_ledger.h"
@@ -128,6 +129,30 @@ void write_summary(std::string& out, const Inspection& inspection, const Inspect
   write_heap_lines(lines, inspection);
   lines.line("read", pause_words(inspection));
   for (const std::string& loss : inspection.losses) lines.line("missing", loss);
+}
+
+/// Further damage; the first is part of the finding.
+void write_damages(std::string& out, const Inspection& inspection, const InspectOptions& options) {
+  if (!inspection.heap || inspection.heap->damages.size() < 2) return;
+  const auto& damages = inspection.heap->damages;
+  write_heading(out, options.style, "What does not fit together",
+                counted(inspection.heap->damages_count, "place"));
+  constexpr std::size_t kWordsColumn = 18;
+  const std::size_t shown = std::min(damages.size(), options.top);
+  for (const model::HeapDamage& damage : std::span(damages).first(shown)) {
+    Flow(out, options.style, kWordsColumn)
+        .column(kLabelColumn)
+        .put(format_address(damage.where))
+        .column(kWordsColumn)
+        .put(fmt::format("{}: {}; it should be {}", damage.field, damage.found, damage.expected))
+        .end_line();
+  }
+  const std::uint64_t rest = inspection.heap->damages_count - shown;
+  if (rest == 0) return;
+  Flow(out, options.style, kWordsColumn)
+      .column(kLabelColumn)
+      .put(fmt::format("{} more", format_count(rest)))
+      .end_line();
 }
 
 // ── Around an address ────────────────────────────────────────────────────────────────────────────
@@ -261,6 +286,7 @@ void write_inspection(std::string& out, const Inspection& inspection,
   if (options.show_lost) write_inspect_lost(out, inspection, options);
   if (options.map != nullptr || options.show_lost) return;
   write_report_findings(out, findings, options.style);
+  write_damages(out, inspection, options);
   write_inspect_ledger(out, inspection, options);
   write_inspect_arenas(out, inspection, options);
   write_inspect_pins(out, inspection, options);

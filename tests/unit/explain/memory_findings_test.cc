@@ -55,6 +55,17 @@ TEST(MemoryFindingsTest, DamageComesFirstAndIsNamed) {
   EXPECT_THAT(finding.evidence, HasSubstr("At 0x5008, size of the chunk at 0x5000 is 0x41"));
 }
 
+TEST(MemoryFindingsTest, ABlockThatWasFreedTwiceIsSaidToBe) {
+  Inspection inspection = sample();
+  inspection.heap->damages_count = 1;
+  inspection.heap->damages.push_back({.where = Address{0x5000},
+                                      .field = "chunk in two lists",
+                                      .found = "cached and cached",
+                                      .expected = "one list",
+                                      .kind = model::DamageKind::kTwice});
+  EXPECT_THAT(find_in_inspection(inspection).front().advice, HasSubstr("freed twice"));
+}
+
 TEST(MemoryFindingsTest, DamageOfARunningProcessMayBeMotion) {
   Inspection inspection = sample();
   inspection.pause_ns = 0;

@@ -418,6 +418,51 @@ TEST_F(GlibcHeapTest, AnOverwrittenSizeIsNamedAndTheWalkGoesOn) {
   EXPECT_TRUE(sink_.covers_regions());
 }
 
+// The field that was overwritten stands first, not what follows from it.
+TEST_F(GlibcHeapTest, AnOverwrittenSizeBehindAFreeChunk) {
+  for (const std::uint64_t size : {0x4141414141414141UL, 0x10021UL}) {
+    decode([size](Told& t) {
+      in_a_fresh_arena(t, [size, &t] {
+        void* first = take(2064);
+        void* second = take(24);
+        for (int i = 0; i < 100; ++i) std::memset(take(1000), 0x5a, 1000);
+        give(first);
+        overwrite(second, -1, size);
+        t.words[0] = number(second) - 8;
+      });
+    });
+    ASSERT_FALSE(heap_.damages.empty());
+    EXPECT_EQ(heap_.damages.front().where, told(0)) << damages_;
+    EXPECT_EQ(std::ranges::count(heap_.damages, told(0), &model::HeapDamage::where), 1);
+  }
+}
+
+TEST_F(GlibcHeapTest, ABlockThatWasFreedTwice) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      void* block = take(40);
+      give(block);
+      overwrite(block, 1, 0);  // else free finds out
+      give(block);
+      t.words[0] = number(block) - 16;
+    });
+  });
+  ASSERT_FALSE(heap_.damages.empty());
+  EXPECT_EQ(heap_.damages.front().kind, model::DamageKind::kTwice);
+  EXPECT_EQ(heap_.damages.front().where, told(0));
+}
+
+TEST_F(GlibcHeapTest, ATopWithoutItsFlagMakesNoChunkFree) {
+  decode([](Told& t) {
+    in_a_fresh_arena(t, [&t] {
+      auto* last = static_cast<std::uint64_t*>(take(24));
+      overwrite(last, 3, last[3] & ~1UL);
+      t.words[0] = number(last) + 24;
+    });
+  });
+  EXPECT_THAT(heap_.damages, testing::ElementsAre(DamageAt(told(0), "size of the top chunk")));
+}
+
 TEST_F(GlibcHeapTest, AWildLinkOfACache) {
   decode([](Told& t) {
     in_a_fresh_arena(t, [&t] {

@@ -119,6 +119,24 @@ TEST(InspectTextTest, FitsItsWidthAndEscapes) {
   }
 }
 
+TEST(InspectTextTest, ListsFurtherDamage) {
+  Inspection inspection = sample();
+  EXPECT_THAT(text_of(inspection, options_of(80, false)),
+              testing::Not(HasSubstr("What does not fit together")));
+  model::Heap& heap = *inspection.heap;
+  for (std::uint64_t at = 0x10200; at < 0x10800; at += 0x100) {
+    heap.damages.push_back({Address{at}, "flag 1 of the chunk", "set", "clear"});
+  }
+  heap.damages_count = 100;
+  InspectOptions options = options_of(80, false);
+  options.top = 3;
+  const std::string text = text_of(inspection, options);
+  expect_lines_fit(text, 80);
+  EXPECT_THAT(text, HasSubstr("What does not fit together"));
+  EXPECT_THAT(text, HasSubstr("0x10300         flag 1 of the chunk: set; it should be clear\n"
+                              "  97 more\n"));
+}
+
 TEST(InspectTextTest, SaysWhatAnAddressIs) {
   const InspectOptions options = options_of(200, false, Address{0x10220});
   const std::string text = text_of(sample(), options);
