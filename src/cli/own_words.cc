@@ -66,15 +66,25 @@ Result<void> check_not_empty(const CLI::App& app) {
   return {};
 }
 
+/// Of "--json=5" and "--watch=": CLI11 would take the one for a yes and the other for no value.
+Result<void> check_value(const CLI::App& app, const std::string& word) {
+  const auto equals = word.find('=');
+  if (!word.starts_with("--") || equals == std::string::npos) return {};
+  const std::string name = word.substr(0, equals);
+  const CLI::Option* const option = app.get_option_no_throw(name);
+  if (option == nullptr) return {};
+  if (option->get_items_expected_max() == 0) {
+    return fail(fmt::format("{} takes no value: leave out '{}'", name, word.substr(equals)));
+  }
+  if (equals + 1 != word.size() || count_values(option) != 0) return {};
+  return fail(fmt::format("{} has no value: type one, or leave out the =", word));
+}
+
 /// Parses words that are all options and their values.
 Result<void> parse_options(CLI::App& app, std::vector<std::string> words,
                            std::string_view command) {
   for (const std::string& word : words) {
-    const bool is_cut = word.starts_with("--") && word.ends_with('=');
-    const auto* option =
-        is_cut ? app.get_option_no_throw(word.substr(0, word.size() - 1)) : nullptr;
-    if (option == nullptr || count_values(option) != 0) continue;
-    return fail(fmt::format("{} has no value: type one, or leave out the =", word));
+    if (const auto fits = check_value(app, word); !fits) return fits;
   }
   std::reverse(words.begin(), words.end());
   try {

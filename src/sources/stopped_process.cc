@@ -36,7 +36,8 @@ Result<StoppedProcess> StoppedProcess::stop(pid_t pid) {
     if (process.wait_for(thread, deadline_ns)) continue;
     return fail(
         fmt::format("thread {} of process {} did not stop within 2 seconds (it may wait for "
-                    "a disk): try again, or read the process as it runs with --no-stop",
+                    "a disk, or for its child of vfork): try again, or read the process as it runs "
+                    "with --no-stop",
                     thread.tid, pid),
         ETIMEDOUT);
   }

@@ -75,6 +75,8 @@ TEST(InspectArgumentsTest, RefusalsSayWhatToType) {
   EXPECT_THAT(refusal({"--top", "0", "1"}), HasSubstr("from 1 on, or all"));
   EXPECT_THAT(refusal({"--top", "few", "1"}), HasSubstr("from 1 on, or all"));
   EXPECT_THAT(refusal({"--color", "blue", "1"}), HasSubstr("--color"));
+  EXPECT_EQ(refusal({"--leaks=no", "1"}), "--leaks takes no value: leave out '=no'");
+  EXPECT_EQ(refusal({"--json=", "1"}), "--json takes no value: leave out '='");
 }
 
 TEST(InspectArgumentsTest, SearchesDrawingsAndTrials) {
