@@ -2,6 +2,7 @@
 #include "heaps/glibc.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -15,7 +16,6 @@ namespace mini::heaps {
 namespace {
 
 constexpr Bytes kLargestSearch = kMiB * 16;  // of a data segment; libc's own is 20 KiB
-constexpr int kMostArenas = 4096;            // of a ring followed: 8 a core is malloc's own limit
 constexpr int kMostCandidates = 64;          // looked at closely; more means hostile memory
 constexpr std::size_t kBannerWindow = 1 << 16;
 
@@ -147,11 +147,13 @@ bool chunks_link_back(const MemoryReader& memory, const ArenaView& arena) {
 // Following `next` from arena to arena leads back to the main one.
 bool ring_closes(const MemoryReader& memory, const ArenaView& arena, const GlibcLayout& layout) {
   Address at = arena.next();
-  for (int i = 0; i < kMostArenas; ++i) {
+  Address mark = at;  // moved on ever more seldom: a ring without the main arena ends there
+  for (std::size_t i = 0; i < kMostArenas; ++i) {
     if (at == arena.address()) return true;
     const auto next = read_pointer(memory, at + Bytes{layout.next});
-    if (!next) return false;
+    if (!next || *next == mark) return false;
     at = *next;
+    if (std::has_single_bit(i + 1)) mark = at;
   }
   return false;
 }

@@ -13,7 +13,6 @@ namespace {
 
 using model::HeapArena;
 
-constexpr std::size_t kMostArenas = 4096;
 constexpr std::size_t kMostRegions = 1 << 16;  // of one arena: 4 TiB of thread arenas' size
 
 /// "heap_info", whose size differs but whose beginning does not.

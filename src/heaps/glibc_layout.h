@@ -56,6 +56,8 @@ inline constexpr Bytes kLargestState{0x898};    // of all layouts
 inline constexpr std::size_t kBinsCount = 127;  // bin_at(1) … bin_at(127)
 inline constexpr std::size_t kFlagsOffset = 4;
 inline constexpr std::uint32_t kNonContiguousFlag = 2;
+/// Of a ring followed: malloc's own limit is 8 for a processor, or what its user sets.
+inline constexpr std::size_t kMostArenas = 1 << 16;
 
 std::span<const GlibcLayout> glibc_layouts();
 

@@ -106,6 +106,19 @@ TEST(GlibcTest, ARingThroughAnotherArenaCloses) {
   EXPECT_TRUE(locate_glibc(libc.memory, hints()).has_value());
 }
 
+// As MALLOC_ARENA_MAX allows them, and a program of so many threads has.
+TEST(GlibcTest, ARingThroughThousandsOfArenasCloses) {
+  FakeGlibc libc;
+  Address at = FakeGlibc::kArena;
+  for (std::uint64_t i = 0; i < 8000; ++i) {
+    const Address next = FakeGlibc::kHeap + Bytes{16 * i};
+    libc.memory.write(at + Bytes{libc.layout.next}, next.value);
+    at = next;
+  }
+  libc.memory.write(at + Bytes{libc.layout.next}, FakeGlibc::kArena.value);
+  EXPECT_TRUE(locate_glibc(libc.memory, hints()).has_value());
+}
+
 TEST(GlibcTest, ARingThatNeverClosesEndsTheSearch) {
   FakeGlibc libc;
   const Address other = FakeGlibc::kHeap + Bytes{0x30};
