@@ -52,7 +52,9 @@ class CacheFinder {
       const auto bytes = std::as_writable_bytes(std::span(words));
       if (decoder_.memory.read(page, bytes) != bytes.size()) break;
       if (const auto found = find_among(words)) {
-        if (found->is_proven) place_ = page + Bytes{found->word * 8} - thread_pointer;
+        if (!place_ && is_first_chunk(found->cache)) {
+          place_ = page + Bytes{found->word * 8} - thread_pointer;
+        }
         return found->cache;
       }
       page = kStorageIsBelow ? page - Bytes{kStoragePage} : page + Bytes{kStoragePage};
@@ -60,7 +62,7 @@ class CacheFinder {
     return std::nullopt;
   }
 
-  /// The cache of a thread of which nothing consistent was found, where another thread's was: all
+  /// The cache of a thread of which nothing consistent was found, where the main thread's was: all
   /// have their pointer at the same place of their storage.
   std::optional<Address> find_by_others(Address thread_pointer) {
     if (!place_ || !may_look()) return std::nullopt;
@@ -93,8 +95,7 @@ class CacheFinder {
 
   struct Found {
     Address cache;
-    std::size_t word = 0;    // of the page, that leads to it
-    bool is_proven = false;  // all agrees, and it is not empty
+    std::size_t word = 0;  // of the page, that leads to it
   };
 
   /// Of several that may be one, the fullest: an empty one looks like any block of zeros.
@@ -110,7 +111,7 @@ class CacheFinder {
       const bool is_consistent = misfits(*image) == 0;
       if (!is_consistent && !is_first_chunk(cache) && !is_mostly_cache(*image)) continue;
       if (best && weight <= best_weight) continue;
-      best = Found{.cache = cache, .word = i, .is_proven = is_consistent && weight != 0};
+      best = Found{.cache = cache, .word = i};
       best_weight = weight;
     }
     return best;
@@ -154,13 +155,15 @@ class CacheFinder {
     return !regions.empty() && cache == regions.front().begin + kChunkToUser;
   }
 
-  /// No program's block has lists of chunks of just the sizes that their places ask for.
+  /// No program's block has lists of chunks of just the sizes that their places ask for. A thread
+  /// that ends empties its lists, but not their counters ("tcache_thread_shutdown").
   bool is_mostly_cache(const CacheImage& image) const {
     constexpr std::size_t kMostMisfits = 2;
     constexpr std::size_t kProof = 2;
     if (misfits(image) > kMostMisfits) return false;
     std::size_t lists = 0;
-    for (std::size_t i = 0; i < image.counts.size() && lists < kProof; ++i) {
+    for (std::size_t i = 0; i < image.counts.size(); ++i) {
+      if (image.counts[i] != 0 && image.heads[i] == 0) return false;
       if (image.counts[i] == 0 || !fits(image, i)) continue;
       const Address block{image.heads[i]};
       const auto header =
