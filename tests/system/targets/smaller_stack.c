@@ -36,7 +36,7 @@ static void run_on(void* stack, size_t bytes) {
   makecontext(&coroutine, body, 0);
 #if defined(__x86_64__)
   // Where body() finds its return address.
-  uint64_t* const top = (uint64_t*)((char*)stack + bytes) - 1;
+  uint64_t* const top = (uint64_t*)stack + bytes / sizeof(uint64_t) - 1;
   *top = (uint64_t)after_a_call + 1;
   coroutine.uc_mcontext.gregs[REG_RSP] = (greg_t)top;
 #endif
