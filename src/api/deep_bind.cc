@@ -65,9 +65,9 @@ MINIMALLOC_EXPORT void* dlopen(const char* file, int mode) noexcept {
 }
 
 // Other namespaces have a C library of their own, and a malloc with it.
-MINIMALLOC_EXPORT void* dlmopen(Lmid_t space, const char* file, int mode) noexcept {
+MINIMALLOC_EXPORT void* dlmopen(Lmid_t nsid, const char* file, int mode) noexcept {
   const auto real = real_function(g_dlmopen, "dlmopen");
   if (real == nullptr) return nullptr;
-  if (space == LM_ID_BASE && (mode & RTLD_DEEPBIND) != 0) lead_libc_here();
-  return real(space, file, mode);
+  if (nsid == LM_ID_BASE && (mode & RTLD_DEEPBIND) != 0) lead_libc_here();
+  return real(nsid, file, mode);
 }

@@ -39,14 +39,13 @@ Bytes free_resident(const model::TotalsByUse& totals) {
   return sum;
 }
 
-std::string advice_on_damage(const Inspection& inspection) {
+std::string advice_on_damage(const Inspection& inspection, const model::HeapDamage& first) {
   if (inspection.is_of_one_moment() && inspection.may_be_motion) {
     return inspection.source == Inspection::Source::kCore
                ? "Compare with another core: what is there again is damage."
                : "Inspect once more: what is there again is damage.";
   }
-  if (inspection.is_of_one_moment() &&
-      inspection.heap->damages.front().kind == model::DamageKind::kTwice) {
+  if (inspection.is_of_one_moment() && first.kind == model::DamageKind::kTwice) {
     return "A block there was freed twice: look for who frees it.";
   }
   if (inspection.is_of_one_moment()) {
@@ -75,7 +74,7 @@ void find_damage(const Inspection& inspection, const model::Heap& heap, std::vec
        .statement = damage_words(inspection, counted_words(heap.damages_count, "place")),
        .evidence = fmt::format("At {}, {} is {}; it should be {}.", format_address(first.where),
                                first.field, first.found, first.expected),
-       .advice = advice_on_damage(inspection),
+       .advice = advice_on_damage(inspection, first),
        .weight = kOfDamage});
 }
 

@@ -123,6 +123,7 @@ Bytes region_alignment(const GlibcDecoder& decoder, Address parameters) {
 /// the arena's memory says which is right; `region` is the top's.
 void read_thread_top(GlibcDecoder& decoder, HeapArena& arena, AddressRange& region,
                      Bytes alignment) {
+  if (!arena.top) return;
   Bytes sum;
   for (const AddressRange& one : arena.regions) sum += one.size();
   const auto end = end_of_top(decoder, *arena.top);

@@ -98,7 +98,7 @@ class BinList {
     if (is_whole && last != before_) {
       damage(head_ + kBackwardLink, "back link of a bin's head", last, before_);
     }
-    if (is_whole && first_of_size_) close_sizes();
+    if (is_whole && first_of_size_) close_sizes(*first_of_size_);
     if (bin_.pieces != 0) decoder_.heap.bins.push_back(bin_);
   }
 
@@ -159,9 +159,9 @@ class BinList {
     latest_of_size_ = chunk;
     next_of_size_ = links->next;
   }
-  void close_sizes() {
-    expect_next(*first_of_size_);
-    expect_previous(*first_of_size_, last_of_size_, latest_of_size_);
+  void close_sizes(Address first) {
+    expect_next(first);
+    expect_previous(first, last_of_size_, latest_of_size_);
   }
   void expect_next(Address chunk) {
     if (Address{next_of_size_} == chunk) return;

@@ -271,7 +271,8 @@ std::vector<ThreadCache> find_each(CacheFinder& finder, std::span<const HeapThre
     found.push_back({&thread, cache, !cache && finder.is_exhausted()});
   }
   for (ThreadCache& one : found) {
-    if (!one.cache) one.cache = finder.find_by_others(*one.thread->thread_pointer);
+    const auto pointer = one.thread->thread_pointer;
+    if (!one.cache && pointer) one.cache = finder.find_by_others(*pointer);
   }
   return found;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <sys/mman.h>
 #include <system_error>
@@ -30,6 +31,16 @@ unsigned threads_for(std::uint64_t bytes) {
   const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
   return static_cast<unsigned>(
       std::clamp<std::uint64_t>(bytes / kWorthAThread, 1, std::min(processors, kMostThreads)));
+}
+
+/// False where the system lets us have no more threads.
+bool add_helper(std::vector<std::jthread>& helpers, const std::function<void()>& work) {
+  try {
+    helpers.emplace_back(work);
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -91,9 +102,8 @@ void MemorySnapshot::copy_pieces(std::optional<std::uint64_t> deadline_ns) {
   std::uint64_t bytes = 0;
   for (const Piece& piece : pieces_) bytes += piece.range.size().count;
   std::vector<std::jthread> helpers;
-  try {
-    for (unsigned i = 1; i < threads_for(bytes); ++i) helpers.emplace_back(work);
-  } catch (const std::system_error&) {  // as many as the system lets us have
+  const unsigned wanted = threads_for(bytes);
+  while (helpers.size() + 1 < wanted && add_helper(helpers, work)) {
   }
   work();
 }
