@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "agent/patience.h"
 #include "agent/session.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
@@ -30,11 +31,11 @@ Door* take_door(wire::Channel& channel, std::uint32_t user, std::uint32_t group)
 }
 
 DoorState wait_for_answer(Door& door, const wire::Channel& channel) {
-  const std::uint64_t until = vm::now_ns() + kMostWaitNs;
+  Patience patience(kMostWaitNs);
   DoorState state = door.state.load(std::memory_order_acquire);
-  while (state == DoorState::kAsked && vm::now_ns() < until && wire::has_reader(channel)) {
+  while (state == DoorState::kAsked && patience.lasts() && wire::has_reader(channel)) {
     vm::wait_shared(reinterpret_cast<std::uint32_t*>(&door.state),
-                    static_cast<std::uint32_t>(DoorState::kAsked), kMostWaitNs / 20);
+                    static_cast<std::uint32_t>(DoorState::kAsked), Patience::kMostOfASleepNs);
     state = door.state.load(std::memory_order_acquire);
   }
   return state;

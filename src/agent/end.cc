@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "agent/patience.h"
 #include "agent/session.h"
 #include "agent/thread_log.h"
 #include "kernel/vm/shared.h"
@@ -18,7 +19,6 @@ namespace vm = kernel::vm;
 using wire::EndState;
 
 constexpr std::uint64_t kMostWaitForSearchNs = 120'000'000'000;
-constexpr std::uint64_t kWaitNs = 100'000'000;  // then it is looked whether anybody records
 
 void await(const Session& session, EndState what, std::uint64_t most_ns) {
   if (t_is_silent) return;
@@ -27,9 +27,9 @@ void await(const Session& session, EndState what, std::uint64_t most_ns) {
   auto state = EndState::kRunning;
   if (!slot.end.compare_exchange_strong(state, what, std::memory_order_acq_rel)) return;
   ring_doorbell(session.channel());
-  for (const std::uint64_t until = vm::now_ns() + most_ns; vm::now_ns() < until;) {
+  for (Patience patience(most_ns); patience.lasts();) {
     vm::wait_shared(reinterpret_cast<std::uint32_t*>(&slot.end), static_cast<std::uint32_t>(what),
-                    kWaitNs);
+                    Patience::kMostOfASleepNs);
     if (slot.end.load(std::memory_order_acquire) != what || !wire::has_reader(session.channel())) {
       return;
     }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fcntl.h>
 
+#include "agent/patience.h"
 #include "agent/session.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
@@ -46,8 +47,9 @@ wire::ProgramNotice* take_place(wire::NoticeBoard& board) {
 wire::ProgramNotice* wait_for_place(wire::Channel& channel) {
   wire::NoticeBoard& board = channel.board;
   wire::ProgramNotice* place = take_place(board);
-  const std::uint64_t until = place == nullptr ? vm::now_ns() + kMostWaitNs : 0;
-  while (place == nullptr && vm::now_ns() < until && wire::has_reader(channel)) {
+  if (place != nullptr) return place;
+  Patience patience(kMostWaitNs);
+  while (place == nullptr && patience.lasts() && wire::has_reader(channel)) {
     const std::uint32_t written = board.written_count.load(std::memory_order_relaxed);
     vm::wait_shared(reinterpret_cast<std::uint32_t*>(&board.written_count), written, kStepNs);
     place = take_place(board);

@@ -8,6 +8,7 @@
 #include "agent/door.h"
 #include "agent/guard.h"
 #include "agent/library_order.h"
+#include "agent/patience.h"
 #include "agent/sampled_blocks.h"
 #include "kernel/vm/shared.h"
 #include "kernel/vm/vm.h"
@@ -293,12 +294,13 @@ bool Session::wait_for_ring(std::uint32_t* ring) {
   const std::uint64_t begin = vm::now_ns();
   if (begin < no_ring_until_ns_.load(std::memory_order_relaxed)) return false;
   std::atomic<std::uint32_t>& wanted = slot_.slot().rings_wanted;
+  Patience patience(kMostWaitNs);
   for (int i = 0; i < kMostTries; ++i) {
     wanted.store(1, std::memory_order_release);
     ring_doorbell();
     if (settings_.overflow == wire::Overflow::kDrop) return rest_until(begin + kWaitForRingNs);
     while (wanted.load(std::memory_order_acquire) != 0 && wire::has_reader(*channel_) &&
-           vm::now_ns() < begin + kMostWaitNs) {
+           patience.lasts()) {
       vm::wait_shared(word_of(wanted), 1, kWaitForRingNs);
     }
     if (find_ring(ring)) return true;

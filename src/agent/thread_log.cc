@@ -9,6 +9,7 @@
 
 #include "agent/code.h"
 #include "agent/guard.h"
+#include "agent/patience.h"
 #include "agent/real.h"
 #include "agent/sampled_blocks.h"
 #include "kernel/vm/own_mappings.h"
@@ -23,7 +24,6 @@ namespace {
 namespace vm = kernel::vm;
 
 constexpr std::uint64_t kWaitNs = 5'000'000;
-constexpr std::uint64_t kMostOfAWaitNs = 20 * kWaitNs;
 
 constexpr std::uint32_t kMostEventsATime = 63;
 constexpr std::uint64_t kMostTicksATime = std::uint64_t{1} << 15;  // some 10 microseconds
@@ -197,10 +197,8 @@ bool ThreadLog::wait_for_room(std::uint32_t words) {
   session_->ring_doorbell();
   if (gave_up_ || session_->settings().overflow == wire::Overflow::kDrop) return false;
   wire::RingHead& head = ring_.head();
-  // By the clock: the recorder wakes us whenever it has read, with or without room for us. One wait
-  // counts for no more than some of its length: the whole machine may have stood still meanwhile.
-  std::uint64_t before = vm::now_ns();
-  for (std::uint64_t waited = 0; waited < kMostWaitNs;) {
+  // By the clock: the recorder wakes us whenever it has read, with or without room for us.
+  for (Patience patience(kMostWaitNs); patience.lasts();) {
     head.is_full.store(1, std::memory_order_seq_cst);
     if (ring_.has_room(words)) {
       head.is_full.store(0, std::memory_order_relaxed);
@@ -212,9 +210,6 @@ bool ThreadLog::wait_for_room(std::uint32_t words) {
       session_->lose_recorder();
       return false;
     }
-    const std::uint64_t now = vm::now_ns();
-    waited += now - before < kMostOfAWaitNs ? now - before : kMostOfAWaitNs;
-    before = now;
   }
   gave_up_ = true;
   return false;
