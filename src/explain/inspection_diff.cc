@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <functional>
+#include <ranges>
 #include <span>
 
 #include "base/json_value.h"
@@ -109,17 +111,20 @@ void find_free_growth(const InspectionDiff& diff, std::vector<Finding>& out) {
 void find_growth_outside(const InspectionDiff& diff, std::vector<Finding>& out) {
   const std::string_view of = diff.compares_resident() ? "resident" : "mapped";
   const std::int64_t all = growth_of(diff, of == "resident" ? "rss_bytes" : "virtual_bytes");
-  const auto most = std::ranges::max_element(diff.kinds, {},
-                                             [](const auto& kind) { return kind.second.growth(); });
-  if (most == diff.kinds.end() || std::min(most->second.growth(), all) < kWorthAWord) return;
+  const auto of_heap = [](const auto& kind) {
+    return is_among(kind.first, kFreeKinds) || is_among(kind.first, kLiveKinds);
+  };
+  auto outside = diff.kinds | std::views::filter(std::not_fn(of_heap));
+  const auto most =
+      std::ranges::max_element(outside, {}, [](const auto& kind) { return kind.second.growth(); });
+  if (most == outside.end() || std::min(most->second.growth(), all) < kWorthAWord) return;
   const auto& [kind, change] = *most;
-  if (is_among(kind, kFreeKinds) || is_among(kind, kLiveKinds)) return;
   std::string words = kind;
   std::ranges::replace(words, '_', ' ');
   out.push_back(
       {.kind = "memory_growth",
-       .statement = fmt::format("Of {} memory, {} grew the most, by {}.", of, words,
-                                bytes_words(change.growth())),
+       .statement = fmt::format("Of {} memory outside the heap, {} grew the most, by {}.", of,
+                                words, bytes_words(change.growth())),
        .evidence =
            fmt::format("It was {} and is {}; all {} memory grew by {}.", bytes_words(change.before),
                        bytes_words(change.after), of, bytes_words(all)),

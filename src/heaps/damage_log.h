@@ -1,6 +1,9 @@
 // What a decoder finds that cannot be so, in words.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+#include <ranges>
 #include <string>
 #include <utility>
 
@@ -17,8 +20,11 @@ class DamageLog {
     constexpr std::size_t kMostKept = 64;
     ++heap_.damages_count;
     if (heap_.damages.size() >= kMostKept) {
-      if (kind == model::DamageKind::kFollows || heap_.damages.back().kind <= kind) return;
-      heap_.damages.pop_back();
+      // Instead of the last one of the kind that says least.
+      const auto least = std::ranges::max_element(std::views::reverse(heap_.damages), {},
+                                                  &model::HeapDamage::kind);
+      if (least->kind <= kind) return;
+      heap_.damages.erase(std::next(least).base());
     }
     heap_.damages.push_back(
         {where, std::move(field), std::move(found), std::move(expected), is_unwritten, kind});

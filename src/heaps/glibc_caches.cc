@@ -35,7 +35,7 @@ struct CacheImage {
 
 /// Bin i holds chunks of 32 + 16 i bytes; from 2.42 on those from 64 on hold ranges of sizes.
 bool belongs(Bytes size, std::size_t bin) {
-  if (bin >= kSmallBins) return size > model::kSmallestChunk + model::kChunkAlignment * kSmallBins;
+  if (bin >= kSmallBins) return size >= model::kSmallestChunk + model::kChunkAlignment * kSmallBins;
   return size == model::kSmallestChunk + model::kChunkAlignment * bin;
 }
 

@@ -107,7 +107,7 @@ TEST(InspectionDiffTest, FreeMemoryThatIsNotResidentDidNotGrow) {
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].kind, "memory_growth");
   EXPECT_EQ(findings[0].statement,
-            "Of resident memory, other anonymous grew the most, by 200 MiB.");
+            "Of resident memory outside the heap, other anonymous grew the most, by 200 MiB.");
   EXPECT_EQ(findings[0].evidence,
             "It was 0 B and is 200 MiB; all resident memory grew by 140 MiB.");
 }
@@ -140,7 +140,8 @@ TEST(InspectionDiffTest, TwoCoresAreAlike) {
   ASSERT_EQ(diff.kinds.size(), 2U);
   const auto findings = find_in_inspection_diff(diff);
   ASSERT_EQ(findings.size(), 1U);
-  EXPECT_EQ(findings[0].statement, "Of mapped memory, other anonymous grew the most, by 8 MiB.");
+  EXPECT_EQ(findings[0].statement,
+            "Of mapped memory outside the heap, other anonymous grew the most, by 8 MiB.");
 }
 
 TEST(InspectionDiffTest, OfWhatHasNoHeapThereAreNoFiguresOfOne) {
