@@ -15,4 +15,9 @@ namespace mini::unwind {
 std::unique_ptr<ElfFile> find_debug_file(const ElfFile& module, const std::string& root,
                                          const std::string& path);
 
+/// What `file` shares with others, by its .gnu_debugaltlink: where that says, beside `file` if it
+/// is no whole path, under `root` and under ours, or by build-id under /usr/lib/debug. nullptr
+/// where no file has the build-id that is named there.
+std::unique_ptr<ElfFile> find_supplementary_file(const ElfFile& file, const std::string& root);
+
 }  // namespace mini::unwind

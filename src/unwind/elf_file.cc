@@ -2,6 +2,7 @@
 #include "unwind/elf_file.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -30,6 +31,7 @@ constexpr std::uint64_t kLargestFile = std::uint64_t{8} << 30;
 constexpr std::size_t kMaxSegments = 1024;
 constexpr std::uint64_t kLargestUncompressed = std::uint64_t{1} << 30;  // of one section
 constexpr std::uint64_t kMaxBuildIdBytes = 64;
+constexpr std::uint64_t kMostNameBytes = std::uint64_t{16} << 20;  // of all sections
 constexpr std::uint32_t kZstd = 2;  // ELFCOMPRESS_ZSTD of gABI; in <elf.h> since glibc 2.37
 
 // File systems where stat's device is not the one of /proc/PID/maps (linux/magic.h).
@@ -52,7 +54,7 @@ ElfFile::~ElfFile() {
 }
 
 Result<std::unique_ptr<ElfFile>> ElfFile::open(const std::string& path,
-                                               std::optional<FileIdentity> identity) {
+                                               std::optional<FileIdentity> identity, Kind kind) {
   // O_NONBLOCK: a hostile FIFO in the file's place must not block us.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) return fail(fmt::format("cannot open {}", path), errno);
@@ -65,17 +67,19 @@ Result<std::unique_ptr<ElfFile>> ElfFile::open(const std::string& path,
     close(descriptor);
     return fail(fmt::format("{} is no longer the file that is mapped", path));
   }
-  return from_descriptor(descriptor);
+  auto file = from_descriptor(descriptor, kind);
+  if (file) (*file)->path_ = path;
+  return file;
 }
 
-Result<std::unique_ptr<ElfFile>> ElfFile::from_descriptor(int descriptor) {
+Result<std::unique_ptr<ElfFile>> ElfFile::from_descriptor(int descriptor, Kind kind) {
   std::unique_ptr<ElfFile> file(new ElfFile);
   file->descriptor_ = descriptor;
   struct stat status{};
   if (fstat(descriptor, &status) != 0) return fail("cannot stat an ELF file", errno);
   file->size_bytes_ = static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0));
   if (file->size_bytes_ > kLargestFile) return fail("ELF file too large");
-  if (auto loaded = file->load(); !loaded) return std::unexpected(loaded.error());
+  if (auto loaded = file->load(kind); !loaded) return std::unexpected(loaded.error());
   return file;
 }
 
@@ -83,7 +87,7 @@ Result<std::unique_ptr<ElfFile>> ElfFile::from_memory(std::vector<std::byte> ima
   std::unique_ptr<ElfFile> file(new ElfFile);
   file->image_ = std::move(image);
   file->size_bytes_ = file->image_.size();
-  if (auto loaded = file->load(); !loaded) return std::unexpected(loaded.error());
+  if (auto loaded = file->load(Kind::kLoadable); !loaded) return std::unexpected(loaded.error());
   return file;
 }
 
@@ -104,7 +108,7 @@ bool ElfFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   return true;
 }
 
-Result<void> ElfFile::load() {
+Result<void> ElfFile::load(Kind kind) {
   Elf64_Ehdr header{};
   if (!read_at(0, std::as_writable_bytes(std::span(&header, 1)))) return fail("not an ELF file");
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return fail("not an ELF file");
@@ -112,7 +116,9 @@ Result<void> ElfFile::load() {
       header.e_ident[EI_VERSION] != EV_CURRENT || header.e_machine != kMachine) {
     return fail("an ELF file of another machine");
   }
-  if (header.e_type != ET_EXEC && header.e_type != ET_DYN) return fail("not a loadable ELF file");
+  const bool is_loadable = header.e_type == ET_EXEC || header.e_type == ET_DYN;
+  if (!is_loadable && (kind == Kind::kLoadable || header.e_type != ET_REL))
+    return fail("not a loadable ELF file");
   if (header.e_phnum > kMaxSegments ||
       (header.e_phnum > 0 && header.e_phentsize != sizeof(Elf64_Phdr)))
     return fail("malformed ELF program headers");
@@ -125,7 +131,8 @@ Result<void> ElfFile::load() {
     if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shnum >= SHN_LORESERVE ||
         header.e_shstrndx >= header.e_shnum || header.e_shoff % 8 != 0)
       return fail("malformed ELF section headers");
-    if (auto checked = check_sections(header.e_shoff, header.e_shnum); !checked) return checked;
+    const auto checked = check_sections(header.e_shoff, header.e_shnum, header.e_shstrndx);
+    if (!checked) return checked;
   }
   elf_version(EV_CURRENT);
   elf_ = descriptor_ >= 0 ? elf_begin(descriptor_, ELF_C_READ, nullptr)
@@ -143,13 +150,39 @@ Result<void> ElfFile::load() {
   return {};
 }
 
-Result<void> ElfFile::check_sections(std::uint64_t offset, std::size_t count) {
+/// libdw goes by names alone: it unpacks what is called .zdebug_…, whatever that unpacks to (a
+/// magic, the size, and a zlib stream).
+Result<void> ElfFile::check_name(const Elf64_Shdr& header, std::string_view name) {
+  if (name.ends_with("gnu_debugaltlink")) has_supplementary_link_ = true;
+  std::array<std::uint8_t, 12> packed{};
+  if (!name.starts_with(".z") || header.sh_type == SHT_NOBITS || header.sh_size < packed.size() ||
+      !read_at(header.sh_offset, std::as_writable_bytes(std::span(packed))) ||
+      std::memcmp(packed.data(), "ZLIB", 4) != 0) {
+    return {};
+  }
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 4; i < packed.size(); ++i) bytes = bytes << 8 | packed[i];
+  if (bytes > kLargestUncompressed) return fail("malformed compressed ELF section");
+  unloaded_bytes_ += bytes;
+  return {};
+}
+
+Result<void> ElfFile::check_sections(std::uint64_t offset, std::size_t count, std::size_t names) {
   const std::uint64_t table_bytes = count * sizeof(Elf64_Shdr);
   if (offset > size_bytes_ || size_bytes_ - offset < table_bytes)
     return fail("ELF section headers out of file");
   std::vector<Elf64_Shdr> headers(count);
   if (!read_at(offset, std::as_writable_bytes(std::span(headers))))
     return fail("ELF section headers out of file");
+  std::string all_names;
+  if (headers[names].sh_type == SHT_STRTAB) {
+    const bool is_packed = (headers[names].sh_flags & SHF_COMPRESSED) != 0;
+    if (is_packed || headers[names].sh_size > kMostNameBytes)
+      return fail("malformed ELF section names");
+    all_names.resize(headers[names].sh_size);
+    if (!read_at(headers[names].sh_offset, std::as_writable_bytes(std::span(all_names))))
+      return fail("an ELF section is out of the file");
+  }
   for (const Elf64_Shdr& header : headers) {
     if (header.sh_type == SHT_NULL || header.sh_type == SHT_NOBITS) continue;
     if (header.sh_offset > size_bytes_ || header.sh_size > size_bytes_ - header.sh_offset)
@@ -170,6 +203,11 @@ Result<void> ElfFile::check_sections(std::uint64_t offset, std::size_t count) {
       bytes = compressed.ch_size;
     }
     if ((header.sh_flags & SHF_ALLOC) == 0) unloaded_bytes_ += bytes;
+    if (header.sh_name < all_names.size()) {
+      // Up to the zero that ends it.
+      if (auto checked = check_name(header, all_names.c_str() + header.sh_name); !checked)
+        return checked;
+    }
   }
   return {};
 }
@@ -271,6 +309,25 @@ const Elf_Data* ElfFile::unpacked_section(Elf_Scn* section, std::uint64_t larges
     if ((header.sh_flags & SHF_COMPRESSED) != 0 && elf_compress(section, 0, 0) < 0) return nullptr;
   }
   return elf_rawdata(section, nullptr);
+}
+
+bool ElfFile::has_debug_info() const {
+  return section(".debug_info") != nullptr || section(".zdebug_info") != nullptr;
+}
+
+// The path, a zero, and the build-id.
+std::optional<ElfFile::SupplementaryLink> ElfFile::supplementary_link() const {
+  Elf_Scn* const link = section(".gnu_debugaltlink");
+  const Elf_Data* const data = link != nullptr ? elf_rawdata(link, nullptr) : nullptr;
+  if (data == nullptr || data->d_buf == nullptr) return std::nullopt;
+  const std::string_view all(static_cast<const char*>(data->d_buf), data->d_size);
+  const auto end = all.find('\0');
+  if (end == std::string_view::npos || end == 0 || all.size() - end - 1 > kMaxBuildIdBytes) {
+    return std::nullopt;
+  }
+  const std::string_view id = all.substr(end + 1);
+  return SupplementaryLink{.path = std::string(all.substr(0, end)),
+                           .build_id = {id.begin(), id.end()}};
 }
 
 std::string ElfFile::debug_link() const {

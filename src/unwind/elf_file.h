@@ -35,13 +35,20 @@ struct Segment {  // a PT_LOAD
 
 class ElfFile {
  public:
+  enum class Kind : std::uint8_t {
+    kLoadable,
+    kAny,  // also an object file, as which dwz writes what it takes out of several files
+  };
+
   /// Opens a regular file. With `identity`, only the file that the kernel has mapped under that
   /// device and inode; the device is not compared on file systems whose stat reports another one
   /// than /proc/PID/maps does (btrfs, overlayfs).
   static Result<std::unique_ptr<ElfFile>> open(const std::string& path,
-                                               std::optional<FileIdentity> identity = {});
+                                               std::optional<FileIdentity> identity = {},
+                                               Kind kind = Kind::kLoadable);
   /// Takes ownership of `descriptor`.
-  static Result<std::unique_ptr<ElfFile>> from_descriptor(int descriptor);
+  static Result<std::unique_ptr<ElfFile>> from_descriptor(int descriptor,
+                                                          Kind kind = Kind::kLoadable);
   static Result<std::unique_ptr<ElfFile>> from_memory(std::vector<std::byte> image);
 
   ElfFile(const ElfFile&) = delete;
@@ -61,8 +68,20 @@ class ElfFile {
   /// The section of that name with contents in this file, else nullptr.
   Elf_Scn* section(std::string_view name) const;
   bool has_no_sections() const { return !has_sections_; }
+  bool has_debug_info() const;
+  /// As it was opened; "" where it was not opened by a path.
+  const std::string& path() const { return path_; }
   /// Name of .gnu_debuglink, "" where there is none or it is not a plain file name.
   std::string debug_link() const;
+  /// The file that this one shares debug information with (dwz): nullopt where there is none, or it
+  /// cannot be read.
+  struct SupplementaryLink {
+    std::string path;
+    std::vector<std::uint8_t> build_id;
+  };
+  std::optional<SupplementaryLink> supplementary_link() const;
+  /// Whether libdw would find one, under whatever name it takes for that of the section.
+  bool has_supplementary_link() const { return has_supplementary_link_; }
   /// Unpacks, for libdw, what is compressed with zstd, where libelf does not: before 0.190, or
   /// built without it. What is malformed stays as it is. REQUIRES: unloaded_bytes() are affordable.
   void unpack_zstd_sections();
@@ -73,12 +92,14 @@ class ElfFile {
 
  private:
   ElfFile() = default;
-  Result<void> load();
-  Result<void> check_sections(std::uint64_t offset, std::size_t count);
+  Result<void> load(Kind kind);
+  Result<void> check_sections(std::uint64_t offset, std::size_t count, std::size_t names);
+  Result<void> check_name(const Elf64_Shdr& header, std::string_view name);
   Result<void> read_segments();
   bool read_at(std::uint64_t offset, std::span<std::byte> out) const;
   void unpack_zstd_section(Elf_Scn* section, GElf_Shdr header);
 
+  std::string path_;
   int descriptor_ = -1;
   std::vector<std::byte> image_;  // instead of a descriptor; libelf points into it
   Elf* elf_ = nullptr;
@@ -86,6 +107,7 @@ class ElfFile {
   std::uint64_t size_bytes_ = 0;
   std::uint64_t entry_ = 0;
   bool has_sections_ = false;
+  bool has_supplementary_link_ = false;
   std::uint64_t unloaded_bytes_ = 0;
   std::vector<Segment> segments_;
   std::vector<std::uint8_t> build_id_;

@@ -113,8 +113,8 @@ const LibcBuild* Module::libc() {
 
 SourceLines& Module::source_lines() {
   if (source_lines_ == nullptr) {
-    const bool own = file_->section(".debug_info") != nullptr || debug_file() == nullptr;
-    source_lines_ = std::make_unique<SourceLines>(own ? *file_ : *debug_file());
+    const bool own = file_->has_debug_info() || debug_file() == nullptr;
+    source_lines_ = std::make_unique<SourceLines>(own ? *file_ : *debug_file(), root_);
     dwarf_source_ = own ? NameSource::kSymbolTable : NameSource::kDebugFile;
   }
   return *source_lines_;

@@ -15,9 +15,9 @@ bool is_string_section(std::string_view name) {
 
 }  // namespace
 
-SectionStrings::SectionStrings(Dwarf* dwarf) {
+SectionStrings::SectionStrings(Dwarf* dwarf, Dwarf* supplementary) {
   add(dwarf);
-  if (Dwarf* supplementary = dwarf_getalt(dwarf)) add(supplementary);
+  if (supplementary != nullptr) add(supplementary);
 }
 
 void SectionStrings::add(Dwarf* dwarf) {
@@ -41,17 +41,18 @@ void SectionStrings::add(Dwarf* dwarf) {
   }
 }
 
-std::string_view SectionStrings::text(const char* string) const {
-  if (string == nullptr) return "";
+std::optional<std::string_view> SectionStrings::text(const char* string) const {
+  if (string == nullptr) return std::nullopt;
   for (const std::span<const char> section : sections_) {
     const char* end = section.data() + section.size();
     if (std::less<>()(string, section.data()) || !std::less<>()(string, end)) continue;
     const auto room = static_cast<std::size_t>(end - string);
     const void* terminator = std::memchr(string, '\0', room);
-    if (terminator == nullptr) return "";
-    return {string, static_cast<std::size_t>(static_cast<const char*>(terminator) - string)};
+    if (terminator == nullptr) return std::nullopt;
+    return std::string_view(
+        string, static_cast<std::size_t>(static_cast<const char*>(terminator) - string));
   }
-  return "";
+  return std::nullopt;
 }
 
 }  // namespace mini::unwind

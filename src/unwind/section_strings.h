@@ -3,6 +3,7 @@
 #pragma once
 
 #include <elfutils/libdw.h>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -11,15 +12,16 @@ namespace mini::unwind {
 
 class SectionStrings {
  public:
-  /// The sections of `dwarf` and of its supplementary file. REQUIRES: not null; outlives this.
-  explicit SectionStrings(Dwarf* dwarf);
+  /// The sections of `dwarf` and of its supplementary file, which may be null. REQUIRES: they
+  /// outlive this.
+  SectionStrings(Dwarf* dwarf, Dwarf* supplementary);
 
   /// Whether the string sections end with the end of a string, as libdw takes for granted when it
   /// reads the names of a line table.
   bool string_sections_end() const { return string_sections_end_; }
 
-  /// The text at `string`, "" where it is null, in none of the sections, or without an end.
-  std::string_view text(const char* string) const;
+  /// The text at `string`; nullopt where it is null, in none of the sections, or without an end.
+  std::optional<std::string_view> text(const char* string) const;
 
  private:
   void add(Dwarf* dwarf);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "unwind/debug_file.h"
 #include "unwind/demangle.h"
 
 namespace mini::unwind {
@@ -14,20 +15,21 @@ namespace {
 // libdw reads all debug sections at once; above this we go without source lines.
 constexpr std::uint64_t kLargestDebugInfo = std::uint64_t{1} << 30;
 constexpr std::size_t kMaxUnits = 1 << 20;
+constexpr std::size_t kMaxUnitRanges = 1 << 22;  // of all units: one of each function, perhaps
 constexpr std::size_t kMaxRangesPerDie = 1 << 14;
 constexpr std::size_t kMaxDiesPerUnit = 1 << 22;
 constexpr std::size_t kMaxNesting = 256;
 // The function tables of this many units at most are kept.
 constexpr std::size_t kMaxIndexedUnits = 1 << 12;
 
-/// Calls visit(begin, end) for each non-empty range of a DIE.
+/// Calls visit(begin, end) for each non-empty range of a DIE, of `most` at the most.
 template <typename Visit>
-void for_each_range(Dwarf_Die* die, Visit visit) {
+void for_each_range(Dwarf_Die* die, std::size_t most, Visit visit) {
   Dwarf_Addr base = 0;
   Dwarf_Addr begin = 0;
   Dwarf_Addr end = 0;
   std::ptrdiff_t position = 0;
-  for (std::size_t i = 0; i < kMaxRangesPerDie; ++i) {
+  for (std::size_t i = 0; i < most; ++i) {
     position = dwarf_ranges(die, position, &base, &begin, &end);
     if (position <= 0) return;
     // A linker leaves [0, 0 + size) for what it threw away.
@@ -80,8 +82,8 @@ std::string function_name(Dwarf_Die* die, const SectionStrings& strings) {
   Dwarf_Attribute attribute;
   for (const unsigned name : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name}) {
     if (dwarf_attr_integrate(die, name, &attribute) == nullptr) continue;
-    const std::string_view text = strings.text(dwarf_formstring(&attribute));
-    if (!text.empty()) return display_name(text);
+    const auto text = strings.text(dwarf_formstring(&attribute));
+    if (text && !text->empty()) return display_name(*text);
   }
   return "";
 }
@@ -106,11 +108,12 @@ void set_call_site(Dwarf_Die* unit, Dwarf_Die* inlined, SourceFrame* frame) {
   if (name != nullptr) frame->file = printable(name);
 }
 
-/// Whether libdw may read the unit's line table: it takes for granted that DW_AT_comp_dir ends.
+/// Whether libdw may read the unit's line table: it takes for granted that DW_AT_comp_dir ends. It
+/// is empty where a compiler was told to leave it out (-ffile-prefix-map).
 bool has_sound_directory(Dwarf_Die* unit, const SectionStrings& strings) {
   Dwarf_Attribute attribute;
   return dwarf_attr(unit, DW_AT_comp_dir, &attribute) == nullptr ||
-         !strings.text(dwarf_formstring(&attribute)).empty();
+         strings.text(dwarf_formstring(&attribute)).has_value();
 }
 
 /// Whether `inlined` is only what GCC made of a function's first part when it split the function:
@@ -147,19 +150,39 @@ std::vector<Dwarf_Die> inlined_at(Dwarf_Die* function, std::uint64_t address) {
 
 }  // namespace
 
-SourceLines::SourceLines(ElfFile& file) {
-  if (file.unloaded_bytes() > kLargestDebugInfo || file.section(".debug_info") == nullptr) return;
+SourceLines::SourceLines(ElfFile& file, const std::string& root) {
+  if (file.unloaded_bytes() > kLargestDebugInfo || !file.has_debug_info()) return;
+  if (file.has_supplementary_link()) {
+    supplement_ = find_supplementary_file(file, root);
+    if (supplement_ == nullptr || supplement_->has_supplementary_link() ||
+        supplement_->unloaded_bytes() > kLargestDebugInfo) {
+      return;  // libdw would look for it by itself, and open whatever is there
+    }
+  }
+  if (!begin(file)) end();
+}
+
+bool SourceLines::begin(ElfFile& file) {
   file.unpack_zstd_sections();
   dwarf_ = dwarf_begin_elf(file.elf(), DWARF_C_READ, nullptr);
-  if (dwarf_ == nullptr) return;
-  strings_ = std::make_unique<SectionStrings>(dwarf_);
-  if (strings_->string_sections_end()) return;
-  dwarf_end(dwarf_);
-  dwarf_ = nullptr;
+  if (dwarf_ == nullptr) return false;
+  if (supplement_ != nullptr) {
+    supplement_->unpack_zstd_sections();
+    supplementary_dwarf_ = dwarf_begin_elf(supplement_->elf(), DWARF_C_READ, nullptr);
+    if (supplementary_dwarf_ == nullptr) return false;
+    dwarf_setalt(dwarf_, supplementary_dwarf_);
+  }
+  strings_ = std::make_unique<SectionStrings>(dwarf_, supplementary_dwarf_);
+  return strings_->string_sections_end();
+}
+
+void SourceLines::end() {
+  if (dwarf_ != nullptr) dwarf_end(std::exchange(dwarf_, nullptr));
+  if (supplementary_dwarf_ != nullptr) dwarf_end(std::exchange(supplementary_dwarf_, nullptr));
 }
 
 SourceLines::~SourceLines() {
-  if (dwarf_ != nullptr) dwarf_end(dwarf_);
+  end();
 }
 
 void SourceLines::index_units() {
@@ -172,7 +195,8 @@ void SourceLines::index_units() {
     // A skeleton has the lines and ranges of a unit whose other parts are in a file of their own.
     if (type != DW_UT_compile && type != DW_UT_skeleton) continue;
     const Dwarf_Off offset = dwarf_dieoffset(&die);
-    for_each_range(&die, [&](std::uint64_t begin, std::uint64_t end) {
+    const std::size_t room = kMaxUnitRanges - units_.size();
+    for_each_range(&die, room, [&](std::uint64_t begin, std::uint64_t end) {
       units_.push_back({begin, end, offset});
     });
   }
@@ -187,7 +211,7 @@ const std::vector<SourceLines::Range>& SourceLines::functions_of(Dwarf_Die unit)
   std::vector<Range>& functions = functions_[offset];
   walk_dies(&unit, [&](Dwarf_Die* die, int tag) {
     if (tag == DW_TAG_subprogram) {
-      for_each_range(die, [&](std::uint64_t begin, std::uint64_t end) {
+      for_each_range(die, kMaxRangesPerDie, [&](std::uint64_t begin, std::uint64_t end) {
         functions.push_back({begin, end, dwarf_dieoffset(die)});
       });
     }

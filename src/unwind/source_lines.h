@@ -27,8 +27,9 @@ struct SourceFrame {
 
 class SourceLines {
  public:
-  /// `file` must outlive this; it may have no DWARF.
-  explicit SourceLines(ElfFile& file);
+  /// `file` must outlive this; it may have no DWARF. What it shares with other files (dwz) is
+  /// looked for under `root`; none of it is used where that is not found.
+  SourceLines(ElfFile& file, const std::string& root);
   SourceLines(const SourceLines&) = delete;
   SourceLines& operator=(const SourceLines&) = delete;
   ~SourceLines();
@@ -43,11 +44,15 @@ class SourceLines {
     Dwarf_Off die_offset = 0;  // of the unit, or of the function
   };
 
+  bool begin(ElfFile& file);
+  void end();
   void index_units();
   const std::vector<Range>& functions_of(Dwarf_Die unit);
 
+  std::unique_ptr<ElfFile> supplement_;
   Dwarf* dwarf_ = nullptr;
-  std::unique_ptr<SectionStrings> strings_;  // of dwarf_
+  Dwarf* supplementary_dwarf_ = nullptr;
+  std::unique_ptr<SectionStrings> strings_;  // of both
   bool units_indexed_ = false;
   std::vector<Range> units_;                                     // by begin
   std::unordered_map<Dwarf_Off, std::vector<Range>> functions_;  // by unit

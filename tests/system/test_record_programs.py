@@ -278,6 +278,39 @@ class RecordPrograms(RecordTest):
         for key in ("allocations", "allocated_bytes", "live_at_exit_bytes"):
             self.assertEqual(stripped[key], whole[key], key)
 
+    def lines_of(self, program):
+        """Of the program's own code, those that are known."""
+        report = self.check_same(program)
+        return {(pathlib.Path(frame["file"]).name, frame["line"]) for stack in report["stacks"]
+                for frame in stack["frames"]
+                if frame["module"] == str(program) and frame.get("file")}
+
+    def test_source_lines_without_a_folder(self):
+        lines = self.lines_of(build_target("recorded"))
+        self.assertGreater(len(lines), 3)
+        self.assertEqual(self.lines_of(build_target("recorded_anywhere")), lines)
+
+    def test_source_lines_that_several_files_share(self):
+        programs = [self.copy_to(self.directory, build_target(name))
+                    for name in ("recorded", "allocates")]
+        lines = self.lines_of(programs[0])
+        subprocess.run([need("dwz"), "-m", "common.debug", *programs], cwd=self.directory,
+                       check=True)
+        self.assertEqual(self.lines_of(programs[0]), lines)
+        (self.directory / "common.debug").unlink()
+        self.assertEqual(self.lines_of(programs[0]), set())
+
+    def test_shared_debug_information_that_is_a_pipe(self):
+        """A program's file may name anything: nobody waits for a writer."""
+        pipe = self.directory / "pipe"
+        os.mkfifo(pipe)
+        link = self.directory / "link"
+        link.write_bytes(bytes(pipe) + b"\0" + bytes(20))
+        program = self.copy_to(self.directory, build_target("recorded"))
+        subprocess.run([need("objcopy", "binutils"), "--add-section",
+                        f".gnu_debugaltlink={link}", program], check=True)
+        self.assertEqual(self.lines_of(program), set())
+
     def test_a_program_whose_file_has_no_path(self):
         program = build_target("recorded")
         for place in ("memfd", "mount"):
