@@ -20,7 +20,7 @@ class EndSignals {
  public:
   EndSignals() {
     ::sigemptyset(&signals_);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals_, signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::sigaddset(&signals_, signal);
     ::sigprocmask(SIG_BLOCK, &signals_, &before_);
   }
   EndSignals(const EndSignals&) = delete;
@@ -41,7 +41,7 @@ class EndSignals {
 
 class Screen {
  public:
-  explicit Screen(int fd) : fd_(fd), is_terminal_(::isatty(fd) == 1) {
+  explicit Screen(int fd) : fd_(fd), is_terminal_(has_sequences(look_around(fd))) {
     if (is_terminal_) put("\x1b[?1049h\x1b[?25l");
   }
   Screen(const Screen&) = delete;

@@ -39,7 +39,13 @@ Result<OutputFile> open_output(const std::string& path) {
     const int error = errno;
     return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(error)), error);
   }
-  return OutputFile(fd, fmt::format("'{}'", path));
+  if (fd > STDERR_FILENO) return OutputFile(fd, fmt::format("'{}'", path));
+  // One of the standard streams was closed: what is written to that is not for this file.
+  const int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int error = errno;
+  close(fd);
+  if (moved >= 0) return OutputFile(moved, fmt::format("'{}'", path));
+  return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(error)), error);
 }
 
 Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path) {

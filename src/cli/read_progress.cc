@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,6 +13,13 @@ namespace mini::cli {
 namespace {
 
 constexpr std::uint64_t kBetweenNs = 200'000'000;  // also before the first: most files are quick
+
+/// Whether the terminal takes text at once: where it is held (Ctrl-S), a process that stands still
+/// for us would wait with us.
+bool takes_text() {
+  pollfd terminal{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  return ::poll(&terminal, 1, 0) == 1 && (terminal.revents & POLLOUT) != 0;
+}
 
 }  // namespace
 
@@ -60,12 +68,13 @@ void ReadProgressLine::update(std::string_view step, std::uint64_t done_bytes,
 
 void ReadProgressLine::show(std::string_view text) {
   shown_ns_ = monotonic_ns();
+  if (!takes_text()) return;
   is_shown_ = true;
   print_error(fmt::format("\r\x1b[K{}", text));
 }
 
 void ReadProgressLine::erase() {
-  if (is_shown_) print_error("\r\x1b[K");
+  if (is_shown_ && takes_text()) print_error("\r\x1b[K");
   is_shown_ = false;
 }
 

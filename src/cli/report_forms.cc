@@ -10,8 +10,8 @@ namespace {
 constexpr std::size_t kFineTimeline = 32768;
 
 constexpr std::array<std::string_view, 2> kChoicesOfStacks = {"--focus", "--measure"};
-constexpr std::array<std::string_view, 5> kAllChoices = {"--focus", "--measure", "--at",
-                                                         "--between", "--fail-on-leak"};
+constexpr std::array<std::string_view, 6> kAllChoices = {
+    "--focus", "--measure", "--at", "--between", "--fail-on-leak", "--suppressions"};
 
 constexpr std::array kForms = {
     ExportForm{.name = "folded", .is_of_one_measure = true, .write = views::write_folded_stacks},

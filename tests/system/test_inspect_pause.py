@@ -60,6 +60,18 @@ class Pause(SystemTest):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertEqual(json.loads(done.stdout)["damages"], [])
 
+    def test_a_terminal_cannot_stop_heapspy_while_it_holds_the_process(self):
+        with Target(str(LARGE_MIB), program="churns") as target:
+            heapspy = subprocess.Popen([HEAPSPY, "inspect", "--leaks", str(target.pid)],
+                                       stdout=subprocess.DEVNULL)
+            wait_until(lambda: state_of(target.pid)[0] == "t" or heapspy.poll() is not None,
+                       "the process is stopped")
+            heapspy.send_signal(signal.SIGTSTP)
+            wait_until(lambda: state_of(heapspy.pid)[0] in "TZ", "heapspy is, too, or has ended")
+            self.assertEqual(state_of(target.pid)[1], 0)
+            heapspy.send_signal(signal.SIGCONT)
+            self.assertEqual(heapspy.wait(), 0)
+
     def test_a_pause_that_is_too_short_for_the_heap(self):
         """No machine copies 64 MiB in a millisecond. The rest is read all the same."""
         with Target(str(HEAP_MIB), program="churns") as target:

@@ -147,6 +147,17 @@ class Record(RecordTest):
         self.wait_for_orphan()
         self.assertGreater(allocations(), 0)
 
+    def test_files_are_not_for_messages(self):
+        """Where standard error is closed, a file that heapspy opens is not it."""
+        self.record("true")
+        for options in (["--fail-on-leak"], ["--export", "folded", "--focus", "nothing-has-it"]):
+            out = self.directory / "out.txt"
+            expected = self.directory / "expected.txt"
+            words = [HEAPSPY, "report", *options, self.file, "-o"]
+            subprocess.run([*words, expected], stderr=subprocess.DEVNULL, check=False)
+            subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *words, out], check=False)
+            self.assertEqual(out.read_bytes(), expected.read_bytes())
+
     def test_functions_have_names_where_heapspy_was_killed(self):
         program = self.directory / "program"
         shutil.copy(build_target("churns"), program)

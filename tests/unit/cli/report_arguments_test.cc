@@ -98,6 +98,8 @@ TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
             "--focus has nothing to choose in --export perfetto: leave it out");
   EXPECT_EQ(refused({"--export", "sqlite", "-o", "x.db", "--at", "1s", "f"}),
             "--at has nothing to choose in --export sqlite: leave it out");
+  EXPECT_EQ(refused({"--export", "sqlite", "-o", "x.db", "--suppressions", "s", "f"}),
+            "--suppressions has nothing to choose in --export sqlite: leave it out");
   for (const Words& words :
        {Words{"--tree=up", "f"}, Words{"--by", "size", "--tree", "f"}, Words{"--at", "x", "f"},
         Words{"--at", "1s", "--between", "1s", "2s", "f"}, Words{"--measure", "lifetime", "f"},
