@@ -1,9 +1,12 @@
 #include "cli/inspect_watch.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <fmt/format.h>
+#include <poll.h>
 #include <string_view>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -20,7 +23,7 @@ class EndSignals {
  public:
   EndSignals() {
     ::sigemptyset(&signals_);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::sigaddset(&signals_, signal);
+    for (const int signal : kSignals) ::sigaddset(&signals_, signal);
     ::sigprocmask(SIG_BLOCK, &signals_, &before_);
   }
   EndSignals(const EndSignals&) = delete;
@@ -33,15 +36,25 @@ class EndSignals {
                         static_cast<long>(ns % 1'000'000'000U)};
     return ::sigtimedwait(&signals_, nullptr, &time) < 0;
   }
+  /// Whether one waits to be taken.
+  bool came() const {
+    sigset_t pending;
+    ::sigpending(&pending);
+    return std::ranges::any_of(
+        kSignals, [&pending](int signal) { return ::sigismember(&pending, signal) == 1; });
+  }
 
  private:
+  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
   sigset_t signals_{};
   sigset_t before_{};
 };
 
 class Screen {
  public:
-  explicit Screen(int fd) : fd_(fd), is_terminal_(has_sequences(look_around(fd))) {
+  Screen(int fd, const EndSignals& signals)
+      : fd_(fd), signals_(signals), is_terminal_(has_sequences(look_around(fd))) {
     if (is_terminal_) put("\x1b[?1049h\x1b[?25l");
   }
   Screen(const Screen&) = delete;
@@ -50,6 +63,7 @@ class Screen {
     if (is_terminal_) put("\x1b[?25h\x1b[?1049l");
   }
 
+  /// False where it cannot be written, or the end was asked for while nobody read.
   bool show(const std::string& text) { return put(is_terminal_ ? fitted(text) : text); }
   /// In a view's place; elsewhere on standard error, so that the views can be read by programs.
   bool show_why_not(const std::string& message) {
@@ -57,6 +71,7 @@ class Screen {
     print_complaint("heapspy inspect", message);
     return true;
   }
+  /// 0: none.
   int error() const { return error_; }
 
  private:
@@ -80,10 +95,21 @@ class Screen {
     return out + "\x1b[J";
   }
 
+  /// Whether there is room for PIPE_BUF bytes. It is waited for until the end is asked for.
+  bool has_room() const {
+    constexpr int kBetweenLooksMs = 100;
+    pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
+    while (::poll(&ready, 1, signals_.came() ? 0 : kBetweenLooksMs) != 1) {
+      if (signals_.came()) return false;
+    }
+    return true;
+  }
+
   bool put(std::string_view text) {
     while (!text.empty()) {
-      const ssize_t count = ::write(fd_, text.data(), text.size());
-      if (count < 0 && errno == EINTR) continue;
+      if (!has_room()) return false;
+      const ssize_t count = ::write(fd_, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
+      if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (count <= 0) {
         error_ = errno;
         return false;
@@ -94,6 +120,7 @@ class Screen {
   }
 
   int fd_;
+  const EndSignals& signals_;
   bool is_terminal_;
   int error_ = 0;
 };
@@ -106,9 +133,10 @@ Result<void> watch(int fd, std::uint64_t interval_ns,
   const EndSignals signals;
   auto view = render();
   if (!view) return std::unexpected(view.error());
-  Screen screen(fd);
+  Screen screen(fd, signals);
   while (view || !is_end(view.error())) {
     if (!(view ? screen.show(*view) : screen.show_why_not(view.error().message))) {
+      if (screen.error() == 0) break;
       return fail(fmt::format("cannot write: {}", views::errno_text(screen.error())));
     }
     if (!signals.sleep(interval_ns)) break;

@@ -6,7 +6,9 @@ import os
 import pathlib
 import signal
 import subprocess
+import termios
 import threading
+import time
 
 from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, need, run_on_pipes, wait_until
 from recording import RecordTest
@@ -209,6 +211,22 @@ class Watch(SystemTest):
             watch.send_signal(signal.SIGINT)
             watch.communicate(timeout=PATIENCE_SECONDS)
             self.assertEqual(watch.returncode, 0)
+
+    def test_a_watch_that_nobody_reads_ends_all_the_same(self):
+        with Target() as target:
+            read_end, write_end = os.pipe()
+            self.addCleanup(os.close, read_end)
+            watch = subprocess.Popen([HEAPSPY, "inspect", "--json", "--watch", "1ms",
+                                      str(target.pid)], stdout=write_end)
+            os.close(write_end)
+            wait_until(lambda: fcntl.ioctl(read_end, termios.FIONREAD, bytes(4)) != bytes(4),
+                       "something was written")
+            before = bytes(4)
+            while (now := fcntl.ioctl(read_end, termios.FIONREAD, bytes(4))) != before:
+                before = now
+                time.sleep(0.5)  # until the pipe is full
+            watch.send_signal(signal.SIGTERM)
+            self.assertEqual(watch.wait(PATIENCE_SECONDS), 0)
 
     def test_on_a_terminal_the_reason_is_in_the_views_place(self):
         with Target() as target:
