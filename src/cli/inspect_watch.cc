@@ -31,29 +31,25 @@ class EndSignals {
   ~EndSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
   /// False where one came.
-  bool sleep(std::uint64_t ns) const {
+  bool sleep(std::uint64_t ns) {
     const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
                         static_cast<long>(ns % 1'000'000'000U)};
-    return ::sigtimedwait(&signals_, nullptr, &time) < 0;
+    has_come_ = has_come_ || ::sigtimedwait(&signals_, nullptr, &time) > 0;
+    return !has_come_;
   }
-  /// Whether one waits to be taken.
-  bool came() const {
-    sigset_t pending;
-    ::sigpending(&pending);
-    return std::ranges::any_of(
-        kSignals, [&pending](int signal) { return ::sigismember(&pending, signal) == 1; });
-  }
+  bool has_come() { return !sleep(0); }
 
  private:
   static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
   sigset_t signals_{};
   sigset_t before_{};
+  bool has_come_ = false;
 };
 
 class Screen {
  public:
-  Screen(int fd, const EndSignals& signals)
+  Screen(int fd, EndSignals& signals)
       : fd_(fd), signals_(signals), is_terminal_(has_sequences(look_around(fd))) {
     if (is_terminal_) put("\x1b[?1049h\x1b[?25l");
   }
@@ -96,11 +92,11 @@ class Screen {
   }
 
   /// Whether there is room for PIPE_BUF bytes. It is waited for until the end is asked for.
-  bool has_room() const {
+  bool has_room() {
     constexpr int kBetweenLooksMs = 100;
     pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
-    while (::poll(&ready, 1, signals_.came() ? 0 : kBetweenLooksMs) != 1) {
-      if (signals_.came()) return false;
+    while (::poll(&ready, 1, signals_.has_come() ? 0 : kBetweenLooksMs) != 1) {
+      if (signals_.has_come()) return false;
     }
     return true;
   }
@@ -120,7 +116,7 @@ class Screen {
   }
 
   int fd_;
-  const EndSignals& signals_;
+  EndSignals& signals_;
   bool is_terminal_;
   int error_ = 0;
 };
@@ -130,7 +126,7 @@ class Screen {
 Result<void> watch(int fd, std::uint64_t interval_ns,
                    const std::function<Result<std::string>()>& render,
                    const std::function<bool(const Error&)>& is_end) {
-  const EndSignals signals;
+  EndSignals signals;
   auto view = render();
   if (!view) return std::unexpected(view.error());
   Screen screen(fd, signals);

@@ -216,7 +216,7 @@ class Watch(SystemTest):
         with Target() as target:
             read_end, write_end = os.pipe()
             self.addCleanup(os.close, read_end)
-            watch = subprocess.Popen([HEAPSPY, "inspect", "--json", "--watch", "1ms",
+            watch = subprocess.Popen([HEAPSPY, "inspect", "--json", "--watch", "100ms",
                                       str(target.pid)], stdout=write_end)
             os.close(write_end)
             wait_until(lambda: fcntl.ioctl(read_end, termios.FIONREAD, bytes(4)) != bytes(4),
