@@ -171,6 +171,26 @@ constexpr std::size_t number(std::align_val_t alignment) {
   return static_cast<std::size_t>(alignment);
 }
 
+// A nothrow form. Without an exception where all is ours: in a program in C whose C++ libraries are
+// hidden from us none could be caught here. `foreign` calls the form that the program brings.
+template <typename Foreign>
+[[gnu::always_inline]] inline void* new_or_null(bool is_ours, std::size_t size,
+                                                std::size_t alignment, const void* caller,
+                                                const Foreign& foreign) noexcept {
+  if (is_ours) [[likely]] {
+    void* const block =
+        alignment == mini::alloc::kGranule ? g_allocator.allocate(size) : allocate(size, alignment);
+    if (block != nullptr) [[likely]]
+      return block;
+    return nothrow_without_memory(size, alignment, caller);
+  }
+  try {
+    return foreign();
+  } catch (...) {
+    return nullptr;
+  }
+}
+
 }  // namespace
 
 // ── new ────────────────────────────────────────────────────────────────────────────────────────
@@ -201,65 +221,27 @@ MINIMALLOC_OPERATOR void* operator new[](std::size_t size, std::align_val_t alig
   return ::operator new(size, alignment);
 }
 
-// Without an exception where all is ours: in a program in C whose C++ libraries are hidden from us
-// none could be caught here.
-
 MINIMALLOC_OPERATOR void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  if (new_is_ours()) [[likely]] {
-    void* const block = g_allocator.allocate(size);
-    if (block != nullptr) [[likely]]
-      return block;
-    return nothrow_without_memory(size, mini::alloc::kGranule, __builtin_return_address(0));
-  }
-  try {
-    return ::operator new(size);
-  } catch (...) {
-    return nullptr;
-  }
+  return new_or_null(new_is_ours(), size, mini::alloc::kGranule, __builtin_return_address(0),
+                     [size] { return ::operator new(size); });
 }
 
 MINIMALLOC_OPERATOR void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  if (new_array_is_ours()) [[likely]] {
-    void* const block = g_allocator.allocate(size);
-    if (block != nullptr) [[likely]]
-      return block;
-    return nothrow_without_memory(size, mini::alloc::kGranule, __builtin_return_address(0));
-  }
-  try {
-    return ::operator new[](size);
-  } catch (...) {
-    return nullptr;
-  }
+  return new_or_null(new_array_is_ours(), size, mini::alloc::kGranule, __builtin_return_address(0),
+                     [size] { return ::operator new[](size); });
 }
 
 MINIMALLOC_OPERATOR void* operator new(std::size_t size, std::align_val_t alignment,
                                        const std::nothrow_t&) noexcept {
-  if (new_aligned_is_ours()) [[likely]] {
-    void* const block = allocate(size, number(alignment));
-    if (block != nullptr) [[likely]]
-      return block;
-    return nothrow_without_memory(size, number(alignment), __builtin_return_address(0));
-  }
-  try {
-    return ::operator new(size, alignment);
-  } catch (...) {
-    return nullptr;
-  }
+  return new_or_null(new_aligned_is_ours(), size, number(alignment), __builtin_return_address(0),
+                     [=] { return ::operator new(size, alignment); });
 }
 
 MINIMALLOC_OPERATOR void* operator new[](std::size_t size, std::align_val_t alignment,
                                          const std::nothrow_t&) noexcept {
-  if (new_array_aligned_is_ours()) [[likely]] {
-    void* const block = allocate(size, number(alignment));
-    if (block != nullptr) [[likely]]
-      return block;
-    return nothrow_without_memory(size, number(alignment), __builtin_return_address(0));
-  }
-  try {
-    return ::operator new[](size, alignment);
-  } catch (...) {
-    return nullptr;
-  }
+  return new_or_null(new_array_aligned_is_ours(), size, number(alignment),
+                     __builtin_return_address(0),
+                     [=] { return ::operator new[](size, alignment); });
 }
 
 // ── delete ─────────────────────────────────────────────────────────────────────────────────────

@@ -22,10 +22,13 @@ inline std::uint64_t unix_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+constexpr timespec timespec_of(std::uint64_t ns) {
+  return {static_cast<time_t>(ns / 1'000'000'000U), static_cast<long>(ns % 1'000'000'000U)};
+}
+
 /// For so long, or until a signal comes.
 inline void sleep_ns(std::uint64_t ns) {
-  const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
-                      static_cast<long>(ns % 1'000'000'000U)};
+  const timespec time = timespec_of(ns);
   ::nanosleep(&time, nullptr);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "cli/terminal.h"
 #include "views/event_facts.h"
@@ -32,8 +33,7 @@ class EndSignals {
 
   /// False where one came.
   bool sleep(std::uint64_t ns) {
-    const timespec time{static_cast<time_t>(ns / 1'000'000'000U),
-                        static_cast<long>(ns % 1'000'000'000U)};
+    const timespec time = timespec_of(ns);
     has_come_ = has_come_ || ::sigtimedwait(&signals_, nullptr, &time) > 0;
     return !has_come_;
   }

@@ -109,8 +109,9 @@ void find_free_growth(const InspectionDiff& diff, std::vector<Finding>& out) {
 
 /// Of blocks and what is free between them the other findings speak.
 void find_growth_outside(const InspectionDiff& diff, std::vector<Finding>& out) {
-  const std::string_view of = diff.compares_resident() ? "resident" : "mapped";
-  const std::int64_t all = growth_of(diff, of == "resident" ? "rss_bytes" : "virtual_bytes");
+  const bool is_resident = diff.compares_resident();
+  const std::string_view of = is_resident ? "resident" : "mapped";
+  const std::int64_t all = growth_of(diff, is_resident ? "rss_bytes" : "virtual_bytes");
   const auto of_heap = [](const auto& kind) {
     return is_among(kind.first, kFreeKinds) || is_among(kind.first, kLiveKinds);
   };

@@ -107,9 +107,9 @@ class CacheFinder {
       const bool is_worth_it = may_be_cache(cache) && may_look();
       const auto image = is_worth_it ? read_image(cache) : std::nullopt;
       if (!image) continue;
+      const std::size_t misfits = count_misfits(*image);
+      if (misfits != 0 && !is_first_chunk(cache) && !is_mostly_cache(*image, misfits)) continue;
       const std::uint64_t weight = weigh(*image);
-      const bool is_consistent = misfits(*image) == 0;
-      if (!is_consistent && !is_first_chunk(cache) && !is_mostly_cache(*image)) continue;
       if (best && weight <= best_weight) continue;
       best = Found{.cache = cache, .word = i};
       best_weight = weight;
@@ -133,7 +133,7 @@ class CacheFinder {
            (image.counts[bin] == 0) == (image.heads[bin] == 0) &&
            image.heads[bin] % model::kChunkAlignment.count == 0;
   }
-  std::size_t misfits(const CacheImage& image) const {
+  std::size_t count_misfits(const CacheImage& image) const {
     std::size_t count = 0;
     for (std::size_t i = 0; i < image.counts.size(); ++i) {
       if (!fits(image, i)) ++count;
@@ -157,10 +157,10 @@ class CacheFinder {
 
   /// No program's block has lists of chunks of just the sizes that their places ask for. A thread
   /// that ends empties its lists, but not their counters ("tcache_thread_shutdown").
-  bool is_mostly_cache(const CacheImage& image) const {
+  bool is_mostly_cache(const CacheImage& image, std::size_t misfits) const {
     constexpr std::size_t kMostMisfits = 2;
     constexpr std::size_t kProof = 2;
-    if (misfits(image) > kMostMisfits) return false;
+    if (misfits > kMostMisfits) return false;
     std::size_t lists = 0;
     for (std::size_t i = 0; i < image.counts.size(); ++i) {
       if (image.counts[i] != 0 && image.heads[i] == 0) return false;

@@ -1,6 +1,7 @@
-// Owns a file descriptor.
+// Owns a file descriptor; and closes those that nobody owns.
 #pragma once
 
+#include <algorithm>
 #include <unistd.h>
 #include <utility>
 
@@ -25,5 +26,14 @@ class FileDescriptor {
  private:
   int fd_ = -1;
 };
+
+/// Closes those of the process from `first` to `last`. By system calls only, as after a fork.
+inline void close_descriptors(int first, int last) {
+  if (first > last) return;
+  if (::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
+  // Before Linux 5.9, or forbidden.
+  const int most = static_cast<int>(std::min<long>(last, ::sysconf(_SC_OPEN_MAX)));
+  for (int number = first; number <= most; ++number) ::close(number);
+}
 
 }  // namespace mini::kernel

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "kernel/file_descriptor.h"
 #include "kernel/proc_status.h"
 
 namespace mini::kernel {
@@ -51,14 +52,6 @@ bool drop_capabilities(std::uint64_t kept) {
     kept >>= 32;
   }
   return ::syscall(SYS_capset, &header, sets.data()) == 0;
-}
-
-void close_descriptors(int first, int last) {
-  if (first > last) return;
-  if (::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
-  // Before Linux 5.9, or forbidden.
-  const int most = static_cast<int>(std::min<long>(last, ::sysconf(_SC_OPEN_MAX)));
-  for (int number = first; number <= most; ++number) ::close(number);
 }
 
 // What the other user could take from the child through /proc and ptrace: all that heapspy has open

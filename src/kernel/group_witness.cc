@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <ctime>
 #include <sys/prctl.h>
@@ -36,7 +37,7 @@ std::uint64_t take_pending(const sigset_t& all) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "heapspy-witness");
   ::dup2(socket, 0);
-  ::close_range(1, ~0U, 0);
+  close_descriptors(1, INT_MAX);
   char question = 0;
   while (::recv(0, &question, 1, 0) == 1) {
     const std::uint64_t came = take_pending(all);

@@ -5,7 +5,6 @@
 #include <climits>
 #include <csignal>
 #include <cstring>
-#include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/futex.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/clock.h"
 #include "kernel/proc_maps.h"
 
 namespace mini::kernel {
@@ -87,8 +87,7 @@ void SharedFile::discard(std::size_t offset, std::size_t bytes) const {
 }
 
 void wait_for_change(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns) {
-  const timespec most{static_cast<time_t>(most_ns / 1'000'000'000U),
-                      static_cast<long>(most_ns % 1'000'000'000U)};
+  const timespec most = timespec_of(most_ns);
   ::syscall(SYS_futex, word, FUTEX_WAIT, expected, &most, nullptr, 0);
 }
 

@@ -1,6 +1,8 @@
 #include "model/inspection.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace mini::model {
 
@@ -23,6 +25,14 @@ std::string_view memory_kind_name(MemoryKind kind) {
       "thread_stack", "file",           "shared_memory", "other_anonymous", "kernel",
       "heapspy",      "remainder"};
   return kNames.at(static_cast<std::size_t>(kind));
+}
+
+const MemoryRegion* Inspection::region_of(Address address) const {
+  const auto after = std::ranges::upper_bound(
+      regions, address, {}, [](const MemoryRegion& region) { return region.mapping.range.begin; });
+  if (after == regions.begin()) return nullptr;
+  const MemoryRegion& before = *std::prev(after);
+  return before.mapping.range.contains(address) ? &before : nullptr;
 }
 
 }  // namespace mini::model

@@ -118,6 +118,8 @@ struct Inspection {
 
   std::vector<InspectedThread> threads;
   std::vector<MemoryRegion> regions;  // by address
+  /// The region with an address; nullptr where there is none. REQUIRES: regions are complete.
+  const MemoryRegion* region_of(Address address) const;
 
   std::optional<Bytes> resident;  // VmRSS; nullopt for a core, which does not say
   Bytes mapped;

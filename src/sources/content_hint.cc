@@ -97,7 +97,7 @@ std::string ContentHinter::pointers_at(AddressRange block) const {
   const std::size_t count = pages_.read(block.begin, bytes.first(wanted)) / 8;
   std::vector<std::pair<std::string, int>> targets;
   for (const std::uint64_t word : std::span(words).first(count)) {
-    const model::MemoryRegion* region = region_of({word});
+    const model::MemoryRegion* region = inspection_.region_of({word});
     if (region == nullptr) continue;
     const std::string name = name_of(*region);
     const auto known = std::ranges::find(targets, name, &std::pair<std::string, int>::first);
@@ -115,17 +115,8 @@ std::string ContentHinter::pointers_at(AddressRange block) const {
   return text;
 }
 
-const model::MemoryRegion* ContentHinter::region_of(Address address) const {
-  const auto after = std::ranges::upper_bound(
-      inspection_.regions, address, {},
-      [](const model::MemoryRegion& region) { return region.mapping.range.begin; });
-  if (after == inspection_.regions.begin()) return nullptr;
-  const model::MemoryRegion& before = *std::prev(after);
-  return before.mapping.range.contains(address) ? &before : nullptr;
-}
-
 bool ContentHinter::is_in_file(Address address) const {
-  const model::MemoryRegion* region = region_of(address);
+  const model::MemoryRegion* region = inspection_.region_of(address);
   return region != nullptr && region->mapping.path.starts_with('/');
 }
 

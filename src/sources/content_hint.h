@@ -33,7 +33,6 @@ class ContentHinter {
   std::string read_type(Address vtable) const;
   std::string text_at(AddressRange block) const;
   std::string pointers_at(AddressRange block) const;
-  const model::MemoryRegion* region_of(Address address) const;
   bool is_in_file(Address address) const;
   std::string name_of(const model::MemoryRegion& region) const;
 

@@ -46,22 +46,13 @@ class Tee final : public model::PieceSink {
   std::vector<AddressRange> regions_;
 };
 
-const MemoryRegion* region_of(const Inspection& inspection, Address address) {
-  const auto after = std::ranges::upper_bound(
-      inspection.regions, address, {},
-      [](const MemoryRegion& region) { return region.mapping.range.begin; });
-  if (after == inspection.regions.begin()) return nullptr;
-  const MemoryRegion& before = *std::prev(after);
-  return before.mapping.range.contains(address) ? &before : nullptr;
-}
-
 /// Every mapping that one of the ranges reaches into.
 std::vector<Address> mappings_under(const Inspection& inspection,
                                     const std::vector<AddressRange>& ranges) {
   std::set<Address> begins;
   for (const AddressRange& range : ranges) {
     for (Address at = range.begin; at < range.end;) {
-      const MemoryRegion* region = region_of(inspection, at);
+      const MemoryRegion* region = inspection.region_of(at);
       if (region == nullptr) break;
       begins.insert(region->mapping.range.begin);
       at = region->mapping.range.end;
@@ -257,7 +248,7 @@ void mark_stacks(Inspection& inspection) {
   if (inspection.runtime == "Go runtime") return;  // goroutines' stacks are pieces of its heap
   for (const model::InspectedThread& thread : inspection.threads) {
     if (!thread.stack_pointer) continue;
-    const MemoryRegion* region = region_of(inspection, *thread.stack_pointer);
+    const MemoryRegion* region = inspection.region_of(*thread.stack_pointer);
     if (region == nullptr || region->mapping.path.starts_with('/')) continue;
     const auto index = static_cast<std::size_t>(region - inspection.regions.data());
     inspection.regions[index].stack_of = thread.id;

@@ -12,7 +12,9 @@ constexpr std::uint32_t kProof = 5;  // sightings of one place
 
 /// Whether the arena that an address is in, or about, is one that no thread was changing. A process
 /// of one thread takes no locks.
-bool is_unlocked(const model::Heap& heap, Address where) {
+bool is_unlocked(const model::Heap& heap, Address where,
+                 std::span<const model::InspectedThread> threads) {
+  if (threads.size() < 2) return false;
   for (const model::HeapArena& arena : heap.arenas) {
     const AddressRange state{arena.address, arena.address + heaps::kLargestState};
     const bool is_there =
@@ -31,9 +33,9 @@ bool differs(const model::HeapCounter& counter) {
 }  // namespace
 
 bool has_damage_at_rest(const model::Heap& heap, std::span<const model::InspectedThread> threads) {
-  return threads.size() > 1 && std::ranges::any_of(heap.damages, [&heap](const auto& damage) {
-           return is_unlocked(heap, damage.where);
-         });
+  return std::ranges::any_of(heap.damages, [&](const model::HeapDamage& damage) {
+    return is_unlocked(heap, damage.where, threads);
+  });
 }
 
 HeapReadings::Place HeapReadings::place_of(const model::HeapDamage& damage) {
@@ -80,7 +82,7 @@ void HeapReadings::add(const model::Heap& heap, std::span<const model::Inspected
   registers_ = std::move(registers);
   for (const model::HeapDamage& damage : heap.damages) {
     Seen& seen = note(place_of(damage));
-    seen.was_unlocked |= threads.size() > 1 && is_unlocked(heap, damage.where);
+    seen.was_unlocked |= is_unlocked(heap, damage.where, threads);
   }
   for (const model::HeapCounter& counter : heap.counters) {
     if (differs(counter)) note(place_of(counter));

@@ -141,9 +141,8 @@ std::string why_unreadable(const CoreFile& core, const Inspection& inspection,
 bool may_change_heap(const model::InspectedThread& thread, const Inspection& inspection,
                      const std::string& module) {
   if (thread.waits || !thread.code) return !thread.waits;
-  return std::ranges::any_of(inspection.regions, [&](const model::MemoryRegion& region) {
-    return region.mapping.path == module && region.mapping.range.contains(*thread.code);
-  });
+  const model::MemoryRegion* const region = inspection.region_of(*thread.code);
+  return region != nullptr && region->mapping.path == module;
 }
 
 /// Whether what does not fit together need not be damage. A core of a process that was well may be

@@ -98,8 +98,7 @@ void write_arenas(JsonWriter& json, const Inspection& inspection) {
     json.key("contiguous").boolean(arena.is_contiguous);
     json.key("system_bytes").bytes(arena.system);
     json.key("most_system_bytes").bytes(arena.most_system);
-    json.key("threads");
-    arena.attached_threads ? json.number(*arena.attached_threads) : json.null();
+    json.key("threads").number_or_null(arena.attached_threads);
     json.key("top").address_or_null(arena.top);
     json.key("top_bytes").bytes(arena.top_size);
     json.key("last_remainder").address_or_null(arena.last_remainder);
@@ -230,8 +229,7 @@ void write_pieces(JsonWriter& json, const Inspection& inspection, const model::P
 
 void write_pause(JsonWriter& json, const Inspection& inspection) {
   json.key("pause_ns").number(inspection.pause_ns);
-  json.key("max_pause_ns");
-  inspection.most_pause_ns ? json.number(*inspection.most_pause_ns) : json.null();
+  json.key("max_pause_ns").number_or_null(inspection.most_pause_ns);
   json.key("heap_reading").string(model::heap_reading_name(inspection.heap_reading));
   json.key("max_copy_bytes").bytes(inspection.most_copied);
   json.key("heap_bytes_to_read").bytes(inspection.heap_to_read);
@@ -253,8 +251,7 @@ void write_end(JsonWriter& json, const Inspection& inspection) {
   json.begin_object();
   json.key("signal").string(signal_name(inspection.end->signal));
   json.key("thread").signed_number(inspection.end->thread);
-  json.key("sender");
-  inspection.end->sender ? json.signed_number(*inspection.end->sender) : json.null();
+  json.key("sender").signed_number_or_null(inspection.end->sender);
   json.end_object();
 }
 

@@ -128,18 +128,15 @@ void write_no_heap(JsonWriter& json, std::string_view name,
 }
 
 void write_totals(JsonWriter& json, const std::vector<explain::TotalChange>& totals) {
-  const auto write = [&json](std::string_view name, const std::optional<std::int64_t>& number) {
-    json.key(name);
-    number ? json.signed_number(*number) : json.null();
-  };
   json.key("totals").begin_array();
   for (const explain::TotalChange& total : totals) {
     const auto change = total.change();
     json.begin_object();
     json.key("name").string(total.name);
-    write("before", total.before);
-    write("after", total.after);
-    write("change", change ? std::optional(change->growth()) : std::nullopt);
+    json.key("before").signed_number_or_null(total.before);
+    json.key("after").signed_number_or_null(total.after);
+    json.key("change").signed_number_or_null(change ? std::optional(change->growth())
+                                                    : std::nullopt);
     json.end_object();
   }
   json.end_array();

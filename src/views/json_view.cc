@@ -78,8 +78,7 @@ void write_stack(JsonWriter& json, const Event& event) {
   for (const unwind::Frame& frame : event.stack->frames) write_frame(json, frame);
   json.end_array();
   json.key("stack_end").string(stack_end_name(event.stack->end));
-  json.key("origin_frame");
-  event.origin_frame ? json.number(*event.origin_frame) : json.null();
+  json.key("origin_frame").number_or_null(event.origin_frame);
 }
 
 void write_part(JsonWriter& json, const model::Mapping& mapping) {

@@ -34,6 +34,10 @@ class JsonWriter {
   JsonWriter& address(Address a);  // "0x…": a number of 64 bits does not survive every reader
   JsonWriter& bytes(Bytes n) { return number(n.count); }
   JsonWriter& address_or_null(std::optional<Address> a) { return a ? address(*a) : null(); }
+  JsonWriter& number_or_null(std::optional<std::uint64_t> n) { return n ? number(*n) : null(); }
+  JsonWriter& signed_number_or_null(std::optional<std::int64_t> n) {
+    return n ? signed_number(*n) : null();
+  }
   JsonWriter& bytes_or_null(std::optional<Bytes> n) { return n ? bytes(*n) : null(); }
   JsonWriter& string_or_null(std::string_view text) { return text.empty() ? null() : string(text); }
 

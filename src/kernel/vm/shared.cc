@@ -2,7 +2,6 @@
 #include "kernel/vm/shared.h"
 
 #include <csignal>
-#include <ctime>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -10,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "kernel/vm/raw_syscall.h"
 
 namespace mini::kernel::vm {
@@ -95,8 +95,7 @@ Range signal_stack() {
 }
 
 void wait_shared(std::uint32_t* word, std::uint32_t expected, std::uint64_t most_ns) {
-  const timespec most{static_cast<time_t>(most_ns / 1'000'000'000U),
-                      static_cast<long>(most_ns % 1'000'000'000U)};
+  const timespec most = timespec_of(most_ns);
   raw_syscall(SYS_futex, word, FUTEX_WAIT, expected, &most, nullptr, 0);
 }
 

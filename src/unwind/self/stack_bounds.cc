@@ -29,13 +29,12 @@ class UnitMarks {
       return true;
     });
   }
-  bool touches(ByteRange range) const {
+  bool touches(ByteRange range) {
     bool any = false;
-    const_cast<UnitMarks*>(this)->visit(
-        range, [&any](const std::atomic<std::uint64_t>& word, std::uint64_t bits) {
-          any = (word.load() & bits) != 0;
-          return !any;
-        });
+    visit(range, [&any](const std::atomic<std::uint64_t>& word, std::uint64_t bits) {
+      any = (word.load() & bits) != 0;
+      return !any;
+    });
     return any;
   }
   void clear() {
