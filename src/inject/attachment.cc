@@ -111,7 +111,8 @@ void Attachment::find_new_imports(const ProcessView& view) {
 
 /// False where the process could not be stopped, or is another program: what was found in that
 /// one's memory may be from before and after.
-bool Attachment::bind(Direction direction, const ProcessView& view) {
+bool Attachment::bind(Direction direction, const ProcessView& view,
+                      const std::function<void()>& while_stopped) {
   find_new_imports(view);
   std::vector<Change> changes;
   for (const LoadedModule& module : view.modules()) {
@@ -123,6 +124,7 @@ bool Attachment::bind(Direction direction, const ProcessView& view) {
   if (changes.empty()) return true;
   auto process = StoppedProcess::stop(pid_, ledger_);
   if (!process || process->threads().empty() || !is_still_loaded(agent_, memory_)) return false;
+  if (while_stopped) while_stopped();
   apply(pid_, changes, memory_, process->threads().front().tid);
   process->let_go();
   return true;
@@ -146,11 +148,11 @@ bool Attachment::look(std::uint64_t now_ns) {
   return true;
 }
 
-void Attachment::detach() {
+void Attachment::detach(const std::function<void()>& while_stopped) {
   constexpr int kMostTries = 20;
   for (int i = 0; i < kMostTries; ++i) {
     const auto view = ProcessView::read(pid_, list_, memory_);
-    if (view && bind(Direction::kToReal, *view)) return;
+    if (view && bind(Direction::kToReal, *view, while_stopped)) return;
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,14 +33,17 @@ class Attachment {
   bool look(std::uint64_t now_ns);
 
   /// Sends the program's calls back to where they went before. What was loaded stays loaded, since
-  /// a thread may be inside it, and passes calls on. To be called once.
-  void detach();
+  /// a thread may be inside it, and passes calls on. `while_stopped()` is called where all threads
+  /// stand still before the change: what they tell after it is not all that they do. It is not
+  /// called where nothing is to be changed, or the process cannot be stopped. To be called once.
+  void detach(const std::function<void()>& while_stopped);
 
  private:
   explicit Attachment(pid_t pid, LoaderList list) : pid_(pid), memory_(pid), list_(list) {}
   Result<void> find_standins(const std::map<std::string, Address>& real);
   void find_new_imports(const ProcessView& view);
-  bool bind(Direction direction, const ProcessView& view);
+  bool bind(Direction direction, const ProcessView& view,
+            const std::function<void()>& while_stopped = {});
   bool is_left_alone(const LoadedModule& module, const ProcessView& view,
                      const Landmarks& landmarks) const;
 

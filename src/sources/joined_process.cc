@@ -69,8 +69,8 @@ bool JoinedProcess::is_over(std::uint64_t now_ns, std::uint64_t begin_ns) {
   return is_lost_;
 }
 
-void JoinedProcess::leave() {
-  if (attachment_ != nullptr && !handle_.has_ended()) attachment_->detach();
+void JoinedProcess::leave(const std::function<void()>& while_stopped) {
+  if (attachment_ != nullptr && !handle_.has_ended()) attachment_->detach(while_stopped);
 }
 
 recording::Ending::Kind JoinedProcess::ending_of(pid_t pid, bool has_ended) const {

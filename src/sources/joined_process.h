@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <sys/types.h>
 
@@ -24,8 +25,8 @@ class JoinedProcess {
   /// user asked for the end, or the time is over. To be asked every few milliseconds.
   bool is_over(std::uint64_t now_ns, std::uint64_t begin_ns);
 
-  /// Takes the agent's hands off it.
-  void leave();
+  /// Takes the agent's hands off it. `while_stopped()` as by Attachment::detach().
+  void leave(const std::function<void()>& while_stopped);
 
   /// How the recording of the process, or of one that it forked, ended.
   recording::Ending::Kind ending_of(pid_t pid, bool has_ended) const;

@@ -230,7 +230,7 @@ std::optional<std::uint64_t> RecordedProcess::next_time(Thread& thread, std::uin
 }
 
 // What cannot be written is read all the same: its threads would wait for room.
-void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
+void RecordedProcess::look_at_rings() {
   find_threads();
   for (Thread& thread : threads_) {
     if (!thread.is_sound) continue;
@@ -242,8 +242,17 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
       begin_thread(thread);
     }
   }
+}
+
+void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
+  if (!is_read_to_its_end_) look_at_rings();
   if (writer_ != nullptr) read_in_order(until, clock);
   free_rings();
+}
+
+void RecordedProcess::end_reading() {
+  is_read_to_its_end_ = true;
+  for (Thread& thread : threads_) thread.reader.skip(thread.reader.available_words());
 }
 
 // The thread that is behind goes on, up to where the next one is.
@@ -305,7 +314,7 @@ void RecordedProcess::release(Thread& thread) {
     kernel::wake_waiter(reinterpret_cast<std::uint32_t*>(&head.is_full));
   }
   auto closed = wire::RingState::kClosed;
-  if (thread.reader.available_words() == 0 &&
+  if (!is_read_to_its_end_ && thread.reader.available_words() == 0 &&
       head.state.load(std::memory_order_acquire) == closed && thread.reader.look() &&
       thread.reader.available_words() == 0) {
     thread.number = 0;

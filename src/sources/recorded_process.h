@@ -86,6 +86,9 @@ class RecordedProcess {
   /// Reads what the threads have told up to a time, in the order of times. REQUIRES: `until` was
   /// read before this call.
   void drain(std::uint64_t until, const TickClock& clock);
+  /// What its threads told after the last drain(), and tell from here on, is not of the recording:
+  /// some of them do so for a while after others stopped.
+  void end_reading();
   /// Page faults of its threads, in the order of their times, which are as those of drain(). They
   /// are written when the events before them are.
   void add_page_faults(std::span<const kernel::PageFault> faults);
@@ -132,6 +135,7 @@ class RecordedProcess {
   /// By which a module is the same: load bias, build id, name of its file.
   using ModuleKey = std::tuple<std::uint64_t, std::string, std::string>;
 
+  void look_at_rings();
   void find_threads();
   void close_rings_of_ended();
   void free_rings();
@@ -196,6 +200,7 @@ class RecordedProcess {
   std::unique_ptr<LiveBlocks> live_;  // null: nobody asked for leaks
   ThreadStopper stopper_;
   bool is_searched_ = false;
+  bool is_read_to_its_end_ = false;
   UnrecordedPrograms unrecorded_;
 };
 

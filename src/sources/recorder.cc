@@ -118,6 +118,7 @@ class Recorder {
   RecordedProcess* find_process(pid_t pid) const;
   void wait_for_command(int flags);
   void stop_with_command(int signal) const;
+  void end_reading();
   void leave();
   void tell_of_failures();
   void end_processes();
@@ -408,13 +409,24 @@ void Recorder::close_channel() {
 // It goes on elsewhere: what it started, or starts from now on, is not waited for.
 void Recorder::look_at_joined() {
   if (has_ended_ || !joined_->is_over(monotonic_ns(), begin_ns_)) return;
-  joined_->leave();
+  drain();
+  joined_->leave([this] { end_reading(); });
   leave();
   has_ended_ = true;
 }
 
+// Rings are read at a moment: what was told of up to it is whole.
+void Recorder::end_reading() {
+  const std::uint64_t ticks = wire::now_ticks_before_loads();
+  for (const Running& running : processes_) {
+    running.process->drain(ticks, clock_);
+    running.process->end_reading();
+  }
+}
+
 void Recorder::leave() {
   drain();
+  end_reading();
   close_channel();
   is_leaving_ = true;
 }
@@ -476,7 +488,7 @@ void Recorder::give_up() {
   channel().is_closed.store(1, std::memory_order_release);
   is_leaving_ = true;
   if (joined_ == nullptr || has_ended_) return;
-  joined_->leave();
+  joined_->leave({});
   has_ended_ = true;
 }
 

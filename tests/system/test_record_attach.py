@@ -69,6 +69,17 @@ class RecordAttach(JoinTest):
         for _ in range(3):
             self.check_counts(target, 0.3)
 
+    def test_threads_that_wait_in_the_allocator_are_left_all_at_once(self):
+        # What one of them frees unrecorded goes to another one that is still being recorded.
+        environment = dict(self.environment, GLIBC_TUNABLES="glibc.malloc.arena_max=1:"
+                                                            "glibc.malloc.tcache_count=0")
+        target = self.running("threads", env=environment)
+        for _ in range(20):
+            self.leave(self.join(target))
+            self.check_free(target)
+            losses = self.report()["losses"]
+            self.assertEqual((losses["lost_blocks"], losses["dropped_events"]), (0, 0))
+
     def test_it_counts_over_other_allocators(self):
         for library in ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0",
                         str(pathlib.Path(HEAPSPY).parent / "../api/libminimalloc.so.0")):
