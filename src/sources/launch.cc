@@ -115,7 +115,8 @@ Result<std::string> resolve_command(const std::string& name) {
         directory.empty() ? fmt::format("./{}", name) : fmt::format("{}/{}", directory, name);
     const int candidate_error = executable_error(candidate);
     if (candidate_error == 0) return candidate;
-    if (candidate_error == EACCES) error = EACCES;
+    // Not where the directory may not be searched: shells say "not found" then, too.
+    if (candidate_error == EACCES && ::access(candidate.c_str(), F_OK) == 0) error = EACCES;
     if (colon == std::string_view::npos) break;
     path.remove_prefix(colon + 1);
   }

@@ -29,6 +29,16 @@ class BadInput(SystemTest):
         self.refused("trace", "no-such-command-anywhere", status=127,
                      words=["no-such-command-anywhere", "no such command"])
 
+    def test_no_such_command_beside_a_directory_that_may_not_be_searched(self):
+        home = self.open_directory()
+        heapspy = self.copy_to(home, HEAPSPY)
+        (home / "closed").mkdir(mode=0)
+        for path in (f"{home}/closed:/bin", f"/bin:{home}/closed"):
+            done = self.run_plain(*self.as_nobody(), "env", f"PATH={path}", heapspy, "trace",
+                                  "no-such-command-anywhere")
+            self.assertIn(b"no such command", done.stderr)
+            self.assertEqual(done.returncode, 127)
+
     def test_command_that_is_not_executable(self):
         file = self.directory / "plain"
         file.write_text("text")
