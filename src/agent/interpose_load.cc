@@ -1,7 +1,7 @@
 // Libraries that come and go while the program runs.
 //
-// dlopen is passed on by a jump: the loader searches by who calls it, and that must stay the
-// program.
+// dlopen and dlmopen are passed on by a jump: the loader searches by who calls it, and that must
+// stay the program.
 #include <dlfcn.h>
 #include <iterator>
 #include <malloc.h>
@@ -46,6 +46,15 @@ MINI_EXPORT void* dlopen(const char* file, int mode) noexcept {
   if ((mode & RTLD_DEEPBIND) != 0) lead_libc_here();
   with_log([](ThreadLog& log) { log.add_unloaded_modules(); });
   return real.dlopen(file, mode);
+}
+
+// Other namespaces have a C library of their own, and a malloc with it.
+MINI_EXPORT void* dlmopen(Lmid_t nsid, const char* file, int mode) noexcept {
+  const RealFunctions& real = real_functions();
+  if (real.dlmopen == nullptr) return nullptr;
+  if (nsid == LM_ID_BASE && (mode & RTLD_DEEPBIND) != 0) lead_libc_here();
+  with_log([](ThreadLog& log) { log.add_unloaded_modules(); });
+  return real.dlmopen(nsid, file, mode);
 }
 
 MINI_EXPORT int dlclose(void* handle) noexcept {

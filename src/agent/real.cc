@@ -39,6 +39,7 @@ void take_real_functions(void* (*find)(const char* name)) {
       {"free_sized", place_of(g_real.free_sized)},
       {"free_aligned_sized", place_of(g_real.free_aligned_sized)},
       {"dlopen", place_of(g_real.dlopen)},
+      {"dlmopen", place_of(g_real.dlmopen)},
       {"dlclose", place_of(g_real.dlclose)},
       {"mmap", place_of(g_real.mmap)},
       {"munmap", place_of(g_real.munmap)},

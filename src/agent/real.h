@@ -27,6 +27,7 @@ struct RealFunctions {
   void (*free_sized)(void*, std::size_t);                       // C23; null where there is none
   void (*free_aligned_sized)(void*, std::size_t, std::size_t);  // the same
   void* (*dlopen)(const char*, int);
+  void* (*dlmopen)(long, const char*, int);
   int (*dlclose)(void*);
   void* (*mmap)(void*, std::size_t, int, int, int, std::int64_t);
   int (*munmap)(void*, std::size_t);

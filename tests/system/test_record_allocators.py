@@ -96,12 +96,14 @@ class RecordAllocators(JoinTest):
 
     def test_a_library_that_looks_into_libc_first_counts_over_each(self):
         for library, environment in self.over_each():
-            with self.subTest(library):
-                done = self.record(build_target("deep_bound"), env=environment)
-                self.assertEqual(done.returncode, 0, done.stderr)
-                expected = self.told(done.stdout)
-                self.assertEqual(len(expected), 2)
-                self.check_functions(expected)
+            for way in ([], ["dlmopen"]):
+                with self.subTest(library, way=way):
+                    done = self.record(build_target("deep_bound"), *way, env=environment)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    expected = self.told(done.stdout)
+                    self.assertEqual(len(expected), 2)
+                    report = self.check_functions(expected)
+                    self.assertEqual(report["losses"]["lost_blocks"], 0)
 
     @staticmethod
     def stacks_of_main(report):

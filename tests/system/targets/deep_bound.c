@@ -1,6 +1,7 @@
 // A library of its own that is opened so that it looks into its own libraries first: its blocks
 // become the program's and the program's blocks its own. It is found by this program's own path for
 // libraries. Prints what each place allocated, as "FUNCTION: BLOCKS BYTES".
+//   deep_bound [dlmopen]
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,11 @@ static void* block_of_program(void) {
   return malloc(kBytes);
 }
 
-int main(void) {
-  void* library = dlopen("libdeep_bound_library.so", RTLD_NOW | RTLD_DEEPBIND);
+int main(int argc, char** argv) {
+  (void)argv;
+  const char* name = "libdeep_bound_library.so";
+  const int mode = RTLD_NOW | RTLD_DEEPBIND;
+  void* library = argc == 1 ? dlopen(name, mode) : dlmopen(LM_ID_BASE, name, mode);
   if (library == NULL) {
     fprintf(stderr, "%s\n", dlerror());
     return 1;
