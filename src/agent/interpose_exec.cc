@@ -45,7 +45,9 @@ int become(NextProgram program, Words environment, Call&& call) {
   program.announce();
   announce_child();  // where this is one of vfork
   await_last_sample();
+  const bool was_roomless = take_back_roomless();
   const int result = with_environment(environment, call);
+  if (was_roomless) count_roomless();
   program.take_back();
   return result;
 }

@@ -29,6 +29,7 @@ constinit std::atomic<wire::Channel*> g_channel{nullptr};  // a child of fork ha
 constinit std::atomic<bool> g_has_begun{false};    // this process, or the one that it is a copy of
 constinit std::atomic<std::uint64_t> g_origin{0};  // of a child: [ serial: 32 ][ fork: 32 ]
 constinit std::atomic<bool> g_is_watched{true};    // false: there is no channel for this program
+constinit std::atomic<std::uint32_t> g_roomless_pid{0};  // who counted itself as one without room
 
 std::uint32_t* word_of(std::atomic<std::uint32_t>& word) {
   return reinterpret_cast<std::uint32_t*>(&word);
@@ -98,6 +99,22 @@ void announce_child() {
   }
 }
 
+void count_roomless() {
+  wire::Channel* const channel = g_channel.load(std::memory_order_acquire);
+  if (channel == nullptr) return;
+  channel->claims.roomless.fetch_add(1, std::memory_order_relaxed);
+  g_roomless_pid.store(vm::process_id(), std::memory_order_relaxed);
+}
+
+// A child of fork or vfork finds its parent's number.
+bool take_back_roomless() {
+  wire::Channel* const channel = g_channel.load(std::memory_order_acquire);
+  const std::uint32_t pid = g_roomless_pid.load(std::memory_order_relaxed);
+  if (channel == nullptr || pid == 0 || pid != vm::process_id()) return false;
+  channel->claims.roomless.fetch_sub(1, std::memory_order_relaxed);
+  return true;
+}
+
 void ring_doorbell(wire::Channel& channel) {
   channel.doorbell.fetch_add(1, std::memory_order_release);
   // One wakes it: until it runs it is asleep to all who ring meanwhile, and a wake is a system
@@ -136,6 +153,7 @@ bool Session::renew(const char* path) {
   // Its blocks are not this recording's.
   g_sampled_blocks.store(&g_no_sampled_blocks, std::memory_order_release);
   g_origin.store(0, std::memory_order_relaxed);
+  g_roomless_pid.store(0, std::memory_order_relaxed);
   g_channel.store(nullptr, std::memory_order_relaxed);
   g_session.store(fresh, std::memory_order_release);
   if (before != nullptr) before->close();
@@ -222,8 +240,8 @@ bool Session::open() {
   g_channel.store(channel_, std::memory_order_release);
   std::memcpy(&g_agent_path[0], &channel_->agent_path[0], sizeof g_agent_path - 1);
   set_extent(extent());
-  const auto has_no_room = [this] {
-    channel_->claims.roomless.fetch_add(1, std::memory_order_relaxed);
+  const auto has_no_room = [] {
+    count_roomless();
     return false;
   };
   if (settings_.sample_bytes != 0 && !make_sampled_blocks()) return has_no_room();

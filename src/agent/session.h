@@ -31,6 +31,11 @@ Carried carried_environment();
 wire::Channel* read_channel();
 /// To be called before another process is made, which may be there before it tells of itself.
 void announce_child();
+/// This process has no room for what it needs to tell of itself.
+void count_roomless();
+/// The same is taken back, before it becomes another program, which counts itself; false where it
+/// was not counted.
+bool take_back_roomless();
 /// Wakes the recorder, if it sleeps.
 void ring_doorbell(wire::Channel& channel);
 /// How long the program is kept waiting for the recorder at the most: for room, a place, an answer.
