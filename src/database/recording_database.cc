@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/text.h"
 #include "database/mapping_rows.h"
 #include "database/schema.h"
 #include "database/sqlite.h"
@@ -88,6 +89,7 @@ class DatabaseWriter final : public recording::Visitor {
         forget_event_(database, "DELETE FROM events WHERE id = ?"),
         samples_(database, "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
         markers_(database, "INSERT INTO markers VALUES (?, ?, ?)"),
+        forks_(database, "INSERT OR IGNORE INTO forks VALUES (?, ?, ?)"),
         usable_sizes_(database, "INSERT INTO usable_sizes VALUES (?, ?, ?, ?)"),
         touches_(database, "INSERT INTO touches VALUES (?, ?, ?, ?)"),
         mapping_events_(database, "INSERT INTO mapping_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -162,6 +164,9 @@ class DatabaseWriter final : public recording::Visitor {
   void marker(const recording::Marker& marker) override {
     markers_.run({quantity(marker.time_ns), number_or_null(marker.thread), marker.text});
   }
+  void fork(const recording::Fork& fork) override {
+    forks_.run({quantity(fork.number), quantity(fork.time_ns), last_id_});
+  }
   void usable_size(const recording::UsableSize& usable) override {
     usable_sizes_.run({quantity(usable.time_ns), number_or_null(usable.thread),
                        quantity(usable.requested_bytes), quantity(usable.usable_bytes)});
@@ -199,6 +204,9 @@ class DatabaseWriter final : public recording::Visitor {
     }
     fact("started_unix_ns", quantity(process.start_unix_ns));
     fact("sample_bytes", quantity(process.sample_bytes));
+    const bool is_copy = !process.origin.empty();
+    fact("inherited_recording", text_or_null(path_basename(process.origin)));
+    fact("inherited_fork", is_copy ? Value(quantity(process.origin_fork)) : Value());
     fact("peak_event_id", peak_.id == 0 ? Value() : Value(peak_.id));
     fact("peak_live_bytes", quantity(peak_.bytes));
     end(fact, summary.ending.value_or(recording::Ending{}));
@@ -294,6 +302,7 @@ class DatabaseWriter final : public recording::Visitor {
   Statement forget_event_;
   Statement samples_;
   Statement markers_;
+  Statement forks_;
   Statement usable_sizes_;
   Statement touches_;
   Statement mapping_events_;

@@ -19,6 +19,7 @@ CREATE TABLE samples (
   agent_resident_bytes INTEGER, break_bytes INTEGER, mapped_bytes INTEGER, minor_faults INTEGER,
   major_faults INTEGER, proportional_bytes INTEGER);
 CREATE TABLE markers (time_ns INTEGER, thread_id INTEGER REFERENCES threads, text TEXT);
+CREATE TABLE forks (number INTEGER PRIMARY KEY, time_ns INTEGER, last_event_id INTEGER);
 CREATE TABLE usable_sizes (
   time_ns INTEGER, thread_id INTEGER REFERENCES threads, requested_bytes INTEGER,
   usable_bytes INTEGER);

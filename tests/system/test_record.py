@@ -16,6 +16,7 @@ import subprocess
 from harness import HEAPSPY, PATIENCE_SECONDS, TARGETS, build_target, need, said, wait_until
 from recording import RecordTest
 
+EXPORTS = pathlib.Path(__file__).parents[2] / "docs/exports.md"
 # Instructions that a pair of malloc and free takes longer where nothing of it is recorded.
 MOST_STEPS_ON_THE_WAY = 40
 
@@ -86,6 +87,26 @@ class Record(RecordTest):
         text = self.report_text(self.directory / f"out.{child[0]}.heapspy")
         self.assertRegex(text, r"inherited +97.7 KiB in 100 blocks at its fork from process \d+")
         self.assertRegex(text, r"Inherited from process")
+
+    def test_databases_of_a_child_and_its_parent_say_what_it_freed_of_the_parents(self):
+        self.record(build_target("forks"))
+        (query,) = re.findall(r"What a forked child freed.*?```sql\n(.*?)```",
+                              EXPORTS.read_text(), re.DOTALL)
+        freed = []
+        for file in self.others():
+            database = self.database(file)
+            with contextlib.closing(sqlite3.connect(database)) as connection:
+                (parent,) = connection.execute(
+                    "SELECT value FROM recording WHERE key = 'inherited_recording'").fetchone()
+                connection.execute("ATTACH ? AS parent", [str(self.database(file.with_name(parent)))])
+                freed += [row[1:] for row in connection.execute(query)]
+        self.assertEqual(sorted(freed), [(1, 5000), (30, 30000)])
+
+    def database(self, recording):
+        database = recording.with_suffix(".db")
+        subprocess.run([HEAPSPY, "report", "--export", "sqlite", "-o", database, recording],
+                       check=True, timeout=PATIENCE_SECONDS)
+        return database
 
     def test_a_child_says_where_its_parents_recording_is_missing(self):
         self.record(build_target("forks"))
@@ -184,10 +205,7 @@ class Record(RecordTest):
         report = self.report()
         self.assertLessEqual({"main", "churn"}, functions(report))
         self.assertEqual(report["losses"]["unnamed_modules"], [])
-        database = self.directory / "out.db"
-        subprocess.run([HEAPSPY, "report", "--export", "sqlite", "-o", database, self.file],
-                       check=True, timeout=PATIENCE_SECONDS)
-        with contextlib.closing(sqlite3.connect(database)) as connection:
+        with contextlib.closing(sqlite3.connect(self.database(self.file))) as connection:
             self.assertLessEqual({("main",), ("churn",)},
                                  set(connection.execute("SELECT function FROM lines")))
         program.unlink()

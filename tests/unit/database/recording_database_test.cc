@@ -148,6 +148,24 @@ TEST_F(DatabaseTest, EventsAreRowsThatKnowWhatTheyEnd) {
   EXPECT_EQ(rows("PRAGMA user_version"), Rows{"1"});
 }
 
+TEST_F(DatabaseTest, ACopySaysOfWhomAndAnOriginalWhatCameBeforeEachFork) {
+  open(recording::written(
+      {.pid = 12, .origin = "/elsewhere/parent.heapspy", .origin_fork = 7}, [](Writer& writer) {
+        writer.add(Free{.time_ns = 10, .thread = 1, .address = Address{0x9000}});
+        writer.add(recording::Fork{.time_ns = 20, .number = 1});
+        writer.add(Free{.time_ns = 30, .thread = 1, .address = Address{0x9100}});
+        writer.add(recording::Fork{.time_ns = 40, .number = 2});
+      }));
+  EXPECT_EQ(rows("SELECT key, value FROM recording WHERE key LIKE 'inherited%' ORDER BY key"),
+            (Rows{"inherited_fork|7", "inherited_recording|parent.heapspy"}));
+  EXPECT_EQ(rows("SELECT * FROM forks"), (Rows{"1|20|1", "2|40|2"}));
+}
+
+TEST_F(DatabaseTest, NoCopySaysSo) {
+  open(small_file());
+  EXPECT_EQ(rows("SELECT value FROM recording WHERE key LIKE 'inherited%'"), (Rows{"-", "-"}));
+}
+
 TEST_F(DatabaseTest, AReallocThatFailedIsNoRow) {
   open(recording::written({}, [](Writer& writer) {
     const auto allocate = [&](std::uint64_t address, CallKind kind) {
