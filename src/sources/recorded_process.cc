@@ -3,20 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <filesystem>
 #include <fmt/format.h>
-#include <ranges>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 #include "sources/module_file.h"
-#include "sources/own_signals.h"
+#include "sources/recording_file.h"
 #include "unwind/module_cache.h"
 #include "wire/clock.h"
 #include "wire/record.h"
@@ -26,73 +19,6 @@ namespace {
 
 // For events on their way to the file. Shorter blocks compress worse.
 constexpr std::uint64_t kMostWaitNs = 1'000'000'000;
-
-/// A text in the slot: its length is as the target says, but no more than there is room for.
-std::string_view slot_text(const char* begin, std::uint32_t bytes, std::size_t most) {
-  return {begin, std::min<std::size_t>(bytes, most)};
-}
-
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> words;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\0', at), text.size());
-    words.emplace_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return words;
-}
-
-/// Of a copy, which does not say so itself: what the kernel has, or had of the original.
-std::vector<std::string> command_of(pid_t pid, const wire::Slot& slot,
-                                    const ProcessIdentity& origin) {
-  const std::string text(slot_text(&slot.command[0], slot.command_bytes, sizeof slot.command));
-  if (!text.empty() || slot.is_forked == 0) return words_of(text);
-  const auto known = kernel::read_proc_file(pid, "cmdline");
-  return known && !known->empty() ? words_of(known->substr(0, sizeof slot.command))
-                                  : origin.command;
-}
-
-std::string executable_of(pid_t pid, const wire::Slot& slot, const ProcessIdentity& origin) {
-  const std::string_view told =
-      slot_text(&slot.executable[0], slot.executable_bytes, sizeof slot.executable);
-  if (!told.empty() || slot.is_forked == 0) return std::string(told);
-  const auto known = kernel::read_proc_link(pid, "exe");
-  return known.value_or(origin.executable);
-}
-
-/// A pipe is waited for until somebody reads it. As open() does; but that goes on after a signal.
-int open_recording(const std::string& path) {
-  constexpr std::uint64_t kBetweenTriesNs = 100'000'000;
-  std::error_code error;
-  const bool is_pipe = std::filesystem::is_fifo(path, error);
-  while (true) {
-    const int descriptor =
-        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
-    if (descriptor >= 0 || errno != ENXIO || !is_pipe || OwnSignals::must_end()) return descriptor;
-    sleep_ns(kBetweenTriesNs);
-  }
-}
-
-Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& path,
-                                                           const recording::ProcessFacts& facts) {
-  if (path.empty()) return fail("not recorded: a pipe takes the recording of one process", EPIPE);
-  const int descriptor = open_recording(path);
-  if (descriptor < 0) {
-    const int error = errno;
-    const std::string why = error == ENXIO ? "nobody reads it" : std::strerror(error);
-    return fail(fmt::format("the recording cannot be begun: {}", why), error);
-  }
-  return recording::Writer::create(descriptor, facts, OwnSignals::must_end);
-}
-
-/// What it says itself is meant in its own namespace, which may be another one than ours; a copy
-/// does not say it.
-pid_t parent_of(pid_t pid, const wire::Slot& slot, const ProcessIdentity& origin) {
-  const auto told = static_cast<pid_t>(slot.parent_pid);
-  if (told != 0 && pid == static_cast<pid_t>(slot.pid)) return told;
-  const auto status = kernel::read_status(pid);
-  return status ? status->parent : origin.pid;
-}
 
 std::string thread_name(pid_t pid, std::uint32_t tid) {
   std::string name = kernel::read_proc_file(pid, fmt::format("task/{}/comm", tid)).value_or("");
@@ -135,24 +61,20 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::str
     : begin_ns_(begin.ns),
       mapping_(std::move(slot)),
       slot_{mapping_.begin()},
-      pid_(pid),
+      identity_(identify(slot_.slot(), pid, std::move(path), origin)),
       counts_as_we_do_(kernel::counts_as_we_do(slot_.slot().pid_namespace)),
-      parent_pid_(parent_of(pid, slot_.slot(), origin)),
-      handle_(pid_),
-      path_(std::move(path)),
+      handle_(pid),
       sample_(sample),
-      command_(command_of(pid, slot_.slot(), origin)),
-      executable_(executable_of(pid, slot_.slot(), origin)),
       module_cache_(std::move(modules)),
-      gauge_(pid_),
+      gauge_(pid),
       code_(module_cache_),
       live_(finds_leaks ? std::make_unique<LiveBlocks>() : nullptr),
-      stopper_(pid_) {
+      stopper_(pid) {
   recording::ProcessFacts facts;
-  facts.pid = pid_ != 0 ? static_cast<std::uint64_t>(pid_) : slot_.slot().pid;
-  facts.parent_pid = static_cast<std::uint64_t>(parent_pid_);
-  facts.command = command_;
-  facts.executable = executable_;
+  facts.pid = pid != 0 ? static_cast<std::uint64_t>(pid) : slot_.slot().pid;
+  facts.parent_pid = static_cast<std::uint64_t>(identity_.parent_pid);
+  facts.command = identity_.command;
+  facts.executable = identity_.executable;
   facts.start_unix_ns = begin.unix_ns;
   facts.sample_bytes = sample_.count;
   // A sampled child does not tell of the frees of its parent's blocks.
@@ -160,7 +82,7 @@ RecordedProcess::RecordedProcess(kernel::SharedMapping slot, pid_t pid, std::str
     facts.origin = path_basename(origin.recording);
     facts.origin_fork = slot_.slot().origin_fork;
   }
-  auto writer = begin_recording(path_, facts);
+  auto writer = begin_recording(identity_.recording, facts);
   if (writer) {
     writer_ = std::move(*writer);
   } else {
@@ -200,7 +122,7 @@ void RecordedProcess::begin_thread(Thread& thread) {
 
 recording::ThreadNumber RecordedProcess::number_of_thread(std::uint32_t tid) {
   const auto [known, is_new] = thread_numbers_.try_emplace(tid);
-  if (is_new) known->second = writer_->define_thread({.tid = tid, .name = thread_name(pid_, tid)});
+  if (is_new) known->second = writer_->define_thread({.tid = tid, .name = thread_name(pid(), tid)});
   return known->second;
 }
 
@@ -475,7 +397,7 @@ void RecordedProcess::add_module(const Thread& thread, std::uint32_t words) {
     facts.build_id += fmt::format("{:02x}", static_cast<unsigned char>(bytes[i]));
   }
   // The loader has no name for the program itself.
-  if (facts.path.empty()) facts.path = executable_;
+  if (facts.path.empty()) facts.path = identity_.executable;
   const auto known = code_modules_.find(key_of(facts));
   const recording::ModuleNumber number =
       known != code_modules_.end() ? known->second : writer_->define_module(facts);
@@ -483,7 +405,7 @@ void RecordedProcess::add_module(const Thread& thread, std::uint32_t words) {
     files_.resize(std::max<std::size_t>(files_.size(), number));
     // Opened now: the file may be gone when its frames are named.
     files_[number - 1] = open_module_file(
-        *module_cache_, pid_,
+        *module_cache_, pid(),
         {.path = facts.path, .begin = Address{reader.peek(2)}, .build_id = facts.build_id});
   }
   modules_[reader.peek(2)] = {

@@ -19,6 +19,7 @@
 #include "kernel/shared_file.h"
 #include "recording/writer.h"
 #include "sources/live_blocks.h"
+#include "sources/process_identity.h"
 #include "sources/thread_stopper.h"
 #include "sources/tick_clock.h"
 #include "sources/unrecorded_programs.h"
@@ -41,14 +42,6 @@ struct RecordedResult {
   std::uint64_t silent_threads = 0;  // the same: one for each
   std::optional<Error> error;        // it could not be written, or not to its end
   bool is_error_told = false;        // to RecordOptions::on_failure
-};
-
-/// What a process is, for those that begin as copies of it.
-struct ProcessIdentity {
-  std::string recording;  // its path
-  pid_t pid = 0;
-  std::string executable;
-  std::vector<std::string> command;
 };
 
 /// When a recording begins: its times count from then.
@@ -75,11 +68,8 @@ class RecordedProcess {
   static std::optional<std::uint64_t> first_ticks(const wire::SlotView& slot);
 
   /// 0 of one that was gone when it was begun.
-  pid_t pid() const { return pid_; }
-  /// When it began.
-  pid_t parent_pid() const { return parent_pid_; }
-  const std::string& executable() const { return executable_; }
-  ProcessIdentity identity() const { return {path_, pid_, executable_, command_}; }
+  pid_t pid() const { return identity_.pid; }
+  const ProcessIdentity& identity() const { return identity_; }
   /// Whether it ended, or became another program, and can write no more.
   bool has_ended() const { return handle_.has_ended(); }
 
@@ -172,14 +162,10 @@ class RecordedProcess {
   std::uint64_t begin_ns_;
   kernel::SharedMapping mapping_;
   wire::SlotView slot_;
-  pid_t pid_;
+  ProcessIdentity identity_;
   bool counts_as_we_do_;  // its numbers of threads are those by which we know them
-  pid_t parent_pid_;
   kernel::ProcessHandle handle_;
-  std::string path_;
   Bytes sample_;
-  std::vector<std::string> command_;
-  std::string executable_;
   std::optional<Error> error_;
   std::unique_ptr<recording::Writer> writer_;      // null: it could not be begun
   std::vector<Thread> threads_;                    // by ring

@@ -82,7 +82,7 @@ bool RecordedProcess::knows_all_blocks() const {
 // Anybody who has the channel may say that this process waits: it may be another program by now.
 recording::LeakScan RecordedProcess::search(const TickClock& clock,
                                             const kernel::SharedFile& channel) {
-  const pid_t memory = kernel::thread_with_memory(pid_);
+  const pid_t memory = kernel::thread_with_memory(pid());
   if (!channel.is_mapped_by(memory)) {
     const auto maps = kernel::read_maps(memory);
     return {.is_refused = !maps && maps.error().error_number == EACCES, .lost = {}};
@@ -143,9 +143,9 @@ std::optional<Error> RecordedProcess::failure() const {
 
 RecordedResult RecordedProcess::finish(const recording::Ending& ending, const TickClock& clock) {
   RecordedResult result;
-  result.path = path_;
-  result.pid = pid_;
-  result.command = command_;
+  result.path = identity_.recording;
+  result.pid = pid();
+  result.command = identity_.command;
   result.error = error_;
   if (writer_ == nullptr) return result;
   drain(wire::now_ticks(), clock);

@@ -47,7 +47,7 @@ RecordedProcess::ModuleKey RecordedProcess::key_of(const recording::ModuleFacts&
 void RecordedProcess::read_code() {
   if (last_ns_ < next_code_ns_) return;
   next_code_ns_ = last_ns_ + kCodeEveryNs;
-  const pid_t memory = kernel::thread_with_memory(pid_);
+  const pid_t memory = kernel::thread_with_memory(pid());
   model::AddressSpace space;
   read_anew(space, memory);
   if (!is_recorded(space)) return;
@@ -76,7 +76,7 @@ recording::ModuleNumber RecordedProcess::module_of_code(const unwind::CodeMap::R
 recording::FrameNumber RecordedProcess::frame_of_fault(std::uint64_t pc) {
   if (module_at(pc) != nullptr) return frame_of(pc);
   if (!code_.contains(pc - 1)) read_code();
-  const unwind::CodeMap::Region* const region = code_.find(pc - 1, kernel::ProcessMemory(pid_));
+  const unwind::CodeMap::Region* const region = code_.find(pc - 1, kernel::ProcessMemory(pid()));
   const recording::ModuleNumber module =
       region != nullptr && region->module != nullptr ? module_of_code(*region) : 0;
   if (module == 0) return frame_of(pc);

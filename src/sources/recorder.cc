@@ -6,8 +6,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <fmt/format.h>
 #include <map>
 #include <memory>
@@ -30,6 +28,7 @@
 #include "sources/own_signals.h"
 #include "sources/process_slots.h"
 #include "sources/program_notices.h"
+#include "sources/recording_file.h"
 #include "sources/spawn.h"
 #include "sources/touch_watch.h"
 #include "unwind/module_cache.h"
@@ -68,16 +67,6 @@ recording::Ending ending_of(int wait_status) {
     ending.status = static_cast<std::uint32_t>(WEXITSTATUS(wait_status));
   }
   return ending;
-}
-
-/// What a process after the first is recorded to: a device takes all that comes, a pipe one
-/// recording; "" for none.
-std::string later_recording(const std::string& output, pid_t pid, unsigned image) {
-  std::error_code error;
-  const auto status = std::filesystem::status(output, error);
-  if (std::filesystem::is_character_file(status)) return output;
-  if (std::filesystem::is_other(status)) return "";
-  return recording_name(output, pid, image);
 }
 
 class Recorder {
@@ -232,7 +221,7 @@ void Recorder::begin_process(NewProcess found) {
   processes_.push_back({.slot = found.slot, .process = std::move(process)});
   if (view.slot().has_own_malloc != 0) {
     RecordedProcess& begun = *processes_.back().process;
-    note_unrecorded(&begun, begun.executable(), PreloadObstacle::kOwnMalloc);
+    note_unrecorded(&begun, begun.identity().executable, PreloadObstacle::kOwnMalloc);
   }
 }
 
@@ -254,7 +243,7 @@ void Recorder::note_unrecorded(RecordedProcess* process, const std::string& path
   outcome_.unrecorded.count(path, obstacle, now);
   for (int i = 0; process != nullptr && i < kMostGenerations; ++i) {
     process->note_unrecorded_program(path, obstacle, now);
-    process = find_process(process->parent_pid());
+    process = find_process(process->identity().parent_pid);
   }
 }
 
@@ -513,14 +502,6 @@ void Recorder::record_until_over() {
 }
 
 }  // namespace
-
-std::string recording_name(const std::string& output, pid_t pid, unsigned image) {
-  constexpr std::string_view kSuffix = ".heapspy";
-  const bool has_suffix = output.ends_with(kSuffix);
-  const std::string stem = has_suffix ? output.substr(0, output.size() - kSuffix.size()) : output;
-  const std::string number = image > 1 ? fmt::format("{}.{}", pid, image) : fmt::format("{}", pid);
-  return fmt::format("{}.{}{}", stem, number, has_suffix ? kSuffix : "");
-}
 
 Result<RecordOutcome> record_command(const RecordOptions& options) {
   auto recorder = Recorder::create(options);

@@ -50,8 +50,4 @@ Result<RecordOutcome> record_command(const RecordOptions& options);
 /// joined: then it is as it was.
 Result<RecordOutcome> record_process(const RecordOptions& options);
 
-/// The file of a later process: "app.heapspy" -> "app.1234.heapspy", and for the n-th program that
-/// one process becomes "app.1234.n.heapspy".
-std::string recording_name(const std::string& output, pid_t pid, unsigned image);
-
 }  // namespace mini::sources

@@ -1,21 +1,15 @@
-#include "sources/recorder.h"
+#include "sources/spawn.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include "sources/spawn.h"
+#include "sources/own_signals.h"
 
 namespace mini::sources {
 namespace {
 
 using testing::HasSubstr;
-
-TEST(RecordingName, TellsProcessesAndTheirProgramsApart) {
-  EXPECT_EQ(recording_name("app.heapspy", 12, 1), "app.12.heapspy");
-  EXPECT_EQ(recording_name("a/b.heapspy", 12, 3), "a/b.12.3.heapspy");
-  EXPECT_EQ(recording_name("out", 12, 1), "out.12");
-}
 
 int run_shell(const std::string& script,
               const std::vector<std::pair<std::string, std::string>>& variables) {
