@@ -11,7 +11,6 @@
 #include <span>
 #include <string>
 #include <sys/types.h>
-#include <tuple>
 #include <vector>
 
 #include "kernel/memory_gauge.h"
@@ -20,12 +19,13 @@
 #include "recording/writer.h"
 #include "sources/live_blocks.h"
 #include "sources/process_identity.h"
+#include "sources/recorded_code.h"
+#include "sources/thread_rings.h"
 #include "sources/thread_stopper.h"
 #include "sources/tick_clock.h"
 #include "sources/unrecorded_programs.h"
-#include "unwind/code_map.h"
-#include "unwind/unwinder.h"
-#include "wire/ring.h"
+#include "unwind/module_cache.h"
+#include "wire/channel.h"
 
 namespace mini::sources {
 
@@ -64,9 +64,6 @@ class RecordedProcess {
   /// The claim of the process that it began as a copy of, by its serial; 0 where it is none.
   static std::uint32_t origin(const wire::Slot& slot);
 
-  /// The time of the first thing that a process told, in ticks; nothing where it did not so far.
-  static std::optional<std::uint64_t> first_ticks(const wire::SlotView& slot);
-
   /// 0 of one that was gone when it was begun.
   pid_t pid() const { return identity_.pid; }
   const ProcessIdentity& identity() const { return identity_; }
@@ -78,7 +75,7 @@ class RecordedProcess {
   void drain(std::uint64_t until, const TickClock& clock);
   /// What its threads told after the last drain(), and tell from here on, is not of the recording:
   /// some of them do so for a while after others stopped.
-  void end_reading();
+  void end_reading() { rings_.end(); }
   /// Page faults of its threads, in the order of their times, which are as those of drain(). They
   /// are written when the events before them are.
   void add_page_faults(std::span<const kernel::PageFault> faults);
@@ -103,58 +100,20 @@ class RecordedProcess {
   RecordedResult finish(const recording::Ending& ending, const TickClock& clock);
 
  private:
-  struct Thread {
-    wire::RingReader reader;
-    recording::ThreadNumber number = 0;
-    std::uint32_t tid = 0;
-    std::uint64_t ticks = 0;  // the time of the records that come next
-    bool is_sound = true;     // false: its ring made no sense, and is not read any more
-    // As the ring numbers them; and the one told of last, by how many of its frames, less one.
-    std::vector<recording::StackNumber> stacks = std::vector<recording::StackNumber>(1);
-    std::vector<recording::StackNumber> told = {};
-
-    recording::StackNumber stack(std::uint64_t ring_number) const {
-      return ring_number < stacks.size() ? stacks[ring_number] : 0;
-    }
-  };
-  struct LoadedModule {
-    std::uint64_t end = 0;
-    std::uint64_t load_bias = 0;
-    recording::ModuleNumber number = 0;
-  };
-  /// By which a module is the same: load bias, build id, name of its file.
-  using ModuleKey = std::tuple<std::uint64_t, std::string, std::string>;
-
-  void look_at_rings();
-  void find_threads();
-  void close_rings_of_ended();
-  void free_rings();
-  void begin_thread(Thread& thread);
-  static std::optional<std::uint64_t> next_time(Thread& thread, std::uint64_t until);
-  void read_in_order(std::uint64_t until, const TickClock& clock);
-  void release(Thread& thread);
-  void read_records(Thread& thread, std::uint64_t until, const TickClock& clock);
+  void read_records(ThreadRing& ring, std::uint64_t until, const TickClock& clock);
   /// As times are in the recording; 0 before it began.
   std::uint64_t since_begin(std::uint64_t ns) const { return ns - std::min(ns, begin_ns_); }
   void go_on_to(std::uint64_t time_ns);
   void write_page_faults(std::uint64_t until_ns);
   recording::ThreadNumber number_of_thread(std::uint32_t tid);
-  void read_record(Thread& thread, std::uint32_t words);
-  bool read_heap_event(Thread& thread, std::uint64_t word);
-  void read_allocation(const Thread& thread, std::uint64_t word, recording::HeapEvent& event);
-  recording::HeapEvent& next_event(const Thread& thread, std::uint64_t word);
+  bool read_heap_event(ThreadRing& ring, std::uint64_t word);
+  void read_allocation(const ThreadRing& ring, std::uint64_t word, recording::HeapEvent& event);
+  recording::HeapEvent& next_event(const ThreadRing& ring, std::uint64_t word);
   void hand_on();
-  void read_mapping(const Thread& thread);
-  static std::uint32_t record_words(const wire::RingReader& reader);
-  void add_module(const Thread& thread, std::uint32_t words);
-  void add_stack(Thread& thread, std::uint32_t frames);
-  const LoadedModule* module_at(std::uint64_t pc) const;
-  recording::FrameNumber frame_of(std::uint64_t pc);
-  static ModuleKey key_of(const recording::ModuleFacts& facts);
-  void read_code();
-  recording::ModuleNumber module_of_code(const unwind::CodeMap::Region& region);
-  recording::FrameNumber frame_of_fault(std::uint64_t pc);
-  void define_sources();
+  /// Of any other kind. False where no agent wrote it. REQUIRES: so many words are there.
+  bool read_record(ThreadRing& ring, std::uint32_t words);
+  bool read_stack(ThreadRing& ring, std::uint32_t frames);
+  void read_mapping(const ThreadRing& ring);
   recording::Losses losses() const;
   recording::LeakScan search(const TickClock& clock, const kernel::SharedFile& channel);
   bool knows_all_blocks() const;
@@ -162,22 +121,16 @@ class RecordedProcess {
   std::uint64_t begin_ns_;
   kernel::SharedMapping mapping_;
   wire::SlotView slot_;
+  ThreadRings rings_;
   ProcessIdentity identity_;
-  bool counts_as_we_do_;  // its numbers of threads are those by which we know them
   kernel::ProcessHandle handle_;
   Bytes sample_;
   std::optional<Error> error_;
-  std::unique_ptr<recording::Writer> writer_;      // null: it could not be begun
-  std::vector<Thread> threads_;                    // by ring
-  std::map<std::uint64_t, LoadedModule> modules_;  // by begin
-  std::vector<unwind::ModuleMapping> files_;       // by module number - 1; "" where there is none
-  std::shared_ptr<unwind::ModuleCache> module_cache_;
+  std::unique_ptr<recording::Writer> writer_;  // null: it could not be begun
+  RecordedCode code_;
   kernel::MemoryGauge gauge_;
   Bytes most_resident_;  // of any sample
   std::deque<kernel::PageFault> faults_;
-  unwind::CodeMap code_;  // as it was when a fault came from code that the agent had not told of
-  std::uint64_t next_code_ns_ = 0;                             // from when on it may be read again
-  std::map<ModuleKey, recording::ModuleNumber> code_modules_;  // of it, so far
   std::map<std::uint32_t, recording::ThreadNumber> thread_numbers_;  // by tid, while it runs
   std::uint64_t last_ns_ = 0;
   // Of one thread, on their way to the writer: none outside read_records().
@@ -186,7 +139,6 @@ class RecordedProcess {
   std::unique_ptr<LiveBlocks> live_;  // null: nobody asked for leaks
   ThreadStopper stopper_;
   bool is_searched_ = false;
-  bool is_read_to_its_end_ = false;
   UnrecordedPrograms unrecorded_;
 };
 

@@ -1,4 +1,4 @@
-// What a recording needs beside its events: samples of the kernel's side, names for its frames, an
+// What a recording needs beside its events: samples of the kernel's side, a search for leaks, an
 // ending.
 #include <algorithm>
 #include <cerrno>
@@ -6,17 +6,10 @@
 #include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"
 #include "sources/leak_scan.h"
-#include "sources/module_file.h"
 #include "sources/recorded_process.h"
-#include "unwind/module_cache.h"
 #include "wire/clock.h"
 
 namespace mini::sources {
-namespace {
-
-constexpr std::size_t kFramesAtOnce = 4096;
-
-}  // namespace
 
 void RecordedProcess::sample(std::uint64_t time_ns) {
   if (writer_ == nullptr) return;
@@ -26,10 +19,10 @@ void RecordedProcess::sample(std::uint64_t time_ns) {
   most_resident_ = std::max(most_resident_, reading->resident);
   constexpr std::uint64_t kMostBytesAStack = 18;  // agent/stack_index.h
   std::uint64_t agent_bytes = 0;
-  for (const Thread& thread : threads_) {
-    const std::uint64_t words = thread.reader.head().head.load(std::memory_order_relaxed);
+  for (const ThreadRing& ring : rings_.all()) {
+    const std::uint64_t words = ring.reader.head().head.load(std::memory_order_relaxed);
     agent_bytes += std::min<std::uint64_t>(words, wire::kRingWords) * sizeof(std::uint64_t) +
-                   wire::kPage + thread.stacks.size() * kMostBytesAStack;
+                   wire::kPage + ring.stacks.count() * kMostBytesAStack;
   }
   writer_->add(recording::KernelSample{.time_ns = last_ns_,
                                        .resident = reading->resident,
@@ -55,23 +48,6 @@ void RecordedProcess::note_unrecorded_program(const std::string& path, PreloadOb
   const recording::UnrecordedProgram& program =
       unrecorded_.count(path, obstacle, since_begin(time_ns));
   if (writer_ != nullptr && program.count == 1) writer_->add(program);
-}
-
-void RecordedProcess::define_sources() {
-  while (true) {
-    const auto frames = writer_->frames_without_source(kFramesAtOnce);
-    if (frames.empty()) return;
-    for (const auto& [number, facts] : frames) {
-      std::vector<recording::SourceFrame> sources;
-      std::shared_ptr<unwind::Module> module;
-      if (facts.module != 0 && facts.module <= files_.size() &&
-          !files_[facts.module - 1].path.empty()) {
-        module = module_cache_->open(files_[facts.module - 1], "");
-      }
-      if (module != nullptr) sources = source_frames(*module, facts.address);
-      writer_->define_source(number, sources);
-    }
-  }
 }
 
 // A copy of a process has blocks that only the original told of.
@@ -122,8 +98,8 @@ recording::Losses RecordedProcess::losses() const {
   // What a silent thread does is nobody's to count: it stands for one event.
   losses.dropped_events = slot_.slot().lost_events.load(std::memory_order_relaxed) +
                           slot_.slot().silent_threads.load(std::memory_order_relaxed);
-  for (const Thread& thread : threads_) {
-    const wire::RingHead& head = thread.reader.head();
+  for (const ThreadRing& ring : rings_.all()) {
+    const wire::RingHead& head = ring.reader.head();
     losses.dropped_events += head.dropped_events.load(std::memory_order_relaxed);
     losses.truncated_stacks += head.truncated_stacks.load(std::memory_order_relaxed);
   }
@@ -149,7 +125,7 @@ RecordedResult RecordedProcess::finish(const recording::Ending& ending, const Ti
   result.error = error_;
   if (writer_ == nullptr) return result;
   drain(wire::now_ticks(), clock);
-  define_sources();
+  code_.define_sources(*writer_);
   if (live_ != nullptr && !is_searched_) writer_->add(recording::LeakScan{.lost = {}});
   for (const recording::UnrecordedProgram& program : unrecorded_.all()) {
     if (program.count > 1) writer_->add(program);

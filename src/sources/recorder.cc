@@ -183,7 +183,7 @@ void Recorder::find_processes() {
 // behind us.
 RecordingBegin Recorder::begin_of(const wire::SlotView& slot) const {
   std::uint64_t ns = monotonic_ns() - begin_ns_;
-  if (const auto ticks = RecordedProcess::first_ticks(slot)) {
+  if (const auto ticks = ThreadRings::first_ticks(slot)) {
     ns = std::min(ns, clock_.ns(*ticks));
   }
   return {.ns = ns, .unix_ns = begin_unix_ns_ + ns};

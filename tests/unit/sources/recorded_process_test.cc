@@ -2,15 +2,11 @@
 #include "sources/recorded_process.h"
 
 #include <cerrno>
-#include <climits>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <string>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -101,12 +97,6 @@ class RecordedProcessTest : public testing::Test {
                wire::block_word(wire::RecordKind::kFree, address)});
   }
 
-  static std::uint64_t own_namespace() {
-    struct stat status{};
-    EXPECT_EQ(::stat("/proc/self/ns/pid", &status), 0);
-    return status.st_ino;
-  }
-
   RecordedProcess& process() {
     if (process_ == nullptr) {
       process_ = std::make_unique<RecordedProcess>(
@@ -180,13 +170,10 @@ TEST_F(RecordedProcessTest, TimesGoOnWhenTheirBitsComeAgain) {
 }
 
 TEST_F(RecordedProcessTest, ItsTimesCountFromItsBegin) {
-  EXPECT_EQ(RecordedProcess::first_ticks(view_), std::nullopt);
   wire::RingWriter main = ring(0);
-  EXPECT_EQ(RecordedProcess::first_ticks(view_), std::nullopt);
   allocate(main, 5'000'000, 0x1000, 16);
   allocate(main, 7'000'000, 0x2000, 16);
   allocate(main, 9'000'000, 0x3000, 16);
-  EXPECT_EQ(RecordedProcess::first_ticks(view_), 5'000'000U);
   begin_ = {.ns = 6'000'000, .unix_ns = 77};
   const Contents contents = finish();
   EXPECT_THAT(contents.allocations,
@@ -292,51 +279,6 @@ TEST_F(RecordedProcessTest, AStackIsToldByWhatDiffers) {
   EXPECT_THAT(stack(4), ElementsAre(0x33, 0x32, 0x11));
   EXPECT_THAT(stack(5), ElementsAre());
   EXPECT_THAT(stack(6), ElementsAre(0x99));
-}
-
-TEST_F(RecordedProcessTest, ARingIsReadToItsEndBeforeItIsGivenToAnotherThread) {
-  wire::RingWriter ring = this->ring(0);
-  allocate(ring, 10, 0x1000, 16);
-  view_.ring(0).state = wire::RingState::kClosed;
-  process().drain(5, clock_);
-  EXPECT_EQ(view_.ring(0).state, wire::RingState::kClosed);
-  process().drain(20, clock_);
-  EXPECT_EQ(view_.ring(0).state, wire::RingState::kFree);
-}
-
-TEST_F(RecordedProcessTest, ARingOfAThreadThatEndedIsFreeWhereOneIsWanted) {
-  const auto thread_id = [] { return static_cast<std::uint32_t>(::syscall(SYS_gettid)); };
-  std::uint32_t ended = 0;
-  std::thread([&] { ended = thread_id(); }).join();
-  while (!kernel::has_no_thread(static_cast<pid_t>(ended))) std::this_thread::yield();
-  view_.slot().pid_namespace = own_namespace();
-  wire::RingWriter first = ring(0);
-  view_.ring(0).tid = thread_id();
-  wire::RingWriter second = ring(1);
-  view_.ring(1).tid = ended;
-  ring(2);
-  view_.ring(2).tid = 0;  // taken, and no more said
-  allocate(first, 10, 0x1000, 16);
-  allocate(second, 11, 0x2000, 16);
-  process().drain(20, clock_);
-  EXPECT_EQ(view_.ring(1).state, wire::RingState::kOwned);
-  view_.slot().rings_wanted = 1;
-  process().drain(20, clock_);
-  EXPECT_EQ(view_.slot().rings_wanted, 0U);
-  EXPECT_EQ(view_.ring(0).state, wire::RingState::kOwned);
-  EXPECT_EQ(view_.ring(1).state, wire::RingState::kFree);
-  EXPECT_EQ(view_.ring(2).state, wire::RingState::kOwned);
-}
-
-// Numbers of another namespace are those of others here.
-TEST_F(RecordedProcessTest, InAnotherNamespaceNoThreadIsTakenToHaveEnded) {
-  view_.slot().pid_namespace = own_namespace() + 1;
-  ring(0);
-  view_.ring(0).tid = INT_MAX;
-  view_.slot().rings_wanted = 1;
-  process().drain(20, clock_);
-  EXPECT_EQ(view_.slot().rings_wanted, 0U);
-  EXPECT_EQ(view_.ring(0).state, wire::RingState::kOwned);
 }
 
 TEST_F(RecordedProcessTest, LossesAreSummed) {
