@@ -77,8 +77,12 @@ recording::ThreadNumber RecordedProcess::number_of_thread(std::uint32_t tid) {
   return known->second;
 }
 
-void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
+void RecordedProcess::look() {
   rings_.look([this](std::uint32_t tid) { return number_of_thread(tid); });
+}
+
+void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
+  look();
   if (writer_ != nullptr) {
     rings_.read_in_order(until, [&](ThreadRing& ring, std::uint64_t next_time) {
       read_records(ring, next_time, clock);
@@ -90,6 +94,16 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
     rings_.skip_all();  // its threads would wait for room
   }
   rings_.give_back([this](std::uint32_t tid) { thread_numbers_.erase(tid); });
+}
+
+void RecordedProcess::look_last() {
+  look();
+  rings_.end();
+}
+
+void RecordedProcess::end_reading() {
+  rings_.skip_all();
+  rings_.end();
 }
 
 void RecordedProcess::go_on_to(std::uint64_t time_ns) {

@@ -73,9 +73,11 @@ class RecordedProcess {
   /// Reads what the threads have told up to a time, in the order of times. REQUIRES: `until` was
   /// read before this call.
   void drain(std::uint64_t until, const TickClock& clock);
-  /// What its threads told after the last drain(), and tell from here on, is not of the recording:
-  /// some of them do so for a while after others stopped.
-  void end_reading() { rings_.end(); }
+  /// What its threads tell from here on is not of the recording: some do so for longer than others.
+  /// REQUIRES: all of them stand still.
+  void look_last();
+  /// The same where they run: nor is what they told after the last drain().
+  void end_reading();
   /// Page faults of its threads, in the order of their times, which are as those of drain(). They
   /// are written when the events before them are.
   void add_page_faults(std::span<const kernel::PageFault> faults);
@@ -100,6 +102,7 @@ class RecordedProcess {
   RecordedResult finish(const recording::Ending& ending, const TickClock& clock);
 
  private:
+  void look();
   void read_records(ThreadRing& ring, std::uint64_t until, const TickClock& clock);
   /// As times are in the recording; 0 before it began.
   std::uint64_t since_begin(std::uint64_t ns) const { return ns - std::min(ns, begin_ns_); }

@@ -107,7 +107,6 @@ class Recorder {
   RecordedProcess* find_process(pid_t pid) const;
   void wait_for_command(int flags);
   void stop_with_command(int signal) const;
-  void end_reading();
   void leave();
   void tell_of_failures();
   void end_processes();
@@ -399,23 +398,16 @@ void Recorder::close_channel() {
 void Recorder::look_at_joined() {
   if (has_ended_ || !joined_->is_over(monotonic_ns(), begin_ns_)) return;
   drain();
-  joined_->leave([this] { end_reading(); });
+  joined_->leave([this] {
+    if (RecordedProcess* const process = find_process(options_.process)) process->look_last();
+  });
   leave();
   has_ended_ = true;
 }
 
-// Rings are read at a moment: what was told of up to it is whole.
-void Recorder::end_reading() {
-  const std::uint64_t ticks = wire::now_ticks_before_loads();
-  for (const Running& running : processes_) {
-    running.process->drain(ticks, clock_);
-    running.process->end_reading();
-  }
-}
-
 void Recorder::leave() {
   drain();
-  end_reading();
+  for (const Running& running : processes_) running.process->end_reading();
   close_channel();
   is_leaving_ = true;
 }

@@ -45,11 +45,6 @@ void ThreadRings::skip_all() {
   for (ThreadRing& ring : rings_) ring.reader.skip(ring.reader.available_words());
 }
 
-void ThreadRings::end() {
-  has_ended_ = true;
-  skip_all();
-}
-
 void ThreadRings::give_back(const OnEnd& on_end) {
   const bool are_wanted = slot_.slot().rings_wanted.load(std::memory_order_acquire) != 0;
   if (are_wanted) close_those_of_ended();

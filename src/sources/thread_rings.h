@@ -50,8 +50,8 @@ class ThreadRings {
   void read_in_order(std::uint64_t until, Read&& read);
   /// Passes over what look() saw.
   void skip_all();
-  /// The same, and from here on look() sees nothing.
-  void end();
+  /// From here on look() sees nothing.
+  void end() { has_ended_ = true; }
   /// What was read is room again for the threads; the rings of those that have ended are for
   /// others, and `on_end` is told.
   void give_back(const OnEnd& on_end);

@@ -196,8 +196,19 @@ TEST_F(ThreadRingsTest, NothingIsSeenAfterTheirEnd) {
   EXPECT_THAT(read(20), ElementsAre(1));
   rings().end();
   free(ring, 40, 3);
-  EXPECT_THAT(read(50), IsEmpty());
-  EXPECT_EQ(view_.ring(0).tail, 4U);  // for what was told before there is room
+  EXPECT_THAT(read(50), ElementsAre(2));
+  EXPECT_THAT(read(60), IsEmpty());
+  EXPECT_EQ(view_.ring(0).tail, 4U);  // for what was seen before there is room
+}
+
+TEST_F(ThreadRingsTest, WhatIsPassedOverIsNotRead) {
+  wire::RingWriter ring = this->ring(0);
+  free(ring, 10, 1);
+  free(ring, 30, 2);
+  EXPECT_THAT(read(20), ElementsAre(1));
+  rings().skip_all();
+  free(ring, 40, 3);
+  EXPECT_THAT(read(50), ElementsAre(3));
 }
 
 }  // namespace
