@@ -12,10 +12,14 @@ from harness import PATIENCE_SECONDS
 PR_SET_PDEATHSIG = 1
 
 
-def free_port():
+def free_address():
+    """HOST:PORT on this machine, of a host that is this process's alone: nobody else takes the port
+    before it is used."""
+    pid = os.getpid()
+    host = f"127.{pid >> 16 & 255}.{pid >> 8 & 255}.{pid & 255}"
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        probe.bind((host, 0))
+        return f"{host}:{probe.getsockname()[1]}"
 
 
 class Server:

@@ -8,8 +8,8 @@ import urllib.request
 from pathlib import Path
 
 import harness
-from harness import PreloadTest, fails_on, need
-from servers import Server, free_port
+from harness import PATIENCE_SECONDS, PreloadTest, fails_on, need
+from servers import Server, free_address
 
 PYTHON = """
 import ctypes, collections, json, random, re, subprocess, sys, threading, zlib
@@ -173,9 +173,9 @@ http {{
   uwsgi_temp_path {directory}/uwsgi;
   scgi_temp_path {directory}/scgi;
   server {{
-    listen 127.0.0.1:{port};
+    listen {address};
     root {directory}/pages;
-    location /again/ {{ proxy_pass http://127.0.0.1:{port}/; }}
+    location /again/ {{ proxy_pass http://{address}/; }}
   }}
 }}
 """
@@ -379,9 +379,9 @@ class Servers(PreloadTest):
         pages.mkdir()
         page = textwrap.fill(" ".join(str(i * 7919 % 10007) for i in range(9000)), 100)
         (pages / "page.txt").write_text(page)
-        port = free_port()
+        address = free_address()
         config = self.directory / "nginx.conf"
-        config.write_text(NGINX.format(directory=self.directory, port=port,
+        config.write_text(NGINX.format(directory=self.directory, address=address,
                                        user="user root;" if os.geteuid() == 0 else ""))
         server = Server(self, [nginx, "-c", config, "-e", self.directory / "error.log"],
                         env=self.environment)
@@ -389,7 +389,7 @@ class Servers(PreloadTest):
 
         def fetch(path):
             try:
-                with opener.open(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
+                with opener.open(f"http://{address}/{path}", timeout=PATIENCE_SECONDS) as answer:
                     return answer.read().decode()
             except OSError:
                 return None
@@ -401,7 +401,7 @@ class Servers(PreloadTest):
         self.library_in(server)
         for path in "page.txt", "again/page.txt":
             done = self.run_command([need("ab", "apache2-utils"), "-q", "-k", "-n", "1500", "-c", "20",
-                                     "-H", "Accept-Encoding: gzip", f"http://127.0.0.1:{port}/{path}"],
+                                     "-H", "Accept-Encoding: gzip", f"http://{address}/{path}"],
                                     env=self.plain_environment)
             self.assertRegex(done.stdout, r"Complete requests: +1500\nFailed requests: +0\n", done.stderr)
             self.assertNotIn("Non-2xx", done.stdout)

@@ -12,7 +12,9 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import tempfile
 import termios
 import time
@@ -151,6 +153,17 @@ def wait_until(condition, what):
             return value
         time.sleep(0.01)
     raise AssertionError(f"never happened: {what}")
+
+
+def listens(path):
+    """Whether a server takes connections at a socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+def unread_bytes(reader):
+    """What has been written to a pipe and not been read yet."""
+    return int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def run_on_pipes(command, files, **options):

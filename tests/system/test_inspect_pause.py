@@ -110,8 +110,12 @@ class Pause(SystemTest):
 
     def test_a_heap_that_grows_is_not_damaged(self):
         with Target("16", program="grows") as target:
-            for words in ((),) * 20 + (("--leaks",),) * 2 + (("--max-pause", 500),) * 2:
+            for words in ((),) * 20 + (("--leaks",),) * 2:
                 self.check_no_damage(inspect_json(*words, target.pid))
+            for _ in range(2):
+                report = inspect_json("--max-pause", 500, target.pid)
+                if report["heap_bytes_in_pause"] == report["heap_bytes_to_read"]:  # in time
+                    self.check_no_damage(report)
 
     def test_nor_is_one_of_libminimalloc(self):
         if self.run_plain(HEAPSPY, "run", "true").returncode != 0:
@@ -122,7 +126,7 @@ class Pause(SystemTest):
 
     def test_damage_of_a_heap_that_grows_is_found(self):
         sure = 0
-        with Target("16", "damaged", program="grows") as target:
+        with Target("4", "damaged", program="grows") as target:
             for _ in range(10):
                 report = inspect_json(target.pid)
                 self.assertIn(target.facts["damaged number"],

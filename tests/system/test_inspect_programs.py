@@ -5,10 +5,9 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 
-from harness import SystemTest, need, state_of, wait_until
+from harness import SystemTest, listens, need, state_of, wait_until
 from test_inspect import inspect_json
 
 PRELOADS = {"jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
@@ -21,19 +20,6 @@ ALLOCATE = "x = [bytes(200) for _ in range(50000)]; print('ready', flush=True); 
 def resident_by_smaps(pid):
     smaps = pathlib.Path(f"/proc/{pid}/smaps").read_text()
     return sum(int(kib) for kib in re.findall(r"^Rss:\s+(\d+) kB", smaps, re.MULTILINE)) * 1024
-
-
-def wait_for_port(port):
-    def answers():
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", port)) == 0
-    wait_until(answers, f"port {port}")
-
-
-def free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
 
 
 def no_child_is_left():
@@ -155,11 +141,11 @@ int main(void) {
         self.check_owner(report, "HotSpot", 16 << 20)
 
     def test_redis_after_a_load(self):
-        port = free_port()
-        with running(need("redis-server"), "--port", port, "--save", "", "--dir", self.directory,
-                     ready=False, cwd=self.directory) as child:
-            wait_for_port(port)
-            subprocess.run([need("redis-benchmark", "redis-tools"), "-p", str(port), "-t", "set",
+        path = self.directory / "redis.sock"
+        with running(need("redis-server"), "--port", "0", "--unixsocket", path, "--save", "",
+                     "--dir", self.directory, ready=False, cwd=self.directory) as child:
+            wait_until(lambda: listens(path), "redis")
+            subprocess.run([need("redis-benchmark", "redis-tools"), "-s", path, "-t", "set",
                             "-n", "20000", "-r", "20000", "-d", "300", "-q"], check=True,
                            capture_output=True)
             report = self.check(child.pid, idle=False)
@@ -172,11 +158,12 @@ int main(void) {
             "daemon off; master_process off; error_log stderr; pid %s/pid;\n"
             "events {} http { access_log off; client_body_temp_path %s; proxy_temp_path %s;"
             " fastcgi_temp_path %s; uwsgi_temp_path %s; scgi_temp_path %s;"
-            " server { listen 127.0.0.1:%d; } }" % ((self.directory,) * 6 + (free_port(),)))
+            " server { listen unix:%s/socket; } }" % ((self.directory,) * 7))
         with running(need("nginx", "nginx-light"), "-c", configuration, "-p", self.directory,
                      ready=False) as child:
             wait_until(lambda: (self.directory / "pid").exists() and
-                       (self.directory / "pid").read_text(), "nginx")
+                       (self.directory / "pid").read_text() and state_of(child.pid)[0] == "S",
+                       "nginx waits for clients")
             report = self.check(child.pid)
         self.assertGreater(report["heap"]["live_blocks"], 0)
 
@@ -194,9 +181,9 @@ int main(void) {
                                  capture_output=True, text=True)
         if started.returncode != 0:
             self.skipTest(f"initdb cannot be run here: {started.stderr.strip()}")
-        port = free_port()
-        with running(*as_user, postgres, "-D", data, "-p", port, "-k", "", ready=False) as child:
-            wait_for_port(port)
+        with running(*as_user, postgres, "-D", data, "-k", data, "-c", "listen_addresses=",
+                     ready=False) as child:
+            wait_until(lambda: listens(data / ".s.PGSQL.5432"), "postgres")
             report = self.check(child.pid, idle=False)
             child.terminate()
             child.wait()

@@ -6,11 +6,10 @@ import os
 import pathlib
 import signal
 import subprocess
-import termios
 import threading
-import time
 
-from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, need, run_on_pipes, wait_until
+from harness import (HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, need, run_on_pipes,
+                     unread_bytes, wait_until)
 from recording import RecordTest
 from test_inspect import Target as KnownHeap
 from test_inspect import inspect, inspect_json
@@ -216,15 +215,11 @@ class Watch(SystemTest):
         with Target() as target:
             read_end, write_end = os.pipe()
             self.addCleanup(os.close, read_end)
+            fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)  # full with the beginning of a view
             watch = subprocess.Popen([HEAPSPY, "inspect", "--json", "--watch", "100ms",
                                       str(target.pid)], stdout=write_end)
             os.close(write_end)
-            wait_until(lambda: fcntl.ioctl(read_end, termios.FIONREAD, bytes(4)) != bytes(4),
-                       "something was written")
-            before = bytes(4)
-            while (now := fcntl.ioctl(read_end, termios.FIONREAD, bytes(4))) != before:
-                before = now
-                time.sleep(0.5)  # until the pipe is full
+            wait_until(lambda: unread_bytes(read_end) != 0, "something was written")
             watch.send_signal(signal.SIGTERM)
             self.assertEqual(watch.wait(PATIENCE_SECONDS), 0)
 

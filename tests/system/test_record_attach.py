@@ -189,8 +189,7 @@ class RecordAttach(JoinTest):
             self.assertEqual(target.line(r"accept: (-?\d+) (.+) [\d.]+").groups(), ("0", "ok"))
 
     def test_the_program_may_end_while_it_is_recorded(self):
-        target = self.running("nanosleep", "1")
-        heapspy = self.join(target)
+        target, _, heapspy = self.join_while_it_waits("nanosleep")
         messages = heapspy.communicate(timeout=PATIENCE_SECONDS)[1]
         self.assertEqual(heapspy.returncode, 0, messages)
         self.assertEqual(target.process.wait(), 0)
@@ -209,7 +208,8 @@ class RecordAttach(JoinTest):
         heapspy = self.join(target)
         os.kill(target.pid, signal.SIGUSR1)
         target.line(r"loaded: \d+")
-        time.sleep(1)
+        wait_until(lambda: self.file_is_begun() and self.recorded("library_block")[0] > 10,
+                   "its blocks are in the file")
         self.leave(heapspy)
         self.check_free(target)
         blocks, allocated = self.recorded("library_block")

@@ -1,14 +1,15 @@
 """heapspy record where something is missing: descriptors, rights, room, time; and the program is as it
 is without it."""
+import fcntl
 import os
 import pathlib
 import platform
 import resource
 import signal
 import subprocess
-import time
 
-from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, need_root
+from harness import (HEAPSPY, PATIENCE_SECONDS, build_target, need, need_root, unread_bytes,
+                     wait_until)
 from recording import RecordTest
 
 # A daemon as they are made, without any descriptor; it says on a file what it has done.
@@ -111,11 +112,14 @@ class RecordLimits(RecordTest):
         endless = "import os\nprint('ready', flush=True)\nwhile True: [os.urandom(i) for i in range(99)]"
         for has_reader in (False, True):
             reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK) if has_reader else None
+            if has_reader:
+                fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)  # less than any recording has
             heapspy = subprocess.Popen(
                 [HEAPSPY, "record", "-o", pipe, "--", self.python, "-S", "-c", endless],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
             self.assertEqual(heapspy.stdout.readline(), b"ready\n")
-            time.sleep(1)  # the pipe is full
+            if has_reader:
+                wait_until(lambda: unread_bytes(reader) != 0, "the recording has begun")
             heapspy.terminate()
             _, errors = heapspy.communicate(timeout=PATIENCE_SECONDS)
             self.assertEqual(heapspy.returncode, 128 + signal.SIGTERM, errors)

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import (HEAPSPY, NOBODY, PATIENCE_SECONDS, TARGETS, build_target, need, said,
+from harness import (HEAPSPY, NOBODY, PATIENCE_SECONDS, TARGETS, build_target, listens, need, said,
                      wait_until)
 from recording import RecordTest
 
@@ -51,7 +51,7 @@ http {{
   uwsgi_temp_path {directory}/uwsgi;
   scgi_temp_path {directory}/scgi;
   gzip on; gzip_types text/plain; gzip_min_length 1;
-  server {{ listen 127.0.0.1:{port}; root {directory}/pages; }}
+  server {{ listen {address}; root {directory}/pages; }}
 }}
 """
 
@@ -60,10 +60,14 @@ QUERY = ("SELECT count(*), sum(length(md5(x::text))), (SELECT max(y) FROM "
          "FROM generate_series(1, 5000) x")
 
 
-def free_port():
+def free_address():
+    """HOST:PORT on this machine, of a host that is this process's alone: nobody else takes the port
+    before it is used."""
+    pid = os.getpid()
+    host = f"127.{pid >> 16 & 255}.{pid >> 8 & 255}.{pid & 255}"
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        probe.bind((host, 0))
+        return f"{host}:{probe.getsockname()[1]}"
 
 
 class RecordPrograms(RecordTest):
@@ -164,7 +168,7 @@ class RecordPrograms(RecordTest):
         path = self.directory / "redis.sock"
         process = self.serve(server, "--port", "0", "--unixsocket", path, "--save", "",
                              "--dir", self.directory)
-        self.wait_for(process, path.exists)
+        self.wait_for(process, lambda: listens(path))
         done = self.run_plain(benchmark, "-s", path, "-n", "5000", "-q", "-t", "set,lpush")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.stop(process, signal.SIGTERM)
@@ -178,16 +182,16 @@ class RecordPrograms(RecordTest):
         pages.mkdir()
         page = " ".join(str(i * 7919 % 10007) for i in range(5000))
         (pages / "page.txt").write_text(page)
-        port = free_port()
+        address = free_address()
         config = self.directory / "nginx.conf"
-        config.write_text(NGINX.format(directory=self.directory, port=port,
+        config.write_text(NGINX.format(directory=self.directory, address=address,
                                        user="user root;" if os.geteuid() == 0 else ""))
         server = self.serve(nginx, "-c", config, "-e", self.directory / "error.log")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
         def fetch():
             try:
-                with opener.open(f"http://127.0.0.1:{port}/page.txt", timeout=30) as answer:
+                with opener.open(f"http://{address}/page.txt", timeout=PATIENCE_SECONDS) as answer:
                     return answer.read().decode()
             except OSError:
                 return None

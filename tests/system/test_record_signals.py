@@ -6,14 +6,15 @@ import signal
 import subprocess
 
 import test_signals
-from harness import HEAPSPY, TARGETS, Terminal, build_target, need, state_of, wait_until
+from harness import (HEAPSPY, PATIENCE_SECONDS, TARGETS, Terminal, build_target, need, state_of,
+                     wait_until)
 from recording import RecordTest
 
 PASSED = [getattr(signal, "SIG" + name) for name in ("INT", "QUIT", "TERM", "HUP", "USR1", "USR2")]
 VERBS = ("record", "trace")
 
 # The command ends, and what it has started goes on in a session of its own.
-DAEMON = f"setsid {TARGETS / 'ticker'} & exit 5"
+DAEMON = f"echo command: $$; setsid {TARGETS / 'ticker'} & exit 5"
 
 
 class OnATerminal(test_signals.OnATerminal, RecordTest):
@@ -35,24 +36,20 @@ class Outlived(RecordTest):
             heapspy = subprocess.Popen([*map(str, before), "--", need("bash"), "-c", DAEMON],
                                        stdout=ticks, stderr=said, env=self.environment)
         pid = int(wait_until(lambda: re.search(r"pid: (\d+)", output.read_text()), "start")[1])
+        command = int(re.search(r"command: (\d+)", output.read_text())[1])
         wait_until(lambda: os.getpgid(pid) == pid and self.parent(pid) == os.getpid(),
                    "the command's end")
+        # Asked before, it would have asked the command.
+        wait_until(lambda: state_of(command) is None, "heapspy knows of it")
+        wait_until(lambda: state_of(heapspy.pid)[0] == "S", "it has gone on")
         return heapspy, pid
 
     def parent(self, pid):
         return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
-    def ask_until_it_ends(self, heapspy, number):
-        """The command may have ended a moment before heapspy knows. Once that has put its handlers
-        away in order to end, another signal would kill it: so each has its time."""
-        def ends():
-            heapspy.send_signal(number)
-            try:
-                return heapspy.wait(1) is not None
-            except subprocess.TimeoutExpired:
-                return False
-        wait_until(ends, "heapspy's end")
-        self.assertEqual(heapspy.returncode, 5)
+    def ask_to_end(self, heapspy, number):
+        heapspy.send_signal(number)
+        self.assertEqual(heapspy.wait(PATIENCE_SECONDS), 5)
 
     def end_daemon(self, pid):
         os.kill(pid, signal.SIGINT)
@@ -61,7 +58,7 @@ class Outlived(RecordTest):
     def test_a_recording_ends_when_it_is_asked_for(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             heapspy, pid = self.start_daemon(HEAPSPY, "record", "-o", self.file)
-            self.ask_until_it_ends(heapspy, number)
+            self.ask_to_end(heapspy, number)
             self.assertEqual(state_of(pid)[1], 0)
             self.end_daemon(pid)
             endings = [self.report(file)["process"]["ending"]
@@ -71,14 +68,16 @@ class Outlived(RecordTest):
 
     def test_a_trace_lets_go_when_it_is_asked_for(self):
         heapspy, pid = self.start_daemon(HEAPSPY, "trace", "-q", "--no-seccomp")
-        self.ask_until_it_ends(heapspy, signal.SIGTERM)
+        self.ask_to_end(heapspy, signal.SIGTERM)
         self.assertEqual(state_of(pid)[1], 0)
         self.end_daemon(pid)
 
     def test_a_trace_with_a_filter_kills_when_it_is_asked_for_again(self):
         heapspy, pid = self.start_daemon(HEAPSPY, "trace")
-        self.ask_until_it_ends(heapspy, signal.SIGTERM)
-        self.assertIn("cannot do so without heapspy", (self.directory / "said").read_text())
+        heapspy.terminate()
+        wait_until(lambda: "cannot do so without heapspy" in (self.directory / "said").read_text(),
+                   "it says why it does not end")
+        self.ask_to_end(heapspy, signal.SIGTERM)
         self.assertEqual(os.WTERMSIG(os.waitpid(pid, 0)[1]), signal.SIGKILL)
 
 

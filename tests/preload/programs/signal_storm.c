@@ -9,7 +9,7 @@
 
 #include "probe.h"
 
-enum { kChildren = 8, kMayHang = 3, kPatienceSeconds = 10 };
+enum { kChildren = 8, kMayHang = 3, kPatienceSeconds = 30 };
 
 static void* kept[64];
 static void on_timer(int number) {
