@@ -126,7 +126,7 @@ std::string inspection_diff_text(const explain::InspectionDiff& diff,
   const auto findings = explain::find_in_inspection_diff(diff);
   const views::InspectionDiffOptions options{
       .style = choose_style(look_around(fd), arguments.color, arguments.width),
-      .top = arguments.top.value_or(10),
+      .top = arguments.top,
       .before_file = arguments.before,
       .after_file = arguments.after,
       .version = MINI_VERSION};

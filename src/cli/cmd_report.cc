@@ -71,6 +71,10 @@ views::ReportOptions view_options(const ReportArguments& arguments, int fd) {
   return options;
 }
 
+explain::Measure export_measure(const ReportArguments& arguments) {
+  return arguments.measure.value_or(explain::Measure::kPeak);
+}
+
 void write(views::Output& output, int fd, const model::HeapProfile& profile,
            std::span<const explain::Finding> findings, const ReportArguments& arguments) {
   switch (arguments.form) {
@@ -84,7 +88,7 @@ void write(views::Output& output, int fd, const model::HeapProfile& profile,
       break;
     case ReportForm::kExport:
       arguments.exported->write(output, profile,
-                                {.version = MINI_VERSION, .measure = arguments.measure});
+                                {.version = MINI_VERSION, .measure = export_measure(arguments)});
       break;
   }
   output.flush();
@@ -150,12 +154,10 @@ void explain_emptiness(const model::HeapProfile& profile, const ReportArguments&
     return;
   }
   const model::BlockTotals sum = explain::sum_of_stacks(profile);
-  if (!arguments.exported->is_of_one_measure || explain::measure_of(sum, arguments.measure) != 0) {
-    return;
-  }
+  const explain::Measure measure = export_measure(arguments);
+  if (!arguments.exported->is_of_one_measure || explain::measure_of(sum, measure) != 0) return;
   complain(0, fmt::format("the export is empty: {} (--measure {})",
-                          views::why_nothing(profile, arguments.measure),
-                          explain::measure_name(arguments.measure)));
+                          views::why_nothing(profile, measure), explain::measure_name(measure)));
 }
 
 int complain_of_leak(model::Amount leaked, Bytes most) {

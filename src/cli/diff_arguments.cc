@@ -43,7 +43,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
          "rows of each table (10), or all; --json without it merges stacks of little weight")
       ->option_text("N")
       ->group(kShow);
-  app.add_option("--depth", raw.depth, "callers under each place (3)")
+  app.add_option("--depth", raw.depth, "of tables of stacks: callers under each place (3)")
       ->check(CLI::NonNegativeNumber)
       ->option_text("N")
       ->group(kShow);
@@ -117,6 +117,12 @@ Result<void> check_numbers(const RawArguments& raw, const CLI::App& app, DiffArg
   return check_width(out.width);
 }
 
+Result<void> check_depth(const CLI::App& app, const DiffArguments& out) {
+  if (app.count("--depth") == 0 || (!out.json && !out.by)) return {};
+  return fail(fmt::format("--depth has nothing to choose in {}: leave it out",
+                          out.json ? "--json" : "--by"));
+}
+
 Result<void> check_color(const RawArguments& raw, DiffArguments& out) {
   const auto choice = parse_color_choice(raw.look.color);
   if (!choice) return std::unexpected(choice.error());
@@ -141,9 +147,9 @@ Result<DiffArguments> check(RawArguments& raw, const CLI::App& app,
   DiffArguments& out = raw.parsed;
   if (out.help) return out;
   if (app.count("--output") != 0) out.output_path = raw.output_path;
-  for (auto checked :
-       {check_by(raw, app, out), check_measure(raw, app, out), check_growth(raw, app, out),
-        check_numbers(raw, app, out), check_color(raw, out), check_files(operands, out)}) {
+  for (auto checked : {check_by(raw, app, out), check_measure(raw, app, out),
+                       check_growth(raw, app, out), check_numbers(raw, app, out),
+                       check_depth(app, out), check_color(raw, out), check_files(operands, out)}) {
     if (!checked) return std::unexpected(checked.error());
   }
   return out;

@@ -18,7 +18,7 @@ struct RawArguments {
   std::size_t depth = 0;
   std::string by;
   std::string tree;
-  std::string measure = "peak";
+  std::string measure;
   std::string focus;
   std::string at;
   std::vector<std::string> between;
@@ -43,8 +43,8 @@ void add_show_options(CLI::App& app, RawArguments& raw) {
       ->expected(0, 1)
       ->group(kShow);
   app.add_option("--measure", raw.measure,
-                 "what --by, --tree and --export go by: peak (the default), leaked, allocated, "
-                 "calls or temporary")
+                 "only this table: peak, leaked, allocated, calls or temporary; --by, --tree and "
+                 "--export go by the peak without it")
       ->option_text("WHAT")
       ->group(kShow);
   app.add_option("--top", raw.top,
@@ -52,7 +52,8 @@ void add_show_options(CLI::App& app, RawArguments& raw) {
                  "stacks of little weight")
       ->option_text("N")
       ->group(kShow);
-  app.add_option("--depth", raw.depth, "callers under each place (3), levels of a tree (32)")
+  app.add_option("--depth", raw.depth,
+                 "of tables of stacks the callers under each place (3), of --tree its levels (32)")
       ->check(CLI::NonNegativeNumber)
       ->option_text("N")
       ->group(kShow);
@@ -102,6 +103,16 @@ void add_options(CLI::App& app, RawArguments& raw) {
   app.add_flag("-h,--help", raw.parsed.help, "show this help")->group("Other");
 }
 
+/// Fails where one of the options is there, since `form` goes without it.
+Result<void> check_choices(const CLI::App& app, std::string_view form,
+                           std::span<const std::string_view> refused) {
+  for (const std::string_view option : refused) {
+    if (app.count(std::string(option)) == 0) continue;
+    return fail(fmt::format("{} has nothing to choose in {}: leave it out", option, form));
+  }
+  return {};
+}
+
 Result<void> check_by(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {
   if (app.count("--by") == 0) return {};
   for (int i = 0; i < explain::kGroupingCount; ++i) {
@@ -111,6 +122,10 @@ Result<void> check_by(const RawArguments& raw, const CLI::App& app, ReportArgume
   if (!out.by) {
     return fail(fmt::format("--by {}: choose function, file, module, thread or size", raw.by));
   }
+  static constexpr std::string_view kRefused[] = {"--depth", "--measure", "--top"};
+  const bool is_of_all_sizes = *out.by == explain::Grouping::kSize;
+  const auto refused = std::span(kRefused).first(is_of_all_sizes ? 3 : 1);
+  if (auto checked = check_choices(app, "--by " + raw.by, refused); !checked) return checked;
   if (*out.by != explain::Grouping::kThread && *out.by != explain::Grouping::kSize) return {};
   if (app.count("--focus") == 0) return {};
   return fail(
@@ -130,7 +145,8 @@ Result<void> check_tree(const RawArguments& raw, const CLI::App& app, ReportArgu
   return {};
 }
 
-Result<void> check_measure(const RawArguments& raw, ReportArguments& out) {
+Result<void> check_measure(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {
+  if (app.count("--measure") == 0) return {};
   for (const explain::Measure measure :
        {explain::Measure::kPeak, explain::Measure::kLeaked, explain::Measure::kAllocated,
         explain::Measure::kCalls, explain::Measure::kTemporary}) {
@@ -172,10 +188,8 @@ Result<void> check_export(const RawArguments& raw, const CLI::App& app, ReportAr
   std::vector<std::string_view> refused = {"--top", "--depth"};
   refused.insert(refused.end(), out.exported->refused_options.begin(),
                  out.exported->refused_options.end());
-  for (const std::string_view option : refused) {
-    if (app.count(std::string(option)) == 0) continue;
-    return fail(
-        fmt::format("{} has nothing to choose in --export {}: leave it out", option, raw.exported));
+  if (auto checked = check_choices(app, "--export " + raw.exported, refused); !checked) {
+    return checked;
   }
   if (out.exported->write == nullptr && app.count("--output") == 0) {
     return fail(fmt::format("--export {} writes a file: say which, with -o FILE", raw.exported));
@@ -184,7 +198,11 @@ Result<void> check_export(const RawArguments& raw, const CLI::App& app, ReportAr
 }
 
 Result<void> check_form(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {
-  if (raw.json) out.form = ReportForm::kJson;
+  if (raw.json) {
+    static constexpr std::string_view kRefused[] = {"--depth", "--measure"};
+    if (auto checked = check_choices(app, "--json", kRefused); !checked) return checked;
+    out.form = ReportForm::kJson;
+  }
   if (app.count("--export") != 0) {
     if (raw.json) return fail("--json and --export are two forms: choose one");
     if (auto checked = check_export(raw, app, out); !checked) return checked;
@@ -249,7 +267,7 @@ Result<ReportArguments> check(RawArguments& raw, const CLI::App& app,
   if (app.count("--output") != 0) out.output_path = raw.output_path;
   if (app.count("--suppressions") != 0) out.suppressions_path = raw.suppressions_path;
   for (auto checked :
-       {check_by(raw, app, out), check_tree(raw, app, out), check_measure(raw, out),
+       {check_by(raw, app, out), check_tree(raw, app, out), check_measure(raw, app, out),
         check_span(raw, app, out), check_form(raw, app, out), check_leak(raw, app, out),
         check_numbers(raw, app, out), check_color(raw, out), check_file(operands, app, out)}) {
     if (!checked) return std::unexpected(checked.error());

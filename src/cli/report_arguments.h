@@ -27,7 +27,7 @@ struct ReportArguments {
   std::optional<std::size_t> depth;
   std::optional<explain::Grouping> by;
   std::optional<explain::TreeDirection> tree;
-  explain::Measure measure = explain::Measure::kPeak;
+  std::optional<explain::Measure> measure;
   std::string focus;  // a POSIX extended regular expression; "" for all stacks
   model::TimeSpan span;
   std::optional<Bytes> most_leaked;  // --fail-on-leak: more than that fails

@@ -19,6 +19,8 @@ namespace {
 using explain::Change;
 using Align = TextTable::Align;
 
+constexpr std::size_t kTop = 10;
+
 std::string bytes_text(std::int64_t bytes) {
   const std::string text = format_bytes(Bytes{static_cast<std::uint64_t>(std::llabs(bytes))});
   return bytes < 0 ? "-" + text : text;
@@ -105,7 +107,7 @@ void write_sizes(std::string& out, const explain::InspectionDiff& diff,
   for (const char* title : {"change", "block size", "blocks before", "after", "change "}) {
     table.add_column(title, Align::kRight);
   }
-  const std::size_t shown = std::min(diff.sizes.size(), options.top);
+  const std::size_t shown = std::min(diff.sizes.size(), options.top.value_or(kTop));
   for (const explain::SizeChange& size : std::span(diff.sizes).first(shown)) {
     table.add_row({signed_text(size.bytes.growth(), bytes_text(size.bytes.growth())),
                    count_text(size.block_bytes), count_text(size.blocks.before),
@@ -142,13 +144,27 @@ void write_totals(JsonWriter& json, const std::vector<explain::TotalChange>& tot
   json.end_array();
 }
 
-void write_kinds(JsonWriter& json, const std::vector<std::pair<std::string, Change>>& kinds) {
+void write_kinds(JsonWriter& json, std::span<const std::pair<std::string, Change>> kinds) {
   json.key("kinds").begin_array();
   for (const auto& [what, change] : kinds) {
     json.begin_object();
     json.key("name").string(what);
     write_change(json, change);
     json.end_object();
+  }
+  json.end_array();
+}
+
+void write_block_sizes(JsonWriter& json, std::span<const explain::SizeChange> sizes) {
+  json.key("block_sizes").begin_array();
+  for (const explain::SizeChange& size : sizes) {
+    json.begin_object();
+    json.key("block_bytes").signed_number(size.block_bytes);
+    json.key("blocks").begin_object();
+    write_change(json, size.blocks);
+    json.end_object().key("bytes").begin_object();
+    write_change(json, size.bytes);
+    json.end_object().end_object();
   }
   json.end_array();
 }
@@ -176,7 +192,7 @@ void write_inspection_diff(std::string& out, const explain::InspectionDiff& diff
   write_heading(out, options.style, diff.compares_resident() ? "Resident memory" : "Mapped memory",
                 "by what it is");
   TextTable kinds = change_table("kind");
-  const std::size_t shown = std::min(diff.kinds.size(), options.top);
+  const std::size_t shown = std::min(diff.kinds.size(), options.top.value_or(kTop));
   for (const auto& [name, change] : std::span(diff.kinds).first(shown)) {
     add_change(kinds, words_of(name), change, false);
   }
@@ -186,6 +202,7 @@ void write_inspection_diff(std::string& out, const explain::InspectionDiff& diff
 void write_inspection_diff_json(std::string& out, const explain::InspectionDiff& diff,
                                 std::span<const explain::Finding> findings,
                                 const InspectionDiffOptions& options) {
+  const std::size_t top = options.top.value_or(SIZE_MAX);
   JsonWriter json(out);
   json.begin_object();
   json.key("type").string("inspect_diff");
@@ -198,18 +215,8 @@ void write_inspection_diff_json(std::string& out, const explain::InspectionDiff&
   write_no_heap(json, "no_heap_after_because", diff.no_heap_after);
   write_totals(json, diff.totals);
   json.key("kinds_of").string(diff.compares_resident() ? "resident" : "mapped");
-  write_kinds(json, diff.kinds);
-  json.key("block_sizes").begin_array();
-  for (const explain::SizeChange& size : diff.sizes) {
-    json.begin_object();
-    json.key("block_bytes").signed_number(size.block_bytes);
-    json.key("blocks").begin_object();
-    write_change(json, size.blocks);
-    json.end_object().key("bytes").begin_object();
-    write_change(json, size.bytes);
-    json.end_object().end_object();
-  }
-  json.end_array();
+  write_kinds(json, std::span(diff.kinds).first(std::min(diff.kinds.size(), top)));
+  write_block_sizes(json, std::span(diff.sizes).first(std::min(diff.sizes.size(), top)));
   write_findings(json, findings);
   json.end_object();
   out += '\n';

@@ -1,6 +1,8 @@
 // What changed between two inspections, for people and for programs.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,7 +14,7 @@ namespace mini::views {
 
 struct InspectionDiffOptions {
   TextStyle style;
-  std::size_t top = 10;  // rows of each table; of the JSON all
+  std::optional<std::size_t> top;  // rows of each table, 10 by default; of lists of the JSON, all
   std::string_view before_file;
   std::string_view after_file;
   std::string_view version;  // of heapspy

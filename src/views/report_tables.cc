@@ -1,6 +1,7 @@
 // The tables of a report: stacks by each measure, groups, sizes, lifetimes, threads.
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <fmt/format.h>
 #include <functional>
 
@@ -108,10 +109,11 @@ std::vector<std::string> figures_of(const HeapProfile& profile, const model::Sta
   return {};
 }
 
-void write_stacks(std::string& out, const HeapProfile& profile, const ReportOptions& options,
+/// Whether there were any.
+bool write_stacks(std::string& out, const HeapProfile& profile, const ReportOptions& options,
                   Measure measure) {
   const std::vector<std::size_t> order = explain::rank_stacks(profile, measure);
-  if (order.empty()) return;
+  if (order.empty()) return false;
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style,
                 fmt::format("By {}", measure_title(measure, profile.ends_early())),
@@ -129,6 +131,7 @@ void write_stacks(std::string& out, const HeapProfile& profile, const ReportOpti
                   callees[i]);
   }
   table.write(out, options.style);
+  return true;
 }
 
 void write_sizes(std::string& out, const HeapProfile& profile, const TextStyle& style) {
@@ -297,20 +300,33 @@ void write_report_groups(std::string& out, const HeapProfile& profile, const Rep
                          explain::Grouping grouping) {
   const bool of_stacks =
       grouping != explain::Grouping::kThread && grouping != explain::Grouping::kSize;
-  const auto groups = explain::group_blocks(profile, grouping, options.measure);
-  write_heading(
-      out, options.style, fmt::format("By {}", explain::grouping_name(grouping)),
-      grouping == explain::Grouping::kSize
-          ? "as requested"
-          : fmt::format("sorted by {}", measure_title(options.measure, profile.ends_early())));
+  const Measure measure = options.measure.value_or(Measure::kPeak);
+  const auto groups = explain::group_blocks(profile, grouping, measure);
+  write_heading(out, options.style, fmt::format("By {}", explain::grouping_name(grouping)),
+                grouping == explain::Grouping::kSize
+                    ? "as requested"
+                    : fmt::format("sorted by {}", measure_title(measure, profile.ends_early())));
   write_groups(out, profile, options.style, groups,
                grouping == explain::Grouping::kSize ? groups.size() : options.top,
                of_stacks ? explain::sum_of_stacks(profile) : profile.totals,
                explain::grouping_name(grouping));
 }
 
+void write_report_emptiness(std::string& out, const HeapProfile& profile, Measure measure,
+                            const TextStyle& style) {
+  std::string why(why_nothing(profile, measure));
+  why.front() = static_cast<char>(std::toupper(why.front()));
+  Flow(out, style, 2).column(2).put(why + '.').end_line();
+}
+
 void write_report_tables(std::string& out, const HeapProfile& profile,
                          const ReportOptions& options) {
+  if (options.measure) {
+    if (write_stacks(out, profile, options, *options.measure)) return;
+    write_heading(out, options.style,
+                  fmt::format("By {}", measure_title(*options.measure, profile.ends_early())), "");
+    return write_report_emptiness(out, profile, *options.measure, options.style);
+  }
   for (int i = 0; i < explain::kMeasureCount; ++i) {
     write_stacks(out, profile, options, static_cast<Measure>(i));
   }

@@ -1,6 +1,5 @@
 // The tree of a report: calls from the program's beginning inwards, or from places outwards.
 #include <algorithm>
-#include <cctype>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -22,10 +21,12 @@ constexpr double kLeastShare = 0.005;
 
 class TreeWriter {
  public:
-  TreeWriter(std::string& out, const CallTree& tree, const ReportOptions& options)
+  TreeWriter(std::string& out, const CallTree& tree, const ReportOptions& options,
+             explain::Measure measure)
       : out_(out),
         tree_(tree),
         options_(options),
+        measure_(measure),
         levels_(options.depth.value_or(kLevels)),
         most_indent_((std::max(options.style.width / 2, kTextColumn) - kTextColumn) / 2) {}
 
@@ -40,7 +41,7 @@ class TreeWriter {
 
  private:
   void write_line(std::uint64_t amount, const std::string& text, std::size_t indent, Ink ink) {
-    const std::string figure = measure_amount(options_.measure, amount);
+    const std::string figure = measure_amount(measure_, amount);
     const std::string share = format_percent(static_cast<double>(amount),
                                              static_cast<double>(tree_.nodes.front().amount));
     const std::size_t column = kTextColumn + 2 * std::min(indent, most_indent_);
@@ -83,6 +84,7 @@ class TreeWriter {
   std::string& out_;
   const CallTree& tree_;
   const ReportOptions& options_;
+  explain::Measure measure_;
   std::size_t levels_;
   std::size_t most_indent_;  // what is further in says by how much
   bool has_deeper_ = false;
@@ -92,19 +94,18 @@ class TreeWriter {
 
 void write_report_tree(std::string& out, const model::HeapProfile& profile,
                        const ReportOptions& options, explain::TreeDirection direction) {
-  const CallTree tree = explain::make_call_tree(profile, options.measure, direction);
+  const auto measure = options.measure.value_or(explain::Measure::kPeak);
+  const CallTree tree = explain::make_call_tree(profile, measure, direction);
   const bool inwards = direction == explain::TreeDirection::kCallees;
   write_heading(out, options.style,
                 fmt::format("{} by {}", inwards ? "Callees" : "Callers",
-                            measure_title(options.measure, profile.ends_early())),
-                measure_amount(options.measure, tree.nodes.front().amount));
+                            measure_title(measure, profile.ends_early())),
+                measure_amount(measure, tree.nodes.front().amount));
   if (tree.nodes.front().amount == 0) {
-    std::string why(why_nothing(profile, options.measure));
-    why.front() = static_cast<char>(std::toupper(why.front()));
-    Flow(out, options.style, 2).column(2).put(why + '.').end_line();
+    write_report_emptiness(out, profile, measure, options.style);
     return;
   }
-  TreeWriter(out, tree, options).write();
+  TreeWriter(out, tree, options, measure).write();
 }
 
 }  // namespace mini::views

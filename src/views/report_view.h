@@ -21,7 +21,8 @@ struct ReportOptions {
   /// One of these two shows that instead of the tables; neither shows all tables.
   std::optional<explain::Grouping> by;
   std::optional<explain::TreeDirection> tree;
-  explain::Measure measure = explain::Measure::kPeak;  // of `by` and `tree`
+  /// Of `by` and `tree`, the peak by default; without them, the one table that is shown.
+  std::optional<explain::Measure> measure;
   std::string focus;  // what profile.stacks were chosen by; "" for all
 };
 
@@ -40,6 +41,9 @@ void write_report_findings(std::string& out, std::span<const explain::Finding> f
                            const TextStyle& style);
 void write_report_tables(std::string& out, const model::HeapProfile& profile,
                          const ReportOptions& options);
+/// Why there is nothing of a measure.
+void write_report_emptiness(std::string& out, const model::HeapProfile& profile,
+                            explain::Measure measure, const TextStyle& style);
 void write_report_groups(std::string& out, const model::HeapProfile& profile,
                          const ReportOptions& options, explain::Grouping grouping);
 void write_report_tree(std::string& out, const model::HeapProfile& profile,

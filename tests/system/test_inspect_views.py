@@ -297,6 +297,10 @@ class Diff(SystemTest):
                          after["heap"]["live_bytes"] - before["heap"]["live_bytes"])
         self.assertEqual(totals["rss_bytes"]["change"], after["rss_bytes"] - before["rss_bytes"])
         self.assertTrue(report["same_process"])
+        self.assertGreater(len(report["kinds"]), 1)
+        short = json.loads(self.diff("--json", "--top", 1, *files).stdout)
+        for name in ("kinds", "block_sizes"):
+            self.assertEqual(short[name], report[name][:1])
         text = self.diff("--width", 80, *files).stdout
         self.assertIn("776", text)
         for words in ("mapped", "free, bins", "free, thread caches", "allocator's own"):

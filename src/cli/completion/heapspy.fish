@@ -121,7 +121,7 @@ complete -c heapspy -n __heapspy_in_record -s h -l help -d 'show help'
 complete -c heapspy -n '__heapspy_in_report; and not string match -qr -- "^--(tree|fail-on-leak)=" (commandline -ct)' -F
 complete -c heapspy -n __heapspy_in_report -l by -x -a 'function file module thread size' -d 'sums by what'
 complete -c heapspy -n __heapspy_in_report -l tree -f -a 'callees callers' -d 'a tree of calls'
-complete -c heapspy -n __heapspy_in_report -l measure -x -a 'peak leaked allocated calls temporary' -d 'what to go by'
+complete -c heapspy -n __heapspy_in_report -l measure -x -a 'peak leaked allocated calls temporary' -d 'only this, or what to go by'
 complete -c heapspy -n __heapspy_in_report -l top -x -d 'rows of each table'
 complete -c heapspy -n __heapspy_in_report -l depth -x -d 'callers under each place'
 complete -c heapspy -n __heapspy_in_report -l focus -x -d 'only stacks that match'

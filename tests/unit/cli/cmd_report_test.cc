@@ -105,6 +105,17 @@ TEST_F(ReportCommandTest, SaysWhereTheMemoryWent) {
       << text;
 }
 
+TEST_F(ReportCommandTest, AMeasureChoosesItsTable) {
+  const std::string text = said({"--measure", "leaked"});
+  EXPECT_NE(text.find("Findings"), std::string::npos) << text;
+  EXPECT_NE(text.find("By never freed"), std::string::npos) << text;
+  for (const char* other : {"By peak live", "By calls", "By size", "By thread"}) {
+    EXPECT_EQ(text.find(other), std::string::npos) << text;
+  }
+  EXPECT_NE(said({"--measure", "temporary", "--focus", "load"}).find("No stack has any."),
+            std::string::npos);
+}
+
 TEST_F(ReportCommandTest, PrintsOneJsonObject) {
   const std::string text = said({"--json"});
   EXPECT_TRUE(text.starts_with("{\"type\":\"report\",\"schema\":1")) << text;

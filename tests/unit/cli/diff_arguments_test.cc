@@ -22,21 +22,21 @@ std::string refused(const Words& words) {
 
 TEST(DiffArgumentsTest, ReadsEveryOption) {
   const DiffArguments arguments =
-      parsed({"--by", "module", "a", "--measure", "leaked", "--top", "5", "--depth=0", "b",
-              "--json", "-o", "out", "--color=never", "--width", "100", "--fail-on-growth", "64K"});
+      parsed({"--by", "module", "a", "--measure", "leaked", "--top", "5", "b", "--json", "-o",
+              "out", "--color=never", "--width", "100", "--fail-on-growth", "64K"});
   EXPECT_EQ(arguments.before, "a");
   EXPECT_EQ(arguments.after, "b");
   EXPECT_TRUE(arguments.json);
   EXPECT_EQ(arguments.by, explain::Grouping::kModule);
   EXPECT_EQ(arguments.measure, explain::Measure::kLeaked);
   EXPECT_EQ(arguments.top, 5U);
-  EXPECT_EQ(arguments.depth, 0U);
   EXPECT_EQ(arguments.output_path, "out");
   EXPECT_EQ(arguments.color, ColorChoice::kNever);
   EXPECT_EQ(arguments.width, 100U);
   ASSERT_TRUE(arguments.most_growth.has_value());
   EXPECT_EQ(arguments.most_growth->amount, 65536U);
   EXPECT_EQ(parsed({"--top", "all", "a", "b"}).top, SIZE_MAX);
+  EXPECT_EQ(parsed({"--depth=0", "a", "b"}).depth, 0U);
   EXPECT_TRUE(parsed({"--help"}).help);
 }
 
@@ -54,6 +54,13 @@ TEST(DiffArgumentsTest, RefusesInOneLineWithWhatToType) {
   }
   EXPECT_EQ(refused({"--top", "0", "a", "b"}), "--top 0: type a number from 1 on, or all");
   EXPECT_EQ(refused({"--top", "some", "a", "b"}), "--top some: type a number from 1 on, or all");
+}
+
+TEST(DiffArgumentsTest, WhatHasNoEffectIsRefused) {
+  EXPECT_EQ(refused({"--json", "--depth", "5", "a", "b"}),
+            "--depth has nothing to choose in --json: leave it out");
+  EXPECT_EQ(refused({"--by", "file", "--depth", "5", "a", "b"}),
+            "--depth has nothing to choose in --by: leave it out");
 }
 
 bool exceeds(const char* limit, std::uint64_t before, std::uint64_t after) {

@@ -39,8 +39,8 @@ TEST(ReportArgumentsTest, ReadsEveryOption) {
                                             "module",
                                             "--measure",
                                             "temporary",
-                                            "--depth",
-                                            "0",
+                                            "--top",
+                                            "7",
                                             "--focus",
                                             "a|b",
                                             "--between",
@@ -58,7 +58,7 @@ TEST(ReportArgumentsTest, ReadsEveryOption) {
                                             "f"});
   EXPECT_EQ(arguments.by, explain::Grouping::kModule);
   EXPECT_EQ(arguments.measure, explain::Measure::kTemporary);
-  EXPECT_EQ(arguments.depth, 0U);
+  EXPECT_EQ(arguments.top, 7U);
   EXPECT_EQ(arguments.focus, "a|b");
   EXPECT_EQ(arguments.span, (model::TimeSpan{1'500'000'000, 120'000'000'000, true}));
   EXPECT_EQ(arguments.output_path, "out");
@@ -67,6 +67,7 @@ TEST(ReportArgumentsTest, ReadsEveryOption) {
   EXPECT_EQ(arguments.width, 100U);
   EXPECT_EQ(arguments.most_leaked, Bytes{1024});
   EXPECT_EQ(parsed({"--tree=callers", "f"}).tree, explain::TreeDirection::kCallers);
+  EXPECT_EQ(parsed({"--depth", "0", "f"}).depth, 0U);
   EXPECT_EQ(parsed({"--at", "340ms", "f"}).span, (model::TimeSpan{0, 340'000'000}));
   EXPECT_EQ(parsed({"--json", "f"}).form, ReportForm::kJson);
   EXPECT_EQ(parsed({"--top", "all", "f"}).top, SIZE_MAX);
@@ -158,6 +159,16 @@ TEST(ReportArgumentsTest, WhatHasNoEffectIsRefused) {
   EXPECT_NE(refused({"--export", "folded", "--top", "5", "x"}).find("--top"), std::string::npos);
   EXPECT_NE(refused({"--export", "folded", "--depth", "5", "x"}).find("--depth"),
             std::string::npos);
+  EXPECT_EQ(refused({"--json", "--measure", "peak", "x"}),
+            "--measure has nothing to choose in --json: leave it out");
+  EXPECT_EQ(refused({"--json", "--depth", "5", "x"}),
+            "--depth has nothing to choose in --json: leave it out");
+  EXPECT_EQ(refused({"--by", "module", "--depth", "5", "x"}),
+            "--depth has nothing to choose in --by module: leave it out");
+  EXPECT_EQ(refused({"--by", "size", "--measure", "calls", "x"}),
+            "--measure has nothing to choose in --by size: leave it out");
+  EXPECT_EQ(refused({"--by", "size", "--top", "5", "x"}),
+            "--top has nothing to choose in --by size: leave it out");
 }
 
 }  // namespace
