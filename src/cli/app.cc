@@ -60,14 +60,10 @@ int unknown_command(std::string_view name) {
   return kExitUsage;
 }
 
-int show(const std::string& text) {
-  return print(text) ? 0 : kExitOutputError;
-}
-
 int show_help(std::span<const std::string> words) {
-  if (words.empty()) return show(main_help());
+  if (words.empty()) return show_text("heapspy help", main_help());
   const Command* command = find_command(words.front());
-  if (command != nullptr) return show(command->help());
+  if (command != nullptr) return show_text("heapspy help", command->help());
   print_complaint("heapspy help",
                   fmt::format("no command '{}': 'heapspy help' has all", words.front()));
   return kExitUsage;
@@ -80,8 +76,8 @@ int run_words(std::span<const std::string> words) {
   }
   const std::span<const std::string> rest = words.subspan(1);
   const std::string& name = words.front();
-  if (name == "-h" || name == "--help") return show(main_help());
-  if (name == "-V" || name == "--version") return show(version_line());
+  if (name == "-h" || name == "--help") return show_text("heapspy", main_help());
+  if (name == "-V" || name == "--version") return show_text("heapspy", version_line());
   if (name == "help") return show_help(rest);
   const Command* command = find_command(name);
   if (command != nullptr) return command->run(rest);

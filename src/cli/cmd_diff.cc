@@ -189,7 +189,7 @@ int diff(const DiffArguments& arguments) {
 int run_diff_command(std::span<const std::string> words) {
   const auto arguments = parse_diff_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
-  if (arguments->help) return print(diff_help()) ? 0 : kExitOutputError;
+  if (arguments->help) return show_text("heapspy diff", diff_help());
   if (const auto other =
           check_not_input(arguments->output_path, {{arguments->before, arguments->after}});
       !other) {

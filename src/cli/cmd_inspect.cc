@@ -156,7 +156,7 @@ int show(const InspectArguments& arguments) {
 int run_inspect_command(std::span<const std::string> words) {
   const auto arguments = parse_inspect_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
-  if (arguments->help) return print(inspect_help()) ? 0 : kExitOutputError;
+  if (arguments->help) return show_text("heapspy inspect", inspect_help());
   if (const auto other =
           check_not_input(arguments->output_path,
                           {{arguments->core, arguments->executable, arguments->extras.recording}});

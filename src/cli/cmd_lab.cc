@@ -16,7 +16,6 @@
 #include "lab/lesson_text.h"
 #include "lab/registry.h"
 #include "lab/site/site.h"
-#include "views/event_facts.h"
 
 namespace mini::cli {
 namespace {
@@ -37,11 +36,10 @@ void end_by_closed_pipe() {
 }
 
 int show(const std::string& text) {
-  if (print(text)) return 0;
-  const int error = errno;
-  if (error == EPIPE) end_by_closed_pipe();
-  return complain(kExitOutputError,
-                  fmt::format("cannot write standard output: {}", views::errno_text(error)));
+  const auto written = write_stdout(text);
+  if (written) return 0;
+  if (written.error().error_number == EPIPE) end_by_closed_pipe();
+  return complain(kExitOutputError, written.error().message);
 }
 
 int list(const LabArguments& arguments, const views::TextStyle& style) {
@@ -139,7 +137,7 @@ Result<int> run_experiment(const LabArguments& arguments, const views::TextStyle
 int run_lab_command(std::span<const std::string> words) {
   const auto arguments = parse_lab_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
-  if (arguments->help) return print(lab_help()) ? 0 : kExitOutputError;
+  if (arguments->help) return show_text("heapspy lab", lab_help());
   outlive_failed_writes();  // to a program that has ended before its look
   const views::TextStyle style =
       choose_style(look_around(STDOUT_FILENO), arguments->color, arguments->width);

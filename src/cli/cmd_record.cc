@@ -267,7 +267,7 @@ int record_running_process(const RecordArguments& arguments, pid_t process) {
 int run_record_command(std::span<const std::string> words) {
   const auto arguments = parse_record_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
-  if (arguments->help) return print(record_help()) ? 0 : kExitOutputError;
+  if (arguments->help) return show_text("heapspy record", record_help());
   outlive_failed_writes();
   if (!sources::sees_processes()) {
     return complain(kExitCannotRun, std::string(sources::kNoProc));

@@ -202,7 +202,7 @@ int report(const ReportArguments& arguments) {
 int run_report_command(std::span<const std::string> words) {
   const auto arguments = parse_report_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
-  if (arguments->help) return print(report_help()) ? 0 : kExitOutputError;
+  if (arguments->help) return show_text("heapspy report", report_help());
   if (const auto other = check_not_input(
           arguments->output_path, {{arguments->file, arguments->suppressions_path.value_or("")}});
       !other) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cmd_trace.h"
+#include "cli/output_file.h"
 #include "cli/preload.h"
 #include "cli/run_arguments.h"
 #include "cli/terminal.h"
@@ -56,7 +57,7 @@ int become(const std::string& path, const std::vector<std::string>& command) {
 int run_run_command(std::span<const std::string> words) {
   const auto arguments = parse_run_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
-  if (arguments->help) return print(run_help()) ? 0 : kExitOutputError;
+  if (arguments->help) return show_text("heapspy run", run_help());
   const auto path = sources::resolve_command(arguments->command.front());
   if (!path) {
     const bool not_found = path.error().error_number == ENOENT;

@@ -144,7 +144,7 @@ int complain(int status, const std::string& message) {
 int run_trace_command(std::span<const std::string> words) {
   const auto arguments = parse_trace_arguments(words);
   if (!arguments) return complain(kExitUsage, arguments.error().message);
-  if (arguments->help) return print(trace_help()) ? 0 : kExitOutputError;
+  if (arguments->help) return show_text("heapspy trace", trace_help());
   if (const auto sound = check_outputs(*arguments); !sound) {
     return complain(kExitUsage, sound.error().message);
   }

@@ -8,8 +8,6 @@
 #include <string_view>
 #include <unistd.h>
 
-#include "cli/terminal.h"
-
 namespace mini::cli {
 namespace {
 
@@ -28,23 +26,28 @@ std::string_view what_to_type(lab::Answer::Form form) {
   return "a word";
 }
 
+void say(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
 enum class Heard { kAnswer, kPass, kEnd };
 
 Heard ask(lab::Line& line, bool echo) {
   const lab::Answer::Form form = line.prediction.answer.form;
   for (int tries = 0; tries < kMostTries; ++tries) {
-    print(fmt::format("{} ", line.prediction.question));
+    say(fmt::format("{} ", line.prediction.question));
     std::string typed;
     if (!std::getline(std::cin, typed)) {
-      print("\n");
+      say("\n");
       return Heard::kEnd;
     }
     // On a terminal the reader sees what was typed; elsewhere the record needs it.
-    if (echo) print(typed + "\n");
+    if (echo) say(typed + "\n");
     if (typed.empty()) return Heard::kPass;
     line.said = lab::parse_answer(typed, form);
     if (line.said) return Heard::kAnswer;
-    print(fmt::format("  (type {}, or nothing to pass)\n", what_to_type(form)));
+    say(fmt::format("  (type {}, or nothing to pass)\n", what_to_type(form)));
   }
   return Heard::kPass;
 }
@@ -52,7 +55,7 @@ Heard ask(lab::Line& line, bool echo) {
 }  // namespace
 
 void ask_for_predictions(lab::Lesson& lesson) {
-  print("\nYour prediction (Enter passes):\n");
+  say("\nYour prediction (Enter passes):\n");
   const bool echo = ::isatty(STDIN_FILENO) == 0;
   for (lab::Line& line : lesson.lines) {
     if (ask(line, echo) == Heard::kEnd) return;

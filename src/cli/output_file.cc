@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "cli/cmd_trace.h"
+#include "cli/terminal.h"
 #include "views/event_facts.h"
 
 namespace mini::cli {
@@ -89,6 +91,17 @@ Result<void> write_whole(const OutputFile& file, const std::string& text) {
   output.write(text);
   output.flush();
   return check_written(output, file);
+}
+
+Result<void> write_stdout(const std::string& text) {
+  return write_whole(OutputFile(STDOUT_FILENO, "standard output"), text);
+}
+
+int show_text(std::string_view who, const std::string& text) {
+  const auto written = write_stdout(text);
+  if (written) return 0;
+  print_complaint(who, written.error().message);
+  return kExitOutputError;
 }
 
 void outlive_full_files() {

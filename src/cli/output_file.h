@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "views/output.h"
@@ -43,6 +44,10 @@ Result<void> check_not_input(const std::optional<std::string>& output,
 Result<void> check_written(const views::Output& output, const OutputFile& file);
 /// Writes all of the text.
 Result<void> write_whole(const OutputFile& file, const std::string& text);
+
+Result<void> write_stdout(const std::string& text);
+/// The same; returns the exit status, where that failed after a complaint of `who`.
+int show_text(std::string_view who, const std::string& text);
 
 /// A file at its limit (ulimit -f) is an error of write, not our death; with
 /// outlive_failed_writes() a closed pipe is, too. A handler, unlike SIG_IGN, does not pass to a

@@ -95,10 +95,6 @@ views::TextStyle choose_style(const Surroundings& surroundings, ColorChoice colo
   return style;
 }
 
-bool print(const std::string& text) {
-  return std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
-}
-
 void print_error(const std::string& text) {
   std::fputs(text.c_str(), stderr);
 }

@@ -37,9 +37,6 @@ bool has_sequences(const Surroundings& surroundings);
 views::TextStyle choose_style(const Surroundings& surroundings, ColorChoice color,
                               std::optional<std::size_t> width);
 
-/// Writes to standard output. False where not all of it could be.
-bool print(const std::string& text);
-
 /// Writes to standard error. Where nobody reads that there is nobody to tell, so it cannot fail;
 /// fmt::print would throw.
 void print_error(const std::string& text);

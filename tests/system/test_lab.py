@@ -1,4 +1,5 @@
 """heapspy lab: every experiment holds on this machine, and says so only where it does."""
+import errno
 import json
 import os
 import pathlib
@@ -335,3 +336,10 @@ class Site(SystemTest):
     def test_a_folder_that_cannot_be_made(self):
         done = lab("--html", "/dev/null/site", check=1)
         self.assertIn("cannot make the folder '/dev/null/site'", done.stderr)
+
+    def test_a_page_that_cannot_be_written_is_said_before_anything_is_run(self):
+        with tempfile.TemporaryDirectory(prefix="heapspy-lab-") as folder:
+            pathlib.Path(folder, "glossary.html").mkdir()
+            done = lab("--html", folder, check=1)
+        self.assertEqual(done.stderr, f"heapspy lab: cannot write '{folder}/glossary.html': "
+                                      f"{os.strerror(errno.EISDIR)}\n")

@@ -102,6 +102,16 @@ class ReportViews(RecordTest):
             self.assertEqual(done.stderr.decode(), f"heapspy {words[0]}: cannot write standard "
                                                    f"output: {os.strerror(28)}\n")
 
+    def test_help_that_cannot_be_written_is_said(self):
+        for words, who in ((["--help"], "heapspy"), (["--version"], "heapspy"),
+                           (["help", "trace"], "heapspy help"), (["run", "--help"], "heapspy run"),
+                           (["lab", "-h"], "heapspy lab")):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([HEAPSPY, *words], env=self.environment, stdout=full,
+                                      stderr=subprocess.PIPE, check=False, timeout=PATIENCE_SECONDS)
+            self.assertEqual((done.returncode, done.stderr.decode()),
+                             (1, f"{who}: cannot write standard output: {os.strerror(28)}\n"), words)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,9 +1,11 @@
 #include "lab/site/site.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <system_error>
 
 #include "lab/registry.h"
 
@@ -25,10 +27,20 @@ SiteLesson try_out(const Experiment& experiment, const Bench& bench) {
 
 Result<void> write_file(const std::string& folder, const SiteFile& file) {
   const std::string path = fmt::format("{}/{}", folder, file.name);
+  errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << file.text;
   out.close();
-  return out ? Result<void>{} : fail(fmt::format("cannot write '{}'", path));
+  if (out) return {};
+  const int error = errno != 0 ? errno : EIO;
+  return fail(fmt::format("cannot write '{}': {}", path, std::generic_category().message(error)));
+}
+
+Result<void> write_files(const std::string& folder, const std::vector<SiteFile>& files) {
+  for (const SiteFile& file : files) {
+    if (auto written = write_file(folder, file); !written) return written;
+  }
+  return {};
 }
 
 }  // namespace
@@ -46,9 +58,13 @@ Result<std::vector<SiteLesson>> write_site(const std::string& folder, const Benc
   if (error) return fail(fmt::format("cannot make the folder '{}': {}", folder, error.message()));
   auto stages = stage_pages(bench);
   if (!stages) return std::unexpected(stages.error());
+  stages->push_back(glossary_page());
+  // First, so that a folder that nothing can be written to is known before anything is run.
+  if (auto written = write_files(folder, *stages); !written) {
+    return std::unexpected(written.error());
+  }
   std::vector<SiteLesson> lessons;
-  std::vector<SiteFile> files = std::move(*stages);
-  files.push_back(glossary_page());
+  std::vector<SiteFile> files;
   for (const Experiment* experiment : experiments()) {
     progress(experiment->id);
     lessons.push_back(try_out(*experiment, bench));
@@ -57,9 +73,7 @@ Result<std::vector<SiteLesson>> write_site(const std::string& folder, const Benc
     files.push_back(std::move(*page));
   }
   files.push_back(index_page(lessons, bench));
-  for (const SiteFile& file : files) {
-    if (auto written = write_file(folder, file); !written) return std::unexpected(written.error());
-  }
+  if (auto written = write_files(folder, files); !written) return std::unexpected(written.error());
   return lessons;
 }
 
