@@ -35,18 +35,18 @@ void Session::leave_to_original() {
 void ThreadLog::keep_on_fork(bool keep) {
   ThreadLog* const log = t_log;
   // Without a session it is as a copy may find it.
-  if (!is_inside() || log == nullptr || log->session_ == nullptr) return;
-  log->session_->keep_on_fork(keep);
+  if (!is_inside() || log == nullptr || !log->ring_.is_open()) return;
+  log->ring_.session()->keep_on_fork(keep);
   vm::keep_on_fork(log, sizeof *log, keep);
-  log->index_.keep_on_fork(keep);
+  log->stacks_.keep_on_fork(keep);
 }
 
 // As after the longest time: there is room for all that the record has left.
 void ThreadLog::leave_to_original() {
   ThreadLog* const log = t_log;
-  if (!is_inside() || log == nullptr || log->session_ == nullptr) return;
-  log->session_->leave_to_original();
-  log->ring_.head().tail.store(log->ring_.written_words(), std::memory_order_relaxed);
+  if (!is_inside() || log == nullptr || !log->ring_.is_open()) return;
+  log->ring_.session()->leave_to_original();
+  log->ring_.make_endless_room();
 }
 
 namespace {

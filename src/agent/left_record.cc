@@ -1,7 +1,5 @@
 // A record that its thread has left half done: a signal handler that came into the middle of it did
 // not come back, but left by siglongjmp.
-#include <cstring>
-
 #include "agent/guard.h"
 #include "kernel/vm/shared.h"
 #include "unwind/self/stack_bounds.h"
@@ -26,18 +24,17 @@ bool ThreadLog::has_left(std::uintptr_t sp) {
   };
   if (is_for_signals(sp) != is_for_signals(inside)) return false;
   t_inside = sp;
-  if (t_log != nullptr && t_log->session_ != nullptr) t_log->forget_record();
+  if (t_log != nullptr && t_log->ring_.is_open()) t_log->forget_record();
   t_inside = 0;
   return true;
 }
 
 // Whatever the record was about to change may be half changed.
 void ThreadLog::forget_record() {
-  session_->count_lost_event();
-  ring_ = wire::RingWriter(ring_.head(), session_->slot().words(ring_number_));
-  unwinder_.forget();
-  forget_stacks();
-  std::memset(&told_usable_[0], 0, sizeof told_usable_);
+  ring_.session()->count_lost_event();
+  ring_.take_back();
+  stacks_.forget_walk();
+  forget_usable();
 }
 
 void leave_out() {

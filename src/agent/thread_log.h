@@ -1,22 +1,20 @@
-// What one thread tells the recorder: its ring, and the stacks that it has told of.
+// What one thread tells the recorder.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
-#include <string_view>
 
+#include "agent/record_ring.h"
 #include "agent/sample_distance.h"
 #include "agent/session.h"
-#include "agent/stack_index.h"
-#include "unwind/self/self_unwinder.h"
+#include "agent/told_stacks.h"
 #include "wire/record.h"
-#include "wire/ring.h"
 
 namespace mini::agent {
 
 using unwind::self::capture_caller;
-using Caller = unwind::self::CallerRegisters;
 
 /// Used by its thread alone, in memory that a fork wipes: all zero, it has no session.
 class ThreadLog {
@@ -58,64 +56,26 @@ class ThreadLog {
 
  private:
   void forget();
-  void forget_stacks();
   void forget_record();
+  void forget_usable() { std::memset(&told_usable_[0], 0, sizeof told_usable_); }
   bool connect(Session& session, std::uint32_t ring);
   bool is_sampled(std::size_t bytes);
   void draw_distance(const Session& session);
   bool knows_usable(std::size_t bytes) const;
   void tell_usable(const void* block, std::size_t bytes);
-  /// Whether there is room now, or within the time that a full ring is waited for.
-  bool has_room(std::uint32_t words) { return ring_.has_room(words) || wait_for_room(words); }
-  /// The same; what there is no room for counts as dropped.
-  bool make_room(std::uint32_t words);
-  bool wait_for_room(std::uint32_t words);
-  void drop_event();
   void add_free_with_stack(const void* block, const Caller& caller);
   void add_change(const void* block, std::size_t bytes, wire::CallKind call, const Caller& caller);
   void put_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                       std::uint32_t stack);
   bool needs_time(const void* block);
-  void put_time_if(bool is_needed);
-  void put_time();
-  static void discard_read_pages(std::uint64_t now);
-  void publish();
-  void wake_recorder_if_due();
-  bool tell_module_of(std::uint64_t pc);
-  void tell_gone_modules();
-  std::string_view path_of(const unwind::self::Module& module);
-  bool tell_module(const unwind::self::Module& module, std::uint64_t begin);
-  bool find_stack(const Caller& caller, std::uint32_t* stack);
-  bool find_stack_slowly(const Caller& caller, std::uint32_t* stack);
-  bool tell_stack(const unwind::self::Chain& chain, std::uint32_t* stack);
 
-  Session* session_;
-  wire::RingWriter ring_;
-  std::uint32_t ring_number_;
-  std::uint32_t seen_beat_;       // of the channel, when the clock was read last
-  std::uint32_t events_to_time_;  // how many may follow before it is read again
-  std::uint32_t events_a_time_;   // how many should
-  std::uint64_t ticks_;           // the time in force
+  RecordRing ring_;
   SampleDistance distance_;
-  bool gave_up_;  // the recorder let us wait too long: until there is room, drop at once
-  std::uint64_t look_at_words_;  // so many written: see whether the recorder has to be woken
-  std::uint32_t unload_count_;   // the session's, when the index was begun
-  StackIndex index_;
-  unwind::self::SelfUnwinder unwinder_;
-  // Numbers of stacks that the unwinder has found, by the upper bits of their keys; 0: none.
-  static constexpr unsigned kNumbersBits = 6;
-  struct StackNumber {
-    std::uint64_t key;
-    std::uint32_t number;
-  };
-  StackNumber numbers_[1U << kNumbersBits];
-  StackNumber& number_of(std::uint64_t key) { return numbers_[key >> (64 - kNumbersBits)]; }
   // For how many requested bytes the recorder knows the usable ones, by multiples of 8: no
   // allocator's sizes end in between.
   static constexpr std::size_t kTellOnceBytes = std::size_t{32} << 10;
   std::uint64_t told_usable_[kTellOnceBytes / 8 / 64 + 1];
-  std::uint32_t told_count_;
-  std::uint64_t told_[wire::kMostFrames];  // the stack that the recorder was told of last
+  ToldStacks stacks_;  // large, and mostly not touched
 };
 
 /// This thread's; null where it has none.
@@ -124,7 +84,7 @@ extern constinit thread_local ThreadLog* t_log __attribute__((tls_model("initial
 inline ThreadLog* ThreadLog::current() {
   ThreadLog* const log = t_log;
   // A child of a fork finds its thread's log wiped.
-  if (log != nullptr && log->session_ != nullptr && log->session_->is_open()) [[likely]]
+  if (log != nullptr && log->ring_.is_open() && log->ring_.session()->is_open()) [[likely]]
     return log;
   return begin();
 }
