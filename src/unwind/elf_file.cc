@@ -167,6 +167,39 @@ Result<void> ElfFile::check_name(const Elf64_Shdr& header, std::string_view name
   return {};
 }
 
+/// Nothing where there are none that can be read.
+Result<std::string> ElfFile::read_section_names(const Elf64_Shdr& header) const {
+  std::string names;
+  if (header.sh_type != SHT_STRTAB) return names;
+  if ((header.sh_flags & SHF_COMPRESSED) != 0 || header.sh_size > kMostNameBytes)
+    return fail("malformed ELF section names");
+  names.resize(header.sh_size);
+  if (!read_at(header.sh_offset, std::as_writable_bytes(std::span(names))))
+    return fail("an ELF section is out of the file");
+  return names;
+}
+
+Result<void> ElfFile::check_section(const Elf64_Shdr& header) {
+  if (header.sh_offset > size_bytes_ || header.sh_size > size_bytes_ - header.sh_offset)
+    return fail("an ELF section is out of the file");
+  if (!std::has_single_bit(header.sh_addralign | std::uint64_t{header.sh_addralign == 0}) ||
+      header.sh_addralign > (1U << 24))
+    return fail("malformed ELF section alignment");
+  const bool symbols = header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM;
+  if (symbols && header.sh_entsize != sizeof(Elf64_Sym)) return fail("malformed ELF symbols");
+  std::uint64_t bytes = header.sh_size;
+  if ((header.sh_flags & SHF_COMPRESSED) != 0) {
+    Elf64_Chdr compressed{};
+    if (bytes < sizeof compressed ||
+        !read_at(header.sh_offset, std::as_writable_bytes(std::span(&compressed, 1))) ||
+        compressed.ch_size > kLargestUncompressed)
+      return fail("malformed compressed ELF section");
+    bytes = compressed.ch_size;
+  }
+  if ((header.sh_flags & SHF_ALLOC) == 0) unloaded_bytes_ += bytes;
+  return {};
+}
+
 Result<void> ElfFile::check_sections(std::uint64_t offset, std::size_t count, std::size_t names) {
   const std::uint64_t table_bytes = count * sizeof(Elf64_Shdr);
   if (offset > size_bytes_ || size_bytes_ - offset < table_bytes)
@@ -174,40 +207,16 @@ Result<void> ElfFile::check_sections(std::uint64_t offset, std::size_t count, st
   std::vector<Elf64_Shdr> headers(count);
   if (!read_at(offset, std::as_writable_bytes(std::span(headers))))
     return fail("ELF section headers out of file");
-  std::string all_names;
-  if (headers[names].sh_type == SHT_STRTAB) {
-    const bool is_packed = (headers[names].sh_flags & SHF_COMPRESSED) != 0;
-    if (is_packed || headers[names].sh_size > kMostNameBytes)
-      return fail("malformed ELF section names");
-    all_names.resize(headers[names].sh_size);
-    if (!read_at(headers[names].sh_offset, std::as_writable_bytes(std::span(all_names))))
-      return fail("an ELF section is out of the file");
-  }
+  const Result<std::string> all_names = read_section_names(headers[names]);
+  if (!all_names) return std::unexpected(all_names.error());
   for (const Elf64_Shdr& header : headers) {
     if (header.sh_type == SHT_NULL || header.sh_type == SHT_NOBITS) continue;
-    if (header.sh_offset > size_bytes_ || header.sh_size > size_bytes_ - header.sh_offset)
-      return fail("an ELF section is out of the file");
     if (header.sh_link >= count) return fail("malformed ELF section link");
-    if (!std::has_single_bit(header.sh_addralign | std::uint64_t{header.sh_addralign == 0}) ||
-        header.sh_addralign > (1U << 24))
-      return fail("malformed ELF section alignment");
-    const bool symbols = header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM;
-    if (symbols && header.sh_entsize != sizeof(Elf64_Sym)) return fail("malformed ELF symbols");
-    std::uint64_t bytes = header.sh_size;
-    if ((header.sh_flags & SHF_COMPRESSED) != 0) {
-      Elf64_Chdr compressed{};
-      if (bytes < sizeof compressed ||
-          !read_at(header.sh_offset, std::as_writable_bytes(std::span(&compressed, 1))) ||
-          compressed.ch_size > kLargestUncompressed)
-        return fail("malformed compressed ELF section");
-      bytes = compressed.ch_size;
-    }
-    if ((header.sh_flags & SHF_ALLOC) == 0) unloaded_bytes_ += bytes;
-    if (header.sh_name < all_names.size()) {
-      // Up to the zero that ends it.
-      if (auto checked = check_name(header, all_names.c_str() + header.sh_name); !checked)
-        return checked;
-    }
+    if (auto checked = check_section(header); !checked) return checked;
+    if (header.sh_name >= all_names->size()) continue;
+    // Up to the zero that ends it.
+    if (auto checked = check_name(header, all_names->c_str() + header.sh_name); !checked)
+      return checked;
   }
   return {};
 }

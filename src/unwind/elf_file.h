@@ -94,6 +94,8 @@ class ElfFile {
   ElfFile() = default;
   Result<void> load(Kind kind);
   Result<void> check_sections(std::uint64_t offset, std::size_t count, std::size_t names);
+  Result<std::string> read_section_names(const Elf64_Shdr& header) const;
+  Result<void> check_section(const Elf64_Shdr& header);
   Result<void> check_name(const Elf64_Shdr& header, std::string_view name);
   Result<void> read_segments();
   bool read_at(std::uint64_t offset, std::span<std::byte> out) const;
