@@ -213,6 +213,7 @@ class DatabaseWriter final : public recording::Visitor {
     fact("is_cut", std::int64_t{summary.damage.is_cut});
     fact("skipped_file_blocks", quantity(summary.damage.skipped_blocks));
     fact("skipped_file_bytes", quantity(summary.damage.skipped_bytes));
+    fact("lost_file_events", quantity(summary.damage.lost_events));
   }
 
  private:

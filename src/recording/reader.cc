@@ -33,6 +33,7 @@ class RecordingReader {
   Visitor& visitor_;
   EventDecoder events_;
   std::uint64_t position_ = 0;
+  bool are_all_wanted_ = true;  // of the events
   Summary summary_;
 };
 
@@ -65,12 +66,16 @@ Result<void> RecordingReader::read_file_head() {
 }
 
 void RecordingReader::at_position(std::uint64_t events) {
+  if (!are_all_wanted_) return;
   if (events > position_) summary_.damage.lost_events += events - position_;
   position_ = std::max(position_, events);
 }
 
 bool RecordingReader::read_events(ByteSpan contents) {
-  if (!visitor_.wants_events()) return true;
+  if (!visitor_.wants_events()) {
+    are_all_wanted_ = false;
+    return true;
+  }
   const EventDecoder::Outcome outcome = events_.decode(contents, visitor_);
   visitor_.events_end();
   if (outcome.is_sound || outcome.allocations + outcome.frees != 0) {

@@ -56,7 +56,8 @@ class Visitor {
 struct Damage {
   std::uint64_t skipped_blocks = 0;  // whose checksum or contents were wrong
   std::uint64_t skipped_bytes = 0;   // that belong to no sound block
-  std::uint64_t lost_events = 0;     // allocations and frees, as far as later blocks tell
+  // Allocations and frees, as far as later blocks tell; 0 where not all were wanted.
+  std::uint64_t lost_events = 0;
   bool is_cut = false;  // no ending or footer: the recorder was killed, or the file cut
   bool any() const { return skipped_blocks != 0 || skipped_bytes != 0; }
 };

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../recording/file_parts.h"
 #include "../recording/recordings.h"
 
 namespace mini::database {
@@ -347,6 +348,16 @@ TEST_F(DatabaseTest, NamesOfWhatIsOpenAreRefused) {
     EXPECT_FALSE(write_recording_database(recording(), path, "1", {}).has_value()) << path;
   }
   EXPECT_EQ(std::filesystem::file_size(database()), 3U);
+}
+
+TEST_F(DatabaseTest, SaysHowManyEventsTheFileHasLost) {
+  recording::FileBytes file = small_file();
+  const auto blocks = recording::blocks_of(file);
+  const auto events = recording::indexes_of(blocks, recording::BlockType::kEvents);
+  ASSERT_EQ(events.size(), 1U);
+  file[blocks[events[0]].offset + recording::kBlockHeaderBytes] ^= std::byte{1};
+  open(file);
+  EXPECT_EQ(rows("SELECT value FROM recording WHERE key = 'lost_file_events'"), Rows{"5"});
 }
 
 /// Cut or flipped anywhere, a recording gives a sound database of what is left, or an error.

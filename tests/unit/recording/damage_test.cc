@@ -105,6 +105,16 @@ TEST(Damage, AMissingBlockLosesItsEventsAlone) {
   EXPECT_FALSE(summary->damage.is_cut);
 }
 
+TEST(Damage, EventsThatNobodyWantsAreNotLost) {
+  struct : Visitor {
+    bool wants_events() override { return false; }
+  } visitor;
+  const auto summary = read_recording(small_recording().file, visitor);
+  ASSERT_TRUE(summary);
+  EXPECT_EQ(summary->allocations, 0U);
+  EXPECT_EQ(summary->damage.lost_events, 0U);
+}
+
 // Also where it takes bytes of the neighbours with it.
 TEST(Damage, AMissingPieceCostsTheBlocksThatItHits) {
   const SmallRecording small = small_recording();
