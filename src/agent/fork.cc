@@ -55,6 +55,7 @@ namespace {
 // early one, comes after the program's own have got what they allocate. Only what other threads do
 // from here to the copy itself is on the wrong side.
 void before_fork() {
+  const OutsideAllocator outside;
   announce_child();
   ThreadLog::keep_on_fork(true);
   if (Session::if_connected() == nullptr) return;
@@ -62,10 +63,12 @@ void before_fork() {
 }
 
 void after_fork() {
+  const OutsideAllocator outside;
   ThreadLog::keep_on_fork(false);
 }
 
 void begin_copy() {
+  const OutsideAllocator outside;
   ThreadLog::leave_to_original();
   ThreadLog::keep_on_fork(false);
   Session::forget_original();

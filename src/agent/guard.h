@@ -26,14 +26,53 @@ template <typename Apply>
   return with_log(capture_caller().sp, apply);
 }
 
-/// To be called for an event that with_log() says false of: counts it as lost.
-void leave_out();
+/// Calls a function of the allocator's. What its library calls itself meanwhile, by the names that
+/// the agent stands before, is not recorded again. `Where`: kInAllocator or kInOperator. No
+/// exception may come out of it.
+template <std::uintptr_t Where, typename Function, typename... Arguments>
+auto call_inside(const Caller& caller, Function* function, const Arguments&... arguments) {
+  struct Inside {
+    explicit Inside(std::uintptr_t sp) : is_outermost(t_inside == 0) {
+      if (is_outermost) t_inside = sp | Where;
+    }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+    ~Inside() {
+      if (is_outermost) t_inside = 0;
+    }
+    bool is_outermost;
+  } const inside(caller.sp);
+  return function(arguments...);
+}
+
+/// While it lives, call_inside() is as if it were not.
+class OutsideAllocator {
+ public:
+  OutsideAllocator() : inside_((t_inside & kInAllocator) != 0 ? t_inside : 0) {
+    if (inside_ != 0) t_inside = 0;
+  }
+  OutsideAllocator(const OutsideAllocator&) = delete;
+  OutsideAllocator& operator=(const OutsideAllocator&) = delete;
+  ~OutsideAllocator() {
+    if (inside_ != 0) t_inside = inside_;
+  }
+
+ private:
+  std::uintptr_t inside_;
+};
+
+/// Whether an event that with_log() says false of is to be told all the same: others than the
+/// allocator's library call what they call also inside of it. Where the event is lost, counts it.
+bool is_of_others(const Caller& caller);
 
 /// With apply(log) telling of an event.
 template <typename Apply>
 inline void tell(const Caller& caller, Apply&& apply) {
-  if (!with_log(caller.sp, apply)) [[unlikely]]
-    leave_out();
+  if (with_log(caller.sp, apply)) [[likely]]
+    return;
+  if (!is_of_others(caller)) return;
+  const OutsideAllocator outside;
+  with_log(caller.sp, apply);
 }
 
 /// Whether the next sample is not in a block of so many bytes, which then count as passed. They are

@@ -25,10 +25,17 @@ bool overflows(std::size_t count, std::size_t size, std::size_t* bytes) {
   return __builtin_mul_overflow(count, size, bytes);
 }
 
+/// Of the real functions. `caller` is whom the agent was called by.
+template <typename Function, typename... Arguments>
+auto call_real(const Caller& caller, Function* function, const Arguments&... arguments) {
+  return may_call_itself() ? call_inside<kInAllocator>(caller, function, arguments...)
+                           : function(arguments...);
+}
+
 void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Caller& caller) {
   // Told before, since from the call on another thread may get the old block's memory.
   const bool is_recorded = note_free(block, caller);
-  void* const moved = real.realloc(block, bytes);
+  void* const moved = call_real(caller, real.realloc, block, bytes);
   if (moved != nullptr) {
     const CallKind call = block != nullptr ? CallKind::kRealloc : CallKind::kMalloc;
     note_allocation(moved, bytes, call, caller);
@@ -43,15 +50,17 @@ void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Ca
 
 [[gnu::noinline]] void* record_malloc(std::size_t size) {
   const RealFunctions& real = real_functions();
-  void* const block = real.malloc(size);
-  note_allocation(block, size, CallKind::kMalloc, capture_caller());
+  const Caller caller = capture_caller();
+  void* const block = call_real(caller, real.malloc, size);
+  note_allocation(block, size, CallKind::kMalloc, caller);
   return block;
 }
 
 [[gnu::noinline]] void* record_calloc(std::size_t count, std::size_t size) {
   const RealFunctions& real = real_functions();
-  void* const block = real.calloc(count, size);
-  note_allocation(block, count * size, CallKind::kCalloc, capture_caller());
+  const Caller caller = capture_caller();
+  void* const block = call_real(caller, real.calloc, count, size);
+  note_allocation(block, count * size, CallKind::kCalloc, caller);
   return block;
 }
 
@@ -62,8 +71,9 @@ void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Ca
 [[gnu::noinline]] void record_and_free(void* block) {
   const RealFunctions& real = real_functions();
   __builtin_prefetch(block);  // what the allocator will look at
-  note_free(block, capture_caller());
-  real.free(block);
+  const Caller caller = capture_caller();
+  note_free(block, caller);
+  call_real(caller, real.free, block);
 }
 
 // A thread that still has the way of before does what was right then. Each way is right by itself.
@@ -128,49 +138,58 @@ MINI_EXPORT void* reallocarray(void* ptr, std::size_t nmemb, std::size_t size) {
 
 MINI_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t size) {
   const RealFunctions& real = real_functions();
-  void* const block = real.aligned_alloc(alignment, size);
-  note_allocation(block, size, CallKind::kAligned, capture_caller());
+  const Caller caller = capture_caller();
+  void* const block = call_real(caller, real.aligned_alloc, alignment, size);
+  note_allocation(block, size, CallKind::kAligned, caller);
   return block;
 }
 
 MINI_EXPORT int posix_memalign(void** memptr, std::size_t alignment, std::size_t size) {
   const RealFunctions& real = real_functions();
-  const int result = real.posix_memalign(memptr, alignment, size);
-  if (result == 0) note_allocation(*memptr, size, CallKind::kAligned, capture_caller());
+  const Caller caller = capture_caller();
+  const int result = call_real(caller, real.posix_memalign, memptr, alignment, size);
+  if (result == 0) note_allocation(*memptr, size, CallKind::kAligned, caller);
   return result;
 }
 
 MINI_EXPORT void* memalign(std::size_t alignment, std::size_t size) {
   const RealFunctions& real = real_functions();
-  void* const block = real.memalign(alignment, size);
-  note_allocation(block, size, CallKind::kAligned, capture_caller());
+  const Caller caller = capture_caller();
+  void* const block = call_real(caller, real.memalign, alignment, size);
+  note_allocation(block, size, CallKind::kAligned, caller);
   return block;
 }
 
 MINI_EXPORT void* valloc(std::size_t size) {
   const RealFunctions& real = real_functions();
-  void* const block = real.valloc(size);
-  note_allocation(block, size, CallKind::kAligned, capture_caller());
+  const Caller caller = capture_caller();
+  void* const block = call_real(caller, real.valloc, size);
+  note_allocation(block, size, CallKind::kAligned, caller);
   return block;
 }
 
 MINI_EXPORT void* pvalloc(std::size_t size) {
   const RealFunctions& real = real_functions();
-  void* const block = real.pvalloc(size);
+  const Caller caller = capture_caller();
+  void* const block = call_real(caller, real.pvalloc, size);
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  note_allocation(block, (size + page - 1) & ~(page - 1), CallKind::kAligned, capture_caller());
+  note_allocation(block, (size + page - 1) & ~(page - 1), CallKind::kAligned, caller);
   return block;
 }
 
 MINI_EXPORT void free_sized(void* block, std::size_t bytes) {
   const RealFunctions& real = real_functions();
-  note_free(block, capture_caller());
-  real.free_sized != nullptr ? real.free_sized(block, bytes) : real.free(block);
+  const Caller caller = capture_caller();
+  note_free(block, caller);
+  real.free_sized != nullptr ? call_real(caller, real.free_sized, block, bytes)
+                             : call_real(caller, real.free, block);
 }
 
 MINI_EXPORT void free_aligned_sized(void* block, std::size_t alignment, std::size_t bytes) {
   const RealFunctions& real = real_functions();
-  note_free(block, capture_caller());
-  real.free_aligned_sized != nullptr ? real.free_aligned_sized(block, alignment, bytes)
-                                     : real.free(block);
+  const Caller caller = capture_caller();
+  note_free(block, caller);
+  real.free_aligned_sized != nullptr
+      ? call_real(caller, real.free_aligned_sized, block, alignment, bytes)
+      : call_real(caller, real.free, block);
 }

@@ -189,18 +189,6 @@ void* new_without_library(std::size_t bytes, bool may_fail, Alignment alignment,
   return block;
 }
 
-/// The function's own malloc and free, if it calls them, are not recorded again.
-template <typename Function, typename... Arguments>
-auto call_inside(const Caller& caller, Function* function, const Arguments&... arguments) {
-  struct Inside {
-    explicit Inside(std::uintptr_t sp) { t_inside = sp | kInAllocator; }
-    Inside(const Inside&) = delete;
-    Inside& operator=(const Inside&) = delete;
-    ~Inside() { t_inside = 0; }
-  } const inside(caller.sp);
-  return function(arguments...);
-}
-
 /// `nothrow` makes the block. Only where it cannot, `real` tries again, and throws: no exception
 /// may come out of call_inside().
 template <typename Real, typename NothrowReal, typename... Rest>
@@ -208,7 +196,7 @@ template <typename Real, typename NothrowReal, typename... Rest>
                                    std::size_t bytes, Rest... rest) {
   const std::nothrow_t any{};
   void* block = nullptr;
-  if (nothrow != nullptr) block = call_inside(caller, nothrow, bytes, rest..., any);
+  if (nothrow != nullptr) block = call_inside<kInOperator>(caller, nothrow, bytes, rest..., any);
   if (block == nullptr) block = real(bytes, rest...);
   note_allocation(block, bytes, CallKind::kNew, caller);
   return block;
@@ -217,7 +205,7 @@ template <typename Real, typename NothrowReal, typename... Rest>
 template <typename Real, typename... Rest>
 [[gnu::noinline]] void* record_nothrow(Real* real, const Caller& caller, std::size_t bytes,
                                        Rest... rest) {
-  void* const block = call_inside(caller, real, bytes, rest...);
+  void* const block = call_inside<kInOperator>(caller, real, bytes, rest...);
   note_allocation(block, bytes, CallKind::kNew, caller);
   return block;
 }
@@ -225,7 +213,7 @@ template <typename Real, typename... Rest>
 template <typename Real, typename... Rest>
 [[gnu::noinline]] void record_delete(Real* real, const Caller& caller, void* block, Rest... rest) {
   note_free(block, caller);
-  call_inside(caller, real, block, rest...);
+  call_inside<kInOperator>(caller, real, block, rest...);
 }
 
 // These are jumped to by the function that the program called, and so their frame is in the place

@@ -24,7 +24,9 @@ std::uint64_t number(const void* address) {
   return reinterpret_cast<std::uint64_t>(address);
 }
 
+// The allocator's pages count, also those that it maps inside of a call.
 void note(const Mapping& mapping, const Caller& caller) {
+  const OutsideAllocator outside;
   tell(caller, [&](ThreadLog& log) { log.add_mapping(mapping, caller); });
 }
 

@@ -1,6 +1,7 @@
 // A record that its thread has left half done: a signal handler that came into the middle of it did
 // not come back, but left by siglongjmp.
 #include "agent/guard.h"
+#include "agent/real.h"
 #include "kernel/vm/shared.h"
 #include "unwind/self/stack_bounds.h"
 
@@ -16,7 +17,7 @@ using unwind::self::StackBounds;
 // coroutine's stack is, or one for signals, says nothing.
 bool ThreadLog::has_left(std::uintptr_t sp) {
   const std::uintptr_t inside = t_inside;
-  if (sp < (inside & ~kInAllocator)) return false;
+  if (sp < (inside & ~kInOperator)) return false;
   if (!StackBounds::is_own(sp) || !StackBounds::is_own(inside)) return false;
   const vm::Range signals = vm::signal_stack();  // it may be a variable
   const auto is_for_signals = [&](std::uintptr_t at) {
@@ -37,9 +38,16 @@ void ThreadLog::forget_record() {
   forget_usable();
 }
 
-void leave_out() {
-  if ((t_inside & kInAllocator) != 0) return;
+// Where it ends in a jump to another of these functions, that one returns into the agent.
+bool is_of_others(const Caller& caller) {
+  if ((t_inside & kInOperator) == kInOperator) return false;
+  if ((t_inside & kInAllocator) != 0) {
+    const auto own = reinterpret_cast<const void*>(&is_of_others);
+    const auto by = reinterpret_cast<const void*>(caller.return_address);
+    return !is_allocators(by) && library_of(by) != library_of(own);
+  }
   if (Session* const session = Session::if_connected()) session->count_lost_event();
+  return false;
 }
 
 }  // namespace mini::agent

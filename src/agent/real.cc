@@ -1,6 +1,7 @@
 #include "agent/real.h"
 
 #include <malloc.h>
+#include <unistd.h>
 
 #include "agent/library_order.h"
 #include "unwind/self/loader_index.h"
@@ -14,6 +15,19 @@ struct Name {
   const char* name;
   void** place;
 };
+
+enum class Answer : std::uint8_t { kUnknown, kNo, kYes };
+
+/// Whether a function is in the library that the blocks are from. Whoever asks first, and whoever
+/// asks at once, finds the same.
+bool is_beside_malloc(std::atomic<Answer>& known, const void* function) {
+  Answer answer = known.load(std::memory_order_relaxed);
+  if (answer == Answer::kUnknown) {
+    answer = is_allocators(function) ? Answer::kYes : Answer::kNo;
+    known.store(answer, std::memory_order_relaxed);
+  }
+  return answer == Answer::kYes;
+}
 
 template <typename Function>
 void** place_of(Function& function) {
@@ -70,17 +84,19 @@ std::uintptr_t library_of(const void* function) {
   return answer == unwind::self::LoaderAnswer::kModule ? object.map_begin : 0;
 }
 
+bool is_allocators(const void* address) {
+  const std::uintptr_t library = library_of(address);
+  return library != 0 && library == library_of(reinterpret_cast<const void*>(g_real.malloc));
+}
+
+bool may_call_itself() {
+  static constinit std::atomic<Answer> g_answer{Answer::kUnknown};
+  return !is_beside_malloc(g_answer, reinterpret_cast<const void*>(&sysconf));
+}
+
 bool can_ask_usable() {
-  // 0: not known yet, 1: no, 2: yes. Whoever asks first, and whoever asks at once, finds the same.
-  static constinit std::atomic<int> g_answer{0};
-  int answer = g_answer.load(std::memory_order_relaxed);
-  if (answer == 0) {
-    const std::uintptr_t library = library_of(reinterpret_cast<const void*>(&malloc_usable_size));
-    const std::uintptr_t blocks = library_of(reinterpret_cast<const void*>(g_real.malloc));
-    answer = library != 0 && library == blocks ? 2 : 1;
-    g_answer.store(answer, std::memory_order_relaxed);
-  }
-  return answer == 2;
+  static constinit std::atomic<Answer> g_answer{Answer::kUnknown};
+  return is_beside_malloc(g_answer, reinterpret_cast<const void*>(&malloc_usable_size));
 }
 
 const RealFunctions& look_up_real_functions() {

@@ -62,6 +62,12 @@ inline const RealFunctions& real_functions() {
 /// Where the library begins that a function is in; 0 where it is in none.
 std::uintptr_t library_of(const void* function);
 
+/// Whether an address is in the library that the blocks are from.
+bool is_allocators(const void* address);
+
+/// Whether that library may call functions that the agent stands before: the C library's does not.
+bool may_call_itself();
+
 /// Whether malloc_usable_size() is of the library that the blocks are from: one that comes without
 /// it must not be asked another's.
 bool can_ask_usable();

@@ -106,8 +106,10 @@ extern constinit thread_local std::uint64_t t_bytes_to_sample
 /// Where this thread came into the agent, by its caller's sp: what it allocates there is not the
 /// program's. 0 outside of it. Initial-exec: an access is one instruction, and allocates nothing.
 extern constinit thread_local std::uintptr_t t_inside __attribute__((tls_model("initial-exec")));
-/// In t_inside, which an sp leaves free: what the allocator calls itself meanwhile is no loss.
+/// In t_inside, which an sp leaves free: in a function of the allocator's, whose own calls are not
+/// the program's; in an operator of its, where no calls are, also not those that make an exception.
 inline constexpr std::uintptr_t kInAllocator = 1;
+inline constexpr std::uintptr_t kInOperator = kInAllocator | 2;
 
 /// Whether this thread is in the agent already where a caller with this sp comes there: in the
 /// second form, that of the function that it is written in.

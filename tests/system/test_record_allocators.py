@@ -94,6 +94,30 @@ class RecordAllocators(JoinTest):
                 self.assertGreater(sampled, blocks / 2)  # of all that they stand for
                 self.assertEqual(left, 0)
 
+    @staticmethod
+    def mapped(report):
+        return sum(stack["mapped_bytes"] for stack in report["mappings"])
+
+    def test_an_allocator_that_calls_itself_counts_once(self):
+        environment = dict(self.environment, LD_PRELOAD=str(build_target("libcalls_itself.so")))
+        done = self.record(build_target("each_way"), env=environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        expected = self.told(done.stdout)
+        self.assertEqual(len(expected), 20)
+        report = self.check_functions(expected)
+        losses = report["losses"]
+        self.assertEqual((losses["lost_blocks"], losses["frees_not_seen"]), (0, 0))
+        self.assertGreater(self.mapped(report), sum(size for _, size, *_ in expected.values()))
+
+    def test_pages_that_an_allocators_operator_new_maps_are_recorded(self):
+        for library, environment in self.over_each():
+            if library not in LIBRARIES[1:4]:  # the others map nothing by the C library's functions
+                continue
+            with self.subTest(library):
+                done = self.record(build_target("news"), "large", env=environment)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertGreater(self.mapped(self.report()), 64 << 20)
+
     def test_a_library_that_looks_into_libc_first_counts_over_each(self):
         for library, environment in self.over_each():
             for way in ([], ["dlmopen"]):

@@ -1,7 +1,12 @@
 // Asks for blocks by every operator new, and prints what it counted: for each function how many
 // blocks, how many bytes, and how many stay.
+//   news [fails]
+//         and for more than there is
+//   news large
+//         nothing but for 64 MiB that stay
 #include <cstddef>
 #include <cstdio>
+#include <cstring>
 #include <dlfcn.h>
 #include <new>
 
@@ -65,7 +70,11 @@ __attribute__((noinline)) int fails() {
 }
 }
 
-int main(int argc, char**) {
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "large") == 0) {
+    for (int i = 0; i < 64; ++i) seen(new char[1 << 20]);
+    return 0;
+  }
   // The first operators of all must not take away what dlerror() has to say.
   if (dlsym(RTLD_DEFAULT, "mini_that_nobody_has") != nullptr) return 8;
   delete seen(new char);
