@@ -93,9 +93,19 @@ std::string report_command(const std::string& path) {
   return fmt::format("heapspy report '{}'", with_each(path, '\'', "'\\''"));
 }
 
+/// Without folders, also of a program that has given itself a title ("nginx: master process
+/// /usr/sbin/nginx"): of that only the program, where there is a path in it.
+std::string_view program_name(std::string_view command) {
+  const std::size_t title = command.find(": ");
+  if (command.find('/', std::min(title, command.size())) != std::string_view::npos) {
+    command = command.substr(0, title);
+  }
+  return path_basename(command);
+}
+
 std::string describe(const sources::RecordedResult& result) {
   const std::string name =
-      result.command.empty() ? "" : fmt::format(" {}", path_basename(result.command.front()));
+      result.command.empty() ? "" : fmt::format(" {}", program_name(result.command.front()));
   const std::string path = shown(result.path);
   std::string line =
       fmt::format("heapspy: {}: process {}{}, {}, {}\n", path, result.pid, shown(name),

@@ -568,6 +568,12 @@ class Record(RecordTest):
         self.assertIn("a pipe takes the recording of one process", done.stderr)
         self.assertEqual(self.report(copy)["process"]["exit_status"], 3)
 
+    def test_a_title_is_no_path(self):
+        for title, name in (("/usr/bin/boss", "boss"), ("boss: idle", "boss: idle"),
+                            ("boss: master /usr/bin/boss -p /some/folder", "boss")):
+            done = self.record(need("bash"), "-c", f"exec -a '{title}' sh -c 'exit 3'")
+            self.assertRegex(done.stderr, rf"process \d+ {name}, ")
+
     def test_names_are_shown_and_can_be_typed(self):
         self.file = self.directory / "it's one.heapspy"
         done = self.record(need("bash"), "-c",
