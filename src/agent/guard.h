@@ -65,14 +65,19 @@ class OutsideAllocator {
 /// allocator's library call what they call also inside of it. Where the event is lost, counts it.
 bool is_of_others(const Caller& caller);
 
-/// With apply(log) telling of an event.
-template <typename Apply>
-inline void tell(const Caller& caller, Apply&& apply) {
+/// With apply(log) telling of an event; again() does the same once more. Where both are one, the
+/// compiler makes a function of it: what is told of often goes without.
+template <typename Apply, typename Again>
+[[gnu::always_inline]] inline void tell(const Caller& caller, Apply&& apply, Again&& again) {
   if (with_log(caller.sp, apply)) [[likely]]
     return;
   if (!is_of_others(caller)) return;
   const OutsideAllocator outside;
-  with_log(caller.sp, apply);
+  again();
+}
+template <typename Apply>
+inline void tell(const Caller& caller, Apply&& apply) {
+  tell(caller, apply, [&] { with_log(caller.sp, apply); });
 }
 
 /// Whether the next sample is not in a block of so many bytes, which then count as passed. They are

@@ -25,17 +25,27 @@ bool overflows(std::size_t count, std::size_t size, std::size_t* bytes) {
   return __builtin_mul_overflow(count, size, bytes);
 }
 
-/// Of the real functions. `caller` is whom the agent was called by.
-template <typename Function, typename... Arguments>
-auto call_real(const Caller& caller, Function* function, const Arguments&... arguments) {
-  return may_call_itself() ? call_inside<kInAllocator>(caller, function, arguments...)
-                           : function(arguments...);
+/// Of the real functions, where what is asked for often is compiled for either answer of
+/// may_call_itself(). `caller` is whom the agent was called by.
+template <bool MayCallItself, typename Function, typename... Arguments>
+[[gnu::always_inline]] inline auto call_one(const Caller& caller, Function* function,
+                                            const Arguments&... arguments) {
+  if constexpr (MayCallItself) return call_inside<kInAllocator>(caller, function, arguments...);
+  return function(arguments...);
 }
 
+/// The same where it has to be asked first.
+template <typename Function, typename... Arguments>
+auto call_real(const Caller& caller, Function* function, const Arguments&... arguments) {
+  return may_call_itself() ? call_one<true>(caller, function, arguments...)
+                           : call_one<false>(caller, function, arguments...);
+}
+
+template <bool MayCallItself>
 void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Caller& caller) {
   // Told before, since from the call on another thread may get the old block's memory.
   const bool is_recorded = note_free(block, caller);
-  void* const moved = call_real(caller, real.realloc, block, bytes);
+  void* const moved = call_one<MayCallItself>(caller, real.realloc, block, bytes);
   if (moved != nullptr) {
     const CallKind call = block != nullptr ? CallKind::kRealloc : CallKind::kMalloc;
     note_allocation(moved, bytes, call, caller);
@@ -48,53 +58,75 @@ void* resize(const RealFunctions& real, void* block, std::size_t bytes, const Ca
 // These are jumped to by the function that the program called, and so their frame is in the place
 // of that one's.
 
+template <bool MayCallItself>
 [[gnu::noinline]] void* record_malloc(std::size_t size) {
   const RealFunctions& real = real_functions();
   const Caller caller = capture_caller();
-  void* const block = call_real(caller, real.malloc, size);
+  void* const block = call_one<MayCallItself>(caller, real.malloc, size);
   note_allocation(block, size, CallKind::kMalloc, caller);
   return block;
 }
 
+template <bool MayCallItself>
 [[gnu::noinline]] void* record_calloc(std::size_t count, std::size_t size) {
   const RealFunctions& real = real_functions();
   const Caller caller = capture_caller();
-  void* const block = call_real(caller, real.calloc, count, size);
+  void* const block = call_one<MayCallItself>(caller, real.calloc, count, size);
   note_allocation(block, count * size, CallKind::kCalloc, caller);
   return block;
 }
 
+template <bool MayCallItself>
 [[gnu::noinline]] void* record_realloc(void* block, std::size_t size) {
-  return resize(real_functions(), block, size, capture_caller());
+  return resize<MayCallItself>(real_functions(), block, size, capture_caller());
 }
 
+template <bool MayCallItself>
 [[gnu::noinline]] void record_and_free(void* block) {
   const RealFunctions& real = real_functions();
   __builtin_prefetch(block);  // what the allocator will look at
   const Caller caller = capture_caller();
   note_free(block, caller);
-  call_real(caller, real.free, block);
+  call_one<MayCallItself>(caller, real.free, block);
 }
 
+struct Functions {
+  decltype(RealFunctions::malloc) malloc;
+  decltype(RealFunctions::calloc) calloc;
+  decltype(RealFunctions::realloc) realloc;
+  decltype(RealFunctions::free) free;
+};
+
+template <bool MayCallItself>
+constexpr Functions kRecording{record_malloc<MayCallItself>, record_calloc<MayCallItself>,
+                               record_realloc<MayCallItself>, record_and_free<MayCallItself>};
+
 // A thread that still has the way of before does what was right then. Each way is right by itself.
-void set_ways(Ways& ways, const RealFunctions* real) {
+void set_ways(Ways& ways, const Functions& functions) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
-  ways.malloc.store(real != nullptr ? real->malloc : record_malloc, kRelaxed);
-  ways.calloc.store(real != nullptr ? real->calloc : record_calloc, kRelaxed);
-  ways.realloc.store(real != nullptr ? real->realloc : record_realloc, kRelaxed);
-  ways.free.store(real != nullptr ? real->free : record_and_free, kRelaxed);
+  ways.malloc.store(functions.malloc, kRelaxed);
+  ways.calloc.store(functions.calloc, kRelaxed);
+  ways.realloc.store(functions.realloc, kRelaxed);
+  ways.free.store(functions.free, kRelaxed);
+}
+
+constexpr Ways first_ways() {
+  constexpr const Functions& kFirst = kRecording<true>;  // right for all
+  return {kFirst.malloc, kFirst.calloc, kFirst.realloc, kFirst.free};
 }
 
 }  // namespace
 
-constinit Ways g_ways{record_malloc, record_calloc, record_realloc, record_and_free};
-constinit Ways g_sampled_ways{record_malloc, record_calloc, record_realloc, record_and_free};
+constinit Ways g_ways = first_ways();
+constinit Ways g_sampled_ways = first_ways();
 
 void set_extent(Extent extent) {
-  const RealFunctions* const real = &real_functions();
+  const RealFunctions& real = real_functions();
+  const Functions passing{real.malloc, real.calloc, real.realloc, real.free};
+  const Functions& recording = may_call_itself() ? kRecording<true> : kRecording<false>;
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  set_ways(g_ways, extent == Extent::kNothing ? real : nullptr);
-  set_ways(g_sampled_ways, extent == Extent::kAll ? nullptr : real);
+  set_ways(g_ways, extent == Extent::kNothing ? passing : recording);
+  set_ways(g_sampled_ways, extent == Extent::kAll ? recording : passing);
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
@@ -133,7 +165,8 @@ MINI_EXPORT void* reallocarray(void* ptr, std::size_t nmemb, std::size_t size) {
     errno = ENOMEM;
     return nullptr;
   }
-  return resize(real_functions(), ptr, bytes, capture_caller());
+  return may_call_itself() ? resize<true>(real_functions(), ptr, bytes, capture_caller())
+                           : resize<false>(real_functions(), ptr, bytes, capture_caller());
 }
 
 MINI_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t size) {

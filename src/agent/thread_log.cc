@@ -262,13 +262,17 @@ void ThreadLog::add_unloaded_modules() {
 void record_allocation(const void* block, std::size_t bytes, wire::CallKind call,
                        const Caller& caller) {
   if (block == nullptr) return;
-  tell(caller, [&](ThreadLog& log) { log.add_allocation(block, bytes, call, caller); });
+  tell(
+      caller, [&](ThreadLog& log) { log.add_allocation(block, bytes, call, caller); },
+      [&] { record_allocation(block, bytes, call, caller); });
 }
 
 bool record_free(const void* block, const Caller& caller) {
   bool is_recorded = false;
   if (block == nullptr) return is_recorded;
-  tell(caller, [&](ThreadLog& log) { is_recorded = log.add_free(block, caller); });
+  tell(
+      caller, [&](ThreadLog& log) { is_recorded = log.add_free(block, caller); },
+      [&] { is_recorded = record_free(block, caller); });
   return is_recorded;
 }
 
