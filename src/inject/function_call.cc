@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "inject/borrowed_call.h"
+#include "kernel/held_job_signals.h"
 #include "kernel/process_memory.h"
 
 namespace mini::inject {
@@ -25,6 +26,7 @@ Result<std::int32_t> call_function(pid_t pid, const FunctionCall& call) {
   const kernel::ProcessMemory memory(pid);
   const auto list = LoaderList::find(pid, memory);
   if (!list) return std::unexpected(list.error());
+  const kernel::HeldJobSignals held;
   TraceLedger ledger;
   BorrowedCall borrowed(pid, *list, memory, ledger, fmt::format("call {}", call.function));
   const auto block =

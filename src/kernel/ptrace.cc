@@ -30,7 +30,7 @@ int trace_seize(pid_t tid, unsigned options) {
   const int error = request(PTRACE_SEIZE, tid, 0L, static_cast<unsigned long>(options));
   if (error != EPERM) return error;
   const auto status = read_status(tid);
-  return status && status->has_ended() ? ESRCH : EPERM;
+  return !status || status->has_ended() ? ESRCH : EPERM;
 }
 
 int trace_interrupt(pid_t tid) {

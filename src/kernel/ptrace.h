@@ -10,7 +10,7 @@
 namespace mini::kernel {
 
 /// ESRCH also of a thread that has ended and is still listed, as a main thread is while others go
-/// on: the kernel says EPERM there (kernel/ptrace.c, ptrace_attach).
+/// on, or was just now: the kernel says EPERM there (kernel/ptrace.c, ptrace_attach).
 int trace_seize(pid_t tid, unsigned options);
 int trace_interrupt(pid_t tid);
 int trace_listen(pid_t tid);

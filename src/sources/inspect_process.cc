@@ -20,7 +20,6 @@
 #include "sources/filled_memory.h"
 #include "sources/heap_inspector.h"
 #include "sources/heap_readings.h"
-#include "sources/held_job_signals.h"
 #include "sources/lost_blocks.h"
 #include "sources/mapped_files.h"
 #include "sources/program_image.h"
@@ -410,7 +409,6 @@ class ProcessInspector {
 Result<Inspection> inspect_process(pid_t pid, const InspectOptions& options) {
   const auto status = check_target(pid, options.stop ? TargetUse::kStop : TargetUse::kReadOnly);
   if (!status) return std::unexpected(status.error());
-  const HeldJobSignals held;
   return ProcessInspector(status->thread_group, options).run();
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <sys/types.h>
 #include <vector>
 
 #include "base/result.h"
 #include "model/inspection.h"
+#include "sources/thread_stopper.h"
 
 namespace mini::sources {
 
@@ -14,7 +16,7 @@ namespace mini::sources {
 /// threads go. Signals that arrive meanwhile are delivered when they go on.
 class StoppedProcess {
  public:
-  /// REQUIRES: pid is a process's id, as check_target returns it.
+  /// Fails where a thread runs on. REQUIRES: pid is a process's id, as check_target returns it.
   static Result<StoppedProcess> stop(pid_t pid);
 
   StoppedProcess(StoppedProcess&& other) noexcept = default;
@@ -31,18 +33,10 @@ class StoppedProcess {
   std::uint64_t resume();
 
  private:
-  struct Thread {
-    pid_t tid = 0;
-    int signal = 0;  // that it was about to get
-    bool stopped = false;
-  };
+  explicit StoppedProcess(pid_t pid) : stopper_(std::make_unique<ThreadStopper>(pid)) {}
+  void take_registers();
 
-  StoppedProcess() = default;
-  Result<void> seize_all(pid_t pid);
-  bool wait_for(Thread& thread, std::uint64_t deadline_ns);
-  void read_registers();
-
-  std::vector<Thread> seized_;
+  std::unique_ptr<ThreadStopper> stopper_;  // nullptr once resumed
   std::vector<model::InspectedThread> threads_;
   std::uint64_t begin_ns_ = 0;
   bool is_held_ = false;

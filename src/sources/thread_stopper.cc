@@ -1,6 +1,7 @@
 #include "sources/thread_stopper.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,9 +14,9 @@
 namespace mini::sources {
 namespace {
 
-constexpr int kMostRounds = 16;  // of new threads
-constexpr int kMostWaits = 2000;
-constexpr std::uint64_t kWaitNs = 500'000;
+constexpr int kMostRounds = 64;  // of new threads
+constexpr std::uint64_t kPatienceNs = 2'000'000'000;
+constexpr std::uint64_t kBetweenLooksNs = 50'000;
 
 }  // namespace
 
@@ -25,7 +26,11 @@ bool ThreadStopper::seize_new_threads() {
     const auto is_stopped = [tid](const StoppedThread& thread) { return thread.tid == tid; };
     const bool is_seized = std::ranges::find(seized_, tid) != seized_.end();
     if (is_seized || std::ranges::any_of(stopped_, is_stopped)) continue;
-    if (kernel::trace_seize(tid, 0) != 0) continue;
+    if (const int error = kernel::trace_seize(tid, 0); error != 0) {
+      const bool has_ended = error == ESRCH;
+      if (!has_ended && !refused_) refused_ = {.tid = tid, .error_number = error};
+      continue;
+    }
     kernel::trace_interrupt(tid);
     seized_.push_back(tid);
     found = true;
@@ -35,38 +40,54 @@ bool ThreadStopper::seize_new_threads() {
 
 // The end of a child of ours is for whoever wants its exit status; of others it has to be taken, or
 // their parents would not get it.
-ThreadStopper::Answer ThreadStopper::ask(pid_t tid, int* signal) const {
+ThreadStopper::Answer ThreadStopper::ask(pid_t tid, StoppedThread& thread) const {
   siginfo_t info{};
   const bool take_end = tid != pid_ || !is_child_;
   const int options = WSTOPPED | WNOHANG | __WALL | (take_end ? WEXITED : 0);
   if (::waitid(P_PID, static_cast<id_t>(tid), &info, options) != 0) return Answer::kGone;
   if (info.si_pid == 0) return Answer::kNothing;
   if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) return Answer::kGone;
-  // The stop that was asked for has an event above its signal; else a signal is due.
-  const bool is_signal = info.si_status >> 8 == 0;
-  *signal = is_signal ? info.si_status : 0;
+  // The stop that was asked for has an event above its signal, which is another than SIGTRAP where
+  // a signal has stopped the process; without an event, a signal is due.
+  constexpr int kEventShift = 8;
+  constexpr int kSignalMask = (1 << kEventShift) - 1;
+  const bool is_signal = info.si_status >> kEventShift == 0;
+  thread.tid = tid;
+  thread.signal = is_signal ? info.si_status : 0;
+  thread.is_held = !is_signal && (info.si_status & kSignalMask) != SIGTRAP;
   return Answer::kStopped;
 }
 
-void ThreadStopper::await_stops() {
-  for (int waits = 0; !seized_.empty() && waits < kMostWaits; ++waits) {
+void ThreadStopper::await_stops(std::uint64_t deadline_ns) {
+  for (;;) {
     std::erase_if(seized_, [this](pid_t tid) {
-      int signal = 0;
-      const Answer answer = ask(tid, &signal);
+      StoppedThread thread;
+      const Answer answer = ask(tid, thread);
       if (answer == Answer::kStopped) {
-        stopped_.push_back(
-            {.tid = tid, .signal = signal, .registers = kernel::read_registers(tid)});
+        thread.registers = kernel::read_registers(tid);
+        stopped_.push_back(thread);
       }
       return answer != Answer::kNothing;
     });
-    if (!seized_.empty()) sleep_ns(kWaitNs);
+    if (seized_.empty() || monotonic_ns() > deadline_ns) return;
+    sleep_ns(kBetweenLooksNs);
   }
 }
 
-void ThreadStopper::stop() {
+// A thread may start others until it has stopped: the list is read again after that, until it holds
+// nothing new.
+std::optional<UnstoppedThread> ThreadStopper::stop() {
   const auto status = kernel::read_status(pid_);
   is_child_ = status && status->parent == ::getpid();
-  for (int round = 0; round < kMostRounds && seize_new_threads(); ++round) await_stops();
+  refused_.reset();
+  held_.emplace();
+  const std::uint64_t deadline_ns = monotonic_ns() + kPatienceNs;
+  int round = 0;
+  for (; round < kMostRounds && seize_new_threads(); ++round) await_stops(deadline_ns);
+  if (refused_) return refused_;
+  if (!seized_.empty()) return UnstoppedThread{.tid = seized_.front(), .error_number = ETIMEDOUT};
+  if (round == kMostRounds) return UnstoppedThread{.tid = pid_, .error_number = EAGAIN};
+  return std::nullopt;
 }
 
 // One that was killed while it was stopped cannot be let go: its end is taken when it comes.
@@ -76,15 +97,17 @@ void ThreadStopper::release() {
   }
   stopped_.clear();
   release_late_ones();
+  held_.reset();
 }
 
-void ThreadStopper::release_late_ones() {
+bool ThreadStopper::release_late_ones() {
   std::erase_if(seized_, [this](pid_t tid) {
-    int signal = 0;
-    const Answer answer = ask(tid, &signal);
-    if (answer == Answer::kStopped) return kernel::trace_detach(tid, signal) == 0;
+    StoppedThread thread;
+    const Answer answer = ask(tid, thread);
+    if (answer == Answer::kStopped) return kernel::trace_detach(tid, thread.signal) == 0;
     return answer == Answer::kGone;
   });
+  return !seized_.empty();
 }
 
 }  // namespace mini::sources

@@ -6,7 +6,6 @@
 #include "inject/function_call.h"
 #include "kernel/proc_smaps.h"
 #include "sources/attach.h"
-#include "sources/held_job_signals.h"
 
 namespace mini::sources {
 
@@ -15,7 +14,6 @@ Result<model::TrimTrial> try_trim(pid_t pid, Bytes predicted) {
   if (auto target = check_target(pid, TargetUse::kTrace); !target) {
     return std::unexpected(target.error());
   }
-  const HeldJobSignals held;
   model::TrimTrial trial{.before = {}, .after = {}, .predicted = predicted};
   const auto before = kernel::read_resident_figures(pid);
   if (!before) return fail(fmt::format("process {} has just ended", pid), ESRCH);

@@ -3,7 +3,7 @@
 
 #include <csignal>
 
-namespace mini::sources {
+namespace mini::kernel {
 
 /// Ctrl-Z, and what a background job gets for a word to the terminal, wait until this ends: a
 /// tracer that is stopped does not let go of its tracees. Of the calling thread, and of those that
@@ -24,4 +24,4 @@ class HeldJobSignals {
   sigset_t before_{};
 };
 
-}  // namespace mini::sources
+}  // namespace mini::kernel
