@@ -58,6 +58,14 @@ views::TraceHeader json_header(const TraceArguments& arguments) {
   return header;
 }
 
+/// What waits for a reader here holds a process that we have joined; one that we want to let go is
+/// not held at all, and one that we have started may be: nothing is left out of its story.
+std::uint64_t most_wait_ns() {
+  constexpr std::uint64_t kShort = 1'000'000'000;
+  if (sources::OwnSignals::is_leaving()) return 0;
+  return sources::OwnSignals::has_joined() ? kShort : views::Output::kForever;
+}
+
 /// Everything that a trace writes to, opened before the target runs.
 class Outputs {
  public:
@@ -83,14 +91,13 @@ class Outputs {
  private:
   views::Output& add(OutputFile file, views::Output::Flush flush) {
     files_.push_back(std::move(file));
-    // A reader that lags must not keep a process that we want to let go.
-    outputs_.push_back(std::make_unique<views::Output>(files_.back().fd(), flush,
-                                                       sources::OwnSignals::is_leaving));
+    outputs_.push_back(std::make_unique<views::Output>(files_.back().fd(), flush, most_wait_ns));
     return *outputs_.back();
   }
-  void add_view(std::unique_ptr<views::TraceView> view, const views::Output& output) {
+  void add_view(std::unique_ptr<views::TraceView> view, views::Output& output) {
     views_.push_back(std::move(view));
-    slots_.push_back({views_.back().get(), &output, files_.back().name()});
+    slots_.push_back(
+        {.view = views_.back().get(), .output = &output, .name = files_.back().name()});
   }
   void add_json(OutputFile file, const TraceArguments& arguments) {
     auto& output = add(std::move(file), views::Output::Flush::kBatched);

@@ -68,7 +68,9 @@ void TraceStory::on_event(model::Event& event, model::Process& process) {
   ++summary_.events_count;
   summary_.hidden_count += shown ? 0 : 1;
   summary_.duration_ns = std::max(summary_.duration_ns, event.time_ns);
-  for (const ViewSlot& slot : views_) slot.view->on_event(event, process, shown);
+  for (ViewSlot& slot : views_) {
+    slot.view->on_event(event, process, shown && takes_event(slot));
+  }
   if (event.kind == EventKind::kProcessExit) {
     end_program(process, views::ProcessEnd::kExited, static_cast<int>(event.result));
   }
@@ -125,8 +127,42 @@ void TraceStory::finish(const sources::TraceOutcome& outcome) {
   summary_.lost_count = outcome.lost_count;
   summary_.unreadable_modules_count = outcome.unwinder.rejected_modules_count;
   summary_.verified_count = outcome.verified_count;
-  for (const ViewSlot& slot : views_) slot.view->on_end(summary_);
+  for (ViewSlot& slot : views_) {
+    say_what_is_missing(slot);
+    summary_.unread_count = slot.unread_count;
+    slot.view->on_end(summary_);
+  }
   report_failures();
+}
+
+// What was kept until now goes out once somebody reads it.
+void TraceStory::on_tick() {
+  for (ViewSlot& slot : views_) {
+    if (slot.output == nullptr) continue;
+    slot.output->end_record();
+    if (slot.output->takes_more()) say_what_is_missing(slot);
+  }
+  report_failures();
+}
+
+bool TraceStory::takes_event(ViewSlot& slot) {
+  if (slot.output == nullptr) return true;
+  if (!slot.output->takes_more()) {
+    ++slot.missing_count;
+    return false;
+  }
+  say_what_is_missing(slot);
+  return true;
+}
+
+void TraceStory::say_what_is_missing(ViewSlot& slot) {
+  const std::uint64_t count = std::exchange(slot.missing_count, 0);
+  if (count == 0) return;
+  slot.unread_count += count;
+  slot.view->on_notice(
+      fmt::format("{} left out here: nobody read what was written before, and the "
+                  "process was not to wait",
+                  count == 1 ? "1 event is" : fmt::format("{} events are", count)));
 }
 
 void TraceStory::report_failures() {

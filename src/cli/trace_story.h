@@ -19,9 +19,11 @@ namespace mini::cli {
 /// A view and where it writes; neither is owned.
 struct ViewSlot {
   views::TraceView* view = nullptr;
-  const views::Output* output = nullptr;
+  views::Output* output = nullptr;
   std::string name;  // of the output, for the message when it fails
   bool reported = false;
+  std::uint64_t missing_count = 0;  // events that it did not take, since it was said last
+  std::uint64_t unread_count = 0;   // of all of these
 };
 
 class TraceStory final : public sources::TraceSink {
@@ -32,6 +34,7 @@ class TraceStory final : public sources::TraceSink {
   void on_notice(const std::string& line) override;
   void on_difference(const model::Process& process, const std::string& line) override;
   void on_detach(model::Process& process) override;
+  void on_tick() override;
 
   /// Completes the summary and gives it to the views.
   void finish(const sources::TraceOutcome& outcome);
@@ -45,6 +48,8 @@ class TraceStory final : public sources::TraceSink {
   };
 
   void end_program(model::Process& process, views::ProcessEnd end, int wait_status);
+  static bool takes_event(ViewSlot& slot);
+  static void say_what_is_missing(ViewSlot& slot);
   void report_failures();
 
   const EventFilter& filter_;

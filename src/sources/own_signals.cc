@@ -132,6 +132,7 @@ OwnSignals::~OwnSignals() {
   end_timer.reset();
   passed_to = 0;
   restore();
+  attached = 0;
   leaving = 0;
   witness.reset();
 }
@@ -184,6 +185,10 @@ bool OwnSignals::end_requested() {
 
 bool OwnSignals::is_leaving() {
   return leaving != 0;
+}
+
+bool OwnSignals::has_joined() {
+  return attached != 0;
 }
 
 bool OwnSignals::must_end() {

@@ -47,6 +47,8 @@ class OwnSignals {
   /// kAttach: whether the end was ever asked for: nothing may be waited for from then on while
   /// targets are held. A call that waits already the ticks cut short.
   static bool is_leaving();
+  /// kAttach: whether there is one.
+  static bool has_joined();
   /// Whether a signal asked for the end, ours or the target's, and the target is not there any
   /// more.
   static bool must_end();

@@ -44,6 +44,8 @@ class TraceSink {
   virtual void on_difference(const model::Process& process, const std::string& line) = 0;
   /// Once for each process that is let go while it runs (Ctrl-C when attached): its last word.
   virtual void on_detach(model::Process&) {}
+  /// Now and then while a process that was joined is traced, also where it makes no calls.
+  virtual void on_tick() {}
 };
 
 struct TraceOutcome {

@@ -174,8 +174,8 @@ void Tracer::start_ticking() {
 // What waits behind a call that has been in flight since the last tick is let go.
 void Tracer::on_tick() {
   if (attaching_ && ++attach_ticks_ > kMostAttachTicks) finish_attach_if_all_held(true);
-  const bool is_ours_to_leave = detaching_ && options_.attach_pid != 0;
-  if (is_ours_to_leave && ++detach_ticks_ > kMostDetachTicks) {
+  const bool has_joined = options_.attach_pid != 0;
+  if (detaching_ && has_joined && ++detach_ticks_ > kMostDetachTicks) {
     while (!threads_.empty()) detach(*threads_.begin()->second, 0);
     return;
   }
@@ -193,7 +193,8 @@ void Tracer::on_tick() {
   }
   for (auto& [tid, ticks] : early_stops_) ++ticks;
   adopt_orphans();
-  ticking_ = anything_waits || attaching_ || !early_stops_.empty();
+  if (has_joined) sink_.on_tick();
+  ticking_ = has_joined || anything_waits || !early_stops_.empty();
   if (!ticking_ && !detaching_) OwnSignals::stop_ticking();
 }
 

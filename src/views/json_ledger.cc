@@ -117,6 +117,7 @@ void write_json_ledger(std::string& out, const TraceSummary& summary) {
   json.key("duration_ns").number(summary.duration_ns);
   json.key("events").number(summary.events_count);
   json.key("hidden_events").number(summary.hidden_count);
+  json.key("unread_events").number(summary.unread_count);
   json.key("lost_events").number(summary.lost_count);
   json.key("unreadable_modules").number(summary.unreadable_modules_count);
   json.key("verified").number(summary.verified_count);

@@ -256,6 +256,7 @@ void write_losses(std::string& out, const TextStyle& style, const TraceSummary& 
     write_sentence(out, style, fmt::format("{}: {}", what, format_count(count)), Ink::kError);
   };
   say(summary.lost_count, "Lost, in no sum: stops whose details could not be read");
+  say(summary.unread_count, "Events left out above since nobody read it, but counted here");
   say(summary.total.unknown_stacks_count, "Events without a stack, their cause unknown");
   say(summary.total.truncated_stacks_count, "Stacks that end early, their cause perhaps unknown");
   say(summary.unreadable_modules_count,

@@ -36,6 +36,7 @@ struct TraceSummary {
                          // in no role
   std::uint64_t events_count = 0;
   std::uint64_t hidden_count = 0;  // by filters: counted in every total, not shown
+  std::uint64_t unread_count = 0;  // left out of this view since nobody read it; in every total
   std::uint64_t lost_count = 0;
   std::uint64_t unreadable_modules_count = 0;  // ELF files: their functions have no names
   std::uint64_t duration_ns = 0;

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import subprocess
 import time
@@ -244,17 +245,39 @@ class Death(SystemTest):
         self.assertEqual(state_of(waiting.pid)[1], 0)
 
     def attach_for_no_reader(self, pid, *options):
-        """Returns when heapspy waits for a reader of its pipe, with the reader's end."""
+        """Returns when no more goes into heapspy's pipe, with the reader's end."""
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
         heapspy = subprocess.Popen([HEAPSPY, "trace", "-q", "--json", "-", *options, "-p", str(pid)],
                                    env=self.environment, stdout=writer)
-        os.close(writer)
         self.addCleanup(self.end, heapspy)
-        call = pathlib.Path(f"/proc/{heapspy.pid}/syscall")
-        wait_until(lambda: call.read_text().startswith("1 "), "heapspy waits in a write")
+        with os.fdopen(writer) as writer:
+            wait_until(lambda: not select.select([], [writer], [], 0)[1], "the pipe is full")
         return heapspy, reader
+
+    def test_a_target_goes_on_though_nobody_reads_and_what_is_missing_is_said(self):
+        ticker, pid = self.start_ticker()
+        heapspy, reader = self.attach_for_no_reader(pid)
+        ticks = self.ticks.stat().st_size
+        enough = 2_000 * len("tick\n")  # for several MiB of events
+        wait_until(lambda: self.ticks.stat().st_size > ticks + enough, "ticks while nobody reads")
+        with open(reader, closefd=False, encoding="utf-8") as pipe:
+            objects = [json.loads(pipe.readline())]
+            while not any("left out here" in o.get("text", "") for o in objects):
+                objects.append(json.loads(pipe.readline()))
+            while objects[-1].get("syscall") != "munmap":
+                objects.append(json.loads(pipe.readline()))
+            ticker.send_signal(signal.SIGINT)
+            objects += [json.loads(line) for line in pipe]
+        self.assertEqual((ticker.wait(), heapspy.wait()), (3, 3))
+        ledger = objects[-1]
+        events = [o for o in objects if "sequence" in o]
+        self.assertGreater(ledger["unread_events"], 1000)
+        self.assertEqual(len(events) + ledger["unread_events"], ledger["events"])
+        said = [int(re.match(r"\d+", o["text"])[0]) for o in objects
+                if "left out here" in o.get("text", "")]
+        self.assertEqual(sum(said), ledger["unread_events"])
 
     def check_let_go(self, heapspy, pid, reader):
         wait_until(lambda: state_of(pid)[1] == 0, "the target is let go")

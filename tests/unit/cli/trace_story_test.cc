@@ -1,6 +1,9 @@
 #include "cli/trace_story.h"
 
+#include <array>
 #include <gtest/gtest.h>
+#include <string>
+#include <unistd.h>
 
 namespace mini::cli {
 namespace {
@@ -35,6 +38,10 @@ class TraceStoryTest : public testing::Test {
 
   void tell(model::Process& process, EventKind kind, std::string_view syscall = {},
             std::uint64_t mapped_bytes = 0x10000) {
+    tell(story_, process, kind, syscall, mapped_bytes);
+  }
+  void tell(TraceStory& story, model::Process& process, EventKind kind,
+            std::string_view syscall = {}, std::uint64_t mapped_bytes = 0x10000) {
     Event event;
     event.kind = kind;
     event.sequence = ++sequence_;
@@ -47,12 +54,12 @@ class TraceStoryTest : public testing::Test {
     all.range = {Address{0x1000}, Address{0x1000 + mapped_bytes}};
     *process.space = model::AddressSpace();
     process.space->map(all);
-    story_.on_event(event, process);
+    story.on_event(event, process);
   }
 
   EventFilter filter_;
   Listener listener_;
-  TraceStory story_{filter_, {{&listener_, nullptr, "a test", false}}};
+  TraceStory story_{filter_, {{.view = &listener_, .name = "a test"}}};
   std::uint64_t sequence_ = 0;
 };
 
@@ -70,6 +77,37 @@ TEST_F(TraceStoryTest, FiltersHideButTotalsCount) {
   EXPECT_EQ(listener_.summary.hidden_count, 2U);
   EXPECT_EQ(listener_.summary.total.calls_by_syscall.at("mmap"), 1U);
   EXPECT_EQ(listener_.summary.total.mapped_now, Bytes{0x18000});
+}
+
+TEST_F(TraceStoryTest, WhatNobodyReadsIsLeftOutAndCounted) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  views::Output output(ends[1], views::Output::Flush::kEachRecord,
+                       []() -> std::uint64_t { return 0; });
+  TraceStory story(filter_, {{.view = &listener_, .output = &output, .name = "a pipe"}});
+  model::Process ls = process(1, "/bin/ls");
+  tell(story, ls, EventKind::kExec, "execve");
+  output.write(std::string(3 << 20, 'x'));
+  story.on_tick();
+  tell(story, ls, EventKind::kSystemCall, "mmap");
+  tell(story, ls, EventKind::kSystemCall, "munmap");
+  EXPECT_TRUE(listener_.notices.empty());
+  std::array<char, 4096> some{};
+  while (!output.takes_more()) {
+    ASSERT_GT(::read(ends[0], some.data(), some.size()), 0);
+    story.on_tick();
+  }
+  ASSERT_EQ(listener_.notices.size(), 1U);
+  EXPECT_TRUE(listener_.notices[0].starts_with("2 events are left out here"));
+  tell(story, ls, EventKind::kSystemCall, "mmap");
+  story.finish({});
+  EXPECT_EQ(listener_.shown, (std::vector<std::pair<std::uint64_t, bool>>{
+                                 {1, true}, {2, false}, {3, false}, {4, true}}));
+  EXPECT_EQ(listener_.summary.events_count, 4U);
+  EXPECT_EQ(listener_.summary.hidden_count, 0U);
+  EXPECT_EQ(listener_.summary.unread_count, 2U);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST_F(TraceStoryTest, AProgramReplacedByExecIsAProgramOfItsOwn) {

@@ -4,9 +4,8 @@
 #include <cerrno>
 #include <csignal>
 #include <gtest/gtest.h>
-#include <poll.h>
+#include <optional>
 #include <string>
-#include <sys/time.h>
 #include <thread>
 #include <unistd.h>
 
@@ -38,53 +37,93 @@ TEST(OutputTest, ABatchIsWrittenWhenItIsFullAndTheRestAtTheEnd) {
   EXPECT_EQ(capture.text().size(), 100'010U);
 }
 
-volatile std::sig_atomic_t hurries = 0;
-int full_pipe = -1;
+std::uint64_t most_wait = 0;
 
-void hurry_when_full(int) {
-  pollfd room{.fd = full_pipe, .events = POLLOUT, .revents = 0};
-  if (poll(&room, 1, 0) == 0) hurries = 1;
+/// A pipe that nobody reads yet, and an output to it.
+class UnreadTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    most_wait = 0;
+    ASSERT_EQ(pipe(ends_.data()), 0);
+    output_.emplace(ends_[1], Output::Flush::kEachRecord, [] { return most_wait; });
+  }
+  void write(std::size_t size) {
+    const std::string text(size, static_cast<char>('a' + records_++ % 26));
+    written_ += text;
+    output_->write(text);
+    output_->end_record();
+  }
+  /// Reads all, in the end also what is written then.
+  void expect_all_is_read() {
+    most_wait = Output::kForever;
+    std::string read_text;
+    std::thread reader([&] { read_text = read_all(); });
+    output_->flush();
+    EXPECT_TRUE(output_->takes_more());
+    EXPECT_TRUE(output_->healthy());
+    EXPECT_TRUE(output_->buffer().empty());
+    close(ends_[1]);
+    reader.join();
+    close(ends_[0]);
+    EXPECT_EQ(read_text, written_);
+  }
+  std::string read_all() {
+    std::string text;
+    std::array<char, 65536> some{};
+    for (ssize_t count = 0; (count = read(ends_[0], some.data(), some.size())) > 0;) {
+      text.append(some.data(), static_cast<std::size_t>(count));
+    }
+    return text;
+  }
+
+  static constexpr std::size_t kMuch = 3 << 20;
+
+  std::array<int, 2> ends_{};
+  std::optional<Output> output_;
+  std::string written_;
+  int records_ = 0;
+};
+
+TEST_F(UnreadTest, ALittleIsKeptAndNotWaitedFor) {
+  most_wait = Output::kForever - 1;
+  write(500'000);
+  const std::size_t kept = output_->buffer().size();
+  EXPECT_GT(kept, 0U);
+  EXPECT_LT(kept, 500'000U) << "what there was room for is written";
+  write(1);
+  EXPECT_EQ(output_->buffer().size(), kept + 1);
+  EXPECT_TRUE(output_->takes_more());
+  expect_all_is_read();
 }
 
-TEST(OutputTest, WhatNobodyReadsIsKeptWhereItIsNotToBeWaitedFor) {
-  std::array<int, 2> ends{};
-  ASSERT_EQ(pipe(ends.data()), 0);
-  full_pipe = ends[1];
-  struct sigaction action{};
-  action.sa_handler = hurry_when_full;
-  struct sigaction before{};
-  sigaction(SIGALRM, &action, &before);
-  const itimerval soon{{0, 10'000}, {0, 10'000}};
-  setitimer(ITIMER_REAL, &soon, nullptr);
-  const std::string text(1'000'000, 'x');
-  Output output(ends[1], Output::Flush::kEachRecord, [] { return hurries != 0; });
-  output.write(text);
-  output.end_record();
-  const itimerval never{};
-  setitimer(ITIMER_REAL, &never, nullptr);
-  sigaction(SIGALRM, &before, nullptr);
-  const std::size_t kept = output.buffer().size();
-  EXPECT_TRUE(output.healthy());
-  EXPECT_GT(kept, 0U);
-  EXPECT_LT(kept, text.size()) << "what there was room for is written";
-  output.write("y");
-  output.end_record();
-  EXPECT_EQ(output.buffer().size(), kept + 1);
+TEST_F(UnreadTest, MuchIsWaitedForOnceAndThenNoMoreIsTaken) {
+  most_wait = 1'000'000;
+  write(kMuch);
+  EXPECT_FALSE(output_->takes_more());
+  most_wait = Output::kForever - 1;
+  write(1);
+  EXPECT_FALSE(output_->takes_more()) << "and nobody waited";
+  expect_all_is_read();
+}
 
-  hurries = 0;
-  std::string read_text;
-  std::thread reader([&] {
-    std::array<char, 65536> some{};
-    for (ssize_t count = 0; (count = read(ends[0], some.data(), some.size())) > 0;) {
-      read_text.append(some.data(), static_cast<std::size_t>(count));
-    }
-  });
-  output.flush();
-  close(ends[1]);
-  reader.join();
-  close(ends[0]);
-  EXPECT_TRUE(output.buffer().empty());
-  EXPECT_EQ(read_text, text + "y");
+TEST_F(UnreadTest, MoreIsTakenOnceAGoodPartIsRead) {
+  write(kMuch);
+  EXPECT_FALSE(output_->takes_more());
+  std::array<char, 4096> some{};
+  std::size_t read_count = 0;
+  while (!output_->takes_more()) {
+    const ssize_t count = read(ends_[0], some.data(), some.size());
+    ASSERT_GT(count, 0);
+    ASSERT_EQ(written_.compare(read_count, static_cast<std::size_t>(count),
+                               std::string_view(some.data(), static_cast<std::size_t>(count))),
+              0);
+    read_count += static_cast<std::size_t>(count);
+    output_->end_record();
+  }
+  EXPECT_GT(read_count, kMuch / 2);
+  EXPECT_LT(read_count, kMuch);
+  written_.erase(0, read_count);
+  expect_all_is_read();
 }
 
 TEST(OutputTest, AClosedPipeIsRememberedAndNothingMoreIsWritten) {
