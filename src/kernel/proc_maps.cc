@@ -75,6 +75,19 @@ MapsEntry to_entry(const ProcmapQuery& query) {
   return entry;
 }
 
+/// Newlines are all that the kernel escapes in a path.
+std::string unescaped(std::string_view path) {
+  constexpr std::string_view kNewline = "\\012";
+  std::string out;
+  for (auto at = path.find(kNewline); at != std::string_view::npos; at = path.find(kNewline)) {
+    out += path.substr(0, at);
+    out += '\n';
+    path.remove_prefix(at + kNewline.size());
+  }
+  out += path;
+  return out;
+}
+
 }  // namespace
 
 std::optional<MapsEntry> parse_maps_line(std::string_view line) {
@@ -96,7 +109,7 @@ std::optional<MapsEntry> parse_maps_line(std::string_view line) {
   entry.device = makedev(static_cast<unsigned>(*major), static_cast<unsigned>(*minor));
   entry.inode = *inode;
   const auto path = line.find_first_not_of(' ');
-  if (path != std::string_view::npos) entry.path = line.substr(path);
+  if (path != std::string_view::npos) entry.path = unescaped(line.substr(path));
   return entry;
 }
 
@@ -119,18 +132,6 @@ Result<std::vector<MapsEntry>> read_maps(pid_t pid) {
   auto text = read_proc_file(pid, "maps");
   if (!text) return std::unexpected(text.error());
   return parse_maps(*text);
-}
-
-std::string escape_path(std::string_view path) {
-  std::string escaped;
-  for (const char c : path) {
-    if (c == '\n') {
-      escaped += "\\012";
-    } else {
-      escaped += c;
-    }
-  }
-  return escaped;
 }
 
 std::optional<MapsEntry> MapsQuery::find(Address address) {
@@ -161,7 +162,7 @@ std::optional<MapsEntry> MapsQuery::find_by_ioctl(Address address) {
     return std::nullopt;
   }
   MapsEntry entry = to_entry(query);
-  if (query.vma_name_size > 0) entry.path = escape_path(name.data());
+  if (query.vma_name_size > 0) entry.path = name.data();
   return entry;
 }
 

@@ -23,7 +23,7 @@ struct MapsEntry {
   std::uint64_t file_offset = 0;
   std::uint64_t device = 0;  // as in stat's st_dev
   std::uint64_t inode = 0;
-  std::string path;  // as written there: newlines escaped, " (deleted)" kept, "" where anonymous
+  std::string path;  // " (deleted)" kept, "" where anonymous
 };
 
 /// One line without its newline; nullopt where it is malformed.
@@ -33,9 +33,6 @@ std::optional<MapsEntry> parse_maps_line(std::string_view line);
 std::vector<MapsEntry> parse_maps(std::string_view text, std::size_t* malformed_count = nullptr);
 
 Result<std::vector<MapsEntry>> read_maps(pid_t pid);
-
-/// A path as maps writes it: only newlines are escaped.
-std::string escape_path(std::string_view path);
 
 /// Looks up single mappings of one address space, by the PROCMAP_QUERY ioctl (Linux 6.11) or, where
 /// the kernel lacks it, by reading all of maps.

@@ -15,7 +15,6 @@
 
 #include "base/checked.h"
 #include "kernel/file_descriptor.h"
-#include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"
 #include "kernel/registers.h"
 #include "sources/unpacked_file.h"
@@ -299,7 +298,7 @@ void CoreFile::take_files(std::span<const std::byte> description) {
     if (!offset || entry->begin >= entry->end) continue;
     files_.push_back({.range = {Address{entry->begin}, Address{entry->end}},
                       .file_offset = *offset,
-                      .path = kernel::escape_path({text, length})});
+                      .path = {text, length}});
   }
 }
 

@@ -198,8 +198,7 @@ class ProcessInspector {
     memory_.read_present_pages_only();
     inspection_.pid = process;
     inspection_.page_size = kernel::page_size();
-    inspection_.executable =
-        kernel::escape_path(kernel::read_proc_link(reader_, "exe").value_or(""));
+    inspection_.executable = kernel::read_proc_link(reader_, "exe").value_or("");
     if (options.stop) inspection_.most_pause_ns = options.most_pause_ns;
     if (options.most_copied) most_copied_ = *options.most_copied;
     inspection_.most_copied = most_copied_;

@@ -96,7 +96,7 @@ void load_image(TracedProcess& process) {
   const kernel::AuxiliaryVector auxv = kernel::read_auxv(pid);
   process.model.space = space.model;
   process.model.entry_point = auxv.entry_point;
-  process.model.executable = kernel::escape_path(kernel::read_proc_link(pid, "exe").value_or(""));
+  process.model.executable = kernel::read_proc_link(pid, "exe").value_or("");
   const model::Mapping* loader = auxv.base.value != 0 ? space.model->find(auxv.base) : nullptr;
   process.model.interpreter = loader != nullptr ? loader->path : "";
   process.model.runtime = find_runtime(process.memory, auxv.headers, auxv.headers_count);

@@ -110,7 +110,7 @@ Mapping Update::describe_mmap(AddressRange range) {
                         .execute = (prot & PROT_EXEC) != 0};
   mapping.shared = type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
   if (!anonymous && call_.file) {
-    mapping.path = kernel::escape_path(call_.file->path);
+    mapping.path = call_.file->path;
     mapping.device = call_.file->device;
     mapping.inode = call_.file->inode;
     mapping.file_offset = argument(5);

@@ -1,8 +1,10 @@
 """The machine form: every line parses, has the documented keys, and the ledger is their sum."""
 import collections
+import json
 import re
+import subprocess
 
-from harness import LAB, TARGETS, SystemTest, break_moved, number
+from harness import HEAPSPY, LAB, TARGETS, SystemTest, break_moved, need, number
 from programs import PROGRAMS
 
 CAUSES = {"loader", "libc-startup", "malloc", "program", "runtime", "unknown"}
@@ -138,3 +140,17 @@ class Json(SystemTest):
                          process["ledger"]["mapped_now_bytes"])
         self.assertEqual(number(process["program_break"]),
                          number(trace.calls("brk")[-1]["break_after"]))
+
+    def test_a_name_with_a_newline_is_itself(self):
+        program = self.copy_to(self.directory, need("cat")).rename(self.directory / "a\nb\\c")
+        path, story = str(program), self.directory / "out.jsonl"
+        done = self.run_plain(HEAPSPY, "trace", "-q", "--verify", "--json", story, "--", program)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        records = list(map(json.loads, story.read_text().splitlines()))
+        self.assertIn(path, {record.get("executable") for record in records})
+        self.assertNotIn("\\\\012", story.read_text())
+        with subprocess.Popen([program], stdin=subprocess.PIPE) as running:
+            looked_at = json.loads(self.run_plain(HEAPSPY, "inspect", "--json", running.pid).stdout)
+            running.stdin.close()
+        self.assertEqual(looked_at["executable"], path)
+        self.assertIn(path, {row["owner"] for row in looked_at["virtual_ledger"]})
