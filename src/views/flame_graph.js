@@ -6,7 +6,6 @@
 window.addEventListener("load", () => {
   const svg = document.documentElement;
   const nameMargin = Number(svg.dataset.nameMargin);
-  const characterWidth = Number(svg.dataset.characterWidth);
   const found = document.getElementById("found");
   const tolerance = 0.02; // positions are rounded to a hundredth
 
@@ -25,10 +24,32 @@ window.addEventListener("load", () => {
   });
   const root = boxes[0];
 
+  // Says how wide a text is, without laying out the page.
+  const ruler = document.createElementNS("http://www.w3.org/1999/xhtml", "canvas").getContext("2d");
+  const style = getComputedStyle(root.text);
+  ruler.font = `${style.fontSize} ${style.fontFamily}`;
+  const segmenter = window.Intl && Intl.Segmenter ? new Intl.Segmenter() : null;
+
+  // What is seen as one character each, with its accents.
+  function charactersOf(name) {
+    const isPlain = /^[ -~]*$/.test(name);
+    return isPlain || !segmenter ? Array.from(name) : Array.from(segmenter.segment(name), (s) => s.segment);
+  }
+
   function fitted(name, width) {
-    const columns = Math.floor((width - 2 * nameMargin) / characterWidth);
-    if (name.length <= columns) return name;
-    return columns < 3 ? "" : name.slice(0, columns - 2) + "..";
+    const room = width - 2 * nameMargin;
+    const fits = (text) => ruler.measureText(text).width <= room;
+    if (fits(name)) return name;
+    if (!fits("x..")) return "";
+    const characters = charactersOf(name);
+    const beginning = (count) => characters.slice(0, count).join("") + "..";
+    let shown = 0; // characters that fit
+    for (let tooMany = characters.length; tooMany - shown > 1; ) {
+      const middle = Math.floor((shown + tooMany) / 2);
+      if (fits(beginning(middle))) shown = middle;
+      else tooMany = middle;
+    }
+    return shown === 0 ? "" : beginning(shown);
   }
 
   function place(box, x, width) {

@@ -83,9 +83,8 @@ class FlameGraphWriter {
   void write_head(double height) {
     put("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
-        "viewBox=\"0 0 {0} {1}\" data-margin=\"{2}\" data-name-margin=\"{3}\" "
-        "data-character-width=\"{4}\">\n",
-        kWidth, height, kMargin, kNameMargin, kCharacterWidth);
+        "viewBox=\"0 0 {0} {1}\" data-name-margin=\"{2}\">\n",
+        kWidth, height, kNameMargin);
     const std::string process = xml_text(describe_process(profile_));
     const std::string_view measure = measure_title(options_.measure, profile_.ends_early());
     put("<title>{}: {}</title>\n", process, measure);

@@ -220,6 +220,32 @@ class ReportExports(SystemTest):
         self.assertLessEqual(max(bytes for _, bytes in counters["RSS"]),
                              self.totals["peak_rss_bytes"])
 
+    def test_a_browser_cuts_names_by_their_width(self):
+        file = self.export("flamegraph", "--measure", "calls", name="wide.svg")
+        drawn = file.read_text()
+        names = {"in_thread" * 40: 1, "漢字" * 80: 1, "\U0001F600" * 200: 2, "e\u0301" * 155: 2}
+        box = ("[...document.querySelectorAll('#boxes g')].find("
+               "g => g.querySelector('title').textContent.startsWith(%s + '\\n'))")
+        with Browser() as browser:
+            for name, units in names.items():  # of UTF-16, that a character has
+                file.write_text(drawn.replace("<title>in_thread\n", f"<title>{name}\n"))
+                browser.open(f"file://{file}")
+                text = f"{box % json.dumps(name)}.querySelector('text')"
+                browser.run(f"{text}.parentNode.dispatchEvent(new MouseEvent('click'))")
+                shown, width, whole = browser.run(
+                    f"(text => {{ const shown = text.textContent, width = text.getComputedTextLength();"
+                    f" text.textContent = {json.dumps(name)};"
+                    f" const whole = text.getComputedTextLength(); text.textContent = shown;"
+                    f" return [shown, width, whole]; }})({text})")
+                room = 1180 - 2 * 3
+                if whole <= room:
+                    self.assertEqual(shown, name)
+                    continue
+                self.assertTrue(shown.endswith("..") and name.startswith(shown[:-2]), shown)
+                self.assertEqual(len(shown[:-2].encode("utf-16-le")) // 2 % units, 0, shown)
+                self.assertLessEqual(width, room + 0.5, shown)
+                self.assertGreater(width, room - 40, shown)
+
     def test_chromium_reads_threads_and_their_sums_from_a_trace(self):
         file, _ = self.trace_events()
         # What Chromium's DevTools read a trace with.
