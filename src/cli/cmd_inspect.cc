@@ -136,7 +136,7 @@ int show_again_and_again(const InspectArguments& arguments, std::uint64_t interv
   const auto file = open_output_or_stdout(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
   const auto watched = watch(
-      file->fd(), interval_ns, [&] { return view(arguments, file->fd()); },
+      *file, interval_ns, [&] { return view(arguments, file->fd()); },
       [&](const Error& error) { return has_ended(*arguments.pid, error); });
   return watched ? 0 : complain(kExitOutputError, watched.error().message);
 }

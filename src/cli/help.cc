@@ -211,14 +211,14 @@ std::string format_lab_help(const CLI::App& app) {
   write_options(out, app);
   out +=
       "\n"
-      "Exit status: 0 if all was as predicted, 1 if not or if it could not be carried\n"
-      "out, 2 on a usage error.\n"
-      "\n"
       "Examples:\n"
       "  heapspy lab\n"
       "  heapspy lab 0.3\n"
       "  heapspy lab --ask 0.3\n"
-      "  heapspy lab glossary top chunk\n";
+      "  heapspy lab glossary top chunk\n"
+      "\n"
+      "Exit status: 0 if all was as predicted, 1 if not or if it could not be carried\n"
+      "out or written, 2 wrong usage.\n";
   return out;
 }
 

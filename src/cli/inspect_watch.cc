@@ -123,17 +123,18 @@ class Screen {
 
 }  // namespace
 
-Result<void> watch(int fd, std::uint64_t interval_ns,
+Result<void> watch(const OutputFile& file, std::uint64_t interval_ns,
                    const std::function<Result<std::string>()>& render,
                    const std::function<bool(const Error&)>& is_end) {
   EndSignals signals;
   auto view = render();
   if (!view) return std::unexpected(view.error());
-  Screen screen(fd, signals);
+  Screen screen(file.fd(), signals);
   while (view || !is_end(view.error())) {
     if (!(view ? screen.show(*view) : screen.show_why_not(view.error().message))) {
       if (screen.error() == 0) break;
-      return fail(fmt::format("cannot write: {}", views::errno_text(screen.error())));
+      return fail(
+          fmt::format("cannot write {}: {}", file.name(), views::errno_text(screen.error())));
     }
     if (!signals.sleep(interval_ns)) break;
     view = render();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "cli/output_file.h"
 
 namespace mini::cli {
 
@@ -14,7 +15,7 @@ namespace mini::cli {
 /// once, that ends with 0 if `is_end` says so of the error (what is watched has ended), and else is
 /// shown, for the next view may be there again. Ends with 0 at SIGINT, SIGTERM or SIGHUP too; fails
 /// where `render` never worked, or the views cannot be written.
-Result<void> watch(int fd, std::uint64_t interval_ns,
+Result<void> watch(const OutputFile& file, std::uint64_t interval_ns,
                    const std::function<Result<std::string>()>& render,
                    const std::function<bool(const Error&)>& is_end);
 

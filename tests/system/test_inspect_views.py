@@ -256,6 +256,12 @@ class Watch(SystemTest):
             self.assertLess(view.count("\n"), 24)
             self.assertRegex(view, r"\r\n\.\.\. \d+ more lines: a taller window, or no --watch\x1b")
 
+    def test_a_full_disk_is_said(self):
+        with Target() as target:
+            done = inspect("--watch", "100ms", "-o", "/dev/full", target.pid, check=False)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, f"heapspy inspect: cannot write '/dev/full': {os.strerror(28)}\n"))
+
     def test_a_name_is_no_process(self):
         done = inspect("no-such-program", check=False)
         self.assertEqual((done.returncode, done.stderr),
