@@ -103,7 +103,8 @@ TEST_F(OptionsTest, RetainLimitsWhatIsKept) {
   minimalloc_option_set("RETAIN", "1G");
   EXPECT_GT(resident_free_after_freeing(), 90U << 20);
   minimalloc_option_set("RETAIN", "8M");
-  EXPECT_LE(resident_free_after_freeing(), 10U << 20);
+  // And what other tests left in pieces too small to be given back.
+  EXPECT_LE(resident_free_after_freeing(), 16U << 20);
 }
 
 TEST_F(OptionsTest, TheTrimThresholdOfMalloptIsTheSame) {

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <gnu/libc-version.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <memory>
 #include <string>
 #include <sys/uio.h>
@@ -72,14 +73,15 @@ TEST(GlibcSelfTest, ReadsThisProcessesOwnMalloc) {
   EXPECT_EQ(*before->top + *before->top_bytes, Address{reinterpret_cast<std::uint64_t>(sbrk(0))});
   EXPECT_EQ(before->top_pad, Bytes{131072});
 
-  // Blocks too large for the thread cache come from the bins at first, then from the top, which
-  // then starts later by exactly their chunk. Nothing else may take from the top in between: what
-  // the reader allocates is in the thread cache since the reading above, `blocks` has its room.
-  constexpr std::size_t kMostBlocks = 4096;
+  // Blocks too large for the thread cache come from the bins at first, as many as fit into what is
+  // free there, then from the top, which then starts later by exactly their chunk. Nothing else
+  // may take from the top in between: what the reader allocates is in the thread cache since the
+  // reading above, `blocks` has its room.
+  const std::size_t most_blocks = mallinfo2().fordblks / 30016 + 64;
   std::vector<void*> blocks;
-  blocks.reserve(kMostBlocks);
+  blocks.reserve(most_blocks);
   int cut_from_top = 0;
-  while (cut_from_top < 8 && blocks.size() < kMostBlocks) {
+  while (cut_from_top < 8 && blocks.size() < most_blocks) {
     const auto state = read_malloc_state(memory, *found);
     ASSERT_TRUE(state.has_value());
     void* block = std::malloc(30000);
