@@ -101,6 +101,15 @@ class PreloadTest(unittest.TestCase):
             self.environment["LD_PRELOAD"] = LIBRARY
         self.addCleanup(self.check_no_process_is_left)
 
+    def directory_for_libraries(self):
+        """The loader takes no library whose path has a space or a colon."""
+        if not re.search("[ :]", str(self.directory)):
+            return self.directory
+        other = pathlib.Path(tempfile.mkdtemp(prefix="minimalloc-test-", dir="/tmp"))
+        self.addCleanup(shutil.rmtree, other)
+        other.chmod(0o755)
+        return other
+
     def living_children(self):
         """Reaps the dead: those were nobody's any more."""
         try:

@@ -159,22 +159,22 @@ NGINX = """
 daemon off;
 worker_processes 2;
 {user}
-pid {directory}/nginx.pid;
-error_log {directory}/error.log warn;
+pid "{directory}/nginx.pid";
+error_log "{directory}/error.log" warn;
 events {{ worker_connections 64; }}
 http {{
   access_log off;
   gzip on;
   gzip_min_length 1;
   gzip_types *;
-  client_body_temp_path {directory}/body;
-  proxy_temp_path {directory}/proxy;
-  fastcgi_temp_path {directory}/fastcgi;
-  uwsgi_temp_path {directory}/uwsgi;
-  scgi_temp_path {directory}/scgi;
+  client_body_temp_path "{directory}/body";
+  proxy_temp_path "{directory}/proxy";
+  fastcgi_temp_path "{directory}/fastcgi";
+  uwsgi_temp_path "{directory}/uwsgi";
+  scgi_temp_path "{directory}/scgi";
   server {{
     listen {address};
-    root {directory}/pages;
+    root "{directory}/pages";
     location /again/ {{ proxy_pass http://{address}/; }}
   }}
 }}
@@ -213,7 +213,8 @@ class Programs(PreloadTest):
                    "test_threading"]
         if self.run_command([sys.executable, "-c", "import test.test_list"]).returncode != 0:
             self.skipTest("Python's own tests are not installed (Debian package libpython3.11-testsuite)")
-        done = self.run_command(command, env=self.environment | {"PYTHONMALLOC": "malloc"})
+        done = self.run_command(command, env=self.environment | {
+            "PYTHONMALLOC": "malloc", "TMPDIR": str(self.directory_for_libraries())})
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-1000:])
 
     def test_compiler(self):
@@ -319,7 +320,7 @@ class Servers(PreloadTest):
         self.assertIn("rdb_last_bgsave_status:ok", ask("INFO", "persistence"))
         digest = ask("DEBUG", "DIGEST")
         ask("SHUTDOWN", "NOSAVE")
-        self.assertEqual(server.process.wait(60), 0)
+        self.assertEqual(server.process.wait(PATIENCE_SECONDS), 0)
         return digest
 
     def test_redis(self):
@@ -343,7 +344,7 @@ class Servers(PreloadTest):
             os.chown(data, 65534, 65534)
         library = harness.LIBRARY
         if library:
-            copy = self.directory / Path(library).name
+            copy = self.directory_for_libraries() / Path(library).name
             copy.write_bytes(Path(library).read_bytes())
             copy.chmod(0o755)
             library = str(copy)

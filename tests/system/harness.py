@@ -318,10 +318,12 @@ class SystemTest(unittest.TestCase):
         return Trace(status, output, messages.decode(errors="replace"), story_file, json_file)
 
     def open_directory(self):
-        """A directory that everybody may use."""
+        """A directory that everybody may use, the loader too: it takes no library whose path has a
+        space or a colon."""
         self.directory.chmod(0o755)
-        home = self.directory / "home"
-        home.mkdir()
+        is_for_loader = not re.search("[ :]", str(self.directory))
+        home = pathlib.Path(tempfile.mkdtemp(dir=self.directory if is_for_loader else "/tmp"))
+        self.addCleanup(shutil.rmtree, home, ignore_errors=True)
         home.chmod(0o777)
         return home
 

@@ -155,10 +155,10 @@ int main(void) {
     def test_nginx(self):
         configuration = self.directory / "nginx.conf"
         configuration.write_text(
-            "daemon off; master_process off; error_log stderr; pid %s/pid;\n"
-            "events {} http { access_log off; client_body_temp_path %s; proxy_temp_path %s;"
-            " fastcgi_temp_path %s; uwsgi_temp_path %s; scgi_temp_path %s;"
-            " server { listen unix:%s/socket; } }" % ((self.directory,) * 7))
+            "daemon off; master_process off; error_log stderr; pid '%s/pid';\n"
+            "events {} http { access_log off; client_body_temp_path '%s'; proxy_temp_path '%s';"
+            " fastcgi_temp_path '%s'; uwsgi_temp_path '%s'; scgi_temp_path '%s';"
+            " server { listen 'unix:%s/socket'; } }" % ((self.directory,) * 7))
         with running(need("nginx", "nginx-light"), "-c", configuration, "-p", self.directory,
                      ready=False) as child:
             wait_until(lambda: (self.directory / "pid").exists() and

@@ -8,6 +8,7 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -147,7 +148,8 @@ class Record(RecordTest):
                   "print(sum(len([str(i)]) for i in range(200000)), flush=True)\n")
         python = need("/usr/bin/python3", "python3")
         script = script.replace("PARENT", "int(os.environ['HEAPSPY_PID'])")
-        starter = f"HEAPSPY_PID=$$ exec {HEAPSPY} record -q -o {self.file} {python} -c \"$0\""
+        starter = (f"HEAPSPY_PID=$$ exec {shlex.join([HEAPSPY, 'record', '-q', '-o', str(self.file)])} "
+                   f"{python} -c \"$0\"")
         heapspy = subprocess.Popen(["sh", "-c", starter, script], stdout=subprocess.PIPE,
                                    env=dict(self.environment, PYTHONMALLOC="malloc"))
         with heapspy:
@@ -582,4 +584,4 @@ class Record(RecordTest):
         self.assertNotIn("\nheapspy: forged", done.stderr)
         self.assertIn(r"\x1b[31mRED\nheapspy: forged", done.stderr)
         hint = re.search(r"^heapspy: see heapspy (report .*)$", done.stderr, re.MULTILINE)[1]
-        subprocess.run(["sh", "-c", f"{HEAPSPY} {hint}"], check=True, capture_output=True)
+        subprocess.run(["sh", "-c", f"{shlex.quote(HEAPSPY)} {hint}"], check=True, capture_output=True)

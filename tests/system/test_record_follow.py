@@ -2,10 +2,11 @@
 of that is left when heapspy has gone."""
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 
-from harness import PATIENCE_SECONDS, build_target, need, wait_until
+from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, wait_until
 from joined import JoinTest
 
 # One word a line; each starts /bin/echo, which says that word.
@@ -182,7 +183,7 @@ class RecordFollow(JoinTest):
         target.line(r"runs: \d+")
         heapspy = self.join(target)
         inner = self.directory / "inner.heapspy"
-        self.say(target, f"{os.environ['HEAPSPY']} record -q -o {inner} /bin/echo inner")
+        self.say(target, shlex.join([HEAPSPY, "record", "-q", "-o", str(inner), "/bin/echo", "inner"]))
         target.line("inner")
         wait_until(inner.exists, "it is recorded")
         self.say(target, "echo end")

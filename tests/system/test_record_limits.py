@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import resource
+import shlex
 import signal
 import subprocess
 
@@ -84,6 +85,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 MANY = "print(len([str(i) * 20 for i in range(200000)]))"
+
+
+def quoted(target):
+    return shlex.quote(str(build_target(target)))
 
 
 class RecordLimits(RecordTest):
@@ -275,7 +280,7 @@ class RecordLimits(RecordTest):
         output, rest = heapspy.communicate(timeout=PATIENCE_SECONDS)
         self.assertEqual((heapspy.returncode, output), (1, "200000\n200000\n"), rest)
         self.assertNotIn("No space", rest)
-        self.assertIn(f"'heapspy report {self.file}'", rest)
+        self.assertIn(f"heapspy report {shlex.quote(str(self.file))}", rest)
         totals = self.report()["totals"]
         self.assertGreater(totals["allocations"], 1000)
         events = totals["allocations"] + totals["frees"]
@@ -289,7 +294,7 @@ class RecordLimits(RecordTest):
         self.assertEqual(len(said), 1, done.stderr)
         self.assertRegex(said[0], r"/n+\.\d+.* and [1-9]\d* others: the recording cannot be begun")
         self.assertNotIn("can be reported", said[0])
-        self.assertIn(f"see 'heapspy report {self.file}'", done.stderr)
+        self.assertIn(f"heapspy report {shlex.quote(str(self.file))}", done.stderr)
 
     def limited(self, what, limit):
         return self.record("true", preexec_fn=lambda: resource.setrlimit(what, (limit, limit)))
@@ -315,7 +320,7 @@ class RecordLimits(RecordTest):
                 self.check_whole(self.report())
 
     def test_a_program_that_has_few_descriptors_is_recorded(self):
-        report = self.check_same("sh", "-c", f"ulimit -n 4; exec {build_target('recorded')}")
+        report = self.check_same("sh", "-c", f"ulimit -n 4; exec {quoted('recorded')}")
         self.assertEqual(report["process"]["ending"], "exec")
         self.assertGreater(max(self.report(file)["totals"]["allocations"]
                                for file in self.others()), 5000)
@@ -358,7 +363,7 @@ class RecordLimits(RecordTest):
     def test_a_small_stack_is_the_programs_alone(self):
         for hard in (resource.getrlimit(resource.RLIMIT_STACK)[1], 128 << 10):
             limits = (128 << 10, hard)
-            done = self.record("sh", "-c", "ulimit -s; exec " + str(build_target("recorded")),
+            done = self.record("sh", "-c", f"ulimit -s; exec {quoted('recorded')}",
                                preexec_fn=lambda limits=limits: resource.setrlimit(
                                    resource.RLIMIT_STACK, limits))
             self.assertEqual((done.returncode, done.stdout.split("\n")[0]), (42, "128"),

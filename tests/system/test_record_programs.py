@@ -2,7 +2,6 @@
 without it, and every event counted."""
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -40,18 +39,18 @@ NGINX = """
 daemon off;
 {user}
 worker_processes 2;
-pid {directory}/nginx.pid;
-error_log {directory}/error.log;
+pid "{directory}/nginx.pid";
+error_log "{directory}/error.log";
 events {{ worker_connections 64; }}
 http {{
   access_log off;
-  client_body_temp_path {directory}/body;
-  proxy_temp_path {directory}/proxy;
-  fastcgi_temp_path {directory}/fastcgi;
-  uwsgi_temp_path {directory}/uwsgi;
-  scgi_temp_path {directory}/scgi;
+  client_body_temp_path "{directory}/body";
+  proxy_temp_path "{directory}/proxy";
+  fastcgi_temp_path "{directory}/fastcgi";
+  uwsgi_temp_path "{directory}/uwsgi";
+  scgi_temp_path "{directory}/scgi";
   gzip on; gzip_types text/plain; gzip_min_length 1;
-  server {{ listen {address}; root {directory}/pages; }}
+  server {{ listen {address}; root "{directory}/pages"; }}
 }}
 """
 
@@ -216,11 +215,8 @@ class RecordPrograms(RecordTest):
             os.chown(data, NOBODY, NOBODY)
             before = [need("setpriv", "util-linux"), f"--reuid={NOBODY}", f"--regid={NOBODY}",
                       "--clear-groups"]
-            for name, source in (("heapspy", HEAPSPY), ("agent.so", self.agent())):
-                shutil.copy(source, self.directory / name)
-                (self.directory / name).chmod(0o755)
             before += ["env"]
-            options = ["--agent", self.directory / "agent.so"]
+            options = ["--agent", self.copy_to(self.open_directory(), self.agent())]
         self.file = data / "out.heapspy"
         done = self.run_plain(*before, home / "initdb", "-D", data / "cluster", "-U", "tester", "-A",
                               "trust", "--no-sync", "--locale=C", "--encoding=UTF8")

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import shlex
 import signal
 import subprocess
 
@@ -14,7 +15,7 @@ PASSED = [getattr(signal, "SIG" + name) for name in ("INT", "QUIT", "TERM", "HUP
 VERBS = ("record", "trace")
 
 # The command ends, and what it has started goes on in a session of its own.
-DAEMON = f"echo command: $$; setsid {TARGETS / 'ticker'} & exit 5"
+DAEMON = f"echo command: $$; setsid {shlex.quote(str(TARGETS / 'ticker'))} & exit 5"
 
 
 class OnATerminal(test_signals.OnATerminal, RecordTest):

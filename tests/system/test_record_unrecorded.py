@@ -1,8 +1,9 @@
 """heapspy record: a program that can have no agent runs on as without heapspy, and it is said that it
 is in no recording: at the end, and in the recordings of all that it came from."""
 import os
-import shutil
 import re
+import shlex
+import shutil
 import signal
 
 from harness import build_target, need, state_of, wait_until
@@ -42,6 +43,7 @@ class RecordUnrecorded(JoinTest):
     def setUp(self):
         super().setUp()
         self.program = build_target("annotated_static").resolve()
+        self.word = shlex.quote(str(self.program))
         self.status = self.run_plain(self.program).returncode
 
     def start_in(self, ways, program=None):
@@ -75,8 +77,8 @@ class RecordUnrecorded(JoinTest):
         self.assertNotIn("not recorded", done.stderr)
 
     def test_all_that_it_came_from_say_it(self):
-        inner = f"{self.program}; {self.program}; true"
-        done = self.record("sh", "-c", f'sh -c "{inner}"; true')
+        inner = f"{self.word}; {self.word}; true"
+        done = self.record("sh", "-c", f"sh -c {shlex.quote(inner)}; true")
         self.check_said(done.stderr, f"{self.program}, 2 times: it is statically linked")
         saying = [file for file in [self.file, *self.others()] if self.unrecorded(file)]
         self.assertIn(self.file, saying)
@@ -87,15 +89,15 @@ class RecordUnrecorded(JoinTest):
         self.assertEqual(self.unrecorded(), [(str(self.program), "static", 2)])
 
     def test_what_a_program_becomes_is_said_in_its_own(self):
-        done = self.record("sh", "-c", f"exec {self.program}")
+        done = self.record("sh", "-c", f"exec {self.word}")
         self.assertEqual(done.returncode, self.status)
         self.check_said(done.stderr, f"{self.program}: it is statically linked")
         self.assertEqual(self.unrecorded(), [(str(self.program), "static", 1)])
 
     def test_what_became_such_a_program_is_not_waited_for(self):
         static, said = build_target("joined_static").resolve(), self.directory / "said"
-        self.record(need("bash"), "-c", f'(x=$(echo a); y="$x$x"; exec {static} loop >{said} 2>&1) '
-                    "& exit 0")
+        self.record(need("bash"), "-c", '(x=$(echo a); y="$x$x"; exec "$0" loop >"$1" 2>&1) & exit 0',
+                    static, said)
         pid = int(wait_until(lambda: re.search(r"runs: (\d+)\n", said.read_text()), "it runs")[1])
         self.addCleanup(self.end_orphan, pid)
         self.assertNotEqual(state_of(pid)[0], "Z")
@@ -113,11 +115,11 @@ class RecordUnrecorded(JoinTest):
         script = self.directory / "script"
         script.write_text(f"#!{self.program}\n")
         script.chmod(0o755)
-        done = self.record("sh", "-c", f"{script}; true")
+        done = self.record("sh", "-c", f"{shlex.quote(str(script))}; true")
         self.check_said(done.stderr, f"{script}: it is statically linked")
 
     def test_quiet_says_it_too(self):
-        done = self.record("sh", "-c", f"{self.program}; true", options=["-q"])
+        done = self.record("sh", "-c", f"{self.word}; true", options=["-q"])
         self.assertEqual(done.stderr,
                          f"heapspy: not recorded: {self.program}: it is statically linked\n")
 
@@ -128,7 +130,7 @@ class RecordUnrecorded(JoinTest):
         first = shutil.copy(self.program, folder / "p0")
         for i in range(1, 300):
             os.link(first, folder / f"p{i}")
-        done = self.record("sh", "-c", f"for p in {folder}/*; do $p; done; {folder}/p1")
+        done = self.record("sh", "-c", 'for p in "$0"/*; do "$p"; done; "$0/p1"', folder)
         lines = [line for line in done.stderr.splitlines() if "not recorded" in line]
         self.assertEqual(len(lines), 13)
         self.assertIn(f"{folder}/p1, 2 times", "\n".join(lines))

@@ -1,6 +1,7 @@
 """A traced program does what it does untraced: output, status, and all it sees of itself."""
 import os
 import re
+import shlex
 import signal
 import subprocess
 
@@ -61,7 +62,7 @@ class SameBehaviour(SystemTest):
                 os.close(fd)
 
         view = self.directory / "view"
-        argv = ["sh", "-c", f"{TARGETS}/self_view > {view}"]
+        argv = ["sh", "-c", f"{shlex.quote(str(TARGETS / 'self_view'))} > {shlex.quote(str(view))}"]
         plain = subprocess.run(argv, preexec_fn=close_all, env=self.environment)
         expected = view.read_text()
         view.unlink()

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import select
+import shlex
 import signal
 import subprocess
 import time
@@ -35,6 +36,9 @@ class OnATerminal(SystemTest):
 
     def check_output(self):
         self.assertIn("Exit", (self.directory / "story").read_text())
+
+    def command_line(self, program):
+        return f"{shlex.join([*self.heapspy(), str(program)])}\n".encode()
 
     def start(self, argv, **popen):
         terminal = Terminal(argv, env=self.environment, **popen)
@@ -87,7 +91,7 @@ class OnATerminal(SystemTest):
 
     def test_stopped_job_stops_and_continues(self):
         shell = self.start_shell()
-        shell.type(f"{' '.join(self.heapspy())} {TICKER}\n".encode())
+        shell.type(self.command_line(TICKER))
         pid = ticker_pid(shell)
         more_ticks(shell)
         for _ in range(2):
@@ -110,7 +114,7 @@ class OnATerminal(SystemTest):
 
     def test_stopped_job_continues_in_the_background(self):
         shell = self.start_shell()
-        shell.type(f"{' '.join(self.heapspy())} {TICKER}\n".encode())
+        shell.type(self.command_line(TICKER))
         pid = ticker_pid(shell)
         at = len(shell.text)
         shell.type(b"\x1a")
@@ -130,7 +134,7 @@ class OnATerminal(SystemTest):
     def check_reading_job(self, before):
         shell = self.start_shell()
         at = len(shell.text)
-        shell.type(f"{' '.join(before)} head -n1 &\n".encode())
+        shell.type(f"{shlex.join(before)} head -n1 &\n".encode())
         shell.read_until(rb"ready> $", start=at)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not re.search(rb"Stopped", shell.text[at:]):
@@ -240,7 +244,7 @@ class Death(SystemTest):
         self.addCleanup(self.end, waiting)
         done = subprocess.run([HEAPSPY, "trace", "-q", "--duration", "100ms", "-p",
                                str(waiting.pid)], env=self.environment, capture_output=True,
-                              timeout=60, check=False)
+                              timeout=PATIENCE_SECONDS, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(state_of(waiting.pid)[1], 0)
 

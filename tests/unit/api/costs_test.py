@@ -4,12 +4,15 @@
     costs_test.py PAIRS_PROGRAM STARTS_PROGRAM LIBRARY
 """
 import os
-import re
+import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "support"))
+import callgrind
 
 PAIRS, STARTS, LIBRARY = sys.argv[1:4]
 
@@ -33,20 +36,16 @@ RUNS = 9  # the least counts: what the kernel does on the side only adds
 class FastPath(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        # Without debug information: what Clang 19 writes is beyond the valgrind of Debian 12.
         cls.directory = tempfile.mkdtemp(prefix="minimalloc-costs-")
         cls.addClassCleanup(shutil.rmtree, cls.directory)
-        for name, file in (("pairs", PAIRS), ("library.so", LIBRARY)):
-            subprocess.run(["strip", "--strip-debug", "-o", f"{cls.directory}/{name}", file], check=True)
+        cls.pairs, cls.library = (callgrind.stripped(file, cls.directory) for file in (PAIRS, LIBRARY))
 
     def instructions(self, kind, count):
-        done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.directory}/out",
-             f"{self.directory}/pairs", kind, str(count)],
-            env=os.environ | {"LD_PRELOAD": f"{self.directory}/library.so"},
-            capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return int(re.search(r"Collected : (\d+)", done.stderr)[1])
+        # By a path that has no space, whatever the directory's has.
+        return callgrind.collected(subprocess.run(
+            callgrind.command(self.directory, self.pairs, kind, count), cwd=self.directory,
+            env=os.environ | {"LD_PRELOAD": f"./{self.library.name}"},
+            capture_output=True, text=True, check=False))
 
     def test_a_pair_has_no_more_instructions_than_it_had(self):
         count = 1000
