@@ -48,7 +48,7 @@ function(mini_add_unit_test module)
     add_dependencies(concurrent_tests ${module}_test)
   endif()
   gtest_discover_tests(${module}_test
-    TEST_PREFIX "unit.${module}." PROPERTIES LABELS ${label} DISCOVERY_TIMEOUT 60)
+    TEST_PREFIX "unit.${module}." PROPERTIES LABELS ${label} DISCOVERY_TIMEOUT 300)
 endfunction()
 
 # mini_add_fuzzer(<name> SOURCES <file>... [DEPENDS <target>...])

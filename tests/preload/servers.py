@@ -51,7 +51,7 @@ class Server:
         """Orderly, as its manual says; returns the exit status."""
         os.kill(self.process.pid, signal_number)
         try:
-            return self.process.wait(60)
+            return self.process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.case.fail(f"the server does not end:\n{self.log.read_text()[-2000:]}")
 

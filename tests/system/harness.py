@@ -26,7 +26,7 @@ TARGETS = pathlib.Path(os.environ.get("HEAPSPY_TARGETS", "."))
 READERS = pathlib.Path(os.environ.get("HEAPSPY_READERS", "."))  # programs from npm
 
 # After this a hang is called a hang; no outcome depends on it otherwise.
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 1200
 PAGE = os.sysconf("SC_PAGE_SIZE")
 NOBODY = 65534
 PR_SET_CHILD_SUBREAPER = 36

@@ -59,14 +59,15 @@ static inline void bark(int signal_number) {
   _exit(1);
 }
 
-// Ends the program with a message if it is still there after so many seconds. Not inherited by
-// fork.
+// Ends the program with a message if it is still there after so many seconds of a usual machine.
+// Not inherited by fork.
 static inline void watchdog(unsigned seconds) {
+  const unsigned slowest = 5;  // times slower
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = bark;
   sigaction(SIGALRM, &action, NULL);
-  alarm(seconds);
+  alarm(seconds * slowest);
 }
 
 // splitmix64: the same numbers everywhere for the same seed.

@@ -304,7 +304,7 @@ int main(int count, char** words) {
   sigaction(SIGUSR1, &action, NULL);
   action.sa_handler = on_ask;
   sigaction(SIGUSR2, &action, NULL);
-  alarm(240); /* should the test die, this does too */
+  alarm(1200); /* should the test die, this does too */
   void* const before = malloc(50);
   if (strcmp(what, "loop") == 0 || strcmp(what, "threads") == 0 || strcmp(what, "turns") == 0) {
     printf("runs: %d\n", getpid());
