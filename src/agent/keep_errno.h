@@ -1,3 +1,4 @@
+// errno, which the program must find as it left it.
 #pragma once
 
 #include <cerrno>

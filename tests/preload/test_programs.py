@@ -9,7 +9,10 @@ from pathlib import Path
 
 import harness
 from harness import PATIENCE_SECONDS, PreloadTest, fails_on, need
-from servers import Server, free_address
+from servers import Server
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from addresses import free_address
 
 PYTHON = """
 import ctypes, collections, json, random, re, subprocess, sys, threading, zlib

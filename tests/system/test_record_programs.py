@@ -3,8 +3,8 @@ without it, and every event counted."""
 import os
 import pathlib
 import signal
-import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +12,9 @@ import urllib.request
 from harness import (HEAPSPY, NOBODY, PATIENCE_SECONDS, TARGETS, build_target, listens, need, said,
                      wait_until)
 from recording import RecordTest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from addresses import free_address
 
 NODE = """
 const { Worker } = require('worker_threads'), zlib = require('zlib');
@@ -57,16 +60,6 @@ http {{
 QUERY = ("SELECT count(*), sum(length(md5(x::text))), (SELECT max(y) FROM "
          "(SELECT row_number() OVER (ORDER BY md5(z::text)) AS y FROM generate_series(1, 3000) z) w) "
          "FROM generate_series(1, 5000) x")
-
-
-def free_address():
-    """HOST:PORT on this machine, of a host that is this process's alone: nobody else takes the port
-    before it is used."""
-    pid = os.getpid()
-    host = f"127.{pid >> 16 & 255}.{pid >> 8 & 255}.{pid & 255}"
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return f"{host}:{probe.getsockname()[1]}"
 
 
 class RecordPrograms(RecordTest):

@@ -12,6 +12,7 @@
 
 #include "kernel/proc_file.h"
 #include "recording/reader.h"
+#include "slot_test.h"
 #include "unwind/module_cache.h"
 #include "wire/record.h"
 
@@ -59,7 +60,7 @@ struct Contents : recording::Visitor {
   std::string order;
 };
 
-class RecordedProcessTest : public testing::Test {
+class RecordedProcessTest : public SlotTest {
  protected:
   RecordedProcessTest() {
     wire::Slot& slot = view_.slot();
@@ -70,31 +71,16 @@ class RecordedProcessTest : public testing::Test {
     std::filesystem::remove(path_, error);
   }
 
-  wire::RingWriter ring(std::uint32_t number) {
-    wire::RingHead& head = view_.ring(number);
-    head.tid = 100 + number;
-    head.state = wire::RingState::kOwned;
-    view_.slot().rings_taken = std::max(view_.slot().rings_taken.load(), number + 1);
-    return {head, view_.words(number)};
-  }
   static void tell_stack(wire::RingWriter& ring, std::uint32_t kept,
                          std::initializer_list<std::uint64_t> pcs, std::uint8_t detail = 0) {
     ring.put(wire::stack_word(kept, static_cast<std::uint32_t>(pcs.size()), detail));
     put(ring, pcs);
-  }
-  static void put(wire::RingWriter& ring, std::initializer_list<std::uint64_t> words) {
-    for (const std::uint64_t word : words) ring.put(word);
-    ring.publish();
   }
   static void allocate(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address,
                        std::uint64_t bytes, std::uint64_t stack = 0) {
     put(ring, {wire::record_word(wire::RecordKind::kTime, time),
                wire::block_word(wire::RecordKind::kAllocation, address),
                bytes << wire::kStackBits | stack});
-  }
-  static void free(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address) {
-    put(ring, {wire::record_word(wire::RecordKind::kTime, time),
-               wire::block_word(wire::RecordKind::kFree, address)});
   }
 
   RecordedProcess& process() {
@@ -119,9 +105,6 @@ class RecordedProcessTest : public testing::Test {
 
   std::string path_ =
       testing::TempDir() + "recorded_process_" + std::to_string(::getpid()) + ".heapspy";
-  Result<kernel::SharedFile> file_ = kernel::SharedFile::create("test", wire::kSlotBytes);
-  kernel::SharedMapping mapping_ = *file_->map(0, wire::kSlotBytes);
-  wire::SlotView view_{mapping_.begin()};
   TickClock clock_{0, 0};
   RecordingBegin begin_;
   std::unique_ptr<RecordedProcess> process_;

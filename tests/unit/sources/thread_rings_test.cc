@@ -1,10 +1,8 @@
 #include "sources/thread_rings.h"
 
-#include <algorithm>
 #include <climits>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <initializer_list>
 #include <string>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,7 +12,7 @@
 #include <vector>
 
 #include "kernel/proc_file.h"
-#include "kernel/shared_file.h"
+#include "slot_test.h"
 
 namespace mini::sources {
 namespace {
@@ -33,30 +31,13 @@ std::uint64_t own_namespace() {
   return status.st_ino;
 }
 
-class ThreadRingsTest : public testing::Test {
+class ThreadRingsTest : public SlotTest {
  protected:
-  wire::RingWriter ring(std::uint32_t number) {
-    wire::RingHead& head = view_.ring(number);
-    head.tid = 100 + number;
-    head.state = wire::RingState::kOwned;
-    view_.slot().rings_taken = std::max(view_.slot().rings_taken.load(), number + 1);
-    return {head, view_.words(number)};
-  }
-  static void put(wire::RingWriter& ring, std::initializer_list<std::uint64_t> words) {
-    for (const std::uint64_t word : words) ring.put(word);
-    ring.publish();
-  }
-  /// The address says which free it is.
-  static void free(wire::RingWriter& ring, std::uint64_t time, std::uint64_t address) {
-    put(ring,
-        {wire::record_word(RecordKind::kTime, time), wire::block_word(RecordKind::kFree, address)});
-  }
-
   ThreadRings& rings() {
     if (!rings_) rings_.emplace(view_);
     return *rings_;
   }
-  /// The addresses, in the order in which they are read.
+  /// The addresses, which say which free it is, in the order in which they are read.
   std::vector<std::uint64_t> read(std::uint64_t until) {
     std::vector<std::uint64_t> addresses;
     rings().look([this](std::uint32_t tid) {
@@ -81,9 +62,6 @@ class ThreadRingsTest : public testing::Test {
     return addresses;
   }
 
-  Result<kernel::SharedFile> file_ = kernel::SharedFile::create("test", wire::kSlotBytes);
-  kernel::SharedMapping mapping_ = *file_->map(0, wire::kSlotBytes);
-  wire::SlotView view_{mapping_.begin()};
   std::optional<ThreadRings> rings_;
   std::vector<std::uint32_t> met_;
   std::vector<std::uint32_t> ended_;
