@@ -230,7 +230,6 @@ void Recorder::close_channel() {
 // It goes on elsewhere: what it started, or starts from now on, is not waited for.
 void Recorder::look_at_joined() {
   if (has_ended_ || !joined_->is_over(monotonic_ns(), begin_.ns)) return;
-  drain();
   joined_->leave([this] { processes_.look_last(options_.process); });
   leave();
   has_ended_ = true;
