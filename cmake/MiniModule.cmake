@@ -37,8 +37,8 @@ function(mini_add_unit_test module)
   add_executable(${module}_test ${ARG_SOURCES})
   target_link_libraries(${module}_test PRIVATE
     ${ARG_CODE} ${ARG_DEPENDS} GTest::gtest_main GTest::gmock mini_warnings mini_sanitizers)
-  target_compile_definitions(${module}_test PRIVATE
-    MINI_TEST_DATA_DIR="${CMAKE_CURRENT_SOURCE_DIR}/data")
+  target_compile_options(${module}_test PRIVATE ${unit_test_options})
+  target_precompile_headers(${module}_test REUSE_FROM unit_test_headers)
   set(label unit)
   if(ARG_CONCURRENT)
     set(label unit-concurrent)

@@ -1,0 +1,1 @@
+// Nothing: the headers that this target precompiles are what the unit tests share.
