@@ -52,41 +52,43 @@ const Command* find_command(std::string_view name) {
   return nullptr;
 }
 
-int unknown_command(std::string_view name) {
-  print_complaint(
-      "heapspy",
-      fmt::format("no command '{}': type 'heapspy trace {}' to trace it, or 'heapspy help'", name,
-                  name));
+int refuse(std::string_view who, std::string_view message) {
+  print_complaint(who, message);
   return kExitUsage;
 }
 
 int show_help(std::span<const std::string> words) {
-  if (words.empty()) return show_text("heapspy help", main_help());
+  constexpr std::string_view kWho = "heapspy help";
+  if (words.empty()) return show_text(kWho, main_help());
   const Command* command = find_command(words.front());
-  if (command != nullptr) return show_text("heapspy help", command->help());
-  print_complaint("heapspy help",
-                  fmt::format("no command '{}': 'heapspy help' has all", words.front()));
-  return kExitUsage;
+  if (command == nullptr) {
+    return refuse(kWho, fmt::format("no command '{}': 'heapspy help' has all", words.front()));
+  }
+  if (words.size() == 1) return show_text(kWho, command->help());
+  return refuse(kWho, fmt::format("one command at a time: leave out '{}'", words[1]));
+}
+
+int show_version(std::span<const std::string> words) {
+  if (words.empty()) return show_text("heapspy", version_line());
+  return refuse("heapspy", fmt::format("--version stands alone: leave out '{}'", words.front()));
 }
 
 int run_words(std::span<const std::string> words) {
-  if (words.empty()) {
-    print_error("heapspy: no command: type 'heapspy trace ls' or 'heapspy help'\n");
-    return kExitUsage;
-  }
+  constexpr std::string_view kWho = "heapspy";
+  if (words.empty()) return refuse(kWho, "no command: type 'heapspy trace ls' or 'heapspy help'");
   const std::span<const std::string> rest = words.subspan(1);
   const std::string& name = words.front();
-  if (name == "-h" || name == "--help") return show_text("heapspy", main_help());
-  if (name == "-V" || name == "--version") return show_text("heapspy", version_line());
-  if (name == "help") return show_help(rest);
+  if (name == "-h" || name == "--help" || name == "help") return show_help(rest);
+  if (name == "-V" || name == "--version") return show_version(rest);
   const Command* command = find_command(name);
   if (command != nullptr) return command->run(rest);
   if (name.starts_with('-')) {
-    print_complaint("heapspy",
-                    fmt::format("no option '{}' before the command: see 'heapspy --help'", name));
-    return kExitUsage;
+    return refuse(kWho,
+                  fmt::format("no option '{}' before the command: see 'heapspy --help'", name));
   }
-  return unknown_command(name);
+  return refuse(
+      kWho, fmt::format("no command '{}': type 'heapspy trace {}' to trace it, or 'heapspy help'",
+                        name, name));
 }
 
 int run_as_far_as_memory_goes(std::span<const std::string> words) {

@@ -103,7 +103,7 @@ class ReportViews(RecordTest):
                                                    f"output: {os.strerror(28)}\n")
 
     def test_help_that_cannot_be_written_is_said(self):
-        for words, who in ((["--help"], "heapspy"), (["--version"], "heapspy"),
+        for words, who in ((["--help"], "heapspy help"), (["--version"], "heapspy"),
                            (["help", "trace"], "heapspy help"), (["run", "--help"], "heapspy run"),
                            (["lab", "-h"], "heapspy lab")):
             with open("/dev/full", "wb") as full:

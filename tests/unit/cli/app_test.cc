@@ -7,8 +7,10 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
+#include <string>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <vector>
 
 #include "cli/diff_arguments.h"
 #include "cli/help.h"
@@ -63,12 +65,28 @@ TEST(App, MemoryThatIsExhaustedIsAnErrorOfOneLine) {
   std::filesystem::remove_all(folder);
 }
 
-TEST(App, HelpForWhatIsNoCommandSaysWhereTheyAre) {
-  const char* const words[] = {"heapspy", "help", "nope"};
+/// What heapspy says of words that it refuses.
+std::string refusal(std::vector<const char*> words) {
+  words.insert(words.begin(), "heapspy");
+  testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  EXPECT_EQ(run(std::size(words), words), 2);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "heapspy help: no command 'nope': 'heapspy help' has all\n");
+  EXPECT_EQ(run(static_cast<int>(words.size()), words.data()), 2);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(App, HelpForWhatIsNoCommandSaysWhereTheyAre) {
+  for (const char* help : {"help", "-h", "--help"}) {
+    EXPECT_EQ(refusal({help, "nope"}), "heapspy help: no command 'nope': 'heapspy help' has all\n");
+  }
+}
+
+TEST(App, WordsBehindHelpAndVersionAreRefused) {
+  EXPECT_EQ(refusal({"help", "trace", "ls"}),
+            "heapspy help: one command at a time: leave out 'ls'\n");
+  for (const char* version : {"-V", "--version"}) {
+    EXPECT_EQ(refusal({version, "ls"}), "heapspy: --version stands alone: leave out 'ls'\n");
+  }
 }
 
 TEST(App, EachHelpFitsATerminal) {
