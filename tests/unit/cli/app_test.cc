@@ -89,6 +89,16 @@ TEST(App, WordsBehindHelpAndVersionAreRefused) {
   }
 }
 
+TEST(App, HowTextLooksMayBeSaidOfWhatIsNoText) {
+  using Words = std::vector<std::string>;
+  EXPECT_TRUE(parse_report_arguments(Words{"--json", "--color=never", "--width=80", "f"}));
+  EXPECT_TRUE(parse_report_arguments(Words{"--export=pprof", "--color=never", "--width=80", "f"}));
+  EXPECT_TRUE(parse_diff_arguments(Words{"--json", "--color=never", "--width=80", "f", "g"}));
+  EXPECT_TRUE(parse_inspect_arguments(Words{"--json", "--color=never", "--width=80", "1"}));
+  EXPECT_TRUE(parse_trace_arguments(Words{"-q", "--json=-", "--color=never", "--width=80", "ls"}));
+  EXPECT_TRUE(parse_lab_arguments(Words{"--json", "--color=never", "--width=80", "0.1"}));
+}
+
 TEST(App, EachHelpFitsATerminal) {
   for (const std::string& help : {main_help(), trace_help(), record_help(), report_help(),
                                   diff_help(), inspect_help(), run_help(), lab_help()}) {
