@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -12,6 +13,11 @@
 namespace mini::recording {
 
 namespace {
+
+std::unexpected<Error> unreadable(const std::string& path, int error) {
+  return fail(fmt::format("cannot read '{}': {}", path, std::generic_category().message(error)),
+              error);
+}
 
 class FileSource final : public ByteSource {
  public:
@@ -26,9 +32,7 @@ class FileSource final : public ByteSource {
       const ssize_t count = ::read(descriptor_, out.data(), out.size());
       if (count >= 0) return static_cast<std::size_t>(count);
       if (errno == EINTR) continue;
-      const int error_number = errno;
-      return fail(path_ + " cannot be read: " + std::generic_category().message(error_number),
-                  error_number);
+      return unreadable(path_, errno);
     }
   }
 
@@ -62,11 +66,7 @@ class MemorySource final : public ByteSource {
 
 Result<std::unique_ptr<ByteSource>> open_source(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    const int error_number = errno;
-    return fail(path + " cannot be opened: " + std::generic_category().message(error_number),
-                error_number);
-  }
+  if (descriptor < 0) return unreadable(path, errno);
   struct stat facts{};
   const bool is_file = ::fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode);
   const std::uint64_t size = is_file ? static_cast<std::uint64_t>(facts.st_size) : 0;

@@ -29,7 +29,7 @@ class RecordingReader {
 
   ByteWindow window_;
   BlockReader blocks_;
-  std::string name_;
+  std::string name_;  // as messages have it
   Visitor& visitor_;
   EventDecoder events_;
   std::uint64_t position_ = 0;
@@ -171,7 +171,7 @@ void Visitor::heap_events(std::span<const HeapEvent> events) {
 Result<Summary> read_recording(const std::string& path, Visitor& visitor) {
   const auto source = open_source(path);
   if (!source) return std::unexpected(source.error());
-  return RecordingReader(**source, path, visitor).read();
+  return RecordingReader(**source, fmt::format("'{}'", path), visitor).read();
 }
 
 Result<Summary> read_recording(std::span<const std::byte> file, Visitor& visitor) {

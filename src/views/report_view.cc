@@ -186,7 +186,7 @@ void write_inheritance_lines(SummaryLines& lines, const model::Inheritance& inhe
   if (inherited.state == State::kNone) return;
   if (inherited.state == State::kMissing) {
     lines.line("inherited",
-               fmt::format("not known: {}, its parent's recording, cannot be read here up to the "
+               fmt::format("not known: '{}', its parent's recording, cannot be read here up to the "
                            "fork",
                            inherited.recording),
                "unknown");

@@ -15,7 +15,6 @@
 namespace mini::recording {
 namespace {
 
-using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -55,12 +54,14 @@ TEST(File, WhatCannotBeRead) {
   Remembered read;
   const auto missing = read_recording("/no/such.heapspy", read);
   ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().message,
-            "/no/such.heapspy cannot be opened: No such file or directory");
+  EXPECT_EQ(missing.error().message, "cannot read '/no/such.heapspy': No such file or directory");
   EXPECT_EQ(missing.error().error_number, ENOENT);
   const auto folder = read_recording(testing::TempDir(), read);
   ASSERT_FALSE(folder);
-  EXPECT_THAT(folder.error().message, EndsWith("cannot be read: Is a directory"));
+  EXPECT_EQ(folder.error().message, "cannot read '" + testing::TempDir() + "': Is a directory");
+  const auto empty = read_recording("/dev/null", read);
+  ASSERT_FALSE(empty);
+  EXPECT_EQ(empty.error().message, "'/dev/null' is empty: no recording was begun in it");
 }
 
 TEST(File, AFullDiskIsSaid) {
