@@ -5,13 +5,15 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "alloc/pages.h"
 
 namespace mini::alloc {
 
 /// Each run is in a slot, the first that was free. A question looks at all slots up to the last one
-/// that is used, eight by eight and without a branch: that becomes some vector instructions.
+/// that is used, eight by eight, by vector instructions: of such a loop over numbers, compilers
+/// make a branch a slot.
 ///
 ///  L1  no two runs overlap
 ///  L2  of a free slot all numbers are 0; page numbers are kept plus one
@@ -52,19 +54,17 @@ class KeptRuns {
   std::uint32_t shortest(PageCount least) const {
     if (run(last_).count == least) return last_;  // a buffer like the one before
     if (least > kLongest) return kNone;
-    // Modulo 2^16, what is too short is further away than all that is long enough.
+    // Modulo 2^16, what is too short is further away than all that is long enough. Less 2^15, since
+    // the least of signed numbers is one instruction.
     const auto wanted = static_cast<std::uint16_t>(least.count << kSlotBits);
-    std::array<std::uint16_t, kGroup> distances;
-    distances.fill(UINT16_MAX);
+    Distances nearest = Distances{} + INT16_MAX;
     for (std::uint32_t group = 0; group < end_of_used(); group += kGroup) {
-      for (std::uint32_t i = 0; i < kGroup; ++i) {
-        const auto distance = static_cast<std::uint16_t>(keys_[group + i] - wanted);
-        distances[i] = std::min(distances[i], distance);
-      }
+      const Keys further =
+          load<Keys>(&keys_[group]) - static_cast<std::uint16_t>(wanted + kSignBit);
+      const auto distances = std::bit_cast<Distances>(further);
+      nearest = distances < nearest ? distances : nearest;
     }
-    std::uint16_t nearest = UINT16_MAX;
-    for (const std::uint16_t distance : distances) nearest = std::min(nearest, distance);
-    const std::uint32_t key = std::uint32_t{nearest} + wanted;
+    const std::uint32_t key = std::uint32_t{least_of(nearest)} + wanted;
     return key > UINT16_MAX ? kNone : key % kSlots;
   }
 
@@ -79,16 +79,14 @@ class KeptRuns {
     const std::uint32_t end = run.end().value + 1;
     // By L1 one slot at the most is either: its number plus one.
     constexpr std::uint32_t kAfter = 16;
-    std::array<std::uint32_t, kGroup> found{};
-    for (std::uint32_t group = 0; group < end_of_used(); group += kGroup) {
-      for (std::uint32_t i = 0; i < kGroup; ++i) {
-        const std::uint32_t number = group + i + 1;
-        found[i] |= (ends_[group + i] == first ? number : 0) |
-                    (firsts_[group + i] == end ? number << kAfter : 0);
-      }
+    Numbers numbers = {1, 2, 3, 4};
+    Numbers found{};
+    for (std::uint32_t i = 0; i < end_of_used(); i += kGroup / 2) {
+      found |= (load<Numbers>(&ends_[i]) == first) & numbers;
+      found |= (load<Numbers>(&firsts_[i]) == end) & numbers << kAfter;
+      numbers += kGroup / 2;
     }
-    std::uint32_t all = 0;
-    for (const std::uint32_t numbers : found) all |= numbers;
+    const std::uint32_t all = found[0] | found[1] | found[2] | found[3];
     const auto slot = [](std::uint32_t number) { return number != 0 ? number - 1 : kNone; };
     return {.before = slot(all & ((1U << kAfter) - 1)), .after = slot(all >> kAfter)};
   }
@@ -108,8 +106,28 @@ class KeptRuns {
  private:
   static constexpr std::uint32_t kSlotBits = 5;
   static constexpr std::uint32_t kGroup = 8;
+  static constexpr std::uint32_t kSignBit = std::uint32_t{1} << 15;
   static constexpr std::uint32_t kAll = UINT32_MAX;
   using Pages = std::array<std::uint32_t, kSlots>;
+  using Keys [[gnu::vector_size(16)]] = std::uint16_t;
+  using Distances [[gnu::vector_size(16)]] = std::int16_t;
+  using Numbers [[gnu::vector_size(16)]] = std::uint32_t;
+
+  template <typename Vector>
+  static Vector load(const void* numbers) {
+    Vector vector;
+    std::memcpy(&vector, numbers, sizeof vector);
+    return vector;
+  }
+  /// The least of eight distances, and what was taken from all of them added again.
+  static std::uint16_t least_of(Distances all) {
+    const Distances halves = __builtin_shufflevector(all, all, 4, 5, 6, 7, 0, 1, 2, 3);
+    all = halves < all ? halves : all;
+    const Distances quarters = __builtin_shufflevector(all, all, 2, 3, 0, 1, 4, 5, 6, 7);
+    all = quarters < all ? quarters : all;
+    const auto least = static_cast<std::uint32_t>(std::min<int>(all[0], all[1]));
+    return static_cast<std::uint16_t>(least + kSignBit);
+  }
 
   std::uint32_t end_of_used() const {
     return kSlots - static_cast<std::uint32_t>(std::countl_zero(used_));
