@@ -2,6 +2,7 @@
 #include "unwind/debug_file.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <span>
 #include <vector>
@@ -32,22 +33,33 @@ std::unique_ptr<ElfFile> open_by_id(const std::vector<std::string>& places,
   return nullptr;
 }
 
+/// The file of that checksum at the first place that has it.
+std::unique_ptr<ElfFile> open_by_checksum(const std::vector<std::string>& places,
+                                          std::uint32_t checksum) {
+  for (const std::string& place : places) {
+    auto file = ElfFile::open(place);
+    if (file && (*file)->checksum() == checksum) return std::move(*file);
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 std::unique_ptr<ElfFile> find_debug_file(const ElfFile& module, const std::string& root,
                                          const std::string& path) {
-  if (module.build_id().size() < 2) return nullptr;
+  const bool has_id = module.build_id().size() >= 2;
   std::vector<std::string> places;
-  add_place(places, root, path_by_id(module.build_id()));
-  const std::string link = module.debug_link();
+  if (has_id) add_place(places, root, path_by_id(module.build_id()));
+  const auto link = module.debug_link();
   const std::size_t slash = path.rfind('/');
-  if (!link.empty() && slash != std::string::npos) {
+  if (link && slash != std::string::npos) {
     const std::string directory = path.substr(0, slash);
-    add_place(places, root, fmt::format("{}/{}", directory, link));
-    add_place(places, root, fmt::format("{}/.debug/{}", directory, link));
-    add_place(places, root, fmt::format("{}{}/{}", kDebugDirectory, directory, link));
+    add_place(places, root, fmt::format("{}/{}", directory, link->name));
+    add_place(places, root, fmt::format("{}/.debug/{}", directory, link->name));
+    add_place(places, root, fmt::format("{}{}/{}", kDebugDirectory, directory, link->name));
   }
-  return open_by_id(places, module.build_id(), ElfFile::Kind::kLoadable);
+  if (has_id) return open_by_id(places, module.build_id(), ElfFile::Kind::kLoadable);
+  return link ? open_by_checksum(places, link->checksum) : nullptr;
 }
 
 std::unique_ptr<ElfFile> find_supplementary_file(const ElfFile& file, const std::string& root) {

@@ -10,8 +10,8 @@ namespace mini::unwind {
 
 /// The debug file of `module`, which the target knows as `path` under `root`: by build-id under
 /// /usr/lib/debug, then by .gnu_debuglink beside the module, in .debug/ there, and under
-/// /usr/lib/debug. Only a file with the module's own build-id is taken; nullptr where there is
-/// none, or the module has no build-id to compare.
+/// /usr/lib/debug. Only a file with the module's own build-id is taken or, where the module has
+/// none, one with the link's checksum, for which it is read whole. nullptr where there is none.
 std::unique_ptr<ElfFile> find_debug_file(const ElfFile& module, const std::string& root,
                                          const std::string& path);
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include "base/checked.h"
@@ -31,6 +32,7 @@ constexpr std::uint64_t kLargestFile = std::uint64_t{8} << 30;
 constexpr std::size_t kMaxSegments = 1024;
 constexpr std::uint64_t kLargestUncompressed = std::uint64_t{1} << 30;  // of one section
 constexpr std::uint64_t kMaxBuildIdBytes = 64;
+constexpr std::uint64_t kChecksumStepBytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostNameBytes = std::uint64_t{16} << 20;  // of all sections
 constexpr std::uint32_t kZstd = 2;  // ELFCOMPRESS_ZSTD of gABI; in <elf.h> since glibc 2.37
 
@@ -339,12 +341,23 @@ std::optional<ElfFile::SupplementaryLink> ElfFile::supplementary_link() const {
                            .build_id = {id.begin(), id.end()}};
 }
 
-std::string ElfFile::debug_link() const {
+std::optional<ElfFile::DebugLink> ElfFile::debug_link() const {
   GElf_Word checksum = 0;
   const char* name =
       section(".gnu_debuglink") != nullptr ? dwelf_elf_gnu_debuglink(elf_, &checksum) : nullptr;
-  if (name == nullptr || *name == '\0' || std::strchr(name, '/') != nullptr) return "";
-  return name;
+  if (name == nullptr || *name == '\0' || std::strchr(name, '/') != nullptr) return std::nullopt;
+  return DebugLink{.name = name, .checksum = checksum};
+}
+
+std::optional<std::uint32_t> ElfFile::checksum() const {
+  std::vector<std::byte> bytes(std::min(size_bytes_, kChecksumStepBytes));
+  uLong sum = crc32(0, nullptr, 0);
+  for (std::uint64_t offset = 0; offset < size_bytes_; offset += bytes.size()) {
+    const auto part = std::span(bytes).first(std::min(bytes.size(), size_bytes_ - offset));
+    if (!read_at(offset, part)) return std::nullopt;
+    sum = crc32_z(sum, reinterpret_cast<const Bytef*>(part.data()), part.size());
+  }
+  return static_cast<std::uint32_t>(sum);
 }
 
 }  // namespace mini::unwind

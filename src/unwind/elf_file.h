@@ -71,8 +71,15 @@ class ElfFile {
   bool has_debug_info() const;
   /// As it was opened; "" where it was not opened by a path.
   const std::string& path() const { return path_; }
-  /// Name of .gnu_debuglink, "" where there is none or it is not a plain file name.
-  std::string debug_link() const;
+  /// .gnu_debuglink: nullopt where there is none or its name is not a plain file name.
+  struct DebugLink {
+    std::string name;
+    std::uint32_t checksum = 0;  // of the debug file
+  };
+  std::optional<DebugLink> debug_link() const;
+  /// The CRC-32 of the whole file, as .gnu_debuglink has it. Reads all of it; nullopt where that
+  /// fails.
+  std::optional<std::uint32_t> checksum() const;
   /// The file that this one shares debug information with (dwz): nullopt where there is none, or it
   /// cannot be read.
   struct SupplementaryLink {
