@@ -19,7 +19,7 @@ bool ToldStacks::find_slowly(RecordRing& ring, const Caller& caller, std::uint32
   }
   *stack = index_.find(chain.hash);
   if (*stack == 0 && chain.count != 0 && !tell(ring, chain, stack)) return false;
-  if (is_complete) number_of(unwinder_.key()) = {unwinder_.key(), *stack};
+  if (is_complete) numbers_of(unwinder_.key()).put(unwinder_.key(), *stack);
   return true;
 }
 

@@ -48,9 +48,8 @@ class ToldStacks {
     std::uint64_t key = 0;
     if (unwinder_.find_key(caller, &key) && ring.session()->unload_count() == unload_count_)
         [[likely]] {
-      const StackNumber& known = number_of(key);
-      if (known.key == key && known.number != 0) [[likely]] {
-        *stack = known.number;
+      if (const std::uint32_t known = numbers_of(key).find(key); known != 0) [[likely]] {
+        *stack = known;
         return true;
       }
     }
@@ -69,14 +68,27 @@ class ToldStacks {
   std::uint32_t unload_count_;  // the session's, when the index was begun
   StackIndex index_;
   unwind::self::SelfUnwinder unwinder_;
-  // Numbers of stacks that the unwinder has found, by the upper bits of their keys; 0: none.
-  static constexpr unsigned kNumbersBits = 6;
-  struct StackNumber {
-    std::uint64_t key;
-    std::uint32_t number;
+  // Numbers of stacks that the unwinder has found, by the upper bits of their keys; 0: none. Two
+  // that have these in common may come by turns.
+  static constexpr unsigned kNumbersBits = 7;
+  struct TwoNumbers {
+    std::uint64_t keys[2];  // the latest first
+    std::uint32_t numbers[2];
+
+    std::uint32_t find(std::uint64_t key) const {
+      if (keys[0] == key) [[likely]]
+        return numbers[0];
+      return keys[1] == key ? numbers[1] : 0;
+    }
+    void put(std::uint64_t key, std::uint32_t number) {
+      keys[1] = keys[0];
+      numbers[1] = numbers[0];
+      keys[0] = key;
+      numbers[0] = number;
+    }
   };
-  StackNumber numbers_[1U << kNumbersBits];
-  StackNumber& number_of(std::uint64_t key) { return numbers_[key >> (64 - kNumbersBits)]; }
+  TwoNumbers numbers_[1U << kNumbersBits];
+  TwoNumbers& numbers_of(std::uint64_t key) { return numbers_[key >> (64 - kNumbersBits)]; }
   std::uint32_t told_count_;
   std::uint64_t told_[wire::kMostFrames];  // the stack that the recorder was told of last
 };

@@ -332,13 +332,14 @@ bool SelfUnwinder::Walk::step_slowly() {
 
 bool SelfUnwinder::start(CodeTable& code, std::uint32_t max_depth) {
   const std::size_t frame_bytes = std::size_t{max_depth} * sizeof(Frame);
-  const std::size_t bytes = max_depth * kFrameBytes;
+  const std::size_t bytes = memory_bytes(max_depth);
   auto* const memory = static_cast<std::byte*>(map_zeroed(in_map_steps(bytes)));
   if (memory == nullptr) return false;
   frames_ = reinterpret_cast<Frame*>(memory);
   new_frames_ = reinterpret_cast<Frame*>(memory + frame_bytes);
   pcs_ = reinterpret_cast<std::uintptr_t*>(memory + 2 * frame_bytes);
   places_ = reinterpret_cast<Place*>(pcs_ + max_depth);
+  earlier_ = reinterpret_cast<EarlierWalk*>(places_ + max_depth);
   factors_count_ = 0;
   code_ = &code;
   max_depth_ = max_depth;
@@ -348,8 +349,7 @@ bool SelfUnwinder::start(CodeTable& code, std::uint32_t max_depth) {
 
 void SelfUnwinder::stop() {
   if (frames_ == nullptr) return;
-  const std::size_t bytes = max_depth_ * kFrameBytes;
-  kernel::vm::unmap(frames_, in_map_steps(bytes));
+  kernel::vm::unmap(frames_, in_map_steps(memory_bytes(max_depth_)));
   frames_ = nullptr;
   forget_frames();
 }
@@ -486,7 +486,8 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
     }
   }
   count_ = kept + added;
-  seed_ += kSeedStep;
+  seed_ = last_seed_ += kSeedStep;
+  remember_walk();
   chain->pcs = pcs_;
   chain->count = count_;
   chain->hash = chain_hash(sum_);
@@ -504,7 +505,10 @@ Chain SelfUnwinder::unwind(const CallerRegisters& caller) {
   if (stack.contains(caller.sp)) {
     // Read before the rows: a change that comes in between is then seen by the next walk.
     const std::uint64_t generation = code_->rows().generation();
-    if (generation != generation_) forget_frames();
+    if (generation != generation_) {
+      forget_frames();
+      ++era_;
+    }
     generation_ = generation;
     if (!refresh(caller, stack, &chain)) {
       Walk walk(*this, stack);

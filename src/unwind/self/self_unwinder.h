@@ -10,6 +10,7 @@
 #include <span>
 
 #include "unwind/self/code_table.h"
+#include "unwind/self/earlier_walk.h"
 #include "unwind/self/registers.h"
 #include "unwind/self/stack_bounds.h"
 #include "unwind/self/stack_word.h"
@@ -77,13 +78,15 @@ class SelfUnwinder {
   SelfUnwinder(const SelfUnwinder&) = delete;
   SelfUnwinder& operator=(const SelfUnwinder&) = delete;
 
-  /// Maps room for `max_depth` frames, 104 bytes each; it takes memory as deep as stacks really
-  /// are. False where there is none. REQUIRES: not started; `code` outlives it; max_depth > 0.
+  /// Maps room for `max_depth` frames, 104 bytes each, and 21 KiB for earlier walks; it takes
+  /// memory as deep as stacks really are. False where there is none. REQUIRES: not started; `code`
+  /// outlives it; max_depth > 0.
   bool start(CodeTable& code, std::uint32_t max_depth = kDefaultMaxDepth);
   void stop();
   /// To be called after a walk that was broken off, in whatever state it left this.
   void forget() {
     forget_frames();
+    ++era_;
     stacks_ = {};
   }
 
@@ -92,8 +95,8 @@ class SelfUnwinder {
   Chain unwind(const CallerRegisters& caller);
 
   /// Whether all that the last walk went by is as it was, perhaps but for return addresses. `key`
-  /// is then a number for those: if it was key() after an unwind(), the chain is that one's. A walk
-  /// that finds frames in other places makes all keys before it void: nothing has them any more.
+  /// is then a number for those: if it was key() after an unwind(), the chain is that one's. The
+  /// same of a walk before, where one of those that are remembered began at the same place.
   bool find_key(const CallerRegisters& caller, std::uint64_t* key);
   /// Of the chain that unwind() has found. REQUIRES: not the one of a single return address, for
   /// want of a stack.
@@ -153,6 +156,9 @@ class SelfUnwinder {
   // Of one frame in all of the arrays below.
   static constexpr std::size_t kFrameBytes =
       2 * sizeof(Frame) + sizeof(std::uintptr_t) + sizeof(Place);
+  static constexpr std::size_t memory_bytes(std::uint32_t max_depth) {
+    return max_depth * kFrameBytes + (kEarlierWalks + 1) * sizeof(EarlierWalk);
+  }
 
   void forget_frames() {
     count_ = 0;
@@ -164,19 +170,26 @@ class SelfUnwinder {
   static bool is_kept(const Frame& frame, ByteRange stack);
   bool are_outer_kept(ByteRange stack) const;
   bool replace(std::uint32_t place, std::uintptr_t pc);
+  [[gnu::noinline]] bool find_earlier_key(const CallerRegisters& caller, std::uint64_t* key);
+  bool describe_walk(EarlierWalk* walk) const;
+  bool has_places_of(const EarlierWalk& walk) const;
+  void remember_walk();
   void finish(const Walk& walk, Chain* chain);
 
   CodeTable* code_ = nullptr;
-  Frame* frames_ = nullptr;        // of the previous walk, the outermost first
-  Frame* new_frames_ = nullptr;    // of this one: filled from the end down, so in the same order
-  std::uintptr_t* pcs_ = nullptr;  // those of frames_
-  Place* places_ = nullptr;        // those of frames_
+  Frame* frames_ = nullptr;         // of the previous walk, the outermost first
+  Frame* new_frames_ = nullptr;     // of this one: filled from the end down, so in the same order
+  std::uintptr_t* pcs_ = nullptr;   // those of frames_
+  Place* places_ = nullptr;         // those of frames_
+  EarlierWalk* earlier_ = nullptr;  // by earlier_walk_index(), and one to work in
   std::uint32_t max_depth_ = 0;
   std::uint32_t count_ = 0;            // in frames_
   std::uint32_t demanding_count_ = 0;  // all kDemanding ones are among so many of the outermost
   std::uint64_t sum_ = 0;              // of their return addresses by place_factor()
-  std::uint64_t seed_ = 0;             // of their keys: another one after each walk
-  std::uint32_t factors_count_ = 0;    // so many of places_ have theirs
+  std::uint64_t seed_ = 0;  // of their keys: that of an earlier walk that went by the same, or new
+  std::uint64_t last_seed_ = 0;      // of the new ones
+  std::uint64_t era_ = 0;            // earlier walks of another one are void
+  std::uint32_t factors_count_ = 0;  // so many of places_ have theirs
   bool may_join_ = false;  // there is a walk, and all words that its end rests on are known
   StackEnd end_ = StackEnd::kUnreadable;
   std::uintptr_t lone_pc_ = 0;    // what a chain of one frame points at, without room for more
@@ -190,7 +203,7 @@ class SelfUnwinder {
                                                           std::uint64_t* key) {
   if (!may_join_) return false;
   const Place* place = places_ + count_ - 1;
-  if (place->slot != caller.sp - 8) return false;  // as most often where it says no
+  if (place->slot != caller.sp - 8) return find_earlier_key(caller, key);
   const Frame& innermost = frames_[count_ - 1];
   if (innermost.is(Frame::kSealed) ||
       (innermost.is(Frame::kBpMatters) && innermost.bp != caller.bp)) {

@@ -120,6 +120,15 @@ TEST(SelfUnwinderTest, AKeyIsOfTheLastWalkAlone) {
   unwinder.stop();
 }
 
+TEST(SelfUnwinderTest, WalksThatComeByTurnsHaveTheirKeysAgain) {
+  Taker taker;
+  taker.go_by_keys();
+  constexpr int kTurns = 40;
+  for (int i = 0; i < kTurns; ++i) expect_same(stack_at_depth(taker, 3 + i % 2), "by turns");
+  EXPECT_GE(taker.known_count(), kTurns / 2U);
+  EXPECT_LT(taker.unwinder().counters().walks, kTurns / 2U);
+}
+
 TEST(SelfUnwinderTest, WithoutAStackThereIsTheReturnAddress) {
   SelfUnwinder unwinder;
   const CallerRegisters caller{0x401000, 0x10, 0};

@@ -170,6 +170,33 @@ class StaleWordsTest : public testing::Test {
     }
   }
 
+  // A few stacks come by turns, for a while.
+  void run_by_turns(unsigned middle, bool by_signal) {
+    if (by_signal && kDelaysSignals) GTEST_SKIP();
+    taker_.go_by_keys();
+    std::mt19937 dice(middle);
+    std::vector<Plan> plans(3200);
+    unsigned sizes[3] = {};
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      if (i % 64 == 0) {
+        for (unsigned& each : sizes) each = static_cast<unsigned>(dice());
+      }
+      const unsigned chosen = dice() % 16 == 0 ? static_cast<unsigned>(dice()) : sizes[dice() % 3];
+      plans[i] = {.outer_size = chosen % 4,
+                  .inner_size = chosen / 4 % 4,
+                  .place = chosen / 16 % 3,
+                  .inner_place = chosen / 64 % 2,
+                  .middle = middle,
+                  .by_signal = by_signal};
+    }
+    g_looks = 0;
+    run(plans);
+    EXPECT_EQ(g_looks, plans.size());
+    if (!by_signal) {
+      EXPECT_GT(taker_.known_count(), 400U);
+    }
+  }
+
   Taker taker_;
   struct sigaction before_ = {};
 };
@@ -188,6 +215,19 @@ TEST_F(StaleWordsTest, AboveASignalHandler) {
 }
 TEST_F(StaleWordsTest, AboveASignalHandlerAndFramesThatMoved) {
   run_all_kinds(0, true);
+}
+
+TEST_F(StaleWordsTest, OfAFrameThatMovedBelowAFixedOneByTurns) {
+  run_by_turns(0, false);
+}
+TEST_F(StaleWordsTest, OfTheInnermostButOneByTurns) {
+  run_by_turns(1, false);
+}
+TEST_F(StaleWordsTest, AboveARealignedFrameByTurns) {
+  run_by_turns(2, false);
+}
+TEST_F(StaleWordsTest, AboveASignalHandlerByTurns) {
+  run_by_turns(3, true);
 }
 
 }  // namespace

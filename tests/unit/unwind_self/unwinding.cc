@@ -59,21 +59,29 @@ Taker::~Taker() {
   stop(*unwinder_);
 }
 
-Both Taker::both_from(const CallerRegisters& caller) {
-  Both both;
+Both Taker::ours_from(const CallerRegisters& caller) {
   std::uint64_t key = 0;
   const bool has_key = unwinder_->find_key(caller, &key);
+  const auto known = has_key ? stacks_.find(key) : stacks_.end();
+  if (known != stacks_.end()) {
+    ++known_count_;
+    if (goes_by_keys_) return known->second;
+  }
+  Both both;
   const Chain chain = unwinder_->unwind(caller);
   both.ours = innermost_first(chain);
-  if (const auto known = stacks_.find(key); has_key && known != stacks_.end()) {
-    EXPECT_EQ(both.ours, known->second);
-    ++known_count_;
-  }
-  if (chain.end != StackEnd::kUnreadable) stacks_[unwinder_->key()] = both.ours;
   both.end = chain.end;
   both.unchanged_outer = chain.unchanged_outer;
   both.has_guess = chain.has_guess;
+  if (known != stacks_.end()) {
+    EXPECT_EQ(both.ours, known->second.ours);
+  }
+  if (chain.end != StackEnd::kUnreadable) stacks_[unwinder_->key()] = both;
+  return both;
+}
 
+Both Taker::both_from(const CallerRegisters& caller) {
+  Both both = ours_from(caller);
   const auto fresh = std::make_unique<SelfUnwinder>();
   start(*fresh, max_depth_);
   const Chain anew = fresh->unwind(caller);

@@ -48,16 +48,21 @@ class Taker {
   /// The same without the other unwinder, for stacks that it cannot follow.
   [[gnu::noinline]] Both take_ours();
 
+  /// From now on what has the key of a stack before is taken for that one, as a recorder does.
+  void go_by_keys() { goes_by_keys_ = true; }
+
   const SelfUnwinder& unwinder() const { return *unwinder_; }
   /// How many stacks had the key of one before.
   std::size_t known_count() const { return known_count_; }
 
  private:
   Both both_from(const CallerRegisters& caller);
+  Both ours_from(const CallerRegisters& caller);
 
   std::uint32_t max_depth_;
   std::unique_ptr<SelfUnwinder> unwinder_;
-  std::unordered_map<std::uint64_t, std::vector<std::uintptr_t>> stacks_;  // by their keys
+  std::unordered_map<std::uint64_t, Both> stacks_;  // by their keys
+  bool goes_by_keys_ = false;
   std::size_t known_count_ = 0;
 };
 
