@@ -1,6 +1,9 @@
 // Depths, limits, what is not walked again, and starting over.
 #include "unwind/self/self_unwinder.h"
 
+#include <alloca.h>
+#include <cstddef>
+#include <cstdint>
 #include <gtest/gtest.h>
 
 #include "unwinding.h"
@@ -127,6 +130,36 @@ TEST(SelfUnwinderTest, WalksThatComeByTurnsHaveTheirKeysAgain) {
   for (int i = 0; i < kTurns; ++i) expect_same(stack_at_depth(taker, 3 + i % 2), "by turns");
   EXPECT_GE(taker.known_count(), kTurns / 2U);
   EXPECT_LT(taker.unwinder().counters().walks, kTurns / 2U);
+}
+
+[[gnu::noinline]] CallerRegisters registers_here() {
+  const CallerRegisters caller = capture_caller();
+  asm volatile("");
+  return caller;
+}
+
+TEST(SelfUnwinderTest, AKeyOfAnEarlierWalkNeedsTheSameFramePointer) {
+  SelfUnwinder unwinder;
+  ASSERT_TRUE(unwinder.start(code()));
+  volatile std::size_t bytes = 16;
+  void* block = alloca(bytes);  // the frames are found by the frame pointer
+  asm volatile("" : "+r"(block));
+  const CallerRegisters outer = capture_caller();
+  CallerRegisters inner = registers_here();
+  for (int i = 0; i < 3; ++i) {
+    unwinder.unwind(inner);
+    unwinder.unwind(outer);
+  }
+  std::uint64_t key = 0;
+  EXPECT_TRUE(unwinder.find_key(inner, &key));
+  inner.bp += 16;
+  EXPECT_FALSE(unwinder.find_key(inner, &key));
+  inner.bp -= 16;
+  EXPECT_TRUE(unwinder.find_key(inner, &key));
+  unwinder.forget();
+  unwinder.unwind(outer);
+  EXPECT_FALSE(unwinder.find_key(inner, &key));
+  unwinder.stop();
 }
 
 TEST(SelfUnwinderTest, WithoutAStackThereIsTheReturnAddress) {
