@@ -117,7 +117,7 @@ class Record(RecordTest):
             self.assertFalse(report["inherited"]["is_known"])
             self.assertEqual(report["inherited"]["recording"], "out.heapspy")
             self.assertGreater(report["losses"]["frees_not_seen"], 0)
-            self.assertRegex(self.report_text(file), r"inherited +not known: out.heapspy")
+            self.assertRegex(self.report_text(file), r"inherited +not known: 'out.heapspy'")
 
     def test_a_child_that_allocates_after_its_parent_ended_is_recorded(self):
         self.record(build_target("late_child"))
