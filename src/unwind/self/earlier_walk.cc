@@ -23,7 +23,8 @@ bool SelfUnwinder::find_earlier_key(const CallerRegisters& caller, std::uint64_t
   }
   for (std::uint32_t i = 0; i < walk.words_count; ++i) {
     const EarlierWalk::Word& word = walk.words[i];
-    if (!readable(word.home) || stack_word(word.home) != word.held) return false;
+    const std::uintptr_t home = slot + word.home;
+    if (!readable(home) || stack_word(home) != slot + word.held) return false;
   }
   const std::uint32_t outer = walk.count - 1;
   std::uint64_t sum = walk.seed + caller.return_address * places_[outer].factor;
@@ -36,13 +37,19 @@ bool SelfUnwinder::find_earlier_key(const CallerRegisters& caller, std::uint64_t
 
 // False where it is more than there is room for.
 bool SelfUnwinder::describe_walk(EarlierWalk* walk) const {
+  const Frame& innermost = frames_[count_ - 1];
   walk->words_count = 0;
   const auto add = [&](std::uintptr_t home, std::uintptr_t held) {
-    if (walk->words_count == EarlierWalk::kMostWords) return false;
-    walk->words[walk->words_count++] = {home, held};
+    const std::uintptr_t home_bytes = home - innermost.slot;
+    const std::uintptr_t held_bytes = held - innermost.slot;
+    if (walk->words_count == EarlierWalk::kMostWords || home_bytes > UINT32_MAX ||
+        held_bytes > UINT32_MAX) {
+      return false;
+    }
+    walk->words[walk->words_count++] = {static_cast<std::uint32_t>(home_bytes),
+                                        static_cast<std::uint32_t>(held_bytes)};
     return true;
   };
-  const Frame& innermost = frames_[count_ - 1];
   walk->bp_matters = innermost.is(Frame::kBpMatters) ? 1 : 0;
   walk->bp = walk->bp_matters != 0 ? innermost.bp : 0;
   for (std::uint32_t i = 0; i < demanding_count_; ++i) {

@@ -12,12 +12,13 @@ namespace mini::unwind::self {
 /// none's.
 struct EarlierWalk {
   static constexpr std::uint32_t kMostFrames = 128;
-  static constexpr std::uint32_t kMostWords = 4;
+  static constexpr std::uint32_t kMostWords = 32;  // code with frame pointers has one a frame
 
-  /// A word that has to be what it was: W2 or W3.
+  /// A word that has to be what it was, W2 or W3: its place and what it held, an address of the
+  /// stack; both in bytes from `slot`.
   struct Word {
-    std::uintptr_t home;
-    std::uintptr_t held;
+    std::uint32_t home;
+    std::uint32_t held;
     bool operator==(const Word&) const = default;
   };
 

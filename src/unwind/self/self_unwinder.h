@@ -78,7 +78,7 @@ class SelfUnwinder {
   SelfUnwinder(const SelfUnwinder&) = delete;
   SelfUnwinder& operator=(const SelfUnwinder&) = delete;
 
-  /// Maps room for `max_depth` frames, 104 bytes each, and 21 KiB for earlier walks; it takes
+  /// Maps room for `max_depth` frames, 104 bytes each, and 27 KiB for earlier walks; it takes
   /// memory as deep as stacks really are. False where there is none. REQUIRES: not started; `code`
   /// outlives it; max_depth > 0.
   bool start(CodeTable& code, std::uint32_t max_depth = kDefaultMaxDepth);
