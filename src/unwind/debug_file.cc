@@ -23,24 +23,27 @@ void add_place(std::vector<std::string>& places, const std::string& root, const 
   if (!root.empty()) places.push_back(path);
 }
 
-/// The file of that build-id at the first place that has it.
-std::unique_ptr<ElfFile> open_by_id(const std::vector<std::string>& places,
-                                    std::span<const std::uint8_t> id, ElfFile::Kind kind) {
+/// The file at the first place that has the right one.
+template <typename IsRight>
+std::unique_ptr<ElfFile> open_first(const std::vector<std::string>& places, ElfFile::Kind kind,
+                                    IsRight is_right) {
   for (const std::string& place : places) {
     auto file = ElfFile::open(place, {}, kind);
-    if (file && std::ranges::equal((*file)->build_id(), id)) return std::move(*file);
+    if (file && is_right(**file)) return std::move(*file);
   }
   return nullptr;
 }
 
-/// The file of that checksum at the first place that has it.
+std::unique_ptr<ElfFile> open_by_id(const std::vector<std::string>& places,
+                                    std::span<const std::uint8_t> id, ElfFile::Kind kind) {
+  return open_first(places, kind,
+                    [&](const ElfFile& file) { return std::ranges::equal(file.build_id(), id); });
+}
+
 std::unique_ptr<ElfFile> open_by_checksum(const std::vector<std::string>& places,
                                           std::uint32_t checksum) {
-  for (const std::string& place : places) {
-    auto file = ElfFile::open(place);
-    if (file && (*file)->checksum() == checksum) return std::move(*file);
-  }
-  return nullptr;
+  return open_first(places, ElfFile::Kind::kLoadable,
+                    [&](const ElfFile& file) { return file.checksum() == checksum; });
 }
 
 }  // namespace
