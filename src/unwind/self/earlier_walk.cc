@@ -15,16 +15,13 @@ bool SelfUnwinder::find_earlier_key(const CallerRegisters& caller, std::uint64_t
   if (walk.bp_matters != 0 && walk.bp != caller.bp) return false;
   if (code_->rows().generation() != generation_) return false;
   const ByteRange stack = stacks_.locate(caller.sp, buffer_);
-  const auto readable = [&](std::uintptr_t address) {
-    return address - stack.begin <= stack.end - stack.begin - sizeof(std::uintptr_t);
-  };
-  if (!stack.contains(caller.sp) || !readable(slot + walk.steps[0] * sizeof(std::uintptr_t))) {
+  if (!stack.contains(caller.sp) ||
+      !holds_word(stack, slot + walk.steps[0] * sizeof(std::uintptr_t))) {
     return false;
   }
   for (std::uint32_t i = 0; i < walk.words_count; ++i) {
     const EarlierWalk::Word& word = walk.words[i];
-    const std::uintptr_t home = slot + word.home;
-    if (!readable(home) || stack_word(home) != slot + word.held) return false;
+    if (!holds_word(stack, slot + word.home, slot + word.held)) return false;
   }
   const std::uint32_t outer = walk.count - 1;
   std::uint64_t sum = walk.seed + caller.return_address * places_[outer].factor;

@@ -59,9 +59,7 @@ class SelfUnwinder::Walk {
   };
 
   // Whether the word there is part of the stack. A stack is a page at least.
-  bool readable(std::uintptr_t address) const {
-    return address - stack_.begin <= stack_.end - stack_.begin - sizeof(std::uintptr_t);
-  }
+  bool readable(std::uintptr_t address) const { return holds_word(stack_, address); }
 
   // Ends the walk. `knows_why`: another one that comes here ends here as well.
   bool stop(StackEnd end, bool knows_why) {
@@ -105,17 +103,8 @@ class SelfUnwinder::Walk {
 // W1, W2 and W3 of one frame of the previous walk. Its slots are looked at only where they are on
 // the stack of today.
 inline bool SelfUnwinder::Walk::is_unchanged(const Frame& frame) const {
-  if (!readable(frame.slot) || stack_word(frame.slot) != frame.return_address) return false;
-  if (!frame.is(Frame::kDemanding)) [[likely]]
-    return true;
-  if (frame.is(Frame::kSealed)) return false;
-  if (frame.is(Frame::kBpMatters) && frame.bp_home != 0) {
-    const std::uintptr_t home =
-        frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home});
-    if (!readable(home) || stack_word(home) != frame.bp) return false;
-  }
-  return !frame.is(Frame::kHasCfaHome) ||
-         (readable(frame.cfa_home) && stack_word(frame.cfa_home) == frame.slot + 8);
+  return holds_word(stack_, frame.slot, frame.return_address) &&
+         (!frame.is(Frame::kDemanding) || is_kept(frame, stack_));
 }
 
 // Of the `count` outermost frames of the previous walk. If not, only those further out than the one
@@ -356,15 +345,13 @@ void SelfUnwinder::stop() {
 
 // W2 and W3 of a frame of the previous walk whose slot is on the stack of today.
 inline bool SelfUnwinder::is_kept(const Frame& frame, ByteRange stack) {
-  const auto holds = [&](std::uintptr_t home, std::uintptr_t word) {
-    return home - stack.begin <= stack.end - stack.begin - sizeof word && stack_word(home) == word;
-  };
   if (frame.is(Frame::kSealed)) return false;
   if (frame.is(Frame::kBpMatters) && frame.bp_home != 0 &&
-      !holds(frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home}), frame.bp)) {
+      !holds_word(stack, frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home}),
+                  frame.bp)) {
     return false;
   }
-  return !frame.is(Frame::kHasCfaHome) || holds(frame.cfa_home, frame.slot + 8);
+  return !frame.is(Frame::kHasCfaHome) || holds_word(stack, frame.cfa_home, frame.slot + 8);
 }
 
 // Of all frames but the innermost.
@@ -407,8 +394,7 @@ inline bool SelfUnwinder::replace(std::uint32_t place, std::uintptr_t pc) {
 // walk's record is still a sound one for walk and join().
 inline bool SelfUnwinder::refresh(const CallerRegisters& caller, ByteRange stack, Chain* chain) {
   if (!may_join_) return false;
-  const std::uintptr_t outermost = frames_[0].slot - stack.begin;
-  if (outermost > stack.end - stack.begin - sizeof(std::uintptr_t)) return false;
+  if (!holds_word(stack, frames_[0].slot)) return false;
   const Frame& innermost = frames_[count_ - 1];
   if (innermost.slot != caller.sp - 8 || innermost.is(Frame::kSealed) ||
       (innermost.is(Frame::kBpMatters) && innermost.bp != caller.bp)) {

@@ -212,7 +212,7 @@ class SelfUnwinder {
   if (code_->rows().generation() != generation_) return false;
   const ByteRange stack = stacks_.locate(caller.sp, buffer_);
   if (!stack.contains(caller.sp)) return false;
-  if (places_->slot - stack.begin > stack.end - stack.begin - sizeof(std::uintptr_t)) return false;
+  if (!holds_word(stack, places_->slot)) return false;
   if (demanding_count_ != 0 && !are_outer_kept(stack)) return false;
   std::uint64_t sum = seed_ + caller.return_address * place->factor;
   while (place != places_) {

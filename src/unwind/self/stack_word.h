@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/byte_cursor.h"
+
 namespace mini::unwind::self {
 
 /// REQUIRES: [address, address + 8) is readable. Alignment does not matter.
@@ -22,6 +24,14 @@ inline std::uintptr_t stack_word(std::uintptr_t address) {
   std::memcpy(&word, reinterpret_cast<const void*>(address), sizeof word);
 #endif
   return word;
+}
+
+/// Whether a whole word is there. REQUIRES: `stack` holds one.
+inline bool holds_word(ByteRange stack, std::uintptr_t address) {
+  return address - stack.begin <= stack.end - stack.begin - sizeof(std::uintptr_t);
+}
+inline bool holds_word(ByteRange stack, std::uintptr_t address, std::uintptr_t word) {
+  return holds_word(stack, address) && stack_word(address) == word;
 }
 
 }  // namespace mini::unwind::self
