@@ -45,6 +45,10 @@ vm::MapResult Committer::operator()(void* at, std::size_t bytes) const {
   return reserved ? vm::map_over(at, bytes) : vm::map_at(at, bytes);
 }
 
+bool Committer::lengthen(void* end, std::size_t bytes) const {
+  return !reserved && vm::lengthen(end, bytes);
+}
+
 void Window::forget() {
   heap_begin_.store(0, std::memory_order_relaxed);
   heap_bytes_.store(0, std::memory_order_relaxed);
@@ -103,14 +107,23 @@ vm::MapResult Window::extend(std::uint64_t first, PageCount more) {
   if (!describe(end)) return vm::MapResult::kRefused;
   const PageIndex begin{static_cast<std::uint32_t>(first)};
   const vm::MapResult result = commit_(address(begin), more.bytes());
-  if (result != vm::MapResult::kMapped) return result;
+  bool huge = false;
+  if (result != vm::MapResult::kMapped) {
+    const bool follows = first != 0 && first == end_.count;
+    if (result != vm::MapResult::kRefused || !follows ||
+        !commit_.lengthen(address(begin), more.bytes())) {
+      return result;
+    }
+    huge = extents_[extent_count() - 1].huge;
+  }
   const std::uint32_t extents_before = extent_count();
   end_ = {static_cast<std::uint32_t>(end)};
   for (std::uint32_t i = extents_before; i < extent_count(); ++i) {
     extents_[i].used.set_run({0, kExtentPages});
+    extents_[i].huge = huge;
   }
   heap_bytes_.store(end_.bytes(), std::memory_order_release);
-  return result;
+  return vm::MapResult::kMapped;
 }
 
 bool Window::grow(PageCount more, PageRun* grown) {

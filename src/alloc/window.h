@@ -38,6 +38,8 @@ inline constexpr std::size_t kMostRecordBytes = std::size_t{1} << 32;
 struct Committer {
   bool reserved = false;  // the range is held by us already
   kernel::vm::MapResult operator()(void* at, std::size_t bytes) const;
+  /// The same, where that was refused, right behind pages that are usable.
+  bool lengthen(void* end, std::size_t bytes) const;
 };
 
 /// An array in the window that grows at its end. Elements begin as zero bytes.
@@ -79,8 +81,10 @@ class GrowingArray {
     return (bytes + kStep - 1) & ~(kStep - 1);
   }
   bool commit_to(std::size_t bytes, Committer commit) {
-    if (commit(begin_ + committed_bytes_, bytes - committed_bytes_) !=
-        kernel::vm::MapResult::kMapped) {
+    std::byte* const end = begin_ + committed_bytes_;
+    const std::size_t more = bytes - committed_bytes_;
+    if (commit(end, more) != kernel::vm::MapResult::kMapped &&
+        (committed_bytes_ == 0 || !commit.lengthen(end, more))) {
       return false;
     }
     committed_bytes_ = bytes;

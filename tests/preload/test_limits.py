@@ -93,6 +93,11 @@ class System(PreloadTest):
     def test_mappings_used_up(self):
         self.check("map_count")
 
+    @fails_on(glibc="refuses what needs more of a heap", jemalloc="refuses what needs a mapping",
+              tcmalloc=SAYS_SO)
+    def test_grows_with_mappings_used_up(self):
+        self.check("map_count", "grow")
+
     def test_memory_cgroup(self):
         """Within 64 MiB a program that needs 40 must not be killed."""
         with memory_cgroup(64 * MIB) as enter:

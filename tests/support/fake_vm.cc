@@ -59,8 +59,8 @@ bool real_advice(void* at, std::size_t bytes, int advice) {
 
 const char* name(VmCall call) {
   static constexpr std::array<const char*, kVmCallCount> kNames = {
-      "map_at",   "reserve",    "map_over",   "unmap",   "discard",
-      "populate", "allow_huge", "move_pages", "break_up"};
+      "map_at",  "reserve",  "map_over",   "lengthen",   "unmap",
+      "discard", "populate", "allow_huge", "move_pages", "break_up"};
   return kNames[static_cast<std::size_t>(call)];
 }
 
@@ -86,7 +86,7 @@ void FakeVm::reset() {
   counts_ = {};
   records_.clear();
   errors_.clear();
-  mapped_limit_ = SIZE_MAX;
+  mapped_limit_ = mapping_limit_ = SIZE_MAX;
   refuses_places_ = !kPlacesAreOurs;
   huge_pages_ = kernel::vm::HugePages::kOnAdvice;
   discards_many_ = true;
@@ -127,6 +127,11 @@ void FakeVm::refuse_places(bool refuse) {
 void FakeVm::limit_mapped(std::size_t bytes) {
   const std::scoped_lock locked(mutex_);
   mapped_limit_ = bytes;
+}
+
+void FakeVm::limit_mappings(std::size_t count) {
+  const std::scoped_lock locked(mutex_);
+  mapping_limit_ = count;
 }
 
 void FakeVm::set_huge_pages(kernel::vm::HugePages mode) {
@@ -206,8 +211,7 @@ MapResult FakeVm::map_at(void* at, std::size_t bytes) {
   require_pages(at, bytes);
   VmRecord record{.call = VmCall::kMapAt, .at = byte_pointer(at), .bytes = bytes};
   MapResult result = MapResult::kMapped;
-  if (fails(VmCall::kMapAt) || refuses_places_ ||
-      ranges_.bytes(Use::kMapped) + bytes > mapped_limit_) {
+  if (fails(VmCall::kMapAt) || refuses_places_ || !may_map(bytes)) {
     result = MapResult::kRefused;
   } else if (!ranges_.is_free(record.at, bytes) ||
              real_map(at, bytes, kReadWrite, 0x100000) != at) {
@@ -223,7 +227,7 @@ MapResult FakeVm::map_at(void* at, std::size_t bytes) {
 void* FakeVm::reserve(std::size_t bytes) {
   const std::scoped_lock locked(mutex_);
   VmRecord record{.call = VmCall::kReserve, .bytes = bytes};
-  if (!fails(VmCall::kReserve)) {
+  if (!fails(VmCall::kReserve) && may_map(0)) {
     record.at = static_cast<std::byte*>(real_map(nullptr, bytes, PROT_NONE, 0));
     record.succeeded = record.at != nullptr;
     if (record.succeeded) ranges_.set(record.at, bytes, Use::kReserved);
@@ -239,12 +243,25 @@ MapResult FakeVm::map_over(void* at, std::size_t bytes) {
   // It may replace what is mapped, but an allocator has no reason to: that would be its own memory.
   require(ranges_.is_all(Use::kReserved, record.at, bytes), "map_over() of no reservation", at,
           bytes);
-  record.succeeded = !fails(VmCall::kMapOver) &&
-                     ranges_.bytes(Use::kMapped) + bytes <= mapped_limit_ &&
+  record.succeeded = !fails(VmCall::kMapOver) && may_map(bytes) &&
                      real_map(at, bytes, kReadWrite, MAP_FIXED) == at;
   if (record.succeeded) ranges_.set(record.at, bytes, Use::kMapped);
   note(record);
   return record.succeeded ? MapResult::kMapped : MapResult::kRefused;
+}
+
+bool FakeVm::lengthen(void* end, std::size_t bytes) {
+  const std::scoped_lock locked(mutex_);
+  require_pages(end, bytes);
+  VmRecord record{.call = VmCall::kLengthen, .at = byte_pointer(end), .bytes = bytes};
+  require(ranges_.is_all(Use::kMapped, record.at - kPage, kPage),
+          "lengthen() of what is not mapped", end, bytes);
+  record.succeeded = !fails(VmCall::kLengthen) && ranges_.is_free(record.at, bytes) &&
+                     ranges_.bytes(Use::kMapped) + bytes <= mapped_limit_ &&
+                     real_map(end, bytes, kReadWrite, 0x100000) == end;
+  if (record.succeeded) ranges_.set(record.at, bytes, Use::kMapped);
+  note(record);
+  return record.succeeded;
 }
 
 bool FakeVm::unmap(void* at, std::size_t bytes) {
@@ -396,6 +413,11 @@ bool FakeVm::fails(VmCall call) {
   return failure_ && failure_(call, since_failure_set_[kind], all_since_failure_set_);
 }
 
+bool FakeVm::may_map(std::size_t bytes) const {
+  return ranges_.bytes(Use::kMapped) + bytes <= mapped_limit_ &&
+         ranges_.all().size() < mapping_limit_;
+}
+
 void FakeVm::note(const VmRecord& record) {
   constexpr std::size_t kMostRecords = 1 << 16;  // a test that makes more does not look at them
   if (records_.size() < kMostRecords) records_.push_back(record);
@@ -414,6 +436,9 @@ void* reserve(std::size_t bytes) {
 }
 MapResult map_over(void* at, std::size_t bytes) {
   return test::fake_vm().map_over(at, bytes);
+}
+bool lengthen(void* end, std::size_t bytes) {
+  return test::fake_vm().lengthen(end, bytes);
 }
 bool unmap(void* at, std::size_t bytes) {
   return test::fake_vm().unmap(at, bytes);

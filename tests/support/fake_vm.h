@@ -24,6 +24,7 @@ enum class VmCall : std::uint8_t {
   kMapAt,
   kReserve,
   kMapOver,
+  kLengthen,
   kUnmap,
   kDiscard,
   kPopulate,
@@ -31,10 +32,10 @@ enum class VmCall : std::uint8_t {
   kMovePages,
   kBreakUp,
 };
-inline constexpr std::size_t kVmCallCount = 9;
-inline constexpr std::array kVmCalls = {VmCall::kMapAt,     VmCall::kReserve,   VmCall::kMapOver,
-                                        VmCall::kUnmap,     VmCall::kDiscard,   VmCall::kPopulate,
-                                        VmCall::kAllowHuge, VmCall::kMovePages, VmCall::kBreakUp};
+inline constexpr std::size_t kVmCallCount = 10;
+inline constexpr std::array kVmCalls = {
+    VmCall::kMapAt,   VmCall::kReserve,  VmCall::kMapOver,   VmCall::kLengthen,  VmCall::kUnmap,
+    VmCall::kDiscard, VmCall::kPopulate, VmCall::kAllowHuge, VmCall::kMovePages, VmCall::kBreakUp};
 const char* name(VmCall call);
 
 struct VmRecord {
@@ -66,6 +67,9 @@ class FakeVm {
   void refuse_places(bool refuse);
   /// As RLIMIT_AS would, but for what reserve() holds.
   void limit_mapped(std::size_t bytes);
+  /// As vm.max_map_count would, where so many of ours are all that a process may have: then nothing
+  /// can be mapped, not even what would be part of one of them.
+  void limit_mappings(std::size_t count);
 
   /// Where a move_pages() that fails does so: by default after it has unmapped the target, as Linux
   /// before 6.17; after it has moved so many bytes, as later ones may; or at once.
@@ -98,6 +102,7 @@ class FakeVm {
   kernel::vm::MapResult map_at(void* at, std::size_t bytes);
   void* reserve(std::size_t bytes);
   kernel::vm::MapResult map_over(void* at, std::size_t bytes);
+  bool lengthen(void* end, std::size_t bytes);
   bool unmap(void* at, std::size_t bytes);
   bool discard(void* at, std::size_t bytes);
   bool discards_many_at_once();
@@ -117,6 +122,7 @@ class FakeVm {
 
  private:
   bool fails(VmCall call);
+  bool may_map(std::size_t bytes) const;
   void note(const VmRecord& record);
 
   std::mutex mutex_;
@@ -128,6 +134,7 @@ class FakeVm {
   std::vector<VmRecord> records_;
   std::string errors_;
   std::size_t mapped_limit_ = SIZE_MAX;
+  std::size_t mapping_limit_ = SIZE_MAX;
   bool refuses_places_ = false;
   bool discards_many_ = true;
   std::size_t moved_before_failing_ = 0;

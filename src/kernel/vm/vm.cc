@@ -91,6 +91,12 @@ MapResult map_over(void* at, std::size_t bytes) {
   return is_error(result) ? MapResult::kRefused : MapResult::kMapped;
 }
 
+bool lengthen(void* end, std::size_t bytes) {
+  const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::byte* const last = static_cast<std::byte*>(end) - page_bytes;
+  return !is_error(raw_syscall(SYS_mremap, last, page_bytes, page_bytes + bytes, 0));
+}
+
 bool unmap(void* at, std::size_t bytes) {
 #if defined(__SANITIZE_THREAD__)
   // ThreadSanitizer sees only libc's: without, the same addresses, mapped next by another thread,

@@ -31,6 +31,11 @@ void* reserve(std::size_t bytes);
 /// The same as map_at inside a range of ours: what was there is replaced.
 MapResult map_over(void* at, std::size_t bytes);
 
+/// Makes a mapping of map_at() that ends at `end` so much longer, or changes nothing. Unlike
+/// map_at() it is not refused where a process has as many mappings as it may (vm.max_map_count).
+/// What was advised for the mapping's last page holds for the new ones.
+bool lengthen(void* end, std::size_t bytes);
+
 bool unmap(void* at, std::size_t bytes);
 
 /// Gives the pages' memory back; they stay mapped and read as zeros. False where the kernel has no

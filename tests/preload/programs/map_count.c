@@ -1,6 +1,7 @@
 // The program uses up nearly all mappings that a process may have (vm.max_map_count): what needs
 // another is refused cleanly, what does not works, and free never fails; afterwards all is as
 // before.
+//   map_count [grow]     with none left, a heap that was there before grows as it likes
 #include <sys/mman.h>
 
 #include "workload.h"
@@ -40,12 +41,37 @@ static void check_all_sizes_work(void) {
   }
 }
 
-int main(void) {
+// Whatever is mapped next is refused, also what would be part of another mapping.
+static void use_up_the_last(void) {
+  for (void* page = NULL; page != MAP_FAILED;) {
+    page = mmap(NULL, kPage, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  }
+  EXPECT_NUMBERS(errno, ==, ENOMEM);
+}
+
+static void check_heap_grows(void) {
+  enum { kBlocks = 4096 };
+  static void* blocks[kBlocks];
+  uint64_t random = 7;
+  for (size_t i = 0; i < kBlocks; ++i) {
+    const size_t size = 1 + random_size(&random, i % 64 == 0 ? 21 : 15);
+    blocks[i] = malloc(size);
+    EXPECT_SAYING(blocks[i] != NULL, "size %zu, %zu blocks before", size, i);
+    fill(blocks[i], size, i);
+  }
+  for (size_t i = 0; i < kBlocks; ++i) free(blocks[i]);
+}
+
+int main(int argc, char** argv) {
   static Workload load;
   load.random = 5;
   watchdog(100);
   workload_run(&load, 3000);
   size_t used = use_up_mappings();
+  if (argc > 1 && strcmp(argv[1], "grow") == 0) {
+    use_up_the_last();
+    check_heap_grows();
+  }
   const size_t spares[] = {0, 2, 2, 4, 8, 16, 64};
   for (size_t i = 0; i < sizeof spares / sizeof spares[0]; ++i) {
     leave(spares[i], &used);

@@ -154,6 +154,48 @@ TEST_F(WindowTest, StaysAsItIsWhereTheKernelRefuses) {
   EXPECT_EQ(grown.first, page(256));
 }
 
+TEST_F(WindowTest, GrowsWhereNoMappingMoreIsToBeHad) {
+  if (!test::kPlacesAreOurs) GTEST_SKIP();
+  ASSERT_TRUE(window().place(pages(256)));
+  ASSERT_TRUE(window().reach_records(1));
+  vm().limit_mappings(vm().mapped_ranges().size());
+  EXPECT_EQ(grow(256).first, page(256));
+  EXPECT_EQ(grow(100'000).first, page(512));
+  EXPECT_TRUE(window().reach_span(100'000));
+  EXPECT_TRUE(window().reach_records(std::size_t{1} << 20));
+  EXPECT_EQ(window().metadata_bytes() + pages(100'512).bytes(), vm().mapped_bytes());
+  std::memset(window().address(page(0)), 1, pages(100'512).bytes());
+  window().set_entry(page(100'511), {9, 0});
+  EXPECT_EQ(vm().count(VmCall::kUnmap), 0U);
+}
+
+TEST_F(WindowTest, WhatIsLongerThanItWasHasTheAdviceThatItHad) {
+  if (!test::kPlacesAreOurs) GTEST_SKIP();
+  for (const bool huge : {false, true}) {
+    begin_again();
+    ASSERT_TRUE(window().place(pages(2 * kExtentPages)));
+    window().extent(1).huge = huge;
+    EXPECT_FALSE(window().extent(grow(kExtentPages).first.extent()).huge);
+    window().extent(2).huge = huge;
+    vm().limit_mappings(1);
+    grow(2 * kExtentPages);
+    EXPECT_EQ(window().extent(3).huge, huge);
+    EXPECT_EQ(window().extent(4).huge, huge);
+  }
+}
+
+TEST_F(WindowTest, NothingOfOthersIsMadeLonger) {
+  if (!test::kPlacesAreOurs) GTEST_SKIP();
+  ASSERT_TRUE(window().place(pages(256)));
+  vm().occupy(window().address(page(300)), kPageBytes);
+  vm().limit_mappings(1);
+  PageRun grown;
+  EXPECT_FALSE(window().grow(pages(100), &grown));
+  EXPECT_FALSE(window().reach_records(1));  // of which there are none yet
+  EXPECT_EQ(window().end(), pages(256));
+  EXPECT_TRUE(window().grow(pages(44), &grown));
+}
+
 TEST_F(WindowTest, NeverGrowsBeyondItsPart) {
   ASSERT_TRUE(window().place(pages(256)));
   PageRun grown;

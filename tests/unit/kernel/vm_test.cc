@@ -1,4 +1,4 @@
-// What the allocator relies on where the kernel refuses to move pages.
+// What the allocator relies on where the kernel refuses something.
 #include "kernel/vm/vm.h"
 
 #include <algorithm>
@@ -50,6 +50,19 @@ TEST_F(VmTest, SaysWhatIsMapped) {
     EXPECT_EQ(mapped_bytes(to(), kPages * kPage), left * kPage);
     EXPECT_EQ(map_over(to() + left * kPage, kPage), MapResult::kMapped);
   }
+}
+
+TEST_F(VmTest, AMappingGetsLongerWhereNothingIsInItsWay) {
+  ASSERT_TRUE(unmap(to(), kPages / 2 * kPage));
+  EXPECT_FALSE(lengthen(to(), kPages * kPage));
+  EXPECT_EQ(mapped_bytes(to(), kPages * kPage), 0U);
+  EXPECT_TRUE(lengthen(to(), kPages / 2 * kPage));
+  EXPECT_EQ(mapped_bytes(to(), kPages * kPage), kPages * kPage);
+  EXPECT_EQ(to()[-1], std::byte{7});
+  std::memset(to(), 8, kPages / 2 * kPage);
+  EXPECT_FALSE(lengthen(to() + kPages / 4 * kPage, kPage));  // is not where it ends
+  ASSERT_TRUE(unmap(to(), kPage));
+  EXPECT_FALSE(lengthen(to() + kPage, kPage));  // where nothing is
 }
 
 // The middle of what is moved is another mapping: refused before Linux 6.17. Either way nothing is
