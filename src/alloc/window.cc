@@ -52,11 +52,16 @@ bool Committer::lengthen(void* end, std::size_t bytes) const {
 void Window::forget() {
   heap_begin_.store(0, std::memory_order_relaxed);
   heap_bytes_.store(0, std::memory_order_relaxed);
-  page_map_.give_back();
-  span_ids_.give_back();
-  records_.give_back();
-  extents_.give_back();
-  spans_.give_back();
+  if (in_one_) {
+    vm::unmap(records_.data(), kHeapAt);
+  } else {
+    page_map_.give_back();
+    span_ids_.give_back();
+    records_.give_back();
+    extents_.give_back();
+    spans_.give_back();
+  }
+  in_one_ = false;
   page_map_ = {};
   span_ids_ = {};
   records_ = {};
@@ -65,18 +70,35 @@ void Window::forget() {
   end_ = {};
 }
 
-bool Window::try_place(std::uintptr_t begin, bool reserved, PageCount pages) {
+// With the heap right behind it, that is the only mapping that a window needs. It is 11 GiB long.
+bool Window::map_in_one() {
+  in_one_ = vm::map_at(records_.data(), kHeapAt) == vm::MapResult::kMapped;
+  if (!in_one_) return false;
+  records_.be_whole();
+  extents_.be_whole();
+  spans_.be_whole();
+  span_ids_.be_whole();
+  page_map_.be_whole();
+  return true;
+}
+
+bool Window::try_place(std::uintptr_t begin, Way way, PageCount pages) {
   auto* const at = reinterpret_cast<std::byte*>(begin);
-  commit_.reserved = reserved;
+  commit_.reserved = way == Way::kReserved;
   records_.place(at + kRecordsAt, kMostRecordBytes);
   extents_.place(at + kExtentsAt, kWindowExtents);
   spans_.place(at + kSpansAt, kMostSpans);
   span_ids_.place(at + kSpanIdsAt, kWindowPages);
   page_map_.place(at + kPageMapAt, kWindowPages);
   heap_begin_.store(begin + kHeapAt, std::memory_order_relaxed);
-  if (reach_span(1) && extend(0, pages) == vm::MapResult::kMapped) return true;
+  if ((way != Way::kInOne || map_in_one()) && reach_span(1) && reach_records(1) &&
+      extend(0, pages) == vm::MapResult::kMapped) {
+    return true;
+  }
+  // Some parts and no more: perhaps there are no more mappings to be had.
+  const bool has_some = way == Way::kInParts && spans_.committed_bytes() != 0;
   forget();  // nothing of it is in the way of another try
-  return false;
+  return has_some && try_place(begin, Way::kInOne, pages);
 }
 
 bool Window::place(PageCount pages) {
@@ -84,13 +106,15 @@ bool Window::place(PageCount pages) {
   for (const std::intptr_t distance : kDistances) {
     const std::uintptr_t begin = self + static_cast<std::uintptr_t>(distance);
     const bool wraps = (begin < self) != (distance < 0);
-    if (!wraps && begin + kWholeBytes > begin && try_place(begin, false, pages)) return true;
+    if (!wraps && begin + kWholeBytes > begin && try_place(begin, Way::kInParts, pages)) {
+      return true;
+    }
   }
   // An unusual address space, or a sanitizer that allows mappings in few places only.
   void* const held = vm::reserve(kWholeBytes + kPartAlignment);
   if (held == nullptr) return false;
   const std::uintptr_t begin = round_up(reinterpret_cast<std::uintptr_t>(held), kPartAlignment);
-  if (try_place(begin, true, pages)) return true;
+  if (try_place(begin, Way::kReserved, pages)) return true;
   vm::unmap(held, kWholeBytes + kPartAlignment);
   return false;
 }
@@ -109,12 +133,12 @@ vm::MapResult Window::extend(std::uint64_t first, PageCount more) {
   const vm::MapResult result = commit_(address(begin), more.bytes());
   bool huge = false;
   if (result != vm::MapResult::kMapped) {
-    const bool follows = first != 0 && first == end_.count;
+    const bool follows = first == end_.count && (first != 0 || in_one_);
     if (result != vm::MapResult::kRefused || !follows ||
         !commit_.lengthen(address(begin), more.bytes())) {
       return result;
     }
-    huge = extents_[extent_count() - 1].huge;
+    huge = first != 0 && extents_[extent_count() - 1].huge;
   }
   const std::uint32_t extents_before = extent_count();
   end_ = {static_cast<std::uint32_t>(end)};

@@ -63,6 +63,9 @@ class GrowingArray {
            (commit_to(generous, commit) || (least < generous && commit_to(least, commit)));
   }
 
+  /// All of its part is usable already.
+  void be_whole() { committed_bytes_ = most_bytes_; }
+
   /// Unmaps what was mapped for it.
   void give_back() {
     if (committed_bytes_ != 0) kernel::vm::unmap(begin_, committed_bytes_);
@@ -156,7 +159,9 @@ class Window {
   friend struct Inspector;
 
   std::uintptr_t begin() const { return heap_begin_.load(std::memory_order_relaxed); }
-  bool try_place(std::uintptr_t begin, bool reserved, PageCount pages);
+  enum class Way : std::uint8_t { kInParts, kInOne, kReserved };
+  bool try_place(std::uintptr_t begin, Way way, PageCount pages);
+  bool map_in_one();
   kernel::vm::MapResult extend(std::uint64_t first, PageCount more);
   bool describe(std::uint64_t end_page);
   void forget();
@@ -170,6 +175,7 @@ class Window {
   GrowingArray<Extent> extents_;
   GrowingArray<Span> spans_;
   Committer commit_;
+  bool in_one_ = false;  // all before the heap is one mapping
   PageCount end_;
 };
 

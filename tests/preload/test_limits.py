@@ -93,6 +93,10 @@ class System(PreloadTest):
     def test_mappings_used_up(self):
         self.check("map_count")
 
+    @fails_on(glibc="refuses what needs more of a heap", jemalloc="refuses what needs a mapping")
+    def test_begins_with_mappings_used_up(self):
+        self.check("map_count", "begin")
+
     @fails_on(glibc="refuses what needs more of a heap", jemalloc="refuses what needs a mapping",
               tcmalloc=SAYS_SO)
     def test_grows_with_mappings_used_up(self):

@@ -1,7 +1,9 @@
 // The program uses up nearly all mappings that a process may have (vm.max_map_count): what needs
 // another is refused cleanly, what does not works, and free never fails; afterwards all is as
 // before.
-//   map_count [grow]     with none left, a heap that was there before grows as it likes
+//   map_count            in between, what is asked for may be refused
+//   map_count begin      with one left, a heap begins and grows as it likes
+//   map_count grow       with none left, a heap that was there before grows as it likes
 #include <sys/mman.h>
 
 #include "workload.h"
@@ -66,12 +68,11 @@ int main(int argc, char** argv) {
   static Workload load;
   load.random = 5;
   watchdog(100);
-  workload_run(&load, 3000);
+  const char* how = argc > 1 ? argv[1] : "";
+  if (strcmp(how, "begin") != 0) workload_run(&load, 3000);
   size_t used = use_up_mappings();
-  if (argc > 1 && strcmp(argv[1], "grow") == 0) {
-    use_up_the_last();
-    check_heap_grows();
-  }
+  if (strcmp(how, "grow") == 0) use_up_the_last();
+  if (*how != '\0') check_heap_grows();
   const size_t spares[] = {0, 2, 2, 4, 8, 16, 64};
   for (size_t i = 0; i < sizeof spares / sizeof spares[0]; ++i) {
     leave(spares[i], &used);

@@ -81,6 +81,16 @@ TEST_F(WindowTest, IsNowhereWhereTheKernelGivesNothingAndIsPlacedOnceItDoes) {
   EXPECT_TRUE(window().place(pages(256)));
 }
 
+TEST_F(WindowTest, WhatIsOneMappingIsGivenBackWhereTheHeapIsRefused) {
+  if (!test::kPlacesAreOurs) GTEST_SKIP();
+  vm().limit_mappings(1);
+  vm().fail_all_of(VmCall::kLengthen);
+  EXPECT_FALSE(window().place(pages(256)));
+  EXPECT_EQ(vm().mapped_bytes(), 0U);
+  vm().fail_never();
+  EXPECT_TRUE(window().place(pages(256)));
+}
+
 // Whichever of the calls that a place needs is the first to fail, nothing stays in the way of the
 // next try.
 TEST_F(WindowTest, ATryThatFailsHalfWayLeavesNothingMapped) {
@@ -154,10 +164,29 @@ TEST_F(WindowTest, StaysAsItIsWhereTheKernelRefuses) {
   EXPECT_EQ(grown.first, page(256));
 }
 
+TEST_F(WindowTest, BeginsWithAsManyMappingsAsThereAre) {
+  if (!test::kPlacesAreOurs) GTEST_SKIP();
+  vm().limit_mappings(0);
+  EXPECT_FALSE(window().place(pages(256)));
+  for (std::size_t count = 1; count < 7; ++count) {
+    SCOPED_TRACE(count);
+    begin_again();
+    vm().limit_mappings(count);
+    ASSERT_TRUE(window().place(pages(256)));
+    EXPECT_LE(vm().mapped_ranges().size(), count);
+    EXPECT_EQ(vm().records(VmCall::kReserve).size(), 0U);
+    EXPECT_EQ(grow(100'000).first, page(256));
+    EXPECT_TRUE(window().reach_span(100'000));
+    window().set_entry(page(100'255), {9, 0});
+    std::memset(window().address(page(0)), 1, pages(100'256).bytes());
+    EXPECT_EQ(window().entry(page(100'255)).code, 9);
+    EXPECT_LE(window().metadata_bytes() + pages(100'256).bytes(), vm().mapped_bytes());
+  }
+}
+
 TEST_F(WindowTest, GrowsWhereNoMappingMoreIsToBeHad) {
   if (!test::kPlacesAreOurs) GTEST_SKIP();
   ASSERT_TRUE(window().place(pages(256)));
-  ASSERT_TRUE(window().reach_records(1));
   vm().limit_mappings(vm().mapped_ranges().size());
   EXPECT_EQ(grow(256).first, page(256));
   EXPECT_EQ(grow(100'000).first, page(512));
@@ -191,7 +220,6 @@ TEST_F(WindowTest, NothingOfOthersIsMadeLonger) {
   vm().limit_mappings(1);
   PageRun grown;
   EXPECT_FALSE(window().grow(pages(100), &grown));
-  EXPECT_FALSE(window().reach_records(1));  // of which there are none yet
   EXPECT_EQ(window().end(), pages(256));
   EXPECT_TRUE(window().grow(pages(44), &grown));
 }
