@@ -32,48 +32,67 @@ bool SelfUnwinder::find_earlier_key(const CallerRegisters& caller, std::uint64_t
   return true;
 }
 
-// False where it is more than there is room for.
-bool SelfUnwinder::describe_walk(EarlierWalk* walk) const {
+// Has visit(word) called for each that the last walk went by, up to one for which it is false; then
+// this is, too, and where there is something that a walk of its own has to look at.
+template <typename Visit>
+bool SelfUnwinder::visit_words(Visit visit) const {
   const Frame& innermost = frames_[count_ - 1];
-  walk->words_count = 0;
-  const auto add = [&](std::uintptr_t home, std::uintptr_t held) {
+  const auto visit_word = [&](std::uintptr_t home, std::uintptr_t held) {
     const std::uintptr_t home_bytes = home - innermost.slot;
     const std::uintptr_t held_bytes = held - innermost.slot;
-    if (walk->words_count == EarlierWalk::kMostWords || home_bytes > UINT32_MAX ||
-        held_bytes > UINT32_MAX) {
-      return false;
-    }
-    walk->words[walk->words_count++] = {static_cast<std::uint32_t>(home_bytes),
-                                        static_cast<std::uint32_t>(held_bytes)};
-    return true;
+    return home_bytes <= UINT32_MAX && held_bytes <= UINT32_MAX &&
+           visit(EarlierWalk::Word{static_cast<std::uint32_t>(home_bytes),
+                                   static_cast<std::uint32_t>(held_bytes)});
   };
-  walk->bp_matters = innermost.is(Frame::kBpMatters) ? 1 : 0;
-  walk->bp = walk->bp_matters != 0 ? innermost.bp : 0;
   for (std::uint32_t i = 0; i < demanding_count_; ++i) {
     const Frame& frame = frames_[i];
     if (frame.is(Frame::kSealed)) return false;
     if (&frame == &innermost) break;
     if (frame.is(Frame::kBpMatters) && frame.bp_home != 0 &&
-        !add(frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home}), frame.bp)) {
+        !visit_word(frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home}),
+                    frame.bp)) {
       return false;
     }
-    if (frame.is(Frame::kHasCfaHome) && !add(frame.cfa_home, frame.slot + 8)) return false;
+    if (frame.is(Frame::kHasCfaHome) && !visit_word(frame.cfa_home, frame.slot + 8)) return false;
   }
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    const std::uintptr_t bytes = places_[i].slot - innermost.slot;
-    walk->steps[i] = static_cast<std::uint32_t>(bytes / sizeof(std::uintptr_t));
-    if (walk->steps[i] * sizeof(std::uintptr_t) != bytes) return false;
-  }
-  walk->count = count_;
   return true;
 }
 
-bool SelfUnwinder::has_places_of(const EarlierWalk& walk) const {
+// Where it is more than there is room for, the walk stays unknown. REQUIRES: it is.
+void SelfUnwinder::describe_walk(EarlierWalk* walk) const {
+  const Frame& innermost = frames_[count_ - 1];
+  walk->bp_matters = innermost.is(Frame::kBpMatters) ? 1 : 0;
+  walk->bp = innermost.bp;
+  walk->words_count = 0;
+  const bool has_room = visit_words([walk](EarlierWalk::Word word) {
+    if (walk->words_count == EarlierWalk::kMostWords) return false;
+    walk->words[walk->words_count++] = word;
+    return true;
+  });
+  if (!has_room) return;
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    const std::uintptr_t bytes = places_[i].slot - innermost.slot;
+    walk->steps[i] = static_cast<std::uint32_t>(bytes / sizeof(std::uintptr_t));
+    if (walk->steps[i] * sizeof(std::uintptr_t) != bytes) return;
+  }
+  walk->count = count_;
+}
+
+// Whether the last walk went by all that this one did, but for return addresses.
+bool SelfUnwinder::went_as(const EarlierWalk& walk) const {
   if (walk.count != count_) return false;
   for (std::uint32_t i = count_; i != 0; --i) {
     if (places_[i - 1].slot != walk.slot + walk.steps[i - 1] * sizeof(std::uintptr_t)) return false;
   }
-  return true;
+  const Frame& innermost = frames_[count_ - 1];
+  const bool bp_matters = innermost.is(Frame::kBpMatters);
+  if (bp_matters != (walk.bp_matters != 0) || (bp_matters && innermost.bp != walk.bp)) return false;
+  std::uint32_t met_count = 0;
+  const bool met_same = visit_words([&](EarlierWalk::Word word) {
+    const std::uint32_t i = met_count++;
+    return i < walk.words_count && walk.words[i] == word;
+  });
+  return met_same && met_count == walk.words_count;
 }
 
 // The walk that is done is remembered if one began at its place before. Where that one went by all
@@ -93,14 +112,13 @@ void SelfUnwinder::remember_walk() {
   }
   if (earlier.count != 0) {
     --earlier.balance;
-    EarlierWalk& walk = earlier_[kEarlierWalks];
-    if (has_places_of(earlier) && describe_walk(&walk) && walk.has_words_of(earlier)) {
+    if (went_as(earlier)) {
       seed_ = earlier.seed;
       return;
     }
     if (!earlier.is_worth_another()) return;
   }
-  if (!describe_walk(&earlier)) earlier.count = 0;
+  describe_walk(&earlier);
   earlier.seed = seed_;
   earlier.balance = 0;
 }

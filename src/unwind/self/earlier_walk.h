@@ -25,7 +25,7 @@ struct EarlierWalk {
   std::uint64_t era;         // the unwinder's when it was walked
   std::uintptr_t slot;       // the innermost
   std::uint64_t seed;        // of its keys
-  std::uintptr_t bp;         // the innermost frame's, where bp_matters; else 0
+  std::uintptr_t bp;         // the innermost frame's, compared where bp_matters
   std::uint32_t bp_matters;  // 0 or 1
   std::uint32_t count;       // of frames; 0: it was met, and is not known
   std::uint32_t words_count;
@@ -51,11 +51,6 @@ struct EarlierWalk {
     walks_to_pass = useless_count > kFew ? 1U << useless_count : 0;
     count = 0;
     return walks_to_pass == 0;
-  }
-  /// Whether the same words have to be what they were then.
-  bool has_words_of(const EarlierWalk& other) const {
-    return bp_matters == other.bp_matters && bp == other.bp && words_count == other.words_count &&
-           std::equal(words.begin(), words.begin() + words_count, other.words.begin());
   }
 };
 

@@ -78,7 +78,7 @@ class SelfUnwinder {
   SelfUnwinder(const SelfUnwinder&) = delete;
   SelfUnwinder& operator=(const SelfUnwinder&) = delete;
 
-  /// Maps room for `max_depth` frames, 104 bytes each, and 27 KiB for earlier walks; it takes
+  /// Maps room for `max_depth` frames, 104 bytes each, and 26 KiB for earlier walks; it takes
   /// memory as deep as stacks really are. False where there is none. REQUIRES: not started; `code`
   /// outlives it; max_depth > 0.
   bool start(CodeTable& code, std::uint32_t max_depth = kDefaultMaxDepth);
@@ -157,7 +157,7 @@ class SelfUnwinder {
   static constexpr std::size_t kFrameBytes =
       2 * sizeof(Frame) + sizeof(std::uintptr_t) + sizeof(Place);
   static constexpr std::size_t memory_bytes(std::uint32_t max_depth) {
-    return max_depth * kFrameBytes + (kEarlierWalks + 1) * sizeof(EarlierWalk);
+    return max_depth * kFrameBytes + kEarlierWalks * sizeof(EarlierWalk);
   }
 
   void forget_frames() {
@@ -171,8 +171,10 @@ class SelfUnwinder {
   bool are_outer_kept(ByteRange stack) const;
   bool replace(std::uint32_t place, std::uintptr_t pc);
   [[gnu::noinline]] bool find_earlier_key(const CallerRegisters& caller, std::uint64_t* key);
-  bool describe_walk(EarlierWalk* walk) const;
-  bool has_places_of(const EarlierWalk& walk) const;
+  template <typename Visit>
+  bool visit_words(Visit visit) const;
+  void describe_walk(EarlierWalk* walk) const;
+  bool went_as(const EarlierWalk& walk) const;
   void remember_walk();
   void finish(const Walk& walk, Chain* chain);
 
@@ -181,7 +183,7 @@ class SelfUnwinder {
   Frame* new_frames_ = nullptr;     // of this one: filled from the end down, so in the same order
   std::uintptr_t* pcs_ = nullptr;   // those of frames_
   Place* places_ = nullptr;         // those of frames_
-  EarlierWalk* earlier_ = nullptr;  // by earlier_walk_index(), and one to work in
+  EarlierWalk* earlier_ = nullptr;  // by earlier_walk_index()
   std::uint32_t max_depth_ = 0;
   std::uint32_t count_ = 0;            // in frames_
   std::uint32_t demanding_count_ = 0;  // all kDemanding ones are among so many of the outermost
