@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <csignal>
 #include <fcntl.h>
-#include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "layout_reader.h"
+#include "support/temporary_folder.h"
 
 namespace mini::api {
 namespace {
@@ -121,11 +121,11 @@ TEST(Layout, AReaderFindsEachBlockInTheStateThatItHas) {
 }
 
 TEST(Layout, TheNoteSurvivesStripping) {
-  const std::string stripped = testing::TempDir() + "libminimalloc.so.0";
+  const test::TemporaryFolder folder;
+  const std::string stripped = folder / "libminimalloc.so.0";
   const std::string command = "strip --strip-all -o '" + stripped + "' '" MINI_LIBRARY "'";
   ASSERT_EQ(std::system(command.c_str()), 0);
   expect_the_same_blocks(Target(MINI_LAYOUT_TARGET, "quiet", stripped));
-  std::filesystem::remove(stripped);
 }
 
 TEST(Layout, AStaticProgramHasItToo) {

@@ -1,9 +1,7 @@
 // heapspy as a whole: what its commands have in common.
 #include "cli/app.h"
 
-#include <cstdlib>
 #include <fcntl.h>
-#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
@@ -22,6 +20,7 @@
 #include "cli/trace_arguments.h"
 #include "recording/writer.h"
 #include "support/sanitizer.h"
+#include "support/temporary_folder.h"
 
 namespace mini::cli {
 namespace {
@@ -45,9 +44,8 @@ std::uint64_t address_space_bytes() {
 
 TEST(App, MemoryThatIsExhaustedIsAnErrorOfOneLine) {
   if (test::kHasSanitizersMalloc) GTEST_SKIP() << "a sanitizer's malloc ends the program instead";
-  std::string folder = (std::filesystem::temp_directory_path() / "app_test_XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string file = folder + "/frames.heapspy";
+  const test::TemporaryFolder folder;
+  const std::string file = folder / "frames.heapspy";
   write_recording(file);
   const char* const words[] = {"heapspy", "report", "-o", "/dev/null", file.c_str()};
 
@@ -62,7 +60,6 @@ TEST(App, MemoryThatIsExhaustedIsAnErrorOfOneLine) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "heapspy report: memory is exhausted\n");
   EXPECT_EQ(status, 1);
   EXPECT_EQ(run(std::size(words), words), 0);
-  std::filesystem::remove_all(folder);
 }
 
 /// What heapspy says of words that it refuses.

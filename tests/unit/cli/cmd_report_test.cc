@@ -8,9 +8,9 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
-#include <unistd.h>
 
 #include "recording/writer.h"
+#include "support/temporary_folder.h"
 
 namespace mini::cli {
 namespace {
@@ -58,8 +58,6 @@ void write_events(recording::Writer& writer) {
 class ReportCommandTest : public testing::Test {
  protected:
   ReportCommandTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "report_test_XXXXXX").string();
-    folder_ = mkdtemp(name.data());
     const int fd = open(recording().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     recording::ProcessFacts process;
     process.pid = 4711;
@@ -73,10 +71,9 @@ class ReportCommandTest : public testing::Test {
     ending.kind = recording::Ending::Kind::kExited;
     EXPECT_TRUE((*writer)->finish(ending).has_value());
   }
-  ~ReportCommandTest() override { std::filesystem::remove_all(folder_); }
 
-  std::string recording() const { return folder_ + "/program.heapspy"; }
-  std::string output() const { return folder_ + "/out"; }
+  std::string recording() const { return folder_ / "program.heapspy"; }
+  std::string output() const { return folder_ / "out"; }
 
   /// Runs the command with its output into a file; the exit status.
   int run(std::vector<std::string> words, const std::string& file) const {
@@ -89,7 +86,7 @@ class ReportCommandTest : public testing::Test {
   }
 
  private:
-  std::string folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(ReportCommandTest, SaysWhereTheMemoryWent) {

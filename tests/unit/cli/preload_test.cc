@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <vector>
 
+#include "support/temporary_folder.h"
+
 namespace mini::cli {
 namespace {
 
@@ -22,10 +24,8 @@ std::optional<std::string> why_not(const std::string& path) {
 
 class WhyNotPreloaded : public testing::Test {
  protected:
-  ~WhyNotPreloaded() override { std::filesystem::remove_all(folder_); }
-
   std::string file(const std::string& name, const std::string& contents) {
-    const std::string path = folder_ + "/" + name;
+    const std::string path = folder_ / name;
     std::ofstream(path, std::ios::binary) << contents;
     return path;
   }
@@ -52,8 +52,7 @@ class WhyNotPreloaded : public testing::Test {
     return bytes;
   }
 
-  std::string folder_ = testing::TempDir() + "preload_" + std::to_string(::getpid());
-  bool made_ = std::filesystem::create_directories(folder_);
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(WhyNotPreloaded, NothingSpeaksAgainstADynamicProgram) {
@@ -95,12 +94,12 @@ TEST_F(WhyNotPreloaded, AScriptIsWhatItsInterpreterIs) {
 }
 
 TEST_F(WhyNotPreloaded, AScriptOfItselfEnds) {
-  const std::string path = folder_ + "/circle";
+  const std::string path = folder_ / "circle";
   EXPECT_EQ(why_not(file("circle", "#!" + path + "\n")), std::nullopt);
 }
 
 TEST_F(WhyNotPreloaded, WhatCannotBeReadIsLeftToTheKernel) {
-  EXPECT_EQ(why_not(folder_ + "/nothing"), std::nullopt);
+  EXPECT_EQ(why_not(folder_ / "nothing"), std::nullopt);
   EXPECT_EQ(why_not(file("empty", "")), std::nullopt);
   const std::string whole = elf("/lib64/ld-linux-x86-64.so.2");
   for (std::size_t size = 0; size < whole.size(); size += 7) {

@@ -2,7 +2,6 @@
 #include "database/recording_database.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -12,6 +11,7 @@
 
 #include "../recording/file_parts.h"
 #include "../recording/recordings.h"
+#include "support/temporary_folder.h"
 
 namespace mini::database {
 namespace {
@@ -23,20 +23,13 @@ using recording::Writer;
 
 class DatabaseTest : public testing::Test {
  protected:
-  DatabaseTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "database_test_XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~DatabaseTest() override {
-    sqlite3_close(handle_);
-    std::filesystem::remove_all(folder_);
-  }
+  ~DatabaseTest() override { sqlite3_close(handle_); }
 
-  std::string database() const { return folder_ + "/out.db"; }
-  std::string recording() const { return folder_ + "/in.heapspy"; }
+  std::string database() const { return folder_ / "out.db"; }
+  std::string recording() const { return folder_ / "in.heapspy"; }
   std::vector<std::string> files() const {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
       names.push_back(entry.path().filename());
     }
     std::ranges::sort(names);
@@ -73,7 +66,7 @@ class DatabaseTest : public testing::Test {
   }
 
  private:
-  std::string folder_;
+  test::TemporaryFolder folder_;
   sqlite3* handle_ = nullptr;
 };
 

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "support/temporary_folder.h"
+
 namespace mini::kernel {
 namespace {
 
@@ -21,14 +23,14 @@ class FilePagesTest : public testing::Test {
     ::close(file);
     first_.fill('a');
   }
-  ~FilePagesTest() override { ::unlink(path_.c_str()); }
 
   std::uintptr_t map(const std::string& path) const {
     return vm::map_file_pages(path.c_str(), reinterpret_cast<std::uintptr_t>(first_.data()), kPage,
                               kPage);
   }
 
-  std::string path_ = testing::TempDir() + "file_pages_" + std::to_string(::getpid());
+  test::TemporaryFolder folder_;
+  std::string path_ = folder_ / "file";
   std::array<char, kPage> first_{};
 };
 

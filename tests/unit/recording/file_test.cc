@@ -2,7 +2,6 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
-#include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "recordings.h"
+#include "support/temporary_folder.h"
 
 namespace mini::recording {
 namespace {
@@ -20,13 +20,13 @@ using testing::StartsWith;
 
 TEST(File, ReadByItsPath) {
   const SmallRecording small = small_recording();
-  const std::string path = testing::TempDir() + "file_test.heapspy";
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "small.heapspy";
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(small.file.data()),
              static_cast<std::streamsize>(small.file.size()));
   Remembered read;
   const auto summary = read_recording(path, read);
-  std::filesystem::remove(path);
   ASSERT_TRUE(summary) << summary.error().message;
   EXPECT_EQ(read.events, small.events);
 }

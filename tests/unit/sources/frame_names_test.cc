@@ -3,14 +3,13 @@
 #include "sources/frame_names.h"
 
 #include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "sources/module_file.h"
+#include "support/temporary_folder.h"
 
 namespace mini::sources {
 namespace {
@@ -21,9 +20,7 @@ const std::string kTarget = MINI_TARGETS_DIR "/steady";
 
 class FrameNames : public testing::Test {
  protected:
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string path_of(const std::string& name) const { return folder_ + "/" + name; }
+  std::string path_of(const std::string& name) const { return folder_ / name; }
 
   /// A profile with a frame in main of the target, which has the module under this path.
   model::HeapProfile profile_of(const std::string& path) const {
@@ -52,10 +49,7 @@ class FrameNames : public testing::Test {
   std::uint64_t main_ = target_->address_of("main").value_or(0);
 
  private:
-  std::string folder_ = [] {
-    std::string name = std::filesystem::temp_directory_path() / "frame_names.XXXXXX";
-    return ::mkdtemp(name.data()) != nullptr ? name : std::string();
-  }();
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(FrameNames, ComeFromTheFileItself) {

@@ -1,8 +1,6 @@
 // Recordings of children of fork and of their parents, in files: what an adversary makes of them.
 #include "sources/heap_profile_reader.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -10,6 +8,7 @@
 #include "recording/block.h"
 #include "recording/checksum.h"
 #include "recording/definitions.h"
+#include "support/temporary_folder.h"
 
 namespace mini::sources {
 namespace {
@@ -20,9 +19,7 @@ using recording::ByteVector;
 
 class HeapProfileReader : public testing::Test {
  protected:
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string path_of(const std::string& name) const { return folder_ + "/" + name; }
+  std::string path_of(const std::string& name) const { return folder_ / name; }
 
   /// A recording whose process blocks name these recordings as its parent's.
   void write(const std::string& name, const std::vector<std::string>& origins) const {
@@ -64,10 +61,7 @@ class HeapProfileReader : public testing::Test {
   std::uint64_t blocks_ = 0;
 
  private:
-  std::string folder_ = [] {
-    std::string name = std::filesystem::temp_directory_path() / "heap_profile_reader.XXXXXX";
-    return ::mkdtemp(name.data()) != nullptr ? name : std::string();
-  }();
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(HeapProfileReader, OfAFileTheFirstParentAloneIsRead) {

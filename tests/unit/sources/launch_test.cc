@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
-#include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/temporary_folder.h"
 #include "trace_run.h"
 
 namespace mini::sources {
@@ -20,11 +20,9 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string make_file(const std::string& name, const std::string& text, mode_t mode) {
-  const std::string path = own_path(name);
+void make_file(const std::string& path, const std::string& text, mode_t mode) {
   std::ofstream(path) << text;
   ::chmod(path.c_str(), mode);
-  return path;
 }
 
 TraceRun run(const std::vector<std::string>& command) {
@@ -47,42 +45,44 @@ TEST(Launch, SaysWhyThereIsNothingToRun) {
 }
 
 TEST(Launch, AFileNotExecutableInThePathIsToldFromNone) {
-  const std::string path = make_file("not-executable", "x", 0600);
-  const std::filesystem::path file = path;
+  const test::TemporaryFolder folder;
+  make_file(folder / "file", "x", 0600);
   const char* path_before = std::getenv("PATH");
   ASSERT_NE(path_before, nullptr);
   const std::string saved = path_before;
-  ::setenv("PATH", (file.parent_path().string() + ":/nowhere").c_str(), 1);
-  EXPECT_EQ(resolve_command(file.filename()).error().error_number, EACCES);
+  ::setenv("PATH", (folder.path() + ":/nowhere").c_str(), 1);
+  EXPECT_EQ(resolve_command("file").error().error_number, EACCES);
   ::setenv("PATH", saved.c_str(), 1);
-  std::filesystem::remove(path);
 }
 
 TEST(Launch, A32BitProgramIsRefusedInOneLine) {
   std::string header(64, '\0');
   header.replace(0, 7, std::string("\177ELF\1\1\1", 7));
-  const std::string path = make_file("launch-32-bit", header, 0700);
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "program";
+  make_file(path, header, 0700);
   const auto outcome = run({path}).outcome;
   ASSERT_FALSE(outcome);
   EXPECT_THAT(outcome.error().message, HasSubstr("32-bit program: heapspy traces 64-bit ones"));
-  std::filesystem::remove(path);
 }
 
 TEST(Launch, ScriptsWithoutALineForTheKernelAreRunByTheShell) {
-  const std::string path = make_file("launch-script", "exit $1\n", 0700);
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "script";
+  make_file(path, "exit $1\n", 0700);
   const TraceRun traced = run({path, "5"});
   ASSERT_TRUE(traced.outcome) << traced.outcome.error().message;
   EXPECT_EQ(traced.outcome->exit_status, 5);
-  std::filesystem::remove(path);
 }
 
 TEST(Launch, AMissingInterpreterIsAnErrorOfItsOwn) {
-  const std::string path = make_file("launch-interpreter", "#!/no/such/interpreter\n", 0700);
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "script";
+  make_file(path, "#!/no/such/interpreter\n", 0700);
   const auto outcome = run({path}).outcome;
   ASSERT_FALSE(outcome);
   EXPECT_THAT(outcome.error().message, HasSubstr("interpreter"));
   EXPECT_NE(outcome.error().error_number, ENOENT);
-  std::filesystem::remove(path);
 }
 
 // What it prints of itself is the same with and without trace: descriptors, signals, groups, ….

@@ -2,7 +2,6 @@
 #include "sources/recorded_process.h"
 
 #include <cerrno>
-#include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
@@ -13,6 +12,7 @@
 #include "kernel/proc_file.h"
 #include "recording/reader.h"
 #include "slot_test.h"
+#include "support/temporary_folder.h"
 #include "unwind/module_cache.h"
 #include "wire/record.h"
 
@@ -66,10 +66,6 @@ class RecordedProcessTest : public SlotTest {
     wire::Slot& slot = view_.slot();
     slot.pid = static_cast<std::uint32_t>(::getpid());
   }
-  ~RecordedProcessTest() override {
-    std::error_code error;
-    std::filesystem::remove(path_, error);
-  }
 
   static void tell_stack(wire::RingWriter& ring, std::uint32_t kept,
                          std::initializer_list<std::uint64_t> pcs, std::uint8_t detail = 0) {
@@ -103,8 +99,8 @@ class RecordedProcessTest : public SlotTest {
     return contents;
   }
 
-  std::string path_ =
-      testing::TempDir() + "recorded_process_" + std::to_string(::getpid()) + ".heapspy";
+  test::TemporaryFolder folder_;
+  std::string path_ = folder_ / "process.heapspy";
   TickClock clock_{0, 0};
   RecordingBegin begin_;
   std::unique_ptr<RecordedProcess> process_;
@@ -125,7 +121,7 @@ TEST_F(RecordedProcessTest, EventsOfThreadsComeInTheOrderOfTheirTimes) {
 }
 
 TEST_F(RecordedProcessTest, AThreadDoesNotWaitForOneThatCannotBeWritten) {
-  path_ = testing::TempDir() + std::string(300, 'n');
+  path_ = folder_ / std::string(300, 'n');
   wire::RingWriter main = ring(0);
   while (main.has_room(3)) allocate(main, 10, 0x1000, 16);
   process().drain(20, clock_);

@@ -3,7 +3,8 @@
 #include <cerrno>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "support/temporary_folder.h"
 
 namespace mini::sources {
 namespace {
@@ -15,10 +16,10 @@ TEST(RecordingFile, ItsNameTellsProcessesAndTheirProgramsApart) {
 }
 
 TEST(RecordingFile, APipeTakesOneRecordingAndADeviceAll) {
-  const std::string pipe = testing::TempDir() + "recording_pipe_" + std::to_string(::getpid());
+  const test::TemporaryFolder folder;
+  const std::string pipe = folder / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_EQ(later_recording(pipe, 12, 1), "");
-  ::unlink(pipe.c_str());
   EXPECT_EQ(later_recording("/dev/null", 12, 1), "/dev/null");
   EXPECT_EQ(later_recording("/no/such/folder/app.heapspy", 12, 1),
             "/no/such/folder/app.12.heapspy");

@@ -68,10 +68,6 @@ const model::Event* Recorder::find(std::string_view syscall) const {
   return it != events.end() ? &*it : nullptr;
 }
 
-std::string own_path(std::string_view name) {
-  return fmt::format("{}heapspy-{}-{}", testing::TempDir(), ::getpid(), name);
-}
-
 std::string target(std::string_view name) {
   return fmt::format("{}/{}", MINI_TARGETS_DIR, name);
 }

@@ -38,9 +38,6 @@ struct TraceRun {
 /// Path of tests/unit/sources/targets/NAME.c, built.
 std::string target(std::string_view name);
 
-/// A path for a temporary file that no other test, running at the same time, uses.
-std::string own_path(std::string_view name);
-
 /// Traces `options.command` with its standard output in a file.
 TraceRun run_traced(const TraceOptions& options, bool keep_events = true);
 

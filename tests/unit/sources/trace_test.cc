@@ -9,8 +9,8 @@
 #include <gtest/gtest.h>
 #include <map>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "support/temporary_folder.h"
 #include "trace_run.h"
 
 namespace mini::sources {
@@ -77,12 +77,12 @@ TEST_P(Traced, Python) {
 }
 
 TEST_P(Traced, ACompilerAndItsChildren) {
-  const std::string source = own_path("traced.cc");
+  const test::TemporaryFolder folder;
+  const std::string source = folder / "traced.cc";
   std::ofstream(source) << "#include <vector>\nint main() { return std::vector<int>(3).size(); }\n";
   const TraceRun traced = check({"g++", "-c", source, "-o", "/dev/null"}, 10);
   EXPECT_GE(traced.recorder.count(EventKind::kProcessStart), 1U);
   EXPECT_GE(traced.recorder.count(EventKind::kExec), 2U);
-  std::filesystem::remove(source);
 }
 
 TEST_P(Traced, EveryWayToChangeAnAddressSpace) {
@@ -147,7 +147,8 @@ TEST_P(Traced, KilledBySignals) {
 }
 
 TEST_P(Traced, AChildThatOutlivesItsParent) {
-  const std::string path = own_path("outlived");
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "outlived";
   const TraceRun traced = run({target("outlive"), path});
   ASSERT_TRUE(traced.outcome);
   EXPECT_EQ(traced.outcome->exit_status, 2);
@@ -156,7 +157,6 @@ TEST_P(Traced, AChildThatOutlivesItsParent) {
   EXPECT_EQ(word, "late");
   EXPECT_THAT(traced.recorder.differences, IsEmpty());
   EXPECT_EQ(traced.recorder.count(EventKind::kProcessExit), 2U);
-  std::filesystem::remove(path);
 }
 
 // Their calls must not fail either, though the filter is theirs too.

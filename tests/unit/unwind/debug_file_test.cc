@@ -1,10 +1,11 @@
 // Separate debug files of modules that have no build-id, found by .gnu_debuglink.
 #include "unwind/debug_file.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+
+#include "support/temporary_folder.h"
 
 namespace mini::unwind {
 namespace {
@@ -14,9 +15,6 @@ namespace fs = std::filesystem;
 class LinkedModule : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = testing::TempDir() + "debug_file.XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
     fs::copy(MINI_UNWIND_TARGETS "/chain_linked", folder_ / "program");
     auto module = ElfFile::open(folder_ / "program");
     ASSERT_TRUE(module) << module.error().message;
@@ -24,17 +22,17 @@ class LinkedModule : public testing::Test {
     ASSERT_TRUE(module_->build_id().empty());
     ASSERT_FALSE(module_->has_debug_info());
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
-  void put_debug_file(const fs::path& name) {
-    fs::create_directories((folder_ / name).parent_path());
-    fs::copy(MINI_UNWIND_TARGETS "/chain_linked.debug", folder_ / name);
+  void put_debug_file(const std::string& name) {
+    const fs::path path = folder_ / name;
+    fs::create_directories(path.parent_path());
+    fs::copy(MINI_UNWIND_TARGETS "/chain_linked.debug", path);
   }
   std::unique_ptr<ElfFile> found() const {
     return find_debug_file(*module_, "", folder_ / "program");
   }
 
-  fs::path folder_;
+  test::TemporaryFolder folder_;
   std::unique_ptr<ElfFile> module_;
 };
 

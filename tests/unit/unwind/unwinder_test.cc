@@ -9,6 +9,7 @@
 #include <sstream>
 #include <sys/syscall.h>
 
+#include "support/temporary_folder.h"
 #include "tracee.h"
 
 namespace mini::unwind {
@@ -307,7 +308,8 @@ TEST(Unwinder, WithoutModulesAStackIsOneFrame) {
 }
 
 TEST(Unwinder, AProgramThatIsDeletedStillHasItsNames) {
-  const std::string copy = testing::TempDir() + "deleted_recursion_" + std::to_string(getpid());
+  const test::TemporaryFolder folder;
+  const std::string copy = folder / "recursion";
   std::filesystem::copy_file(kTargets + "recursion", copy);
   Tracee tracee({copy, "3"});
   ASSERT_TRUE(tracee.run_to_sigstop());

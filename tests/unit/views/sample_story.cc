@@ -469,10 +469,8 @@ SampleStory hostile_story() {
 }
 
 Capture::Capture() {
-  std::array<char, 32> name{"/tmp/views-test-XXXXXX"};
-  fd_ = mkstemp(name.data());
+  fd_ = memfd_create("views_test", MFD_CLOEXEC);
   EXPECT_GE(fd_, 0);
-  unlink(name.data());
 }
 
 Capture::~Capture() {

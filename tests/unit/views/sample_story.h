@@ -30,7 +30,7 @@ SampleStory family_story();
 /// File names, functions and notes full of control characters and bytes that are no UTF-8.
 SampleStory hostile_story();
 
-/// Reads back what was written to a temporary file.
+/// Reads back what was written to a file.
 class Capture {
  public:
   Capture();
