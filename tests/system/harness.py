@@ -144,13 +144,35 @@ def state_of(pid):
             int(re.search(r"^TracerPid:\s+(\d+)", text, re.M)[1]))
 
 
-def wait_until(condition, what):
-    """Waits for something that must come; how long it takes does not matter."""
+def has_ended(process):
+    """Whether a child has; it is left for who waits for it, and has its place in /proc until then."""
+    return (process.returncode is not None or
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
+
+
+def last_words(process):
+    """How it ended, and what it wrote to standard error, where that is a pipe that nobody reads."""
+    words = f"its process ended with status {process.wait()}"
+    if process.stderr:
+        os.set_blocking(process.stderr.fileno(), False)  # another process may have the other end
+        try:
+            words += ": " + os.read(process.stderr.fileno(), 65536).decode(errors="replace")
+        except BlockingIOError:
+            pass
+    return words
+
+
+def wait_until(condition, what, process=None):
+    """Waits for something that must come; how long it takes does not matter. With the process that
+    it is to come from, it is not waited for longer than that runs."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
+        is_last = process is not None and has_ended(process)
         value = condition()
         if value:
             return value
+        if is_last:
+            raise AssertionError(f"never happened: {what}; {last_words(process)}")
         time.sleep(0.01)
     raise AssertionError(f"never happened: {what}")
 

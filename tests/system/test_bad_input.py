@@ -186,9 +186,10 @@ class BadInput(SystemTest):
                                        env=self.environment)
         with open(story, "rb") as reader:
             reader.read(1000)
-        pid = wait_until(lambda: said(ticks.read_text()).get("pid number"), "start")
+        pid = wait_until(lambda: said(ticks.read_text()).get("pid number"), "start", heapspy)
         before = ticks.stat().st_size
-        wait_until(lambda: ticks.stat().st_size > before + 1000, "ticks after the reader's end")
+        wait_until(lambda: ticks.stat().st_size > before + 1000, "ticks after the reader's end",
+                   heapspy)
         os.kill(pid, signal.SIGINT)
         self.assertEqual(heapspy.wait(), 3)
         self.assertIsNone(state_of(pid))

@@ -67,7 +67,7 @@ class Frozen(SystemTest):
     def check_goes_on(self, thaw):
         thaw()
         before = self.ticks.stat().st_size
-        wait_until(lambda: self.ticks.stat().st_size > before + 20, "more ticks")
+        wait_until(lambda: self.ticks.stat().st_size > before + 20, "more ticks", self.target)
         self.assertEqual(state_of(self.target.pid)[1], 0)
 
     def check_refused(self, word, *words):
@@ -101,9 +101,10 @@ class Frozen(SystemTest):
         freeze, thaw = self.group(VERSION_1)
         with subprocess.Popen([HEAPSPY, "trace", "-q", "-p", str(self.target.pid)],
                               env=self.environment) as heapspy:
-            wait_until(lambda: state_of(self.target.pid)[1] == heapspy.pid, "it is traced")
+            wait_until(lambda: state_of(self.target.pid)[1] == heapspy.pid, "it is traced", heapspy)
             before = self.ticks.stat().st_size
-            wait_until(lambda: self.ticks.stat().st_size > before + 20, "ticks under heapspy")
+            wait_until(lambda: self.ticks.stat().st_size > before + 20, "ticks under heapspy",
+                       heapspy)
             freeze()
             heapspy.send_signal(signal.SIGINT)
             self.assertEqual(heapspy.wait(PATIENCE_SECONDS), 0)

@@ -190,7 +190,8 @@ class KnownHeap(KnownHeapChecks):
             os.kill(target.pid, signal.SIGSTOP)
             os.waitpid(target.pid, os.WUNTRACED)
             inspect_json(target.pid)
-            wait_until(lambda: state_of(target.pid) == ("T", 0), "being stopped again")
+            wait_until(lambda: state_of(target.pid) == ("T", 0), "being stopped again",
+                       target.process)
             os.kill(target.pid, signal.SIGCONT)
 
     def test_a_process_whose_main_thread_has_ended(self):
@@ -251,7 +252,7 @@ class KnownHeap(KnownHeapChecks):
         child = subprocess.Popen(["sleep", "60"], env=os.environ | variables)
         try:
             wait_until(lambda: b"sleep" in pathlib.Path(f"/proc/{child.pid}/cmdline").read_bytes()
-                       and state_of(child.pid)[0] == "S", "start")
+                       and state_of(child.pid)[0] == "S", "start", child)
             report = inspect_json(child.pid)
         finally:
             child.kill()
@@ -267,7 +268,7 @@ class KnownHeap(KnownHeapChecks):
         try:
             wait_until(lambda: b"sleep" in pathlib.Path(f"/proc/{child.pid}/cmdline").read_bytes()
                        and "libstage3" in pathlib.Path(f"/proc/{child.pid}/maps").read_text()
-                       and state_of(child.pid)[0] == "S", "start")
+                       and state_of(child.pid)[0] == "S", "start", child)
             report = inspect_json(child.pid)
         finally:
             child.kill()

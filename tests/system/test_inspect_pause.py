@@ -65,7 +65,7 @@ class Pause(SystemTest):
             heapspy = subprocess.Popen([HEAPSPY, "inspect", "--leaks", str(target.pid)],
                                        stdout=subprocess.DEVNULL)
             wait_until(lambda: state_of(target.pid)[0] == "t" or heapspy.poll() is not None,
-                       "the process is stopped")
+                       "the process is stopped", target.process)
             heapspy.send_signal(signal.SIGTSTP)
             wait_until(lambda: state_of(heapspy.pid)[0] in "TZ", "heapspy is, too, or has ended")
             self.assertEqual(state_of(target.pid)[1], 0)
@@ -139,7 +139,7 @@ class Pause(SystemTest):
         with Target("16", program="grows") as target:
             os.kill(target.pid, signal.SIGSTOP)
             try:
-                wait_until(lambda: state_of(target.pid)[0] == "T", "it is stopped")
+                wait_until(lambda: state_of(target.pid)[0] == "T", "it is stopped", target.process)
                 report = inspect_json(target.pid)
             finally:
                 os.kill(target.pid, signal.SIGCONT)

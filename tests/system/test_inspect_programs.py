@@ -41,7 +41,7 @@ def running(*command, ready=True, **options):
         if ready:
             child.stdout.readline()
             # It goes on from there to where it waits, by code that it may not have touched so far.
-            wait_until(lambda: state_of(child.pid)[0] == "S", "it sleeps")
+            wait_until(lambda: state_of(child.pid)[0] == "S", "it sleeps", child)
         yield child
     finally:
         child.kill()
@@ -116,7 +116,7 @@ int main(void) {
         with running(need("fzf"), "--filter", "x", ready=False) as child:
             child.stdin.write(b"x y z\n" * 100000)
             child.stdin.flush()
-            wait_until(lambda: resident_by_smaps(child.pid) > 8 << 20, "fzf's reading")
+            wait_until(lambda: resident_by_smaps(child.pid) > 8 << 20, "fzf's reading", child)
             report = self.check(child.pid, idle=False)
         self.check_owner(report, "Go runtime", 4 << 20)
 
@@ -144,7 +144,7 @@ int main(void) {
         path = self.directory / "redis.sock"
         with running(need("redis-server"), "--port", "0", "--unixsocket", path, "--save", "",
                      "--dir", self.directory, ready=False, cwd=self.directory) as child:
-            wait_until(lambda: listens(path), "redis")
+            wait_until(lambda: listens(path), "redis", child)
             subprocess.run([need("redis-benchmark", "redis-tools"), "-s", path, "-t", "set",
                             "-n", "20000", "-r", "20000", "-d", "300", "-q"], check=True,
                            capture_output=True)
@@ -163,7 +163,7 @@ int main(void) {
                      ready=False) as child:
             wait_until(lambda: (self.directory / "pid").exists() and
                        (self.directory / "pid").read_text() and state_of(child.pid)[0] == "S",
-                       "nginx waits for clients")
+                       "nginx waits for clients", child)
             report = self.check(child.pid)
         self.assertGreater(report["heap"]["live_blocks"], 0)
 
@@ -183,7 +183,7 @@ int main(void) {
             self.skipTest(f"initdb cannot be run here: {started.stderr.strip()}")
         with running(*as_user, postgres, "-D", data, "-k", data, "-c", "listen_addresses=",
                      ready=False) as child:
-            wait_until(lambda: listens(data / ".s.PGSQL.5432"), "postgres")
+            wait_until(lambda: listens(data / ".s.PGSQL.5432"), "postgres", child)
             report = self.check(child.pid, idle=False)
             child.terminate()
             child.wait()
@@ -195,7 +195,7 @@ int main(void) {
                      "--remote-debugging-port=0", f"--user-data-dir={self.directory}/profile",
                      "about:blank", ready=False, start_new_session=True) as child:
             port_file = self.directory / "profile/DevToolsActivePort"
-            wait_until(port_file.exists, "chromium")
+            wait_until(port_file.exists, "chromium", child)
             pid = child.pid
             report = inspect_json(pid)
             child.terminate()

@@ -219,7 +219,7 @@ class Watch(SystemTest):
             watch = subprocess.Popen([HEAPSPY, "inspect", "--json", "--watch", "100ms",
                                       str(target.pid)], stdout=write_end)
             os.close(write_end)
-            wait_until(lambda: unread_bytes(read_end) != 0, "something was written")
+            wait_until(lambda: unread_bytes(read_end) != 0, "something was written", watch)
             watch.send_signal(signal.SIGTERM)
             self.assertEqual(watch.wait(PATIENCE_SECONDS), 0)
 
@@ -362,7 +362,8 @@ class Diff(SystemTest):
         os.write(writer, text)
         diff = subprocess.Popen([HEAPSPY, "diff", "--json", fifo, files[1]], stdout=subprocess.PIPE)
         wait_until(lambda: any(link.resolve() == fifo for link in
-                               pathlib.Path(f"/proc/{diff.pid}/fd").iterdir()), "its opening the pipe")
+                               pathlib.Path(f"/proc/{diff.pid}/fd").iterdir()), "its opening the pipe",
+                   diff)
         os.close(writer)
         os.close(reader)
         report = json.loads(diff.communicate(timeout=PATIENCE_SECONDS)[0])
@@ -425,7 +426,8 @@ class Recording(RecordTest):
             target.do("grow", 20000, 1000)
             target.do("drop")
             child = self.child_of(target)
-            wait_until(lambda: {"grow", "main"} <= functions(), "the names of who allocated")
+            wait_until(lambda: {"grow", "main"} <= functions(), "the names of who allocated",
+                       target.process)
 
     def test_says_who_allocated_what_keeps_memory(self):
         with Target(HEAPSPY, "record", "-o", self.file, stderr=subprocess.DEVNULL) as target:

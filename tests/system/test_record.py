@@ -165,7 +165,7 @@ class Record(RecordTest):
 
         with subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, "sh", "-c", "read word"],
                               stdin=subprocess.PIPE, env=self.environment) as heapspy:
-            wait_until(allocations, "an allocation in the file")
+            wait_until(allocations, "an allocation in the file", heapspy)
             heapspy.kill()
         self.wait_for_orphan()
         self.assertGreater(allocations(), 0)
@@ -201,7 +201,7 @@ class Record(RecordTest):
         with subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, program, "1"],
                               stdin=subprocess.PIPE, env=self.environment) as heapspy:
             wait_until(lambda: self.file_is_begun() and len(self.report()["stacks"]) > 2,
-                       "the threads' stacks in the file")
+                       "the threads' stacks in the file", heapspy)
             heapspy.kill()
         self.wait_for_orphan()
         report = self.report()

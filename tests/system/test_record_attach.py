@@ -143,7 +143,8 @@ class RecordAttach(JoinTest):
                             build_target("joined"), "vforks", "3600000", stderr=subprocess.DEVNULL)
         pid = int(target.line(r"runs: (\d+)")[1])
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
-        [child] = map(int, wait_until(lambda: children.read_text().split(), "it has a child"))
+        [child] = map(int, wait_until(lambda: children.read_text().split(), "it has a child",
+                                        target.process))
         try:
             self.assertIn("by another heapspy already", self.refused(pid))
         finally:
@@ -154,7 +155,8 @@ class RecordAttach(JoinTest):
     def test_a_program_that_stays_in_vfork_is_refused_and_goes_on(self):
         target = self.running("vforks", "3600000")
         children = pathlib.Path(f"/proc/{target.pid}/task/{target.pid}/children")
-        [child] = map(int, wait_until(lambda: children.read_text().split(), "it has a child"))
+        [child] = map(int, wait_until(lambda: children.read_text().split(), "it has a child",
+                                        target.process))
         try:
             message = self.refused(target.pid)
             self.assertIn("for 10 seconds", message)
@@ -210,7 +212,7 @@ class RecordAttach(JoinTest):
         os.kill(target.pid, signal.SIGUSR1)
         target.line(r"loaded: \d+")
         wait_until(lambda: self.file_is_begun() and self.recorded("library_block")[0] > 10,
-                   "its blocks are in the file")
+                   "its blocks are in the file", heapspy)
         self.leave(heapspy)
         self.check_free(target)
         blocks, allocated = self.recorded("library_block")
@@ -242,7 +244,8 @@ class RecordAttach(JoinTest):
         target = self.start(server, "--port", "0", "--unixsocket", path, "--save", "",
                             "--dir", self.directory)
         with socket.socket(socket.AF_UNIX) as client:
-            wait_until(lambda: client.connect_ex(str(path)) == 0, "redis listens")
+            wait_until(lambda: client.connect_ex(str(path)) == 0, "redis listens",
+                       target.process)
 
             def ask(command, answer):
                 client.sendall(command + b"\r\n")
@@ -317,7 +320,8 @@ class RecordAttach(JoinTest):
             environment["SIGNALED"] = str(target.pid)
             wakes = 0
             for step in range(1, MOST_STEPS, 6):
-                wait_until(lambda target=target: state_of(target.pid)[0] == "S", "it waits")
+                wait_until(lambda target=target: state_of(target.pid)[0] == "S", "it waits",
+                           target.process)
                 done = subprocess.run([HEAPSPY, "record", "-q", "-o", str(self.file), "--duration",
                                        "1ms", "-p", str(target.pid)], capture_output=True,
                                       text=True, env=dict(environment, SIGNALS_AT=str(step)),
@@ -353,10 +357,11 @@ class RecordAttach(JoinTest):
         self.check_free(static)
         stopped = self.running("loop")
         os.kill(stopped.pid, signal.SIGSTOP)
-        wait_until(lambda: state_of(stopped.pid)[0] == "T", "it is stopped")
+        wait_until(lambda: state_of(stopped.pid)[0] == "T", "it is stopped", stopped.process)
         self.assertIn("kill -CONT", self.refused(stopped.pid))
         # The kernel wakes it for a moment when it is let go.
-        wait_until(lambda: state_of(stopped.pid) == ("T", 0), "it is stopped as before")
+        wait_until(lambda: state_of(stopped.pid) == ("T", 0), "it is stopped as before",
+                   stopped.process)
         os.kill(stopped.pid, signal.SIGCONT)
         self.check_free(stopped)
         self.join(stopped)

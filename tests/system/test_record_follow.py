@@ -185,7 +185,7 @@ class RecordFollow(JoinTest):
         inner = self.directory / "inner.heapspy"
         self.say(target, shlex.join([HEAPSPY, "record", "-q", "-o", str(inner), "/bin/echo", "inner"]))
         target.line("inner")
-        wait_until(inner.exists, "it is recorded")
+        wait_until(inner.exists, "it is recorded", target.process)
         self.say(target, "echo end")
         target.line("end")
         self.leave(heapspy)

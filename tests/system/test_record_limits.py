@@ -124,7 +124,8 @@ class RecordLimits(RecordTest):
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
             self.assertEqual(heapspy.stdout.readline(), b"ready\n")
             if has_reader:
-                wait_until(lambda: unread_bytes(reader) != 0, "the recording has begun")
+                wait_until(lambda: unread_bytes(reader) != 0, "the recording has begun",
+                           heapspy)
             heapspy.terminate()
             _, errors = heapspy.communicate(timeout=PATIENCE_SECONDS)
             self.assertEqual(heapspy.returncode, 128 + signal.SIGTERM, errors)

@@ -36,13 +36,14 @@ class Outlived(RecordTest):
         with open(output, "wb") as ticks, open(self.directory / "said", "wb") as said:
             heapspy = subprocess.Popen([*map(str, before), "--", need("bash"), "-c", DAEMON],
                                        stdout=ticks, stderr=said, env=self.environment)
-        pid = int(wait_until(lambda: re.search(r"pid: (\d+)", output.read_text()), "start")[1])
+        pid = int(wait_until(lambda: re.search(r"pid: (\d+)", output.read_text()), "start",
+                             heapspy)[1])
         command = int(re.search(r"command: (\d+)", output.read_text())[1])
         wait_until(lambda: os.getpgid(pid) == pid and self.parent(pid) == os.getpid(),
-                   "the command's end")
+                   "the command's end", heapspy)
         # Asked before, it would have asked the command.
-        wait_until(lambda: state_of(command) is None, "heapspy knows of it")
-        wait_until(lambda: state_of(heapspy.pid)[0] == "S", "it has gone on")
+        wait_until(lambda: state_of(command) is None, "heapspy knows of it", heapspy)
+        wait_until(lambda: state_of(heapspy.pid)[0] == "S", "it has gone on", heapspy)
         return heapspy, pid
 
     def parent(self, pid):
@@ -77,7 +78,7 @@ class Outlived(RecordTest):
         heapspy, pid = self.start_daemon(HEAPSPY, "trace")
         heapspy.terminate()
         wait_until(lambda: "cannot do so without heapspy" in (self.directory / "said").read_text(),
-                   "it says why it does not end")
+                   "it says why it does not end", heapspy)
         self.ask_to_end(heapspy, signal.SIGTERM)
         self.assertEqual(os.WTERMSIG(os.waitpid(pid, 0)[1]), signal.SIGKILL)
 
@@ -107,7 +108,8 @@ class Passed(RecordTest):
             for _ in range(self.TIMES):
                 send(number)
                 self.assertEqual(heapspy.stdout.readline(), f"got: {int(number)}\n")
-                wait_until(lambda number=number: self.has_handled(heapspy.pid, number), "handled")
+                wait_until(lambda number=number: self.has_handled(heapspy.pid, number), "handled",
+                           heapspy)
         os.kill(pid, signal.SIGWINCH)
         counts = heapspy.stdout.read().split()[-len(PASSED):]
         expected = [str(self.TIMES if number in numbers else 0) for number in PASSED]
@@ -139,7 +141,7 @@ class Passed(RecordTest):
 
         os.killpg(heapspy.pid, signal.SIGTERM)
         got(signal.SIGTERM)
-        wait_until(lambda: self.has_handled(heapspy.pid, signal.SIGTERM), "handled")
+        wait_until(lambda: self.has_handled(heapspy.pid, signal.SIGTERM), "handled", heapspy)
         for number in (signal.SIGUSR1, signal.SIGTERM):  # the first waits for the group's handler
             heapspy.send_signal(number)
             got(number)
@@ -158,7 +160,7 @@ class Passed(RecordTest):
                     terminal.type(key)
                     terminal.read_until(rb"got: %d\n" % number, start=len(terminal.text))
                     wait_until(lambda number=number, heapspy=terminal.process.pid:
-                               self.has_handled(heapspy, number), "handled")
+                               self.has_handled(heapspy, number), "handled", terminal.process)
             terminal.process.terminate()
             terminal.read_until(rb"got: %d\n" % signal.SIGTERM)
             os.kill(pid, signal.SIGWINCH)

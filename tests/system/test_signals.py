@@ -67,7 +67,7 @@ class OnATerminal(SystemTest):
     def test_interrupt_that_kills_the_target_is_passed_on_as_status(self):
         terminal = self.start([*self.heapspy(), "--", "sleep", "1000"])
         wait_until(lambda: any(self.runs(pid, "sleep") for pid in
-                               self.children_of(terminal.process.pid)), "sleep's exec")
+                               self.children_of(terminal.process.pid)), "sleep's exec", terminal.process)
         terminal.type(b"\x03")
         self.assertEqual(terminal.read_to_end(), 128 + signal.SIGINT)
 
@@ -159,7 +159,7 @@ class Death(SystemTest):
             process = subprocess.Popen([*map(str, before), str(TICKER)], stdout=output,
                                        env=self.environment)
         self.addCleanup(self.end, process)
-        found = wait_until(lambda: re.search(r"pid: (\d+)", self.ticks.read_text()), "start")
+        found = wait_until(lambda: re.search(r"pid: (\d+)", self.ticks.read_text()), "start", process)
         return process, int(found[1])
 
     def end(self, process):
@@ -257,7 +257,7 @@ class Death(SystemTest):
                                    env=self.environment, stdout=writer)
         self.addCleanup(self.end, heapspy)
         with os.fdopen(writer) as writer:
-            wait_until(lambda: not select.select([], [writer], [], 0)[1], "the pipe is full")
+            wait_until(lambda: not select.select([], [writer], [], 0)[1], "the pipe is full", heapspy)
         return heapspy, reader
 
     def test_a_target_goes_on_though_nobody_reads_and_what_is_missing_is_said(self):
@@ -265,7 +265,8 @@ class Death(SystemTest):
         heapspy, reader = self.attach_for_no_reader(pid)
         ticks = self.ticks.stat().st_size
         enough = 2_000 * len("tick\n")  # for several MiB of events
-        wait_until(lambda: self.ticks.stat().st_size > ticks + enough, "ticks while nobody reads")
+        wait_until(lambda: self.ticks.stat().st_size > ticks + enough, "ticks while nobody reads",
+                   heapspy)
         with open(reader, closefd=False, encoding="utf-8") as pipe:
             objects = [json.loads(pipe.readline())]
             while not any("left out here" in o.get("text", "") for o in objects):
@@ -354,8 +355,8 @@ class Death(SystemTest):
             return {int(re.search(r"TracerPid:\s+(\d+)", (task / "status").read_text())[1])
                     for task in tasks.iterdir()}
 
-        wait_until(lambda: tracers() == {heapspy.pid}, "all threads traced")
-        wait_until(lambda: story.stat().st_size > 10_000, "events")
+        wait_until(lambda: tracers() == {heapspy.pid}, "all threads traced", heapspy)
+        wait_until(lambda: story.stat().st_size > 10_000, "events", heapspy)
         heapspy.send_signal(signal.SIGINT)
         self.assertEqual(heapspy.wait(), 0)
         self.assertEqual(tracers(), {0})
