@@ -234,7 +234,7 @@ void find_huge_pages(const Inspection& inspection, std::vector<Finding>& out) {
                  .weight = share_of(inspection, huge) / 4});
 }
 
-void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
+void find_unseen_mmapped(const model::Heap& heap, std::vector<Finding>& out) {
   if (heap.mmapped_found != heap.parameters.mmapped_count) {
     out.push_back({.kind = "mmapped_not_found",
                    .statement = fmt::format("{} of {} mmapped chunks were found.",
@@ -255,6 +255,9 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
          .advice = "Inspect once more: what stays wrong is damage.",
          .weight = 0.01});
   }
+}
+
+void find_unseen_in_arenas(const model::Heap& heap, std::vector<Finding>& out) {
   for (const model::HeapArena& arena : heap.arenas) {
     if (arena.not_found == Bytes{}) continue;
     out.push_back({.kind = "arena_not_found",
@@ -266,6 +269,9 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
                    .advice = "The rest is in the row of other anonymous memory.",
                    .weight = 0.01});
   }
+}
+
+void find_miscounts(const model::Heap& heap, std::vector<Finding>& out) {
   for (const model::HeapCounter& counter : heap.counters) {
     if (counter.counted == counter.found || counter.in_motion) continue;
     out.push_back({.kind = "counter",
@@ -276,6 +282,9 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
                    .advice = "Inspect once more: what stays wrong is damage.",
                    .weight = 0.01});
   }
+}
+
+void find_unseen_caches(const model::Heap& heap, std::vector<Finding>& out) {
   if (heap.caches_not_found != 0 && !heap.counters.empty()) {
     out.push_back({.kind = "caches_not_found",
                    .statement = fmt::format("{} were just moving blocks.",
@@ -293,6 +302,13 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
                    .advice = "Inspect without --no-stop to see them.",
                    .weight = 0.02});
   }
+}
+
+void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
+  find_unseen_mmapped(heap, out);
+  find_unseen_in_arenas(heap, out);
+  find_miscounts(heap, out);
+  find_unseen_caches(heap, out);
 }
 
 void find_elsewhere(const Inspection& inspection, std::vector<Finding>& out) {

@@ -113,15 +113,30 @@ std::string explain_brk(const Situation& s) {
 
 // ---- the loader
 
+std::string explain_segment(const Event& event, const model::Mapping& mapping,
+                            const std::string& when) {
+  const std::string_view name = path_basename(mapping.path);
+  if (!has_flag(event, kMapFixed) && mapping.file_offset == 0) {
+    return fmt::format(
+        "room for the whole of {} in one piece, {}; its other segments are mapped over this one{}",
+        name, format_bytes(event.range.size()), when);
+  }
+  if (mapping.protection.execute) {
+    return fmt::format("the code of {}, shared by all processes that use it", name);
+  }
+  return mapping.protection.write
+             ? fmt::format(
+                   "variables of {}: a private copy of the file's, page by page when written", name)
+             : fmt::format("constants of {}", name);
+}
+
 std::string explain_loader_mmap(const Situation& s) {
-  const Event& event = s.event;
   const std::string when = s.who.at_run_time && !s.who.service.empty()
                                ? fmt::format("; asked for by {}", s.who.service)
                                : "";
-  const model::Mapping* mapping = first_mapping(event);
+  const model::Mapping* mapping = first_mapping(s.event);
   if (mapping == nullptr) return "";
-  const std::string_view name = path_basename(mapping->path);
-  if (name == "ld.so.cache") {
+  if (path_basename(mapping->path) == "ld.so.cache") {
     return "the index of installed libraries: read to find them, unmapped when all are loaded";
   }
   switch (s.meaning.role) {
@@ -139,21 +154,7 @@ std::string explain_loader_mmap(const Situation& s) {
       return "memory the loader needs for itself, before malloc works" + when;
     case Role::kLibraryFile:
     case Role::kProgramFile:
-      if (!has_flag(event, kMapFixed) && mapping->file_offset == 0) {
-        return fmt::format(
-            "room for the whole of {} in one piece, {}; its other segments are mapped "
-            "over this one{}",
-            name, format_bytes(event.range.size()), when);
-      }
-      if (mapping->protection.execute) {
-        return fmt::format("the code of {}, shared by all processes that use it", name);
-      }
-      return mapping->protection.write
-                 ? fmt::format(
-                       "variables of {}: a private copy of the file's, page by page when "
-                       "written",
-                       name)
-                 : fmt::format("constants of {}", name);
+      return explain_segment(s.event, *mapping, when);
     case Role::kUnknown:
     case Role::kDataFile:
     case Role::kHeap:

@@ -33,10 +33,8 @@ std::uint32_t read_word(std::uint64_t at, const MemoryReader& memory) {
 
 }  // namespace
 
-std::optional<DynamicModule> DynamicModule::read(const LoadedModule& module,
-                                                 const MemoryReader& memory) {
-  DynamicModule out;
-  out.bias_ = module.bias;
+DynamicModule::Table DynamicModule::find_tables(const LoadedModule& module,
+                                                const MemoryReader& memory) {
   Table strings;
   std::uint64_t call_kind = DT_RELA;
   // The loader adds the bias to most of these in place, but not where the section is read-only.
@@ -55,37 +53,45 @@ std::optional<DynamicModule> DynamicModule::read(const LoadedModule& module,
         strings.bytes = value;
         break;
       case DT_SYMTAB:
-        out.symbols_ = pointer(value);
+        symbols_ = pointer(value);
         break;
       case DT_GNU_HASH:
-        out.gnu_hash_ = pointer(value);
+        gnu_hash_ = pointer(value);
         break;
       case DT_HASH:
-        out.sysv_hash_ = pointer(value);
+        sysv_hash_ = pointer(value);
         break;
       case DT_VERSYM:
-        out.versions_ = pointer(value);
+        versions_ = pointer(value);
         break;
       case DT_JMPREL:
-        out.calls_.address = pointer(value);
+        calls_.address = pointer(value);
         break;
       case DT_PLTRELSZ:
-        out.calls_.bytes = value;
+        calls_.bytes = value;
         break;
       case DT_PLTREL:
         call_kind = value;
         break;
       case DT_RELA:
-        out.addresses_.address = pointer(value);
+        addresses_.address = pointer(value);
         break;
       case DT_RELASZ:
-        out.addresses_.bytes = value;
+        addresses_.bytes = value;
         break;
       default:
         break;
     }
   }
-  if (call_kind != DT_RELA) out.calls_ = {};
+  if (call_kind != DT_RELA) calls_ = {};
+  return strings;
+}
+
+std::optional<DynamicModule> DynamicModule::read(const LoadedModule& module,
+                                                 const MemoryReader& memory) {
+  DynamicModule out;
+  out.bias_ = module.bias;
+  const Table strings = out.find_tables(module, memory);
   if (out.symbols_ == 0 || strings.address == 0 || strings.bytes > kMostStringBytes) {
     return std::nullopt;
   }

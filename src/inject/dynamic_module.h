@@ -45,6 +45,8 @@ class DynamicModule {
     std::uint64_t bytes = 0;
   };
 
+  // Returns the table of strings.
+  Table find_tables(const LoadedModule& module, const MemoryReader& memory);
   std::string name_of(const Elf64_Sym& symbol) const;
   void add_imports(const Table& relocations, const std::function<bool(std::string_view)>& is_wanted,
                    const MemoryReader& memory, std::vector<Import>& out) const;

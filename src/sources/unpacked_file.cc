@@ -79,6 +79,51 @@ class HoleyWriter {
   std::uint64_t written_ = 0;
 };
 
+/// What is unpacked goes into a file, up to a limit.
+class Unpacker {
+ public:
+  Unpacker(int file, std::uint64_t most_written) : writer_(file), most_written_(most_written) {
+    ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, kMostWindowLog);
+  }
+
+  /// More of what is packed. Ends early where it is damaged: see loss().
+  Result<void> unpack(std::span<const char> packed, const std::string& folder) {
+    ZSTD_inBuffer input{packed.data(), packed.size(), 0};
+    bool is_full = false;
+    while (input.pos < input.size || (is_full && more_ != 0)) {
+      ZSTD_outBuffer output{out_.data(), out_.size(), 0};
+      more_ = ZSTD_decompressStream(stream_.get(), &output, &input);
+      if (!writer_.append(std::span(out_).first(output.pos))) {
+        return fail(fmt::format("cannot unpack it to {}: {}", folder, std::strerror(errno)));
+      }
+      if (ZSTD_isError(more_) != 0) {
+        loss_ = fmt::format("is damaged: {}", ZSTD_getErrorName(more_));
+        break;
+      }
+      if (writer_.written() > most_written_ || writer_.size() > kMostSize) {
+        return fail(
+            fmt::format("unpacked it takes more than {}, half of what is free in {}: set TMPDIR",
+                        format_bytes(Bytes{writer_.written()}), folder));
+      }
+      is_full = output.pos == output.size;
+    }
+    return {};
+  }
+  bool is_at_an_end() const { return more_ == 0; }
+  const std::string& loss() const { return loss_; }
+  std::uint64_t size() const { return writer_.size(); }
+
+ private:
+  static constexpr std::uint64_t kMostSize = std::uint64_t{1} << 46;  // holes included
+
+  std::unique_ptr<ZSTD_DStream, FreeStream> stream_{ZSTD_createDStream()};
+  std::vector<char> out_ = std::vector<char>(ZSTD_DStreamOutSize());
+  HoleyWriter writer_;
+  std::uint64_t most_written_;
+  std::size_t more_ = 0;  // of the frame is still to come
+  std::string loss_;
+};
+
 std::uint64_t room_in(int file) {
   struct statvfs status{};
   if (::fstatvfs(file, &status) != 0) return 0;
@@ -88,7 +133,6 @@ std::uint64_t room_in(int file) {
 }  // namespace
 
 Result<UnpackedFile> unpack_zstd(int packed) {
-  constexpr std::uint64_t kMostSize = std::uint64_t{1} << 46;  // holes included
   const std::string folder = temporary_folder();
   UnpackedFile result{.file = open_nameless(folder)};
   if (!result.file) {
@@ -97,44 +141,24 @@ Result<UnpackedFile> unpack_zstd(int packed) {
                     "set TMPDIR",
                     folder, std::strerror(errno)));
   }
-  const std::unique_ptr<ZSTD_DStream, FreeStream> stream(ZSTD_createDStream());
-  ZSTD_DCtx_setParameter(stream.get(), ZSTD_d_windowLogMax, kMostWindowLog);
+  Unpacker unpacker(result.file.get(), room_in(result.file.get()) / 2);
   std::vector<char> in(ZSTD_DStreamInSize());
-  std::vector<char> out(ZSTD_DStreamOutSize());
-  const std::uint64_t room = room_in(result.file.get()) / 2;
-  HoleyWriter writer(result.file.get());
-  std::size_t more = 0;  // of the frame is still to come
   for (std::uint64_t at = 0; result.loss.empty();) {
     const ssize_t count = ::pread(packed, in.data(), in.size(), static_cast<off_t>(at));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
       if (count < 0) result.loss = fmt::format("cannot be read on: {}", std::strerror(errno));
-      if (count == 0 && more != 0) result.loss = "ends early";
+      if (count == 0 && !unpacker.is_at_an_end()) result.loss = "ends early";
       break;
     }
     at += static_cast<std::uint64_t>(count);
-    ZSTD_inBuffer input{in.data(), static_cast<std::size_t>(count), 0};
-    bool is_full = false;
-    while (input.pos < input.size || (is_full && more != 0)) {
-      ZSTD_outBuffer output{out.data(), out.size(), 0};
-      more = ZSTD_decompressStream(stream.get(), &output, &input);
-      if (!writer.append(std::span(out).first(output.pos))) {
-        return fail(fmt::format("cannot unpack it to {}: {}", folder, std::strerror(errno)));
-      }
-      if (ZSTD_isError(more) != 0) {
-        result.loss = fmt::format("is damaged: {}", ZSTD_getErrorName(more));
-        break;
-      }
-      if (writer.written() > room || writer.size() > kMostSize) {
-        return fail(
-            fmt::format("unpacked it takes more than {}, half of what is free in {}: set "
-                        "TMPDIR",
-                        format_bytes(Bytes{writer.written()}), folder));
-      }
-      is_full = output.pos == output.size;
+    const auto packed_bytes = std::span(in).first(static_cast<std::size_t>(count));
+    if (auto unpacked = unpacker.unpack(packed_bytes, folder); !unpacked) {
+      return std::unexpected(unpacked.error());
     }
+    result.loss = unpacker.loss();
   }
-  result.size = writer.size();
+  result.size = unpacker.size();
   if (::ftruncate(result.file.get(), static_cast<off_t>(result.size)) != 0) {
     return fail(fmt::format("cannot unpack it to {}: {}", folder, std::strerror(errno)));
   }

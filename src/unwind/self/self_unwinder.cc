@@ -426,8 +426,21 @@ inline bool SelfUnwinder::refresh(const CallerRegisters& caller, ByteRange stack
   return true;
 }
 
-// Puts the new frames behind those that stay. In a stack that is deeper than wanted the outermost
-// make room.
+// Of those that stay, in a stack that is deeper than wanted.
+void SelfUnwinder::drop_outermost(std::uint32_t dropped, std::uint32_t kept) {
+  sum_ = 0;
+  demanding_count_ = kept;  // or fewer
+  std::memmove(frames_, frames_ + dropped, kept * sizeof(Frame));
+  std::memmove(pcs_, pcs_ + dropped, kept * sizeof(std::uintptr_t));
+  count_ = kept;
+  for (std::uint32_t i = 0; i < kept; ++i) {
+    places_[i].slot = frames_[i].slot;
+    sum_ += pcs_[i] * places_[i].factor;
+  }
+  end_ = StackEnd::kDepthLimit;
+}
+
+// Puts the new frames behind those that stay.
 void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
   const std::uint32_t added = walk.new_count();
   std::uint32_t kept = walk.joined() ? walk.join_index() : 0;  // the joined one is among the new
@@ -437,18 +450,9 @@ void SelfUnwinder::finish(const Walk& walk, Chain* chain) {
   counters_.reused_frames += kept;
   if (kept + added > max_depth_) {
     const std::uint32_t dropped = kept + added - max_depth_;
-    sum_ = 0;
     kept -= dropped;
-    demanding_count_ = kept;  // or fewer
-    std::memmove(frames_, frames_ + dropped, kept * sizeof(Frame));
-    std::memmove(pcs_, pcs_ + dropped, kept * sizeof(std::uintptr_t));
-    count_ = kept;
-    for (std::uint32_t i = 0; i < kept; ++i) {
-      places_[i].slot = frames_[i].slot;
-      sum_ += pcs_[i] * places_[i].factor;
-    }
+    drop_outermost(dropped, kept);
     chain->unchanged_outer = 0;
-    end_ = StackEnd::kDepthLimit;
   }
   for (std::uint32_t i = kept; i < count_; ++i) sum_ -= pcs_[i] * places_[i].factor;
   bool has_guess = kept != 0 && frames_[kept - 1].is(Frame::kGuessOutside);

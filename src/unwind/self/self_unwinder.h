@@ -176,6 +176,7 @@ class SelfUnwinder {
   void describe_walk(EarlierWalk* walk) const;
   bool went_as(const EarlierWalk& walk) const;
   void remember_walk();
+  void drop_outermost(std::uint32_t dropped, std::uint32_t kept);
   void finish(const Walk& walk, Chain* chain);
 
   CodeTable* code_ = nullptr;
