@@ -8,13 +8,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <random>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <thread>
-#include <time.h>
 #include <unistd.h>
 #include <variant>
 #include <vector>
@@ -74,7 +73,7 @@ class Program {
 
  private:
   void allocate(std::vector<Event>& trace) {
-    const std::uint32_t stack = static_cast<std::uint32_t>(1 + random_() % shape_.stacks);
+    const auto stack = static_cast<std::uint32_t>(1 + random_() % shape_.stacks);
     // Every fourth place asks for one size only.
     const std::uint64_t size = stack % 4 == 0 ? 16 + stack : 1 + random_() % shape_.largest_bytes;
     void* block = malloc(size);
