@@ -7,10 +7,7 @@
 #include "base/address_ranges.h"
 #include "base/clock.h"
 #include "kernel/memory_snapshot.h"
-#include "kernel/page_scan.h"
-#include "kernel/present_pages.h"
 #include "kernel/proc_file.h"
-#include "kernel/proc_maps.h"
 #include "kernel/proc_smaps.h"
 #include "kernel/process_memory.h"
 #include "model/piece_fan.h"
@@ -22,9 +19,8 @@
 #include "sources/heap_readings.h"
 #include "sources/lost_blocks.h"
 #include "sources/mapped_files.h"
-#include "sources/program_image.h"
+#include "sources/process_regions.h"
 #include "sources/program_runtime.h"
-#include "sources/refusal.h"
 #include "sources/stopped_process.h"
 
 namespace mini::sources {
@@ -37,117 +33,6 @@ constexpr std::uint32_t kMostReadings = 4;  // of a heap that never fits togethe
 constexpr std::uint64_t kMostPauseNs = 1'000'000'000;  // after that it is read once more at most
 constexpr std::uint64_t kLeastRunNs = 2'000'000;  // between two readings; twice that the next time
 constexpr int kMostTriesRunning = 8;              // to find malloc's state
-
-std::unexpected<Error> refused(pid_t pid, int error) {
-  return fail(fmt::format("cannot read process {}: {}", pid, explain_refusal(pid, error, false)),
-              error);
-}
-
-/// Sizes of all mappings.
-Result<void> read_mappings(pid_t pid, Inspection& inspection) {
-  inspection.regions.clear();
-  inspection.mapped = Bytes{};
-  const auto entries = kernel::read_maps(pid);
-  if (!entries) return refused(pid, entries.error().error_number);
-  for (const kernel::MapsEntry& entry : *entries) {
-    if (entry.path == "[vsyscall]") continue;  // is in no process's address space
-    inspection.regions.push_back({.mapping = to_mapping(entry)});
-    inspection.mapped += entry.range.size();
-  }
-  return {};
-}
-
-/// What of each mapping has memory, and the pages of heaps that have.
-struct Residency {
-  std::vector<AddressRange> heap_pages;
-  std::vector<AddressRange> readable_heap_pages;  // with those that are swapped out
-};
-
-/// Whether page tables show more in a mapping than the kernel counts as resident: devices' memory,
-/// pages of hugetlbfs.
-bool counts_otherwise(const MemoryRegion& region, bool huge) {
-  const std::string& path = region.mapping.path;
-  if (path.starts_with("/dev/shm/") || path.starts_with("/dev/zero")) return false;
-  return path.starts_with("/dev/") || path.starts_with("anon_inode:") ||
-         path.starts_with("socket:") || (huge && path.starts_with('/'));
-}
-
-/// False where only smaps can tell.
-bool take_scan(const std::vector<kernel::PageRun>& runs, Inspection& inspection) {
-  auto run = runs.begin();
-  for (MemoryRegion& region : inspection.regions) {
-    const AddressRange& range = region.mapping.range;
-    if (region.mapping.path.starts_with("[vvar")) continue;  // is in no figure of the kernel's
-    while (run != runs.end() && run->range.end <= range.begin) ++run;
-    for (auto in = run; in != runs.end() && in->range.begin < range.end; ++in) {
-      if (counts_otherwise(region, in->huge)) return false;
-      const Bytes size =
-          std::min(in->range.end, range.end) - std::max(in->range.begin, range.begin);
-      if (in->present) region.resident += size;
-      if (in->swapped) region.swapped += size;
-      if (in->huge) region.huge += size;
-    }
-  }
-  return true;
-}
-
-void take_heap_pages(const std::vector<kernel::PageRun>& runs, const Inspection& inspection,
-                     Residency& out) {
-  auto run = runs.begin();
-  for (const AddressRange& range : heap_candidates(inspection)) {
-    while (run != runs.end() && run->range.end <= range.begin) ++run;
-    for (auto in = run; in != runs.end() && in->range.begin < range.end; ++in) {
-      const AddressRange part{std::max(in->range.begin, range.begin),
-                              std::min(in->range.end, range.end)};
-      if (in->present) kernel::append_run(part, out.heap_pages);
-      kernel::append_run(part, out.readable_heap_pages);
-    }
-  }
-}
-
-/// By page tables, in a millisecond; by smaps and pagemap, in up to a hundred, where the kernel is
-/// older than 6.7 or has mappings that only smaps tells right.
-Result<Residency> read_residency(pid_t pid, Inspection& inspection) {
-  Residency residency;
-  const auto runs = kernel::PageScan(pid).read_all();
-  if (runs) take_heap_pages(*runs, inspection, residency);
-  if (runs && take_scan(*runs, inspection)) return residency;
-  const auto entries = kernel::read_smaps(pid);
-  if (!entries) return refused(pid, entries.error().error_number);
-  auto region = inspection.regions.begin();
-  for (const kernel::SmapsEntry& entry : *entries) {
-    while (region != inspection.regions.end() &&
-           region->mapping.range.begin < entry.mapping.range.begin) {
-      ++region;
-    }
-    if (region == inspection.regions.end()) break;
-    if (region->mapping.range != entry.mapping.range) continue;
-    region->resident = entry.resident;
-    region->swapped = entry.swapped;
-    region->huge = entry.huge;
-  }
-  if (runs) return residency;
-  const kernel::PresentPages pages(pid);
-  for (const AddressRange& range : heap_candidates(inspection)) {
-    pages.append(range, residency.heap_pages);
-  }
-  residency.readable_heap_pages = residency.heap_pages;
-  return residency;
-}
-
-/// What of the writable memory can hold pointers; nullopt where that cannot be found out.
-std::optional<std::vector<AddressRange>> written_parts(pid_t pid, const Inspection& inspection) {
-  if (const auto runs = kernel::PageScan(pid).read_all()) return kernel::ranges_of(*runs);
-  if (inspection.swapped != Bytes{}) return std::nullopt;
-  kernel::PresentPages pages(pid);
-  std::vector<AddressRange> runs;
-  for (const model::MemoryRegion& region : inspection.regions) {
-    if (region.mapping.protection.write && !region.mapping.shared) {
-      pages.append(region.mapping.range, runs);
-    }
-  }
-  return runs;
-}
 
 /// What the search for lost blocks will read, about: live blocks and what is no heap.
 Bytes searched_about(const Inspection& inspection) {
@@ -170,15 +55,6 @@ void find_lost(pid_t pid, const MemoryReader& memory, LiveBlockList& blocks, Pro
   const MeteredMemory metered(filled, meter);
   meter.begin(ProgressMeter::Step::kSearch, searched_about(inspection), true);
   inspection.lost = find_lost_blocks(metered, inspection, blocks, written_parts(pid, inspection));
-}
-
-void read_figures(pid_t pid, Inspection& inspection) {
-  const auto figures = kernel::read_resident_figures(pid);
-  if (!figures) return;
-  inspection.resident = figures->resident;
-  inspection.mapped = figures->mapped;
-  inspection.swapped = figures->swapped;
-  inspection.page_tables = figures->page_tables;
 }
 
 void list_threads(pid_t pid, Inspection& inspection) {
@@ -231,7 +107,7 @@ class ProcessInspector {
  private:
   /// Where malloc is does not change: that is found out while the process runs, if it can be.
   Result<void> locate() {
-    if (auto read = read_mappings(reader_, inspection_); !read) return read;
+    if (auto read = read_regions(reader_, inspection_); !read) return read;
     const kernel::AuxiliaryVector auxv = kernel::read_auxv(reader_);
     const bool is_static = auxv.base == Address{};
     inspection_.runtime = find_runtime(memory_, auxv.headers, auxv.headers_count);
@@ -248,7 +124,7 @@ class ProcessInspector {
 
   /// All but the heap, as of now.
   Result<Residency> look() {
-    if (auto read = read_mappings(reader_, inspection_); !read) {
+    if (auto read = read_regions(reader_, inspection_); !read) {
       return std::unexpected(read.error());
     }
     auto residency = read_residency(reader_, inspection_);
