@@ -11,29 +11,12 @@
 #include "fuzz_target.h"
 #include "heaps/glibc.h"
 #include "heaps/glibc_heap.h"
+#include "hostile_heap.h"
 
 namespace {
 
-constexpr mini::Address kData{0x10000};
+constexpr mini::Address kData = MirroredMemory::kBegin;
 constexpr std::size_t kChoices = 8;
-
-class FuzzMemory final : public mini::MemoryReader {
- public:
-  explicit FuzzMemory(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
-
-  std::size_t read(mini::Address from, std::span<std::byte> out) const override {
-    constexpr std::uint64_t kMirror = 0x10000;  // the segment repeats at each multiple
-    if (from < kData || bytes_.empty()) return 0;
-    const std::uint64_t offset = from.value % kMirror;
-    if (offset >= bytes_.size()) return 0;
-    const std::size_t count = std::min<std::size_t>(out.size(), bytes_.size() - offset);
-    std::memcpy(out.data(), bytes_.data() + offset, count);
-    return count;
-  }
-
- private:
-  std::span<const std::uint8_t> bytes_;
-};
 
 void find_requests(const mini::model::MallocState& state, std::span<const std::uint8_t> bytes) {
   std::vector<std::uint64_t> words(bytes.size() / 8);
@@ -51,27 +34,7 @@ void find_requests(const mini::model::MallocState& state, std::span<const std::u
   }
 }
 
-// Pieces come in order, touch, and cover their region, whatever the heap is like.
-class OrderedSink final : public mini::model::PieceSink {
- public:
-  void begin_region(const mini::model::HeapRegion& region) override {
-    region_ = region.range;
-    at_ = region.range.begin;
-  }
-  void piece(const mini::model::HeapPiece& piece) override {
-    if (piece.range.begin != at_ || piece.range.empty()) __builtin_trap();
-    at_ = piece.range.end;
-  }
-  void end_region() override {
-    if (at_ != region_.end) __builtin_trap();
-  }
-
- private:
-  mini::AddressRange region_;
-  mini::Address at_;
-};
-
-void read_heap(const FuzzMemory& memory, const mini::heaps::GlibcMalloc& malloc,
+void read_heap(const MirroredMemory& memory, const mini::heaps::GlibcMalloc& malloc,
                std::uint8_t choice) {
   mini::heaps::GlibcTarget target{.malloc = malloc, .threads = {}, .writable = {}};
   target.threads.push_back({.id = 1, .thread_pointer = kData + mini::Bytes{choice * 64ULL}});
@@ -93,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < kChoices || size > 0x8000) return 0;
   const std::span<const std::uint8_t> choices(data, kChoices);
   const std::span<const std::uint8_t> bytes(data + kChoices, size - kChoices);
-  const FuzzMemory memory(bytes);
+  const MirroredMemory memory(bytes);
 
   mini::heaps::GlibcHints hints;
   hints.data = {kData, kData + mini::Bytes{bytes.size()}};

@@ -1,12 +1,12 @@
 """heapspy record --leaks: which of the blocks that were never freed are lost, whatever keeps the
 others, and however the program ends; and heapspy report's checks of that."""
 import collections
-import json
 import os
 import signal
 import subprocess
 
-from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, build_target, need
+from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need
+from recording import RecordTest
 
 NODE = 96
 REACHABLE = {"in_global": 1000, "in_tls": 1100, "by_inner_pointer": 1200, "through_block": 1300,
@@ -16,28 +16,13 @@ LOST = {"lost_head": (10 * NODE, 0), "lost_behind": (20 * NODE, 20 * NODE),
         "lost_ring": (2 * NODE, NODE), "large_lost": (2 << 20, 0), "lost_in_freed": (700, 0)}
 
 
-class Leaks(SystemTest):
-    def setUp(self):
-        super().setUp()
-        self.file = self.directory / "out.heapspy"
-        if "--agent" in self.record("true").stderr:
-            self.skipTest("there is no agent beside this heapspy")
-        self.file.unlink()
-
+class Leaks(RecordTest):
     def record(self, *command, options=("--leaks",), **run):
-        run.setdefault("env", self.environment)
-        return subprocess.run(
-            [HEAPSPY, "record", "-o", str(self.file), *options, "--", *map(str, command)],
-            capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, **run)
+        return super().record(*command, options=options, **run)
 
     def run_report(self, *options):
         return subprocess.run([HEAPSPY, "report", *options, str(self.file)], capture_output=True,
                               text=True, check=False, timeout=PATIENCE_SECONDS)
-
-    def report(self):
-        done = self.run_report("--json")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return json.loads(done.stdout)
 
     @staticmethod
     def by_function(report, names):
@@ -122,9 +107,7 @@ class Leaks(SystemTest):
             done = self.record(build_target("impostor"), number)
             self.assertEqual((done.returncode, done.stdout), (0, "let go\n"), done.stderr)
             [told] = self.directory.glob("out.*.heapspy")
-            report = json.loads(subprocess.run([HEAPSPY, "report", "--json", told], check=True,
-                                               capture_output=True).stdout)
-            self.assertEqual(report["leak_scan"]["state"], "missing")
+            self.assertEqual(self.report(told)["leak_scan"]["state"], "missing")
             told.unlink()
         self.assertIsNone(victim.poll())
 
