@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import select
 import shutil
 import signal
@@ -354,6 +355,29 @@ class SystemTest(unittest.TestCase):
         shutil.copy(program, copy)
         copy.chmod(0o755)
         return copy
+
+    def gcore(self, pid):
+        """A core of a process that goes on."""
+        subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(pid)], check=True,
+                       capture_output=True)
+        return self.directory / f"core.{pid}"
+
+    def core_of_the_dead(self, start, contents="0x33"):
+        """The program that start() gives, which ends by a signal, and its core by the kernel.
+        `contents` is for its coredump_filter."""
+        if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().startswith("|"):
+            self.skipTest("the kernel hands cores to a program here")
+
+        def unlimited():
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+            pathlib.Path("/proc/self/coredump_filter").write_text(contents)
+
+        with start(cwd=self.directory, preexec_fn=unlimited) as target:
+            target.process.wait(PATIENCE_SECONDS)
+        cores = list(self.directory.glob("core*"))
+        if not cores:
+            self.skipTest("the kernel wrote no core here")
+        return target, cores[0]
 
     def as_nobody(self):
         """What to put before a command to run it as an unprivileged user."""

@@ -1,10 +1,10 @@
 """heapspy inspect: what it says of a heap is what the program that made the heap knows of it, what
 malloc's own statistics say, and what the kernel counts."""
+import functools
 import json
 import os
 import pathlib
 import re
-import resource
 import signal
 import subprocess
 import threading
@@ -330,22 +330,9 @@ class KnownHeap(KnownHeapChecks):
 
     # ── Cores ────────────────────────────────────────────────────────────────────────────────────
 
-    def kernel_core(self, *arguments, program="known_heap", dumped="0x33"):
-        if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().startswith("|"):
-            self.skipTest("the kernel hands cores to a program here")
-
-        def unlimited():
-            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
-            pathlib.Path("/proc/self/coredump_filter").write_text(dumped)
-
-        arguments = arguments or ("abort",)
-        with Target(*arguments, program=program, cwd=self.directory,
-                    preexec_fn=unlimited) as target:
-            target.process.wait()
-        cores = list(self.directory.glob("core*"))
-        if not cores:
-            self.skipTest("the kernel wrote no core here")
-        return target, cores[0]
+    def kernel_core(self, *arguments, program="known_heap", **options):
+        return self.core_of_the_dead(functools.partial(Target, *(arguments or ("abort",)),
+                                                       program=program), **options)
 
     def test_core_of_the_kernel(self):
         target, core = self.kernel_core()
@@ -363,9 +350,8 @@ class KnownHeap(KnownHeapChecks):
     def test_core_of_gcore_is_the_same_as_the_process(self):
         with Target() as target:
             live = inspect_json("--chunks", "--top", "all", target.pid)
-            subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(target.pid)],
-                           check=True, capture_output=True)
-        core = inspect_json("--chunks", "--top", "all", self.directory / f"core.{target.pid}")
+            core = self.gcore(target.pid)
+        core = inspect_json("--chunks", "--top", "all", core)
         self.assertEqual(core["chunks"], live["chunks"])
         self.assertEqual(core["heap"]["version"], live["heap"]["version"])
 
@@ -403,7 +389,7 @@ class KnownHeap(KnownHeapChecks):
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_core_without_contents(self):
-        _, core = self.kernel_core(dumped="0")
+        _, core = self.kernel_core(contents="0")
         report = inspect_json(core)
         self.assertIsNone(report["heap"])
         self.assertRegex(report["no_heap_because"], "lacks the data of .*libc.*coredump_filter")

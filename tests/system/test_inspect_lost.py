@@ -1,10 +1,9 @@
 """heapspy inspect --leaks: a known set of lost blocks, by size and type, of a process and of a core, on
 both allocators."""
-import pathlib
-import resource
+import functools
 import subprocess
 
-from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, build_target, need
+from harness import HEAPSPY, PATIENCE_SECONDS, SystemTest, build_target
 from test_inspect import inspect, inspect_json
 
 
@@ -53,11 +52,6 @@ class Lost(SystemTest):
             self.skipTest("a build under a sanitizer has no libminimalloc")
         return (HEAPSPY, "run")
 
-    def gcore(self, target):
-        subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(target.pid)],
-                       check=True, capture_output=True)
-        return self.directory / f"core.{target.pid}"
-
     def test_glibc(self):
         with Target() as target:
             self.check(inspect_json("--leaks", target.pid))
@@ -72,27 +66,17 @@ class Lost(SystemTest):
 
     def test_core_of_glibc(self):
         with Target() as target:
-            core = self.gcore(target)
+            core = self.gcore(target.pid)
         self.check(inspect_json("--leaks", core))
 
     def test_core_of_libminimalloc(self):
         with Target(prefix=self.libminimalloc()) as target:
-            core = self.gcore(target)
+            core = self.gcore(target.pid)
         self.check(inspect_json("--leaks", core))
 
     def test_core_of_the_kernel(self):
-        if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().startswith("|"):
-            self.skipTest("the kernel hands cores to a program here")
-
-        def unlimited():
-            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
-
-        with Target("abort", cwd=self.directory, preexec_fn=unlimited) as target:
-            target.process.wait(timeout=PATIENCE_SECONDS)
-        cores = list(self.directory.glob("core*"))
-        if not cores:
-            self.skipTest("the kernel wrote no core here")
-        self.check(inspect_json("--leaks", cores[0]))
+        _, core = self.core_of_the_dead(functools.partial(Target, "abort"))
+        self.check(inspect_json("--leaks", core))
 
     def test_text(self):
         with Target() as target:

@@ -1,11 +1,9 @@
 """heapspy inspect on libminimalloc: block by block what the library's own walk says, and its own
 counters."""
-import pathlib
+import functools
 import re
-import resource
-import subprocess
 
-from harness import HEAPSPY, SystemTest, need
+from harness import HEAPSPY, SystemTest
 from test_inspect import inspect, inspect_json
 from test_inspect import Target as KnownHeap
 
@@ -98,24 +96,12 @@ class Minimalloc(SystemTest):
 
     def test_core_of_gcore(self):
         with Target() as target:
-            subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(target.pid)],
-                           check=True, capture_output=True)
-        report = inspect_json("--chunks", "--top", "all", self.directory / f"core.{target.pid}")
-        self.check_all(target, report)
+            core = self.gcore(target.pid)
+        self.check_all(target, inspect_json("--chunks", "--top", "all", core))
 
     def test_core_of_the_kernel(self):
-        if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().startswith("|"):
-            self.skipTest("the kernel hands cores to a program here")
-
-        def unlimited():
-            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
-
-        with Target("abort", cwd=self.directory, preexec_fn=unlimited) as target:
-            target.process.wait()
-        cores = list(self.directory.glob("core*"))
-        if not cores:
-            self.skipTest("the kernel wrote no core here")
-        self.check_all(target, inspect_json("--chunks", "--top", "all", cores[0]))
+        target, core = self.core_of_the_dead(functools.partial(Target, "abort"))
+        self.check_all(target, inspect_json("--chunks", "--top", "all", core))
 
     def test_no_stop(self):
         with Target() as target:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 
-from harness import (HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, need, run_on_pipes,
+from harness import (HEAPSPY, PATIENCE_SECONDS, SystemTest, Terminal, build_target, run_on_pipes,
                      unread_bytes, wait_until)
 from recording import RecordTest
 from test_inspect import Target as KnownHeap
@@ -319,9 +319,7 @@ class Diff(SystemTest):
         with Target() as target:
             target.do("grow", 100, 3000)
             files[0].write_text(inspect("--json", target.pid).stdout)
-            subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(target.pid)],
-                           check=True, capture_output=True)
-            core = self.directory / f"core.{target.pid}"
+            core = self.gcore(target.pid)
         files[1].write_text(inspect("--json", core).stdout)
         report = json.loads(self.diff("--json", *files).stdout)
         totals = {total["name"]: total for total in report["totals"]}
@@ -434,9 +432,7 @@ class Recording(RecordTest):
             target.do("grow", 20000, 1000)
             target.do("drop")
             child = self.child_of(target)
-            subprocess.run([need("gcore", "gdb"), "-o", self.directory / "core", str(child)],
-                           check=True, capture_output=True)
-        core = self.directory / f"core.{child}"
+            core = self.gcore(child)
         report = inspect_json("--recording", self.file, core)
         known = [pin for pin in report["pins"] if "grow" in pin["stack"]]
         self.assertGreater(len(known), 5, report["pins"])
