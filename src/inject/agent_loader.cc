@@ -135,7 +135,7 @@ Result<LoadedAgent> AgentLoader::outcome(const CallBlock& block) {
   }
   return fail(
       fmt::format("process {} cannot reach heapspy's memory: it is in another PID "
-                  "namespace (a container), or may map no more memory",
+                  "namespace (a container), in a sandbox, or may map no more memory",
                   order_.pid));
 }
 

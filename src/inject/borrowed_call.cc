@@ -2,6 +2,7 @@
 #include "inject/borrowed_call.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -23,6 +24,8 @@ constexpr std::uint64_t kMostPauseNs = 50'000'000;
 constexpr int kMostReleases = 200;
 // For so long a thread stands still whose call is over, should heapspy be killed just then.
 constexpr std::uint64_t kMostWaitForUsNs = 500'000'000;
+// By SIGSYS the sandbox of a browser answers: blocked, it would end the process.
+constexpr std::uint64_t kBlockedSignals = ~(std::uint64_t{1} << (SIGSYS - 1));
 
 Moment judge_thread(const StoppedThread& thread, const Landmarks& landmarks,
                     unwind::Unwinder& unwinder, const MemoryReader& memory) {
@@ -121,7 +124,7 @@ Result<bool> BorrowedCall::begin(const StoppedThread& thread, const ProcessView&
   block.saved_mask = mask_before_;
   block.wait_ns = kMostWaitForUsNs;
   block.errno_location = address_of("__errno_location", view, memory_);
-  block.all_signals = ~std::uint64_t{0};
+  block.blocked_signals = kBlockedSignals;
   const auto undo = [&] {  // and the thread goes back
     borrowed->system_call(SYS_munmap, {place_.value, kCallMemory.count, 0, 0, 0, 0});
   };

@@ -26,8 +26,8 @@ asm(R"(
     .set block, heapspy_call_begin + 0x400
 heapspy_call_begin:
     cld
-    movl  $14, %eax                     # rt_sigprocmask(SIG_SETMASK, all, 0): no handler may run
-    movl  $2, %edi                      # on this stack, or leave dlopen by a longjmp
+    movl  $14, %eax                     # rt_sigprocmask(SIG_SETMASK, blocked, 0): no handler may
+    movl  $2, %edi                      # run on this stack, or leave dlopen by a longjmp
     leaq  block+0x38(%rip), %rsi
     xorl  %edx, %edx
     movl  $8, %r10d
@@ -120,7 +120,8 @@ extern "C" const std::byte heapspy_call_known[];
 
 static_assert(offsetof(CallBlock, state) == 0x20 && offsetof(CallBlock, result) == 0x24);
 static_assert(offsetof(CallBlock, handle) == 0x28 && offsetof(CallBlock, saved_errno) == 0x30);
-static_assert(offsetof(CallBlock, all_signals) == 0x38 && offsetof(CallBlock, saved_mask) == 0x40);
+static_assert(offsetof(CallBlock, blocked_signals) == 0x38);
+static_assert(offsetof(CallBlock, saved_mask) == 0x40);
 static_assert(offsetof(CallBlock, open_flags) == 0x48 && offsetof(CallBlock, r15) == 0x50);
 static_assert(offsetof(CallBlock, rax) == 0xa0 && offsetof(CallBlock, rsp) == 0xc8);
 static_assert(offsetof(CallBlock, flags) == 0xd0 && offsetof(CallBlock, rip) == 0xd8);

@@ -38,7 +38,7 @@ struct CallBlock {
   std::int32_t result;
   std::uint64_t handle;  // of the agent
   std::uint64_t saved_errno;
-  std::uint64_t all_signals;
+  std::uint64_t blocked_signals;
   std::uint64_t saved_mask;  // that the thread gets back
   std::uint64_t open_flags;
   // What the thread gets back.

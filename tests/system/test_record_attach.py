@@ -368,6 +368,12 @@ class RecordAttach(JoinTest):
         self.file = self.directory / "second.heapspy"
         self.assertIn("already", self.refused(stopped.pid))
 
+    def test_a_sandbox_that_answers_by_a_signal_keeps_the_agent_out(self):
+        target = self.running("waits", program="sandboxed")
+        for _ in range(3):
+            self.assertIn("cannot load heapspy's agent", self.refused(target.pid))
+            self.check_free(target)
+
     def test_another_user_s_process_is_refused(self):
         target = self.running("loop")
         home = self.open_directory()

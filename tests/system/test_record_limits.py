@@ -382,3 +382,8 @@ class RecordLimits(RecordTest):
             self.assertEqual(heapspy.stdout.readline(), b"ready\n")
             heapspy.send_signal(signal.SIGUSR1)
             self.assertEqual(heapspy.wait(), 7)
+
+    def test_a_sandbox_that_answers_by_a_signal_is_asked(self):
+        done = self.record(build_target("sandboxed"), "thread")
+        self.assertEqual((done.returncode, done.stdout), (0, "done\n"), done.stderr)
+        self.assertGreater(self.report()["totals"]["dropped_events"], 0)

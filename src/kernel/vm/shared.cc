@@ -77,9 +77,9 @@ void share_on_fork(void* begin, std::size_t bytes, bool share) {
 }
 
 std::uint64_t block_signals() {
-  const std::uint64_t all = ~std::uint64_t{0};
+  constexpr std::uint64_t kAllButSigsys = ~(std::uint64_t{1} << (SIGSYS - 1));
   std::uint64_t before = 0;
-  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kAllButSigsys, &before, sizeof before);
   return before;
 }
 
