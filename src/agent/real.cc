@@ -52,6 +52,11 @@ void take_real_functions(void* (*find)(const char* name)) {
       {"pvalloc", place_of(g_real.pvalloc)},
       {"free_sized", place_of(g_real.free_sized)},
       {"free_aligned_sized", place_of(g_real.free_aligned_sized)},
+      {"mallocx", place_of(g_real.mallocx)},
+      {"rallocx", place_of(g_real.rallocx)},
+      {"xallocx", place_of(g_real.xallocx)},
+      {"dallocx", place_of(g_real.dallocx)},
+      {"sdallocx", place_of(g_real.sdallocx)},
       {"dlopen", place_of(g_real.dlopen)},
       {"dlmopen", place_of(g_real.dlmopen)},
       {"dlclose", place_of(g_real.dlclose)},
@@ -97,6 +102,11 @@ bool may_call_itself() {
 bool can_ask_usable() {
   static constinit std::atomic<Answer> g_answer{Answer::kUnknown};
   return is_beside_malloc(g_answer, reinterpret_cast<const void*>(&malloc_usable_size));
+}
+
+bool has_flagged_malloc() {
+  static constinit std::atomic<Answer> g_answer{Answer::kUnknown};
+  return is_beside_malloc(g_answer, reinterpret_cast<const void*>(g_real.mallocx));
 }
 
 const RealFunctions& look_up_real_functions() {

@@ -26,6 +26,11 @@ struct RealFunctions {
   void* (*pvalloc)(std::size_t);
   void (*free_sized)(void*, std::size_t);                       // C23; null where there is none
   void (*free_aligned_sized)(void*, std::size_t, std::size_t);  // the same
+  void* (*mallocx)(std::size_t, int);  // jemalloc's, these five; null where it is not there
+  void* (*rallocx)(void*, std::size_t, int);
+  std::size_t (*xallocx)(void*, std::size_t, std::size_t, int);
+  void (*dallocx)(void*, int);
+  void (*sdallocx)(void*, std::size_t, int);
   void* (*dlopen)(const char*, int);
   void* (*dlmopen)(long, const char*, int);
   int (*dlclose)(void*);
@@ -71,6 +76,10 @@ bool may_call_itself();
 /// Whether malloc_usable_size() is of the library that the blocks are from: one that comes without
 /// it must not be asked another's.
 bool can_ask_usable();
+
+/// Whether mallocx() and its kin are of that library: blocks that free() would know nothing of, and
+/// malloc_usable_size() neither, are not told of.
+bool has_flagged_malloc();
 
 /// Finds operator new and delete of the libraries that the program begins with. To be called once,
 /// before it can unload one; others are found when they are needed.

@@ -66,6 +66,30 @@ WAY(by_array_aligned_sized, ::operator new[](bytes, kAlignment),
 WAY(by_array_aligned_nothrow, ::operator new[](bytes, kAlignment, nothrow),
     ::operator delete[](block, kAlignment, nothrow))
 
+#if defined(HAS_MALLOCX)
+extern "C" {
+void* mallocx(size_t bytes, int flags);
+void* rallocx(void* block, size_t bytes, int flags);
+size_t xallocx(void* block, size_t bytes, size_t extra, int flags);
+void dallocx(void* block, int flags);
+void sdallocx(void* block, size_t bytes, int flags);
+}
+constexpr int kLog2OfAlignment = 6;
+
+extern "C" __attribute__((noinline)) void* by_rallocx(void* block, size_t bytes);
+void* by_rallocx(void* block, size_t bytes) {
+  return rallocx(block, bytes, 0);
+}
+
+extern "C" __attribute__((noinline)) size_t by_xallocx(void* block, size_t bytes);
+size_t by_xallocx(void* block, size_t bytes) {
+  return xallocx(block, bytes, 0, 0);
+}
+
+WAY(by_mallocx, mallocx(bytes, 0), sdallocx(block, bytes, 0))
+WAY(by_mallocx_aligned, mallocx(bytes, kLog2OfAlignment), dallocx(block, 0))
+#endif
+
 #undef WAY
 
 extern "C" __attribute__((noinline)) void* by_posix_memalign(size_t bytes);
@@ -104,6 +128,10 @@ constexpr Way kWays[] = {
     WAY(by_array_aligned),
     WAY(by_array_aligned_sized),
     WAY(by_array_aligned_nothrow),
+#if defined(HAS_MALLOCX)
+    WAY(by_mallocx),
+    WAY(by_mallocx_aligned),
+#endif
 };
 #undef WAY
 
@@ -127,6 +155,22 @@ size_t size_of_round(unsigned round) {
   return (kLeastBytes + round * 97 % kMostBytes + 63) / 64 * 64;
 }
 
+#if defined(HAS_MALLOCX)
+void resize() {
+  constexpr size_t kBytes = 2000;
+  constexpr size_t kMoreInPlace = 2010;
+  constexpr size_t kTooMany = size_t{1} << 40;  // in place, that is
+  for (unsigned round = 0; round < kRounds; ++round) {
+    void* const block = by_rallocx(std::malloc(1), kBytes);
+    if (by_xallocx(block, kMoreInPlace) < kMoreInPlace) std::abort();
+    if (by_xallocx(block, kTooMany) >= kTooMany) std::abort();
+    std::free(block);
+  }
+  std::printf("by_rallocx: %u %zu\n", kRounds, kRounds * kBytes);
+  std::printf("by_xallocx: %u %zu\n", kRounds, kRounds * kMoreInPlace);
+}
+#endif
+
 void once() {
   for (const Way& way : kWays) {
     unsigned long bytes = 0;
@@ -139,6 +183,9 @@ void once() {
     }
     std::printf("%s: %u %lu\n", way.name, kRounds, bytes);
   }
+#if defined(HAS_MALLOCX)
+  resize();
+#endif
 }
 
 }  // namespace
