@@ -225,6 +225,15 @@ void find_resized(const HeapProfile& profile, const std::vector<Place>& places, 
   }
 }
 
+/// Whether there are blocks that the recording does not know of.
+bool has_malloc_of_its_own(const HeapProfile& profile) {
+  return std::ranges::any_of(profile.unrecorded_programs,
+                             [&](const model::UnrecordedProgram& program) {
+                               return program.obstacle == PreloadObstacle::kOwnMalloc &&
+                                      program.path == profile.process.executable;
+                             });
+}
+
 void find_gap(const HeapProfile& profile, Findings& out) {
   const model::KernelFigures& kernel = profile.kernel;
   const std::uint64_t live = profile.totals.peak.bytes;
@@ -233,15 +242,20 @@ void find_gap(const HeapProfile& profile, Findings& out) {
     return;
   }
   const std::uint64_t gap = kernel.peak_resident.count - live;
-  out.push_back({"rss-gap",
-                 fmt::format("RSS was {} at its peak, {} more than the program ever had in blocks.",
-                             format_bytes(kernel.peak_resident), bytes(gap)),
-                 fmt::format("Peak of live blocks {}, as requested; of RSS at most {} are "
-                             "heapspy's own.",
-                             bytes(live), format_bytes(kernel.agent_resident)),
-                 "The rest is code, stacks, memory mapped otherwise, and what the allocator adds "
-                 "and keeps.",
-                 0.3 * share(gap, kernel.peak_resident.count)});
+  const bool sees_all = !has_malloc_of_its_own(profile);
+  out.push_back(
+      {"rss-gap",
+       fmt::format("RSS was {} at its peak, {} more than {}.", format_bytes(kernel.peak_resident),
+                   bytes(gap),
+                   sees_all ? "the program ever had in blocks" : "the blocks that heapspy saw"),
+       fmt::format("Peak of live blocks {}, as requested; of RSS at most {} are "
+                   "heapspy's own.",
+                   bytes(live), format_bytes(kernel.agent_resident)),
+       sees_all ? "The rest is code, stacks, memory mapped otherwise, and what the "
+                  "allocator adds and keeps."
+                : "The program has a malloc of its own: its blocks are in the rest, beside "
+                  "code, stacks and memory mapped otherwise.",
+       0.3 * share(gap, kernel.peak_resident.count)});
 }
 
 /// The deepest fall of live bytes after the peak, and what RSS did.

@@ -84,6 +84,19 @@ TEST(HeapFindingsTest, SaysHowFarRssIsAboveTheHeap) {
             "RSS was 286.1 MiB at its peak, 190 MiB more than the program ever had in blocks.");
 }
 
+TEST(HeapFindingsTest, SaysThatRssHasBlocksThatWereNotSeen) {
+  model::HeapProfile profile = sample_profile();
+  profile.kernel.peak_resident = Bytes{300'000'000};
+  profile.unrecorded_programs = {
+      {.path = "/other", .obstacle = PreloadObstacle::kOwnMalloc, .count = 1},
+      {.path = profile.process.executable, .obstacle = PreloadObstacle::kStatic, .count = 1}};
+  EXPECT_EQ(statement(profile, "rss-gap"),
+            "RSS was 286.1 MiB at its peak, 190 MiB more than the program ever had in blocks.");
+  profile.unrecorded_programs[1].obstacle = PreloadObstacle::kOwnMalloc;
+  EXPECT_EQ(statement(profile, "rss-gap"),
+            "RSS was 286.1 MiB at its peak, 190 MiB more than the blocks that heapspy saw.");
+}
+
 TEST(HeapFindingsTest, SaysWhoResizesAgainAndAgain) {
   model::HeapProfile profile = sample_profile();
   EXPECT_EQ(statement(profile, "resized"), "");
