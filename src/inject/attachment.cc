@@ -47,7 +47,11 @@ Result<std::unique_ptr<Attachment>> Attachment::attach(pid_t pid, const std::str
     return std::unexpected(visible.error());
   }
   const kernel::ProcessMemory memory(pid);
-  const auto list = LoaderList::find(pid, memory);
+  const auto list = LoaderList::find(
+      pid, memory,
+      fmt::format("it has its own malloc in it, and no loader that could load heapspy's agent; "
+                  "'heapspy trace -p {}' works without it",
+                  pid));
   if (!list) return std::unexpected(list.error());
   const AgentOrder order{
       .pid = pid, .agent = agent, .channel_path = channel_path, .functions = std::move(*functions)};

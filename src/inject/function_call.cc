@@ -24,7 +24,8 @@ void wait_for_late_ones(TraceLedger& ledger) {
 
 Result<std::int32_t> call_function(pid_t pid, const FunctionCall& call) {
   const kernel::ProcessMemory memory(pid);
-  const auto list = LoaderList::find(pid, memory);
+  const auto list = LoaderList::find(
+      pid, memory, fmt::format("it has no loader that says where {} is", call.function));
   if (!list) return std::unexpected(list.error());
   const kernel::HeldJobSignals held;
   TraceLedger ledger;

@@ -57,16 +57,13 @@ std::string read_path(Address at, const MemoryReader& memory) {
 
 }  // namespace
 
-Result<LoaderList> LoaderList::find(pid_t pid, const MemoryReader& memory) {
+Result<LoaderList> LoaderList::find(pid_t pid, const MemoryReader& memory,
+                                    std::string_view without_loader) {
   const auto told = kernel::read_proc_file(pid, "auxv");
   if (!told) return std::unexpected(told.error());
   const kernel::AuxiliaryVector auxv = kernel::parse_auxv(std::as_bytes(std::span(*told)));
   if (auxv.base.value == 0) {
-    return fail(
-        fmt::format("process {} is statically linked: it has its own malloc in it, and no "
-                    "loader that could load heapspy's agent; 'heapspy trace -p {}' works "
-                    "without it",
-                    pid, pid));
+    return fail(fmt::format("process {} is statically linked: {}", pid, without_loader));
   }
   const auto dynamic = program_dynamic(auxv, memory);
   const auto debug = dynamic ? debug_entry(*dynamic, memory) : std::nullopt;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
@@ -30,8 +31,9 @@ bool is_still_loaded(const LoadedModule& module, const MemoryReader& memory);
 class LoaderList {
  public:
   /// Fails where the program has no loader (it is statically linked), or none that says its list,
-  /// and where the kernel refuses to tell (error_number).
-  static Result<LoaderList> find(pid_t pid, const MemoryReader& memory);
+  /// and where the kernel refuses to tell (error_number). `without_loader`: what cannot be, then.
+  static Result<LoaderList> find(pid_t pid, const MemoryReader& memory,
+                                 std::string_view without_loader);
 
   /// Empty where it cannot be read, or the loader is just changing it.
   std::vector<LoadedModule> read(const MemoryReader& memory) const;

@@ -12,7 +12,7 @@ namespace {
 
 TEST(LoadedModulesTest, ListsThoseOfThisProcess) {
   const kernel::ProcessMemory memory(::getpid());
-  const auto list = LoaderList::find(::getpid(), memory);
+  const auto list = LoaderList::find(::getpid(), memory, "");
   ASSERT_TRUE(list) << list.error().message;
   const auto modules = list->read(memory);
   ASSERT_FALSE(modules.empty());
@@ -25,7 +25,7 @@ TEST(LoadedModulesTest, ListsThoseOfThisProcess) {
 
 TEST(LoadedModulesTest, AnEntryThatSaysSomethingElseIsNoMoreThere) {
   const kernel::ProcessMemory memory(::getpid());
-  const auto list = LoaderList::find(::getpid(), memory);
+  const auto list = LoaderList::find(::getpid(), memory, "");
   ASSERT_TRUE(list);
   const std::vector<LoadedModule> modules = list->read(memory);
   ASSERT_GT(modules.size(), 1U);
@@ -42,7 +42,7 @@ TEST(LoadedModulesTest, AnEntryThatSaysSomethingElseIsNoMoreThere) {
 
 TEST(LoadedModulesTest, AProcessThatIsGoneHasNone) {
   constexpr pid_t kNobody = 0x3fff'ffff;
-  EXPECT_FALSE(LoaderList::find(kNobody, kernel::ProcessMemory(kNobody)));
+  EXPECT_FALSE(LoaderList::find(kNobody, kernel::ProcessMemory(kNobody), ""));
 }
 
 }  // namespace
