@@ -103,6 +103,11 @@ std::string_view program_name(std::string_view command) {
   return path_basename(command);
 }
 
+/// "1 event was dropped".
+std::string dropped_events(std::uint64_t count) {
+  return fmt::format("{} {} dropped", views::counted(count, "event"), count == 1 ? "was" : "were");
+}
+
 std::string describe(const sources::RecordedResult& result) {
   const std::string name =
       result.command.empty() ? "" : fmt::format(" {}", program_name(result.command.front()));
@@ -114,16 +119,15 @@ std::string describe(const sources::RecordedResult& result) {
   const std::uint64_t dropped = result.losses.dropped_events - silent;
   const std::uint64_t without_ring = std::min(result.events_without_ring, dropped);
   if (dropped != without_ring) {
-    line +=
-        fmt::format("heapspy: {}: {} events were dropped: the program was faster than heapspy\n",
-                    path, format_count(dropped - without_ring));
+    line += fmt::format("heapspy: {}: {}: the program was faster than heapspy\n", path,
+                        dropped_events(dropped - without_ring));
   }
   if (without_ring != 0) {
     line += fmt::format(
-        "heapspy: {}: {} events were dropped: more than {} threads told of some, or a thread could "
+        "heapspy: {}: {}: more than {} threads told of some, or a thread could "
         "get no memory to tell of them by, as in a sandbox, or a signal came while it told of "
         "one\n",
-        path, format_count(without_ring), format_count(wire::kRings));
+        path, dropped_events(without_ring), format_count(wire::kRings));
   }
   if (silent != 0) {
     line += fmt::format(
@@ -223,8 +227,8 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
   report_missing(outcome);
   if (!arguments.quiet) {
     if (all.size() > kMostLines) {
-      print_error(fmt::format("heapspy: and {} recordings of other processes beside them\n",
-                              all.size() - kMostLines));
+      print_error(fmt::format("heapspy: and {} of other processes beside them\n",
+                              views::counted(all.size() - kMostLines, "recording")));
     }
     if (const auto* readable = find_readable(all)) {
       print_error(fmt::format("heapspy: see {}\n", report_command(readable->path)));

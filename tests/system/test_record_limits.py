@@ -168,6 +168,12 @@ class RecordLimits(RecordTest):
         for options in ([], ["--sample", "1M"]):  # with the latter it tells of itself later
             self.check_same(self.python, "-c", SANDBOXED_COPY, options=options)
 
+    def test_of_a_crowd_of_recordings_the_rest_is_counted(self):
+        for children, rest in ((12, "1 recording"), (13, "2 recordings")):
+            program = "i=0; while [ $i -lt %d ]; do /bin/true; i=$((i+1)); done" % children
+            done = self.record("sh", "-c", program)
+            self.assertIn(f"heapspy: and {rest} of other processes beside them\n", done.stderr)
+
     def test_there_may_be_more_processes_than_at_once(self):
         done = self.record("sh", "-c", "i=0; while [ $i -lt 4200 ]; do /bin/true; i=$((i+1)); done",
                            options=["-q"])
@@ -237,7 +243,10 @@ class RecordLimits(RecordTest):
     def test_a_thread_that_may_not_have_a_ring_is_said(self):
         done = self.record(self.python, "-S", "-c", SANDBOXED_THREAD)
         self.assertEqual((done.returncode, done.stdout), (0, "done\n"), done.stderr)
-        self.assertGreater(self.report()["totals"]["dropped_events"], 0)
+        dropped = self.report()["totals"]["dropped_events"]
+        self.assertGreater(dropped, 0)
+        said = "1 event was" if dropped == 1 else f"{dropped:,} events were"
+        self.assertIn(f"{said} dropped: more than 1,024 threads", done.stderr)
         self.assertIn("could get no memory to tell of them by", done.stderr)
 
     def test_a_faster_program_need_not_wait(self):
