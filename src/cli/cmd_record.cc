@@ -294,8 +294,9 @@ int run_record_command(std::span<const std::string> words) {
     return complain(not_found ? kExitNotFound : kExitCannotRun, path.error().message);
   }
   if (const auto why = why_not_preloaded(*path, kAgent)) {
-    return complain(kExitCannotRun,
-                    fmt::format("{} {}; 'heapspy trace {}' works without it", name, *why, name));
+    const std::string advice =
+        is_traceable(*path) ? fmt::format("; 'heapspy trace {}' works without it", name) : "";
+    return complain(kExitCannotRun, fmt::format("{} {}{}", name, *why, advice));
   }
   const auto agent = choose_library(kAgent, arguments->agent);
   if (!agent) return complain(kExitCannotRun, agent.error().message);

@@ -76,6 +76,12 @@ std::optional<std::string> why_not_preloaded(const std::string& path, const OwnL
                              : fmt::format("is a script of {}, which {}", interpreter, words);
 }
 
+bool is_traceable(const std::string& path) {
+  const kernel::vm::ProgramFile program = kernel::vm::look_at_program(AT_FDCWD, path.c_str());
+  return program.obstacle != PreloadObstacle::kElf32 &&
+         program.obstacle != PreloadObstacle::kOtherMachine;
+}
+
 bool has_own_malloc(const std::string& path) {
   return has_function(path, "malloc");
 }

@@ -30,6 +30,9 @@ Result<std::string> choose_library(const OwnLibrary& library,
 /// is.
 std::optional<std::string> why_not_preloaded(const std::string& path, const OwnLibrary& library);
 
+/// Whether heapspy can trace such a program, whatever can be preloaded into it.
+bool is_traceable(const std::string& path);
+
 /// Whether the program's own file has a malloc, which calls go to whatever is preloaded. False of a
 /// script.
 bool has_own_malloc(const std::string& path);

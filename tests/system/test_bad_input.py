@@ -135,6 +135,11 @@ class BadInput(SystemTest):
         self.assertEqual(done.returncode, 126)
         self.assertEqual(len(message.splitlines()), 1, message)
         self.assertIn("32-bit", message)
+        done = self.run_plain(HEAPSPY, "record", "-o", self.directory / "out", program)
+        message = done.stderr.decode()
+        self.assertEqual(done.returncode, 126)
+        self.assertIn("32-bit", message)
+        self.assertNotIn("heapspy trace", message)
 
     def test_unwritable_output(self):
         for option in ("-o", "--json"):
