@@ -101,7 +101,7 @@ constexpr std::array kGroups = std::to_array<Group>({
      "__res_init __res_ninit res_init res_query res_search __resolv_conf_load "
      "__resolv_conf_get_current __resolv_context_get __res_vinit"},
     {Duty::kService, "posix_spawn",
-     "posix_spawn __spawni __spawnix posix_spawnp system do_system __libc_system"},
+     "posix_spawn __spawni __spawni_child __spawnix posix_spawnp system do_system __libc_system"},
     {Duty::kService, "syslog", "syslog vsyslog openlog __vsyslog_internal"},
     {Duty::kService, "backtrace", "backtrace backtrace_symbols"},
     {Duty::kService, "tsearch", "tsearch __tsearch"},

@@ -98,6 +98,8 @@ constexpr Case kCases[] = {
     {"own_system_call", "work@p" MAIN, Cause::kProgram, "its own mmap", 0},
     {"librarys_own_mmap", "mmap64@c pool@x work@p" MAIN, Cause::kProgram,
      "libother.so.2's own mmap64", 2},
+    {"spawned_child_has_a_stack_of_its_own",
+     "execve@c __execvpe_common@c __spawni_child@c clone3@c", Cause::kProgram, "posix_spawn", -1},
     {"locale_is_libcs_service", "mmap@c _nl_load_locale@c setlocale@c" MAIN, Cause::kProgram,
      "locale", 3},
     {"locale_without_names", "mmap@c ?@c ?@c setlocale@c" STRIPPED_MAIN, Cause::kProgram, "locale",
