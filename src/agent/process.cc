@@ -1,4 +1,5 @@
 // What the agent does once in a process and once in a thread.
+#include <array>
 #include <pthread.h>
 
 #include "agent/code.h"
@@ -6,6 +7,7 @@
 #include "agent/fork.h"
 #include "agent/guard.h"
 #include "agent/real.h"
+#include "unwind/self/stack_bounds.h"
 
 namespace mini::agent {
 namespace {
@@ -22,6 +24,13 @@ void end_thread(void*) {
   with_log([](ThreadLog&) { ThreadLog::end_thread(); });
 }
 
+// Where blocks are sampled the first stack is walked late: in a sandbox, perhaps, that ends the
+// program for opening files.
+void find_own_stack() {
+  std::array<char, 4096> buffer;
+  unwind::self::StackBounds().locate(capture_caller().sp, buffer);
+}
+
 // Before most code of the program: a low key is most likely free, and the modules are known before
 // the first stack is walked through them.
 __attribute__((constructor(101))) void start() {
@@ -33,6 +42,7 @@ __attribute__((constructor(101))) void start() {
   }
   watch_forks();
   code_table().refresh();
+  find_own_stack();
   with_log([](ThreadLog&) {});  // one that allocates nothing has a recording, too
 }
 

@@ -164,6 +164,10 @@ class RecordLimits(RecordTest):
         report = self.check_same(self.python, "-c", SANDBOXED)
         self.assertGreater(report["totals"]["allocations"], 200000)
 
+    def test_a_program_whose_first_sample_is_in_a_sandbox_goes_on(self):
+        report = self.check_same(build_target("sandboxed"), "killed", options=["--sample", "1M"])
+        self.assertGreater(report["totals"]["recorded_allocations"], 0)
+
     def test_a_copy_in_a_sandbox_goes_on(self):
         for options in ([], ["--sample", "1M"]):  # with the latter it tells of itself later
             self.check_same(self.python, "-c", SANDBOXED_COPY, options=options)

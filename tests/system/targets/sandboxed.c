@@ -1,6 +1,7 @@
 // Goes into a sandbox as browsers have it: a handler of SIGSYS answers for the kernel, here that
 // nothing more may be opened and that no memory may be wiped on fork. "thread": a thread that
-// begins there allocates. "waits": it allocates until it is ended.
+// begins there allocates. "waits": it allocates until it is ended. "killed": it allocates much in
+// one that ends it for opening a file.
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -29,14 +30,15 @@ static void refuse(int number, siginfo_t* info, void* context) {
 #endif
 }
 
-static int enter_sandbox(void) {
+static int enter_sandbox(unsigned on_open, unsigned on_wipe) {
   struct sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, on_open),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_WIPEONFORK, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+      BPF_STMT(BPF_RET | BPF_K, on_wipe),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const struct sock_fprog filter = {ARRAY_SIZE(program), program};
@@ -54,7 +56,12 @@ static void* in_thread(void* unused) {
 }
 
 int main(int argc, char** argv) {
-  if (!enter_sandbox()) return 1;
+  if (argc > 1 && strcmp(argv[1], "killed") == 0) {
+    if (!enter_sandbox(SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW)) return 1;
+    for (int i = 0; i < 100000; ++i) free(malloc(1000));
+    return 0;
+  }
+  if (!enter_sandbox(SECCOMP_RET_TRAP, SECCOMP_RET_TRAP)) return 1;
   if (argc > 1 && strcmp(argv[1], "waits") == 0) {
     printf("waits: %d\n", getpid());
     fflush(stdout);
