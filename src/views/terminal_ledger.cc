@@ -260,7 +260,8 @@ void write_losses(std::string& out, const TextStyle& style, const TraceSummary& 
   say(summary.total.unknown_stacks_count, "Events without a stack, their cause unknown");
   say(summary.total.truncated_stacks_count, "Stacks that end early, their cause perhaps unknown");
   say(summary.unreadable_modules_count,
-      "Files whose code could not be looked up (gone, or malformed), so no names from there");
+      "Files whose code could not be looked up (gone, malformed, or no ELF), so no names from "
+      "there");
   if (summary.hidden_count != 0) {
     write_sentence(out, style,
                    fmt::format("Hidden by filters but counted here: {}.",
