@@ -75,6 +75,10 @@ format: packages-check  ## lay the code out as .clang-format says
 tidy: packages-build packages-test packages-check build/dev/build.ninja  ## static analysis of all files
 	tools/run_clang_tidy build/dev $(JOBS)
 
+.PHONY: check-aarch64
+check-aarch64: packages-build packages-test packages-check  ## does it compile for aarch64, and libminimalloc run there?
+	tools/check_aarch64
+
 .PHONY: clean
 clean:  ## remove what was built
 	rm -rf build

@@ -28,7 +28,8 @@ class Update {
   Update(TracedProcess& process, const Call& call, CallResult result)
       : process_(process), space_(*process.space->model), call_(call), result_(result) {}
 
-  Effect apply();
+  // Inlined, it makes GCC 12 for aarch64 fear for what a pointer to a member function points to.
+  [[gnu::noinline]] Effect apply();
 
  private:
   std::uint64_t argument(std::size_t i) const { return call_.registers.arguments.at(i); }

@@ -99,10 +99,10 @@ bool CodeTable::find_sections(std::uintptr_t pc, EhFrame* sections) const {
 }
 
 Row CodeTable::compile_uncached(std::uintptr_t pc, std::span<char> buffer) {
-  const Module* const listed = modules_.list().find(pc);
 #if defined(__x86_64__)
   EhFrame sections;
   if (find_sections(pc, &sections)) {
+    const Module* const listed = modules_.list().find(pc);
     Row row(RowKind::kFramePointer);
     if (listed != nullptr && listed->frame_pages.begin != 0 &&
         listed->frames.header == sections.header) {

@@ -112,7 +112,7 @@ TEST(SafeMomentTest, AThreadThatWaitsForAnotherIsGood) {
 
 TEST(SafeMomentTest, AThreadThatWaitsIsGoodWhateverIsUnknown) {
   EXPECT_EQ(judged({{"libc.so", ""}, {"app", "main"}}, SYS_read), Moment::kGood);
-  EXPECT_EQ(judge(stack_of({{"jit", ""}}, unwind::StackEnd::kNoUnwindInfo), kLandmarks, SYS_poll),
+  EXPECT_EQ(judge(stack_of({{"jit", ""}}, unwind::StackEnd::kNoUnwindInfo), kLandmarks, SYS_ppoll),
             Moment::kGood);
   // But a lock may be malloc's.
   EXPECT_EQ(judged({{"libc.so", ""}, {"app", "main"}}, SYS_futex), Moment::kInLibrary);
