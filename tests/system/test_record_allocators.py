@@ -68,6 +68,9 @@ class RecordAllocators(JoinTest):
     def test_without_one_a_joined_program_counts_once(self):
         self.check_joined("")
 
+    def test_functions_of_jemallocs_that_only_the_agent_has_are_mallocs(self):
+        self.check_whole_stacks("either", "get: 100 100000\ngrow: 100 300000\n")
+
     def test_the_same_program_has_the_same_stacks_over_each(self):
         found = {}
         for library, environment in self.over_each():
