@@ -2,12 +2,12 @@
 #include "inject/borrowed_call.h"
 
 #include <algorithm>
-#include <csignal>
 #include <cstring>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "base/blocked_signals.h"
 #include "base/clock.h"
 #include "inject/borrowed_thread.h"
 #include "kernel/proc_file.h"
@@ -24,8 +24,6 @@ constexpr std::uint64_t kMostPauseNs = 50'000'000;
 constexpr int kMostReleases = 200;
 // For so long a thread stands still whose call is over, should heapspy be killed just then.
 constexpr std::uint64_t kMostWaitForUsNs = 500'000'000;
-// By SIGSYS the sandbox of a browser answers: blocked, it would end the process.
-constexpr std::uint64_t kBlockedSignals = ~(std::uint64_t{1} << (SIGSYS - 1));
 
 Moment judge_thread(const StoppedThread& thread, const Landmarks& landmarks,
                     unwind::Unwinder& unwinder, const MemoryReader& memory) {

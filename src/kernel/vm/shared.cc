@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/blocked_signals.h"
 #include "base/clock.h"
 #include "kernel/vm/raw_syscall.h"
 
@@ -77,9 +78,8 @@ void share_on_fork(void* begin, std::size_t bytes, bool share) {
 }
 
 std::uint64_t block_signals() {
-  constexpr std::uint64_t kAllButSigsys = ~(std::uint64_t{1} << (SIGSYS - 1));
   std::uint64_t before = 0;
-  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kAllButSigsys, &before, sizeof before);
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kBlockedSignals, &before, sizeof before);
   return before;
 }
 

@@ -32,8 +32,8 @@ void keep_on_fork(void* begin, std::size_t bytes, bool keep);
 /// Whether they have what map_shared() or map_more() mapped, too.
 void share_on_fork(void* begin, std::size_t bytes, bool share);
 
-/// Has no signal handler run in this thread but that of SIGSYS, by which a sandbox answers:
-/// blocked, it would end the process. What was blocked before, for restore_signals().
+/// Has no signal handler run in this thread but that of SIGSYS: kBlockedSignals. What was blocked
+/// before, for restore_signals().
 std::uint64_t block_signals();
 void restore_signals(std::uint64_t blocked);
 /// The stack that this thread has for signal handlers; empty where it has none.
