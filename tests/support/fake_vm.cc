@@ -257,8 +257,7 @@ bool FakeVm::lengthen(void* end, std::size_t bytes) {
   require(ranges_.is_all(Use::kMapped, record.at - kPage, kPage),
           "lengthen() of what is not mapped", end, bytes);
   record.succeeded = !fails(VmCall::kLengthen) && ranges_.is_free(record.at, bytes) &&
-                     ranges_.bytes(Use::kMapped) + bytes <= mapped_limit_ &&
-                     real_map(end, bytes, kReadWrite, 0x100000) == end;
+                     has_room(bytes) && real_map(end, bytes, kReadWrite, 0x100000) == end;
   if (record.succeeded) ranges_.set(record.at, bytes, Use::kMapped);
   note(record);
   return record.succeeded;
@@ -413,9 +412,12 @@ bool FakeVm::fails(VmCall call) {
   return failure_ && failure_(call, since_failure_set_[kind], all_since_failure_set_);
 }
 
+bool FakeVm::has_room(std::size_t bytes) const {
+  return ranges_.bytes(Use::kMapped) + bytes <= mapped_limit_;
+}
+
 bool FakeVm::may_map(std::size_t bytes) const {
-  return ranges_.bytes(Use::kMapped) + bytes <= mapped_limit_ &&
-         ranges_.all().size() < mapping_limit_;
+  return has_room(bytes) && ranges_.all().size() < mapping_limit_;
 }
 
 void FakeVm::note(const VmRecord& record) {

@@ -122,6 +122,7 @@ class FakeVm {
 
  private:
   bool fails(VmCall call);
+  bool has_room(std::size_t bytes) const;
   bool may_map(std::size_t bytes) const;
   void note(const VmRecord& record);
 

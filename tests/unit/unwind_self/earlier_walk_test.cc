@@ -82,6 +82,14 @@ class EarlierWalkTest : public testing::Test {
     key_of_walk(caller);
     return key_of_walk(caller);
   }
+  /// A walk has a key, until the frame pointer that its innermost frame saved is another one.
+  void expect_keys_by_saved_bp(const CallerRegisters& caller, std::size_t saved_at) {
+    const std::uint64_t key = key_of_walk(caller);
+    EXPECT_TRUE(finds_key(caller, key));
+    put(saved_at, address_of(kSlot + 9));
+    put(kSlot + 10, into(outermost));
+    EXPECT_FALSE(finds_key(caller, key));
+  }
   bool finds_key(const CallerRegisters& caller) {
     std::uint64_t key = 0;
     return unwinder_.find_key(caller, &key);
@@ -212,11 +220,7 @@ TEST_F(EarlierWalkTest, WithMoreWordsHasOtherKeys) {
   key_of_second_walk(caller(of_4_words));
   put(kSlot + 3, address_of(kSlot + 7));
   put(kSlot + 4, into(by_bp));
-  const std::uint64_t key = key_of_walk(caller(saves_bp));
-  EXPECT_TRUE(finds_key(caller(saves_bp), key));
-  put(kSlot + 3, address_of(kSlot + 9));
-  put(kSlot + 10, into(outermost));
-  EXPECT_FALSE(finds_key(caller(saves_bp), key));
+  expect_keys_by_saved_bp(caller(saves_bp), kSlot + 3);
 }
 
 TEST_F(EarlierWalkTest, WithAWordElsewhereHasOtherKeys) {
@@ -225,11 +229,7 @@ TEST_F(EarlierWalkTest, WithAWordElsewhereHasOtherKeys) {
   put(kSlot + 8, into(outermost));
   key_of_second_walk(caller(saves_bp));
   put(kSlot + 2, address_of(kSlot + 7));
-  const std::uint64_t key = key_of_walk(caller(saves_bp_lower));
-  EXPECT_TRUE(finds_key(caller(saves_bp_lower), key));
-  put(kSlot + 2, address_of(kSlot + 9));
-  put(kSlot + 10, into(outermost));
-  EXPECT_FALSE(finds_key(caller(saves_bp_lower), key));
+  expect_keys_by_saved_bp(caller(saves_bp_lower), kSlot + 2);
 }
 
 TEST_F(EarlierWalkTest, ByTheFramePointerHasOtherKeys) {
