@@ -66,7 +66,7 @@ bool tell_module(RecordRing& ring, const Module& module, std::uint64_t begin,
 }  // namespace
 
 // Frames are new only now and then, and the loader's index needs no lock.
-bool tell_module_of(RecordRing& ring, std::uint64_t pc, std::span<char> room) {
+bool tell_module_of(RecordRing& ring, std::uint64_t pc, std::span<char> room, ByteRange* told) {
   const KeepErrno keep;
   Session& session = *ring.session();
   LoaderObject object;
@@ -76,6 +76,7 @@ bool tell_module_of(RecordRing& ring, std::uint64_t pc, std::span<char> room) {
   std::uint64_t identity = identity_of(module);
   if (answer == LoaderAnswer::kModule) {
     identity = identity_of(object);
+    *told = {object.map_begin, object.map_end};
     if (session.was_told(object.map_begin, identity)) return true;
     if (module == nullptr || !is_of(*module, object)) {
       const bool is_known = unwind::self::describe_mapped_module(object, &mapped);

@@ -50,8 +50,10 @@ bool ToldStacks::tell(RecordRing& ring, const Chain& chain, std::uint32_t* stack
 bool ToldStacks::tell_frames(RecordRing& ring, const Chain& chain, std::uint32_t begin,
                              std::uint32_t count, std::uint8_t detail) {
   const std::uint32_t end = begin + count;
+  ByteRange told;
   for (std::uint32_t at = begin; at < end; ++at) {
-    if (!tell_module_of(ring, chain.pcs[at], unwinder_.scratch())) return false;
+    if (told.contains(chain.pcs[at] - 1)) continue;
+    if (!tell_module_of(ring, chain.pcs[at], unwinder_.scratch(), &told)) return false;
   }
   if (!ring.has_room(1 + wire::head_words(wire::RecordKind::kStack) + count)) return false;
   ring.put_time();  // another ring may have told of their modules

@@ -1,4 +1,4 @@
-// Gives the same number to the same thing: what makes stacks and frames unique.
+// Gives the same number to the same thing: what makes frames unique.
 #pragma once
 
 #include <cstddef>

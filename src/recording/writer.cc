@@ -7,6 +7,7 @@
 #include "recording/definitions.h"
 #include "recording/event_encoder.h"
 #include "recording/number_table.h"
+#include "recording/stack_table.h"
 
 namespace mini::recording {
 
@@ -22,21 +23,11 @@ struct FrameKey {
   bool operator==(const FrameKey&) const = default;
 };
 
-struct StackKey {
-  StackNumber caller = 0;
-  FrameNumber frame = 0;
-  bool operator==(const StackKey&) const = default;
-};
-
 constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;
 
 struct Hash {
   std::uint64_t operator()(const FrameKey& key) const {
     return (key.address + (std::uint64_t{key.module} << 48U)) * kGolden;
-  }
-  std::uint64_t operator()(const StackKey& key) const {
-    const std::uint64_t both = (std::uint64_t{key.caller} << 32U) | key.frame;
-    return ((both ^ (both >> 29U)) * kGolden);
   }
 };
 
@@ -70,7 +61,7 @@ class Writer::Impl {
   BlockWriter blocks;
   EventEncoder encoder;
   NumberTable<FrameKey, Hash> frames;
-  NumberTable<StackKey, Hash> stacks;
+  StackTable stacks;
   std::uint32_t written_frames = 0;
   std::uint32_t written_stacks = 0;
   Pending modules;
@@ -128,7 +119,7 @@ void Writer::Impl::write_stacks() {
     put_varint(contents, count);
     std::uint64_t previous = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const StackKey& stack = stacks[++written_stacks];
+      const StackTable::Stack& stack = stacks[++written_stacks];
       put_varint(contents, stack.caller == 0 ? 0 : written_stacks - stack.caller);
       put_varint(contents, zigzag(stack.frame - previous));
       previous = stack.frame;
@@ -191,7 +182,7 @@ FrameNumber Writer::frame(const FrameFacts& frame) {
 }
 
 StackNumber Writer::stack(StackNumber caller, FrameNumber frame) {
-  return impl_->stacks.find_or_add({caller, frame});
+  return impl_->stacks.find_or_add(caller, frame);
 }
 
 void Writer::define_source(FrameNumber frame, std::span<const SourceFrame> frames) {
