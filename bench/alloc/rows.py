@@ -16,7 +16,7 @@ class Row:
     package: str = ""
     variables: tuple = ()
     counts: str = ""
-    server: tuple = ()  # steps of a client: see redis_server.py
+    server: tuple = ()  # steps of a client: see redis_row.py
 
 
 def ours(name, command, what):

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 import inputs
-import redis_server
+import redis_row
 from running import Failed, process
 
 LIMIT_S = 300  # an allocator that hangs must not hang the run
@@ -79,7 +79,7 @@ class Sampler:
     def sample(self, row, allocator):
         """The figures of a row's run, and a digest of that part of its output which counts."""
         if row.server:
-            figures, output = redis_server.run(self, row, allocator)
+            figures, output = redis_row.run(self, row, allocator)
         else:
             figures, output = self.run(row.command, allocator, row.variables)
         if row.counts:
