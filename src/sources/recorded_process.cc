@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <utility>
 
 #include "base/text.h"
 #include "kernel/proc_file.h"
@@ -19,6 +20,13 @@ namespace {
 
 // For events on their way to the file. Shorter blocks compress worse.
 constexpr std::uint64_t kMostWaitNs = 1'000'000'000;
+
+recording::CallKind call_kind(std::uint64_t word) {
+  constexpr auto kLast = static_cast<std::uint8_t>(wire::CallKind::kRestored);
+  constexpr std::uint8_t kMask = wire::kPoolDetail - 1;
+  return static_cast<recording::CallKind>(
+      std::min<std::uint8_t>(wire::detail_of(word) & kMask, kLast));
+}
 
 std::string thread_name(pid_t pid, std::uint32_t tid) {
   std::string name = kernel::read_proc_file(pid, fmt::format("task/{}/comm", tid)).value_or("");
@@ -117,9 +125,8 @@ void RecordedProcess::go_on_to(std::uint64_t time_ns) {
 void RecordedProcess::read_records(ThreadRing& ring, std::uint64_t until, const TickClock& clock) {
   wire::RingReader& reader = ring.reader;
   go_on_to(since_begin(clock.ns(ring.ticks)));
-  while (reader.available_words() != 0) {
+  while (read_heap_events(ring), reader.available_words() != 0) {
     const std::uint64_t word = reader.peek(0);
-    if (read_heap_event(ring, word)) continue;
     if (wire::kind_of(word) == wire::RecordKind::kTime) {
       ring.ticks = wire::time_of(word, until);
       reader.skip(1);
@@ -137,59 +144,59 @@ void RecordedProcess::read_records(ThreadRing& ring, std::uint64_t until, const 
 }
 
 void RecordedProcess::hand_on() {
-  if (batch_size_ != 0) writer_->add(std::span(batch_).first(batch_size_));
-  batch_size_ = 0;
+  if (batch_end_ != batch_.begin()) writer_->add(std::span(batch_.begin(), batch_end_));
+  batch_end_ = batch_.begin();
 }
 
-inline recording::HeapEvent& RecordedProcess::next_event(const ThreadRing& ring,
-                                                         std::uint64_t word) {
-  if (batch_size_ == batch_.size()) hand_on();
-  recording::HeapEvent& event = batch_[batch_size_++];
-  event.time_ns = last_ns_;
-  event.address = Address{wire::address_of(word)};
-  event.thread = ring.number;
-  return event;
-}
-
-inline void RecordedProcess::read_allocation(const ThreadRing& ring, std::uint64_t word,
-                                             recording::HeapEvent& event) {
-  const std::uint64_t second = ring.reader.peek(1);
-  constexpr auto kLastKind = static_cast<std::uint8_t>(wire::CallKind::kRestored);
-  constexpr std::uint8_t kKindMask = wire::kPoolDetail - 1;
-  const bool is_large = wire::kind_of(word) == wire::RecordKind::kLargeAllocation;
-  event.requested_bytes = is_large ? ring.reader.peek(2) : second >> wire::kStackBits;
-  event.weight_bytes =
-      sample_.count == 0 ? 0 : recording::sample_weight(event.requested_bytes, sample_.count);
-  event.stack = ring.stacks.number(second & wire::kMostStacks);
-  event.kind = static_cast<recording::CallKind>(
-      std::min<std::uint8_t>(wire::detail_of(word) & kKindMask, kLastKind));
-  // A pool's blocks are part of another one, which is looked at.
-  if (live_ != nullptr && event.kind != recording::CallKind::kPool) {
-    live_->put(event.address, {.bytes = std::min(event.requested_bytes, LiveBlocks::kMostBytes)});
+/// Reads the allocations and frees at the front, as far as all of each record is there.
+//
+// By copies, which are in registers: whatever is stored into an event could be part of what members
+// point at, and all of that would be loaded anew after each. Of an event that is what was there
+// before, what nobody looks at.
+void RecordedProcess::read_heap_events(ThreadRing& ring) {
+  wire::RingReader reader = ring.reader;
+  const ToldStacks::Numbers stacks = ring.stacks.numbers();
+  const recording::ThreadNumber thread = ring.number;
+  const std::uint64_t time_ns = last_ns_;
+  const std::uint64_t sample_bytes = sample_.count;
+  LiveBlocks* const live = live_.get();
+  recording::HeapEvent* event = batch_end_;
+  while (reader.available_words() != 0) {
+    const std::uint64_t word = reader.peek(0);
+    const wire::RecordKind kind = wire::kind_of(word);
+    const std::uint64_t words = wire::heap_event_words(kind);
+    if (words - 1 >= reader.available_words()) break;
+    if (event == batch_.end()) [[unlikely]] {
+      batch_end_ = event;
+      hand_on();
+      event = batch_end_;
+    }
+    event->time_ns = time_ns;
+    event->thread = thread;
+    event->address = Address{wire::address_of(word)};
+    event->is_free = words == 1 || kind == wire::RecordKind::kFreeWithStack;
+    if (event->is_free) {
+      event->stack = words == 1 ? 0 : stacks[reader.peek(1)];
+      if (live != nullptr) [[unlikely]]
+        live->take(event->address);
+    } else {
+      const std::uint64_t second = reader.peek(1);
+      event->requested_bytes = words == 2 ? second >> wire::kStackBits : reader.peek(2);
+      event->weight_bytes = 0;
+      event->stack = stacks[second & wire::kMostStacks];
+      event->kind = call_kind(word);
+      if (sample_bytes != 0) [[unlikely]]
+        event->weight_bytes = recording::sample_weight(event->requested_bytes, sample_bytes);
+      // A pool's blocks are part of another one, which is looked at.
+      if (live != nullptr && event->kind != recording::CallKind::kPool) [[unlikely]]
+        live->put(event->address,
+                  {.bytes = std::min(event->requested_bytes, LiveBlocks::kMostBytes)});
+    }
+    ++event;
+    reader.skip(words);
   }
-}
-
-/// Reads the record that begins with `word`, if that is an allocation or a free, and all of it is
-/// there.
-inline bool RecordedProcess::read_heap_event(ThreadRing& ring, std::uint64_t word) {
-  wire::RingReader& reader = ring.reader;
-  const wire::RecordKind kind = wire::kind_of(word);
-  const bool is_allocation =
-      kind == wire::RecordKind::kAllocation || kind == wire::RecordKind::kLargeAllocation;
-  const bool has_stack = kind == wire::RecordKind::kFreeWithStack;
-  if (!is_allocation && !has_stack && kind != wire::RecordKind::kFree) return false;
-  const std::uint32_t words = wire::head_words(kind);
-  if (words > reader.available_words()) return false;
-  recording::HeapEvent& event = next_event(ring, word);
-  event.is_free = !is_allocation;
-  if (is_allocation) {
-    read_allocation(ring, word, event);
-  } else {
-    event.stack = has_stack ? ring.stacks.number(reader.peek(1)) : 0;
-    if (live_ != nullptr) live_->take(event.address);
-  }
-  reader.skip(words);
-  return true;
+  batch_end_ = event;
+  ring.reader = reader;
 }
 
 inline bool RecordedProcess::read_record(ThreadRing& ring, std::uint32_t words) {
@@ -251,7 +258,7 @@ void RecordedProcess::read_mapping(const ThreadRing& ring) {
                          .bytes = Bytes{reader.peek(2)},
                          .old_address = Address{reader.peek(3)},
                          .old_bytes = Bytes{reader.peek(4)},
-                         .stack = ring.stacks.number(reader.peek(5))});
+                         .stack = ring.stacks.numbers()[reader.peek(5)]});
 }
 
 }  // namespace mini::sources

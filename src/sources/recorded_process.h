@@ -109,9 +109,7 @@ class RecordedProcess {
   void go_on_to(std::uint64_t time_ns);
   void write_page_faults(std::uint64_t until_ns);
   recording::ThreadNumber number_of_thread(std::uint32_t tid);
-  bool read_heap_event(ThreadRing& ring, std::uint64_t word);
-  void read_allocation(const ThreadRing& ring, std::uint64_t word, recording::HeapEvent& event);
-  recording::HeapEvent& next_event(const ThreadRing& ring, std::uint64_t word);
+  void read_heap_events(ThreadRing& ring);
   void hand_on();
   /// Of any other kind. False where no agent wrote it. REQUIRES: so many words are there.
   bool read_record(ThreadRing& ring, std::uint32_t words);
@@ -138,7 +136,7 @@ class RecordedProcess {
   std::uint64_t last_ns_ = 0;
   // Of one thread, on their way to the writer: none outside read_records().
   std::array<recording::HeapEvent, 128> batch_;
-  std::size_t batch_size_ = 0;
+  recording::HeapEvent* batch_end_ = batch_.begin();
   std::unique_ptr<LiveBlocks> live_;  // null: nobody asked for leaks
   ThreadStopper stopper_;
   bool is_searched_ = false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "recording/event.h"
@@ -11,10 +12,18 @@ namespace mini::sources {
 
 class ToldStacks {
  public:
-  /// 0 of one that it has not told of.
-  recording::StackNumber number(std::uint64_t ring_number) const {
-    return ring_number < numbers_.size() ? numbers_[ring_number] : 0;
-  }
+  /// By the ring's numbers: 0 of a stack that it has not told of. Valid until it tells of one.
+  class Numbers {
+   public:
+    explicit Numbers(std::span<const recording::StackNumber> numbers) : numbers_(numbers) {}
+    recording::StackNumber operator[](std::uint64_t ring_number) const {
+      return ring_number < numbers_.size() ? numbers_[ring_number] : 0;
+    }
+
+   private:
+    std::span<const recording::StackNumber> numbers_;
+  };
+  Numbers numbers() const { return Numbers(numbers_); }
   /// How many numbers there are, 0 among them.
   std::size_t count() const { return numbers_.size(); }
 

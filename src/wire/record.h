@@ -167,4 +167,18 @@ constexpr std::uint32_t head_words(RecordKind kind) {
   return 0;
 }
 
+/// Two bits for each kind: head_words() of an allocation or a free, 0 of all others.
+inline constexpr std::uint32_t kHeapEventWords = [] {
+  std::uint32_t words = 0;
+  for (const RecordKind kind : {RecordKind::kAllocation, RecordKind::kLargeAllocation,
+                                RecordKind::kFree, RecordKind::kFreeWithStack}) {
+    words |= head_words(kind) << (2 * static_cast<unsigned>(kind));
+  }
+  return words;
+}();
+/// REQUIRES: one of a record's word.
+constexpr std::uint32_t heap_event_words(RecordKind kind) {
+  return kHeapEventWords >> (2 * static_cast<unsigned>(kind)) & 3;
+}
+
 }  // namespace mini::wire
