@@ -81,9 +81,6 @@ class alignas(64) Bin {
   static std::uint32_t list_of(const Span& slab);
   void move_to_list(Span& slab, std::uint32_t from);
   void end_swept(Span& slab, const Place& place);
-  PageCount likely_unused(std::uint32_t block_bytes) const;
-  bool sweep_is_due(std::uint32_t moved, const Place& place);
-  void sweep(const Place& place);
   Span* slab_with_room(const Place& place);
   Span* slab_with_whole_lines(const Place& place);
   Span* new_slab(const Place& place);
@@ -92,6 +89,11 @@ class alignas(64) Bin {
   bool put_in_depot(void* const* blocks, std::uint32_t count, const Place& place);
   std::uint32_t put_in_slabs(void* const* blocks, std::uint32_t count, const Place& place);
   void check(Backing& backing) const;  // now and then, in a checked build
+
+  // bin_sweep.cc
+  PageCount likely_unused(std::uint32_t block_bytes) const;
+  bool sweep_is_due(std::uint32_t moved, const Place& place);
+  void sweep(const Place& place);
 
   Lock lock_{LockRank::kBin};
   std::uint32_t depot_count_ = 0;
