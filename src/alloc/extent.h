@@ -27,7 +27,7 @@ struct Extent {
   bool huge = false;           // a fault may bring a huge page
   bool was_huge = false;       // until a part of it was given back
   bool shed = false;           // some of its pages had memory once and were given back
-  std::uint32_t last_use = 0;  // when pages of it were last taken or put, in ticks of Residency
+  std::uint32_t last_use = 0;  // when pages of it were last taken or put, by ticks.h
 
   bool all_free() const { return longest_free == kExtentPages; }
 

@@ -9,6 +9,7 @@
 
 #include "alloc/free_pages.h"
 #include "alloc/options.h"
+#include "alloc/ticks.h"
 #include "kernel/vm/vm.h"
 
 namespace mini::alloc {
@@ -24,26 +25,15 @@ constexpr PageCount kMostBatch = pages_in(std::size_t{128} << 10);
 constexpr std::uint32_t kBatchShare = 64;  // of what is in use
 constexpr PageCount kLeastLimit = pages_in(std::size_t{1} << 20);
 constexpr std::uint32_t kLimitShare = 24;
-constexpr PageCount kMostAllowance = pages_in(std::size_t{32} << 20);
-constexpr std::uint64_t kRegretNs = 1'000'000'000;  // "soon"
-// Pages in use: what is "soon", and how long none go after that.
-constexpr std::uint64_t kReuseNs = 4'000'000'000;
-constexpr std::uint64_t kLeastPauseNs = 10'000'000'000;
-constexpr std::uint64_t kMostPauseNs = 600'000'000'000;
 constexpr std::uint32_t kCallsAtOnce = 32;  // bounds one settle()
 constexpr std::uint32_t kWorthACall = 16;   // pages in a row
 // The same in an extent that is in use, where more is free than in use.
 constexpr std::uint32_t kWorthBreakingUp = 64;
-constexpr std::uint32_t kColdTicks = 4;  // about a second
 // Pages in use of an extent whose free pages go although it is not cold. Most such extents are
 // about to be used again, or to be free as a whole; not so where a fifth of the heap is all that is
 // in use.
 constexpr std::uint32_t kHardlyUsed = kExtentPages / 64;
 constexpr std::uint32_t kHardlyUsedWhenEmptying = kExtentPages / 4;
-
-std::uint32_t now_tick() {
-  return static_cast<std::uint32_t>(vm::coarse_now_ns() >> 28);
-}
 
 }  // namespace
 
@@ -60,7 +50,7 @@ PageCount Residency::limit(PageCount used) const {
   PageCount share{used.count / kLimitShare};
   // A fresh extent is resident at once, and not to be given back before it is used.
   if (huge_pays(used)) share = std::max(share, PageCount{kExtentPages});
-  return kLeastLimit + share + allowance_;
+  return kLeastLimit + share + allowance_.pages();
 }
 
 void Residency::learn_huge_pages() {
@@ -83,7 +73,7 @@ void Residency::add_resident_free(Extent& extent, std::uint32_t count) {
 void Residency::remove_resident_free(Extent& extent, std::uint32_t count) {
   extent.resident_free = static_cast<std::uint16_t>(extent.resident_free - count);
   resident_free_ -= PageCount{count};
-  least_free_ = std::min(least_free_, resident_free_);
+  allowance_.note_free(resident_free_);
 }
 
 void Residency::on_growth(PageRun fresh) {
@@ -110,8 +100,9 @@ bool Residency::on_take(PageRun run, Touch touch, PageCount used, bool zero) {
       const std::uint32_t before = extent.resident.count();
       back(i, bits, *backing);
       if (extent.shed) {
-        note_regret(extent.resident.count() - before, used);
-        note_reuse(PageCount{bits.length - resident});
+        allowance_.note_wanted(PageCount{extent.resident.count() - before}, limit(used),
+                               resident_free_);
+        pause_.note_reused(PageCount{bits.length - resident});
       }
     }
     zeroed = zeroed && !extent.dirty.any_in(bits);
@@ -274,17 +265,13 @@ void Residency::on_put(PageRun run) {
 }
 
 bool Residency::may_release_in_use() const {
-  return vm::discards_many_at_once() && vm::coarse_now_ns() >= pause_until_ns_;
+  return vm::discards_many_at_once() && pause_.is_over();
 }
 
 PageCount Residency::release_in_use(const PageRun* runs, std::uint32_t count) {
-  const std::uint64_t now = vm::coarse_now_ns();
-  if (now - in_use_since_ns_ > kReuseNs) {
-    released_in_use_ = reused_ = {};
-    in_use_since_ns_ = now;
-  }
+  pause_.begin_release();
   const PageCount released = release(runs, count);
-  released_in_use_ += released;
+  pause_.note_released(released);
   return released;
 }
 
@@ -296,7 +283,7 @@ void Residency::on_reuse(PageRun run) {
     if (first >= end) return;
     std::uint32_t last = end;
     while (extent.resident.test(last - 1)) --last;
-    note_reuse(PageCount{bits.length - extent.resident.count_in(bits)});
+    pause_.note_reused(PageCount{bits.length - extent.resident.count_in(bits)});
     if (may_populate()) populate(i, {first, last - first});
     extent.resident.set_run({first, last - first});
     extent.dirty.set_run({first, last - first});
@@ -304,48 +291,8 @@ void Residency::on_reuse(PageRun run) {
   });
 }
 
-// Much of what was given back inside slabs is used again soon: it is not given back for a while,
-// and each time longer.
-void Residency::note_reuse(PageCount count) {
-  if (released_in_use_.count == 0) return;
-  reused_ += count;
-  if (reused_ <= kLeastBatch || reused_.count <= released_in_use_.count / 4) return;
-  const std::uint64_t now = vm::coarse_now_ns();
-  pause_ns_ = std::clamp(pause_ns_ * 2, kLeastPauseNs, kMostPauseNs);
-  pause_until_ns_ = now + pause_ns_;
-  released_in_use_ = reused_ = {};
-}
-
-// Pages that were given back are wanted again: had they been kept, faults would have been saved.
-void Residency::note_regret(std::uint32_t count, PageCount used) {
-  const std::uint64_t now = vm::coarse_now_ns();
-  if (now - regret_since_ns_ > kRegretNs) {
-    regretted_ = released_ = {};
-    regret_since_ns_ = now;
-  }
-  regretted_ += PageCount{count};
-  if (regretted_ > limit(used) && regretted_.count > released_.count / 2) {
-    allowance_ = std::min(kMostAllowance, allowance_ + regretted_);
-    regretted_ = released_ = {};
-    least_free_ = resident_free_;
-    least_free_since_ = now_tick();
-  }
-}
-
-// What was free all the while need not have been kept: it is allowed no more.
-void Residency::review_allowance(PageCount used) {
-  if (allowance_.count == 0) return;
-  const std::uint32_t tick = now_tick();
-  if (tick - least_free_since_ < kColdTicks) return;
-  const PageCount most = limit(used);
-  const PageCount usual = most - std::min(most, allowance_);
-  allowance_ -= std::min(allowance_, least_free_ - std::min(least_free_, usual));
-  least_free_ = resident_free_;
-  least_free_since_ = tick;
-}
-
 bool Residency::settle(PageCount used, bool emptying) {
-  review_allowance(used);
+  if (allowance_.pages().count != 0) allowance_.review(limit(used), resident_free_);
   const PageCount most = limit(used);
   if (resident_free_ <= most) return true;
   const std::uint32_t tick = now_tick();
@@ -368,7 +315,7 @@ bool Residency::settle(PageCount used, bool emptying) {
                .hardly_used = kExtentPages};
     }
     calls = release_parts(parts);
-    if (emptying) released_in_use_ += before - resident_free_;
+    if (emptying) pause_.note_released(before - resident_free_);
   }
   // Where there was more to do than may be done at once, the next call goes on.
   const bool all_done = calls != 0 || resident_free_ == before;
@@ -383,7 +330,7 @@ PageCount Residency::release_all() {
   release_whole_extents({}, kNoBound);
   release_parts(
       {.keep = {}, .runs = kNoBound, .runs_of_a_call = kMostRuns, .hardly_used = kExtentPages});
-  allowance_ = {};
+  allowance_.drop();
   break_up_huge_pages();
   return before - resident_free_;
 }
@@ -418,7 +365,7 @@ std::uint32_t Residency::release_whole_extents(PageCount keep, std::uint32_t cal
       continue;
     }
     const PageRun run{PageIndex{begin * kExtentPages}, PageCount{(end - begin) * kExtentPages}};
-    released_ += release(&run, 1);
+    allowance_.note_released(release(&run, 1));
     --calls;
     end = begin;
   }
@@ -432,7 +379,7 @@ std::uint32_t Residency::release_parts(const Parts& parts) {
   PageCount resident;  // of the runs
   std::uint32_t left = parts.runs;
   const auto flush = [&] {
-    released_ += release(runs.data(), count);
+    allowance_.note_released(release(runs.data(), count));
     count = 0;
     resident = {};
   };

@@ -24,6 +24,7 @@
 #include "alloc/lazy_runs.h"
 #include "alloc/page_costs.h"
 #include "alloc/pages.h"
+#include "alloc/regret.h"
 #include "alloc/window.h"
 
 namespace mini::alloc {
@@ -108,9 +109,6 @@ class Residency {
   bool populate_and_measure(std::uint32_t index, BitRun bits);
   void add_resident_free(Extent& extent, std::uint32_t count);
   void remove_resident_free(Extent& extent, std::uint32_t count);
-  void note_reuse(PageCount count);
-  void note_regret(std::uint32_t count, PageCount used);
-  void review_allowance(PageCount used);
   void break_up_huge_pages();
   std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
   struct Parts {
@@ -129,17 +127,8 @@ class Residency {
 
   Window& window_;
   PageCount resident_free_;
-  PageCount allowance_;  // what regret adds to the limit
-  PageCount released_;   // since regret_since_ns_
-  PageCount regretted_;  // since then: released and wanted again
-  std::uint64_t regret_since_ns_ = 0;
-  PageCount released_in_use_;  // since in_use_since_ns_
-  PageCount reused_;           // of those
-  std::uint64_t in_use_since_ns_ = 0;
-  std::uint64_t pause_until_ns_ = 0;  // nothing in use is given back
-  std::uint64_t pause_ns_ = 0;        // how long the last pause was, or is
-  PageCount least_free_;              // the least resident_free_ since that tick
-  std::uint32_t least_free_since_ = 0;
+  Allowance allowance_;
+  InUsePause pause_;
   LazyRuns lazy_;
   PageCount settle_above_;  // settle() looks again at more than that, or at the next tick
   std::uint32_t settled_tick_ = 0;
