@@ -107,8 +107,18 @@ class Residency {
   bool populate(std::uint32_t index, BitRun bits);
   void populate_batch(std::uint32_t index, BitRun bits, std::uint32_t batch, PageCount used);
   bool populate_and_measure(std::uint32_t index, BitRun bits);
-  void add_resident_free(Extent& extent, std::uint32_t count);
-  void remove_resident_free(Extent& extent, std::uint32_t count);
+  void add_resident_free(Extent& extent, std::uint32_t count) {
+    extent.resident_free = static_cast<std::uint16_t>(extent.resident_free + count);
+    resident_free_ += PageCount{count};
+  }
+  void remove_resident_free(Extent& extent, std::uint32_t count) {
+    extent.resident_free = static_cast<std::uint16_t>(extent.resident_free - count);
+    resident_free_ -= PageCount{count};
+    allowance_.note_free(resident_free_);
+  }
+  bool call(std::uint32_t index, BitRun bits, bool (*operation)(void*, std::size_t)) const;
+
+  // residency_release.cc
   void break_up_huge_pages();
   std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
   struct Parts {
@@ -123,7 +133,6 @@ class Residency {
   std::uint32_t release_parts(const Parts& parts);
   PageCount release(const PageRun* runs, std::uint32_t count);
   PageCount forget(PageRun run);
-  bool call(std::uint32_t index, BitRun bits, bool (*operation)(void*, std::size_t)) const;
 
   Window& window_;
   PageCount resident_free_;
