@@ -2,20 +2,14 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
-#include <cstdio>
-#include <fcntl.h>
-#include <filesystem>
 #include <fmt/format.h>
-#include <random>
-#include <sys/stat.h>
-#include <system_error>
-#include <unistd.h>
 #include <unordered_map>
 #include <utility>
 
 #include "base/text.h"
+#include "database/live_allocations.h"
 #include "database/mapping_rows.h"
+#include "database/partial_file.h"
 #include "database/schema.h"
 #include "database/sqlite.h"
 #include "recording/reader.h"
@@ -23,10 +17,7 @@
 namespace mini::database {
 namespace {
 
-namespace fs = std::filesystem;
 using recording::CallKind;
-
-constexpr std::string_view kFilesOnly = "SQLite writes to files only";
 
 /// A quantity; SQLite's numbers have a sign.
 std::int64_t quantity(std::uint64_t n) {
@@ -41,6 +32,11 @@ std::int64_t bits(std::uint64_t n) {
 /// A number of which 0 is none.
 Value number_or_null(std::uint32_t number) {
   return number == 0 ? Value() : Value(std::int64_t{number});
+}
+
+/// An event of which 0 is none.
+Value event_or_null(EventId id) {
+  return id == 0 ? Value() : Value(id);
 }
 
 Value text_or_null(std::string_view text) {
@@ -59,15 +55,6 @@ std::string_view kind_name(recording::Mapping::Operation operation) {
   const auto i = static_cast<std::size_t>(operation);
   return i < std::size(kNames) ? kNames[i] : kNames[0];
 }
-
-/// Addresses come from a recording, perhaps from an adversary's: none can know which of them meet.
-struct AddressHash {
-  std::uint64_t multiplier = (std::uint64_t{std::random_device()()} << 32U) | 0x9e3779b9U;
-  std::size_t operator()(std::uint64_t address) const {
-    const std::uint64_t mixed = address * multiplier;
-    return mixed ^ mixed >> 32U;
-  }
-};
 
 class DatabaseWriter final : public recording::Visitor {
  public:
@@ -127,22 +114,18 @@ class DatabaseWriter final : public recording::Visitor {
     ++last_id_;
     const auto bytes = std::min(event.requested_bytes, recording::kMostBlockBytes);
     const auto stands_for = std::min(event.weight_bytes, recording::kMostBlockBytes);
-    // Where the address was live, the free in between is not in the recording.
-    const Value ended = take_live(event.address);
-    put_live(event.address, {.id = last_id_, .bytes = stands_for == 0 ? bytes : stands_for});
+    const EventId ended =
+        live_.allocate(last_id_, event.address, stands_for == 0 ? bytes : stands_for);
     events_.run({last_id_, quantity(event.time_ns), number_or_null(event.thread),
                  kind_name(event.kind), bits(event.address.value), quantity(bytes),
                  stands_for == 0 ? Value() : Value(quantity(stands_for)),
-                 number_or_null(event.stack), ended});
+                 number_or_null(event.stack), event_or_null(ended)});
   }
   void free(const recording::Free& event) override {
-    LastFree& last = last_frees_[event.thread];
-    const auto block = live_.find(event.address.value);
-    last = {.id = ++last_id_, .address = event.address, .block = {}};
-    if (block != live_.end()) last.block = block->second;
+    const EventId ended = live_.free(++last_id_, event.address, event.thread);
     events_.run({last_id_, quantity(event.time_ns), number_or_null(event.thread), "free",
                  bits(event.address.value), Value(), Value(), number_or_null(event.stack),
-                 take_live(event.address)});
+                 event_or_null(ended)});
   }
   void sample(const recording::KernelSample& sample) override {
     samples_.run(
@@ -207,8 +190,8 @@ class DatabaseWriter final : public recording::Visitor {
     const bool is_copy = !process.origin.empty();
     fact("inherited_recording", text_or_null(path_basename(process.origin)));
     fact("inherited_fork", is_copy ? Value(quantity(process.origin_fork)) : Value());
-    fact("peak_event_id", peak_.id == 0 ? Value() : Value(peak_.id));
-    fact("peak_live_bytes", quantity(peak_.bytes));
+    fact("peak_event_id", event_or_null(live_.peak().id));
+    fact("peak_live_bytes", quantity(live_.peak().bytes));
     end(fact, summary.ending.value_or(recording::Ending{}));
     fact("is_cut", std::int64_t{summary.damage.is_cut});
     fact("skipped_file_blocks", quantity(summary.damage.skipped_blocks));
@@ -239,54 +222,16 @@ class DatabaseWriter final : public recording::Visitor {
                    row.begun_id, row.ended_id == 0 ? Value() : Value(row.ended_id)});
   }
 
-  struct LiveBlock {
-    std::int64_t id = 0;  // of the allocation
-    std::uint64_t bytes = 0;
-  };
-
-  struct LastFree {
-    std::int64_t id = 0;
-    Address address;
-    LiveBlock block;  // id 0: nothing was live there
-  };
-
-  /// Takes the last free of the event's thread back. False: it is not known, or of another block.
+  /// Takes a free back. False: it is not known.
   bool restored(const recording::Allocation& event) {
-    if (live_.contains(event.address.value)) return true;  // its free was lost
-    const auto last = last_frees_.find(event.thread);
-    if (last == last_frees_.end() || last->second.address != event.address) return false;
-    const LastFree free = last->second;
-    last_frees_.erase(last);
-    forget_event_.run({free.id});
-    if (free.block.id != 0) put_live(event.address, free.block);
-    return true;
+    const auto free = live_.restore(event.address, event.thread);
+    if (free && *free != 0) forget_event_.run({*free});
+    return free.has_value();
   }
 
-  /// It counts no more, nor did it make the peak unless something has happened since.
   void become_pool_memory(Address address) {
-    const auto block = live_.find(address.value);
-    if (block == live_.end()) return;
-    become_pool_memory_.run({block->second.id});
-    live_bytes_ -= std::exchange(block->second.bytes, 0);
-    if (peak_.id == block->second.id && peak_.id == last_id_) peak_ = peak_before_;
-  }
-
-  /// REQUIRES: nothing is live at the address.
-  void put_live(Address address, const LiveBlock& block) {
-    live_[address.value] = block;
-    live_bytes_ += block.bytes;
-    if (live_bytes_ <= peak_.bytes) return;
-    peak_before_ = peak_;
-    peak_ = {.id = last_id_, .bytes = live_bytes_};
-  }
-  /// Returns the allocation that was live at the address.
-  Value take_live(Address address) {
-    const auto at = live_.find(address.value);
-    if (at == live_.end()) return {};
-    const std::int64_t id = at->second.id;
-    live_bytes_ -= at->second.bytes;
-    live_.erase(at);
-    return id;
+    if (const EventId id = live_.become_pool_memory(address); id != 0)
+      become_pool_memory_.run({id});
   }
 
   const ReadProgress& progress_;
@@ -312,16 +257,8 @@ class DatabaseWriter final : public recording::Visitor {
   std::int64_t last_mapping_id_ = 0;
   std::unordered_map<recording::ModuleNumber, recording::ModuleFacts> module_facts_;
   std::unordered_map<recording::FrameNumber, recording::FrameFacts> unnamed_frames_;
-  std::unordered_map<std::uint64_t, LiveBlock, AddressHash> live_;
-  std::unordered_map<recording::ThreadNumber, LastFree> last_frees_;
-  std::uint64_t live_bytes_ = 0;
-  struct Peak {
-    std::int64_t id = 0;  // of the event that made it
-    std::uint64_t bytes = 0;
-  };
-  Peak peak_;
-  Peak peak_before_;
-  std::int64_t last_id_ = 0;
+  LiveAllocations live_;
+  EventId last_id_ = 0;
 };
 
 /// Nobody but us has the file, and nobody wants half of it: no journal, no waiting for the disk.
@@ -346,51 +283,8 @@ Result<void> fill(Database& database, const std::string& recording,
   return {};
 }
 
-Result<void> cannot_write(const std::string& path, std::string_view why) {
-  return fail(fmt::format("cannot write '{}': {}", path, why));
-}
-
-/// Whether there may be a file of that name: SQLite writes to no pipe and no device.
-Result<void> check_name(const std::string& path) {
-  struct stat status{};
-  if (stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return {};
-  return cannot_write(
-      path, S_ISDIR(status.st_mode) ? std::generic_category().message(EISDIR) : kFilesOnly);
-}
-
-/// Where a file in that folder is another name of what a process has open, or of a device.
-bool is_of_kernel(const fs::path& folder) {
-  std::error_code error;
-  const fs::path real = fs::canonical(folder.empty() ? "." : folder, error);
-  return real == "/dev" || (real / "").string().starts_with("/proc/");
-}
-
-/// The name that symbolic links lead to, which stay: what is renamed to a link takes its place.
-Result<fs::path> behind_links(const std::string& path) {
-  constexpr int kMostLinks = 40;  // as the kernel
-  fs::path place = path;
-  std::error_code error;
-  for (int i = 0; i < kMostLinks; ++i) {
-    if (is_of_kernel(place.parent_path())) return fail(std::string(kFilesOnly));
-    if (!fs::is_symlink(place, error)) return place;
-    place = place.parent_path() / fs::read_symlink(place, error);
-  }
-  return fail(std::generic_category().message(ELOOP));
-}
-
-/// An empty file beside `place`, of a name that no other had.
-Result<std::string> make_partial(const fs::path& place) {
-  constexpr int kMostTries = 100;
-  std::random_device random;
-  for (int i = 0; i < kMostTries; ++i) {
-    std::string name = fmt::format("{}.{:08x}.partial", place.string(), random());
-    const int fd = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0 && errno == EEXIST) continue;
-    if (fd < 0) return fail(std::generic_category().message(errno), errno);
-    close(fd);
-    return name;
-  }
-  return fail(std::generic_category().message(EEXIST), EEXIST);
+Result<void> cannot_write(const std::string& path, const Error& why) {
+  return fail(fmt::format("cannot write '{}': {}", path, why.message));
 }
 
 }  // namespace
@@ -398,20 +292,15 @@ Result<std::string> make_partial(const fs::path& place) {
 Result<void> write_recording_database(const std::string& recording, const std::string& path,
                                       std::string_view heapspy_version,
                                       const ReadProgress& progress, const NameFrame& name_frame) {
-  if (const auto sound = check_name(path); !sound) return sound;
-  const auto place = behind_links(path);
-  if (!place) return cannot_write(path, place.error().message);
-  const auto partial = make_partial(*place);
-  if (!partial) return cannot_write(path, partial.error().message);
-  Database database(*partial);
+  auto file = PartialFile::make_for(path);
+  if (!file) return cannot_write(path, file.error());
+  Database database(file->name());
   const auto filled = fill(database, recording, heapspy_version, progress, name_frame);
   const auto closed = database.close();
-  if (filled && closed && std::rename(partial->c_str(), place->c_str()) == 0) return {};
-  const int error = errno;
-  unlink(partial->c_str());
   if (!filled) return filled;
-  if (!closed) return cannot_write(path, closed.error().message);
-  return cannot_write(path, std::generic_category().message(error));
+  if (!closed) return cannot_write(path, closed.error());
+  const auto appeared = file->appear();
+  return appeared ? appeared : cannot_write(path, appeared.error());
 }
 
 }  // namespace mini::database

@@ -1,0 +1,35 @@
+// A file that appears under its name when it is whole.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+
+namespace mini::database {
+
+/// Until then it has a name of its own beside it, that ends with .partial, and is deleted with this
+/// object. Symbolic links stay and lead to it. Errors say why, not of which file.
+class PartialFile {
+ public:
+  /// An empty one. Refuses what SQLite cannot write to.
+  static Result<PartialFile> make_for(const std::string& path);
+  PartialFile(PartialFile&& other) noexcept
+      : place_(std::move(other.place_)), name_(std::exchange(other.name_, {})) {}
+  PartialFile& operator=(PartialFile&&) = delete;
+  ~PartialFile();
+
+  const std::string& name() const { return name_; }
+  /// Takes the place of what was there before.
+  Result<void> appear();
+
+ private:
+  PartialFile(std::filesystem::path place, std::string name)
+      : place_(std::move(place)), name_(std::move(name)) {}
+
+  std::filesystem::path place_;
+  std::string name_;  // "": it has appeared, or is another object's
+};
+
+}  // namespace mini::database
