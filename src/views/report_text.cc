@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "explain/heap_findings.h"
+#include "views/terminal_heading.h"
 
 namespace mini::views {
 
@@ -18,6 +19,14 @@ std::string report_bytes(std::uint64_t n) {
 
 std::string report_time(std::uint64_t ns) {
   return ns == 0 ? "0 s" : explain::format_duration(static_cast<double>(ns));
+}
+
+std::string amount_text(model::Amount amount, std::string_view noun) {
+  return fmt::format("{} in {}", report_bytes(amount.bytes), counted(amount.blocks, noun));
+}
+
+std::string share_of(std::uint64_t part, std::uint64_t whole) {
+  return format_percent(static_cast<double>(part), static_cast<double>(whole));
 }
 
 std::string_view measure_title(Measure measure, bool ends_early) {

@@ -14,6 +14,10 @@ namespace mini::views {
 
 std::string report_bytes(std::uint64_t n);
 std::string report_time(std::uint64_t ns);
+/// "45 MiB in 120 blocks".
+std::string amount_text(model::Amount amount, std::string_view noun);
+/// "12%".
+std::string share_of(std::uint64_t part, std::uint64_t whole);
 
 /// "peak live", "never freed": what a measure is called in headings; of a profile that ends before
 /// its recording does, "not freed yet".

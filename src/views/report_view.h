@@ -32,6 +32,9 @@ void write_report(std::string& out, const model::HeapProfile& profile,
 // The parts of it, in the order in which they are shown.
 void write_report_summary(std::string& out, const model::HeapProfile& profile,
                           const TextStyle& style);
+/// What is missing in it; nothing where nothing is.
+void write_report_losses(std::string& out, const model::HeapProfile& profile,
+                         const TextStyle& style);
 /// The moments that the program named, in their order.
 void write_report_markers(std::string& out, const model::HeapProfile& profile,
                           const TextStyle& style, std::size_t most);
