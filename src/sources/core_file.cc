@@ -1,11 +1,9 @@
-// Formats: elf.h; of the notes, fs/binfmt_elf.c of the kernel (fill_files_note) and
-// include/linux/elfcore.h (elf_prstatus).
+// The format: elf.h.
 #include "sources/core_file.h"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
@@ -15,8 +13,6 @@
 
 #include "base/checked.h"
 #include "kernel/file_descriptor.h"
-#include "kernel/proc_status.h"
-#include "kernel/registers.h"
 #include "sources/unpacked_file.h"
 
 namespace mini::sources {
@@ -24,37 +20,12 @@ namespace {
 
 constexpr std::uint64_t kMostSegments = 1 << 20;
 constexpr std::uint64_t kMostNotes = 256 << 20;
-constexpr std::size_t kMostThreads = 1 << 20;
 
-// Offsets in elf_prstatus, and in the registers behind its first fields.
-constexpr std::size_t kSignal = 12;
-constexpr std::size_t kThreadId = 32;
-constexpr std::size_t kProcessId = 24;  // in elf_prpsinfo
-constexpr std::size_t kSignalCode = 8;  // in siginfo_t
-constexpr std::size_t kSender = 16;     // the same, where a process sent the signal
-constexpr std::size_t kRegisters = 112;
 #if defined(__aarch64__)
 constexpr std::uint16_t kMachine = EM_AARCH64;
-constexpr std::size_t kStackPointer = kRegisters + 8UL * 31;
-constexpr std::size_t kCode = kRegisters + 8UL * 32;
-constexpr std::size_t kThreadPointer = 0;  // in a note of its own
 #else
 constexpr std::uint16_t kMachine = EM_X86_64;
-constexpr std::size_t kStackPointer = kRegisters + 8UL * 19;
-constexpr std::size_t kCode = kRegisters + 8UL * 16;
-constexpr std::size_t kThreadPointer = kRegisters + 8UL * 21;  // fs_base
 #endif
-
-/// Signals that the process itself is the reason for: of abort, of the processor.
-constexpr std::array kSignalsOfCrashes = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
-
-template <typename T>
-std::optional<T> object_in(std::span<const std::byte> bytes, std::size_t offset) {
-  if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) return std::nullopt;
-  T object;
-  std::memcpy(&object, bytes.data() + offset, sizeof object);
-  return object;
-}
 
 std::size_t read_file_at(int fd, std::uint64_t offset, std::span<std::byte> out) {
   std::size_t done = 0;
@@ -199,10 +170,17 @@ void CoreFile::take_segment(std::uint64_t address, std::uint64_t memory_size, st
                                       .execute = (flags & PF_X) != 0}});
 }
 
+void CoreFile::read_notes(std::uint64_t offset, std::uint64_t size) {
+  if (offset > size_) return;
+  std::vector<std::byte> notes(std::min(size, size_ - offset));
+  notes.resize(read_(offset, notes));
+  add_notes(notes_, notes);
+}
+
 void CoreFile::sort_segments() {
   const auto by_begin = [](const auto& a) { return a.range.begin; };
   std::ranges::stable_sort(segments_, {}, by_begin);
-  std::ranges::stable_sort(files_, {}, by_begin);
+  std::ranges::stable_sort(notes_.files, {}, by_begin);
   std::vector<CoreSegment> kept;
   for (const CoreSegment& segment : segments_) {
     if (!kept.empty() && segment.range.begin < kept.back().range.end) {
@@ -212,100 +190,6 @@ void CoreFile::sort_segments() {
     kept.push_back(segment);
   }
   segments_ = std::move(kept);
-}
-
-void CoreFile::read_notes(std::uint64_t offset, std::uint64_t size) {
-  if (offset > size_) return;
-  std::vector<std::byte> notes(std::min(size, size_ - offset));
-  notes.resize(read_(offset, notes));
-  const auto align = [](std::uint64_t n) { return (n + 3) & ~std::uint64_t{3}; };
-  std::uint64_t at = 0;
-  while (const auto header = object_in<Elf64_Nhdr>(notes, at)) {
-    const std::uint64_t description = at + sizeof *header + align(header->n_namesz);
-    if (description > notes.size() || notes.size() - description < header->n_descsz) return;
-    take_note(header->n_type, std::span(notes).subspan(description, header->n_descsz));
-    at = description + align(header->n_descsz);
-  }
-}
-
-void CoreFile::take_note(std::uint32_t type, std::span<const std::byte> description) {
-  constexpr std::uint32_t kFileNote = 0x46494c45;     // NT_FILE
-  constexpr std::uint32_t kSignalNote = 0x53494749;   // NT_SIGINFO
-  constexpr std::uint32_t kArmThreadPointer = 0x401;  // NT_ARM_TLS, behind its thread's status
-  if (type == NT_PRSTATUS) take_thread(description);
-  if (type == NT_PRPSINFO) pid_ = object_in<std::int32_t>(description, kProcessId).value_or(0);
-  if (type == kSignalNote) take_signal(description);
-  if (type == kFileNote) take_files(description);
-  if (type == NT_AUXV) take_auxv(description);
-  if (type == kArmThreadPointer && kMachine == EM_AARCH64 && !threads_.empty()) {
-    if (const auto pointer = object_in<std::uint64_t>(description, 0)) {
-      threads_.back().thread_pointer = Address{*pointer};
-    }
-  }
-}
-
-// A watchdog, or somebody with kill(1), ends a process that was well by the signals of crashes too.
-// abort() and raise() send them as well, but to their own process.
-void CoreFile::take_signal(std::span<const std::byte> information) {
-  const auto code = object_in<std::int32_t>(information, kSignalCode);
-  const auto sender = object_in<std::int32_t>(information, kSender);
-  if (code && sender && *code <= 0) sender_ = *sender;
-}
-
-void CoreFile::take_thread(std::span<const std::byte> status) {
-  const auto id = object_in<std::int32_t>(status, kThreadId);
-  const auto stack = object_in<std::uint64_t>(status, kStackPointer);
-  if (!id || !stack || threads_.size() >= kMostThreads) return;
-  model::InspectedThread thread{.id = *id, .stack_pointer = Address{*stack}};
-  const auto pointer =
-      kThreadPointer != 0 ? object_in<std::uint64_t>(status, kThreadPointer) : std::nullopt;
-  if (pointer) thread.thread_pointer = Address{*pointer};
-  if (const auto code = object_in<std::uint64_t>(status, kCode)) thread.code = Address{*code};
-  for (std::size_t at = kRegisters; const auto word = object_in<std::uint64_t>(status, at);) {
-    thread.registers.push_back(*word);
-    at += sizeof *word;
-  }
-  const auto signal = object_in<std::int16_t>(status, kSignal);
-  if (threads_.empty() && signal) signal_ = *signal;
-#if defined(__x86_64__)
-  const auto result = object_in<std::uint64_t>(status, kRegisters + 8UL * 10);  // rax
-  const auto number = object_in<std::uint64_t>(status, kRegisters + 8UL * 15);  // orig_rax
-  thread.waits = result && number && kernel::is_waiting_call(*number, *result);
-#endif
-  threads_.push_back(std::move(thread));
-}
-
-void CoreFile::take_files(std::span<const std::byte> description) {
-  struct Head {
-    std::uint64_t count;
-    std::uint64_t page_size;
-  };
-  struct Entry {
-    std::uint64_t begin;
-    std::uint64_t end;
-    std::uint64_t page_offset;
-  };
-  const auto head = object_in<Head>(description, 0);
-  if (!head || head->count > description.size() / sizeof(Entry)) return;
-  std::size_t name = sizeof(Head) + head->count * sizeof(Entry);
-  for (std::uint64_t i = 0; i < head->count && name < description.size(); ++i) {
-    const auto entry = object_in<Entry>(description, sizeof(Head) + i * sizeof(Entry));
-    const auto* const text = reinterpret_cast<const char*>(description.data()) + name;
-    const std::size_t length = ::strnlen(text, description.size() - name);
-    name += length + 1;
-    const auto offset =
-        entry ? checked_multiply(entry->page_offset, head->page_size) : std::nullopt;
-    if (!offset || entry->begin >= entry->end) continue;
-    files_.push_back({.range = {Address{entry->begin}, Address{entry->end}},
-                      .file_offset = *offset,
-                      .path = {text, length}});
-  }
-}
-
-void CoreFile::take_auxv(std::span<const std::byte> description) {
-  const kernel::AuxiliaryVector auxv = kernel::parse_auxv(description);
-  program_headers_ = auxv.headers;
-  interpreter_ = auxv.base;
 }
 
 std::size_t CoreFile::read(Address from, std::span<std::byte> out) const {
@@ -339,8 +223,8 @@ std::size_t CoreFile::read_piece(Address from, std::span<std::byte> out) const {
 
 std::size_t CoreFile::read_mapped_file(Address from, std::span<std::byte> out) const {
   const auto after = std::ranges::upper_bound(
-      files_, from, {}, [](const CoreFileMapping& m) { return m.range.begin; });
-  if (after == files_.begin() || !std::prev(after)->range.contains(from)) return 0;
+      notes_.files, from, {}, [](const CoreFileMapping& m) { return m.range.begin; });
+  if (after == notes_.files.begin() || !std::prev(after)->range.contains(from)) return 0;
   const CoreFileMapping& mapping = *std::prev(after);
   const MappedFile* file = mapped_file(mapping);
   const auto offset = checked_add(mapping.file_offset, (from - mapping.range.begin).count);
@@ -366,7 +250,7 @@ const CoreFile::MappedFile* CoreFile::mapped_file(const CoreFileMapping& mapping
       !S_ISREG(status.st_mode)) {
     return nullptr;
   }
-  for (const CoreFileMapping& first : files_) {
+  for (const CoreFileMapping& first : notes_.files) {
     if (first.path != mapping.path || first.file_offset != 0) continue;
     std::array<std::byte, 1024> in_core{};
     std::array<std::byte, 1024> on_disk{};
@@ -383,27 +267,13 @@ const CoreFile::MappedFile* CoreFile::mapped_file(const CoreFileMapping& mapping
   return slot.get();
 }
 
-std::optional<model::CoreEnd> CoreFile::end() const {
-  if (signal_ <= 0 || threads_.empty()) return std::nullopt;
-  const bool is_others = sender_.value_or(pid_) != pid_;
-  return model::CoreEnd{.signal = signal_,
-                        .thread = threads_.front().id,
-                        .sender = is_others ? sender_ : std::nullopt};
-}
-
-bool CoreFile::has_crashed() const {
-  const auto ended = end();
-  return ended && !ended->sender &&
-         std::ranges::find(kSignalsOfCrashes, ended->signal) != kSignalsOfCrashes.end();
-}
-
 void CoreFile::use_file(const std::string& mapped_path, const std::string& path) {
   instead_[mapped_path] = path;
 }
 
 bool CoreFile::has_file(const std::string& mapped_path) const {
-  const auto mapping = std::ranges::find(files_, mapped_path, &CoreFileMapping::path);
-  return mapping != files_.end() && mapped_file(*mapping) != nullptr;
+  const auto mapping = std::ranges::find(notes_.files, mapped_path, &CoreFileMapping::path);
+  return mapping != notes_.files.end() && mapped_file(*mapping) != nullptr;
 }
 
 }  // namespace mini::sources

@@ -16,6 +16,7 @@
 #include "base/memory_reader.h"
 #include "base/result.h"
 #include "model/inspection.h"
+#include "sources/core_notes.h"
 
 namespace mini::sources {
 
@@ -27,13 +28,6 @@ struct CoreSegment {
   std::uint64_t file_offset = 0;
   Bytes in_file;  // from range.begin on; the rest was not written
   model::Protection protection;
-};
-
-/// A mapping of a file, as the core's notes tell.
-struct CoreFileMapping {
-  AddressRange range;
-  std::uint64_t file_offset = 0;
-  std::string path;
 };
 
 class CoreFile final : public MemoryReader {
@@ -53,17 +47,17 @@ class CoreFile final : public MemoryReader {
   /// that was mapped.
   bool has_file(const std::string& mapped_path) const;
 
-  const std::vector<CoreSegment>& segments() const { return segments_; }  // by address
-  const std::vector<CoreFileMapping>& files() const { return files_; }    // by address
+  const std::vector<CoreSegment>& segments() const { return segments_; }      // by address
+  const std::vector<CoreFileMapping>& files() const { return notes_.files; }  // by address
   /// The one that a signal ended is the first: the kernel and gcore write it so.
-  const std::vector<model::InspectedThread>& threads() const { return threads_; }
+  const std::vector<model::InspectedThread>& threads() const { return notes_.threads; }
   /// nullopt where no signal ended it, as in gcore's.
-  std::optional<model::CoreEnd> end() const;
+  std::optional<model::CoreEnd> end() const { return end_of(notes_); }
   /// By a signal that its own doing brought it.
-  bool has_crashed() const;
-  std::int64_t pid() const { return pid_; }
-  Address entry_of_headers() const { return program_headers_; }  // AT_PHDR
-  Address interpreter() const { return interpreter_; }           // AT_BASE
+  bool has_crashed() const { return sources::has_crashed(notes_); }
+  std::int64_t pid() const { return notes_.pid; }
+  Address entry_of_headers() const { return notes_.program_headers; }  // AT_PHDR
+  Address interpreter() const { return notes_.interpreter; }           // AT_BASE
   Bytes page_size() const { return page_size_; }
   const std::string& unpacking_loss() const { return unpacking_loss_; }  // "" for none
   std::uint64_t cut_segments() const { return cut_segments_; }           // beyond the file's end
@@ -81,11 +75,6 @@ class CoreFile final : public MemoryReader {
                     std::uint64_t file_size, std::uint32_t flags);
   void sort_segments();
   void read_notes(std::uint64_t offset, std::uint64_t size);
-  void take_note(std::uint32_t type, std::span<const std::byte> description);
-  void take_signal(std::span<const std::byte> information);
-  void take_thread(std::span<const std::byte> status);
-  void take_files(std::span<const std::byte> description);
-  void take_auxv(std::span<const std::byte> description);
   std::size_t read_piece(Address from, std::span<std::byte> out) const;
   std::size_t read_mapped_file(Address from, std::span<std::byte> out) const;
   const MappedFile* mapped_file(const CoreFileMapping& mapping) const;
@@ -93,13 +82,7 @@ class CoreFile final : public MemoryReader {
   ReadAt read_;
   std::uint64_t size_;
   std::vector<CoreSegment> segments_;
-  std::vector<CoreFileMapping> files_;
-  std::vector<model::InspectedThread> threads_;
-  int signal_ = 0;                      // 0: none ended it
-  std::optional<std::int64_t> sender_;  // the process that sent the signal, where one did
-  std::int64_t pid_ = 0;
-  Address program_headers_;
-  Address interpreter_;
+  CoreNotes notes_;
   Bytes page_size_{4096};
   std::string unpacking_loss_;
   std::uint64_t cut_segments_ = 0;
