@@ -202,6 +202,17 @@ class SelfUnwinder {
   char buffer_[4096] = {};  // for the slow paths, which may run on a very small stack
 };
 
+// W2 and W3 of a frame of the previous walk whose slot is on the stack of today.
+inline bool SelfUnwinder::is_kept(const Frame& frame, ByteRange stack) {
+  if (frame.is(Frame::kSealed)) return false;
+  if (frame.is(Frame::kBpMatters) && frame.bp_home != 0 &&
+      !holds_word(stack, frame.slot + static_cast<std::uintptr_t>(std::intptr_t{frame.bp_home}),
+                  frame.bp)) {
+    return false;
+  }
+  return !frame.is(Frame::kHasCfaHome) || holds_word(stack, frame.cfa_home, frame.slot + 8);
+}
+
 [[gnu::always_inline]] inline bool SelfUnwinder::find_key(const CallerRegisters& caller,
                                                           std::uint64_t* key) {
   if (!may_join_) return false;
