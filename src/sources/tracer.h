@@ -77,11 +77,16 @@ class Tracer {
   // tracer_processes.cc: births, new programs, deaths.
   void start_attached(TracedProcess& process);
   void on_birth(Thread& parent, int event);
+  void copy_space(const TracedSpace& space, pid_t child, TracedSpace& copy);
+  std::shared_ptr<TracedProcess> make_child(const TracedProcess& parent, pid_t pid,
+                                            bool shares_memory);
   void adopt(TracedProcess& parent, pid_t tid, bool shares_memory, std::string_view how);
   void adopt_orphans();
   bool may_be_announced(const kernel::ProcessStatus& child) const;
   void on_exec(Thread& leader);
-  void forget_other_threads(const Thread& survivor);
+  void leave_one_thread(Thread& survivor);
+  std::shared_ptr<TracedSpace> begin_space(TracedProcess& process);
+  void report_exec(TracedProcess& process, std::optional<Call> call);
   void on_exit_stop(Thread& thread);
   void on_gone(pid_t tid, int status);
   void end_process(const std::shared_ptr<TracedProcess>& process);

@@ -128,6 +128,39 @@ void Tracer::on_birth(Thread& parent, int event) {
   resume(parent);
 }
 
+// The kernel copies what it is told to (MADV_DONTFORK), and other threads may have been at work;
+// the child has not run yet, so its own list says exactly what it got.
+void Tracer::copy_space(const TracedSpace& space, pid_t child, TracedSpace& copy) {
+  *copy.model = *space.model;
+  read_anew(*copy.model, child);
+  copy.modelled = true;
+  copy.root = space.root;
+  copy.malloc = space.malloc;
+  copy.read_implies_exec = space.read_implies_exec;
+  copy.grows_down = space.grows_down;
+  make_unwinder(copy);
+}
+
+std::shared_ptr<TracedProcess> Tracer::make_child(const TracedProcess& parent, pid_t pid,
+                                                  bool shares_memory) {
+  auto child = std::make_shared<TracedProcess>(pid);
+  child->unwanted = parent.unwanted || !options_.follow;
+  child->silent = child->unwanted || parent.silent;
+  child->model.parent_pid = parent.model.pid;
+  child->model.executable = parent.model.executable;
+  child->model.interpreter = parent.model.interpreter;
+  child->model.entry_point = parent.model.entry_point;
+  child->model.phase = parent.model.phase;
+  if (shares_memory) {
+    child->space = parent.space;
+  } else if (!child->silent) {
+    copy_space(*parent.space, pid, *child->space);
+  }
+  if (parent.memory.reads_present_pages_only()) child->memory.read_present_pages_only();
+  child->model.space = child->space->model;
+  return child;
+}
+
 void Tracer::adopt(TracedProcess& parent, pid_t tid, bool shares_memory, std::string_view how) {
   if (find_thread(tid) != nullptr) return;
   const auto status = kernel::read_status(tid);
@@ -137,31 +170,7 @@ void Tracer::adopt(TracedProcess& parent, pid_t tid, bool shares_memory, std::st
   if (status->thread_group == parent.model.pid) {
     process = processes_.at(parent.model.pid);
   } else {
-    process = std::make_shared<TracedProcess>(tid);
-    process->unwanted = parent.unwanted || !options_.follow;
-    process->silent = process->unwanted || parent.silent;
-    process->model.parent_pid = parent.model.pid;
-    process->model.executable = parent.model.executable;
-    process->model.interpreter = parent.model.interpreter;
-    process->model.entry_point = parent.model.entry_point;
-    process->model.phase = parent.model.phase;
-    if (shares_memory) {
-      process->space = parent.space;
-    } else if (!process->silent) {
-      // The kernel copies what it is told to (MADV_DONTFORK), and other threads may have been at
-      // work; the child has not run yet, so its own list says exactly what it got.
-      *process->space->model = *parent.space->model;
-      read_anew(*process->space->model, tid);
-      process->space->modelled = true;
-      process->space->root = parent.space->root;
-      process->space->malloc = parent.space->malloc;
-      process->space->read_implies_exec = parent.space->read_implies_exec;
-      process->space->grows_down = parent.space->grows_down;
-      make_unwinder(*process->space);
-    }
-    if (parent.memory.reads_present_pages_only()) process->memory.read_present_pages_only();
-    process->model.space = process->space->model;
-    processes_[tid] = process;
+    process = processes_[tid] = make_child(parent, tid, shares_memory);
   }
   ++process->live_threads;
   ++process->space->live_threads;
@@ -206,7 +215,7 @@ void Tracer::adopt_orphans() {
 }
 
 // Of the threads a process had, execve leaves one, and it takes over the process's id.
-void Tracer::forget_other_threads(const Thread& survivor) {
+void Tracer::leave_one_thread(Thread& survivor) {
   for (auto it = threads_.begin(); it != threads_.end();) {
     Thread& thread = *it->second;
     if (&thread == &survivor || thread.process != survivor.process) {
@@ -217,6 +226,37 @@ void Tracer::forget_other_threads(const Thread& survivor) {
     if (!thread.exiting) --thread.process->space->live_threads;
     it = threads_.erase(it);
   }
+  const pid_t pid = survivor.process->model.pid;
+  if (survivor.tid == pid) return;
+  auto node = threads_.extract(survivor.tid);
+  node.key() = pid;
+  survivor.tid = pid;
+  threads_.insert(std::move(node));
+}
+
+// Returns the address space that the process had.
+std::shared_ptr<TracedSpace> Tracer::begin_space(TracedProcess& process) {
+  const std::shared_ptr<TracedSpace> old = std::exchange(process.space, nullptr);
+  --old->live_threads;
+  const std::optional<unwind::Unwinder>& unwinder = old->unwinder;
+  if (old->live_threads == 0 && unwinder) {
+    add_statistics(unwinder_statistics_, unwinder->statistics());
+  }
+  process.space = std::make_shared<TracedSpace>();
+  process.space->live_threads = process.live_threads = 1;
+  process.model.space = process.space->model;
+  return old;
+}
+
+void Tracer::report_exec(TracedProcess& process, std::optional<Call> call) {
+  model::Event event = new_event(model::EventKind::kExec, process, process.model.pid);
+  event.syscall = call ? call->spec->name : "execve";
+  event.note = process.model.executable;
+  if (call) {
+    event.arguments = std::move(call->arguments);
+    event.stack = std::move(call->stack);
+  }
+  emit(process, event);
 }
 
 void Tracer::on_exec(Thread& leader) {
@@ -226,23 +266,9 @@ void Tracer::on_exec(Thread& leader) {
   Thread* caller = former ? find_thread(static_cast<pid_t>(*former)) : nullptr;
   if (caller == nullptr) caller = &leader;
   std::optional<Call> call = std::exchange(caller->call, std::nullopt);
-  forget_other_threads(*caller);
-  if (caller->tid != pid) {
-    auto node = threads_.extract(caller->tid);
-    node.key() = pid;
-    node.mapped()->tid = pid;
-    threads_.insert(std::move(node));
-  }
+  leave_one_thread(*caller);
   caller->stopped = true;
-  const std::shared_ptr<TracedSpace> old_space = std::exchange(process->space, nullptr);
-  --old_space->live_threads;
-  const std::optional<unwind::Unwinder>& unwinder = old_space->unwinder;
-  if (old_space->live_threads == 0 && unwinder) {
-    add_statistics(unwinder_statistics_, unwinder->statistics());
-  }
-  process->space = std::make_shared<TracedSpace>();
-  process->space->live_threads = process->live_threads = 1;
-  process->model.space = process->space->model;
+  const std::shared_ptr<TracedSpace> old_space = begin_space(*process);
   process->exit_call.reset();
   started_ = true;
   const auto kind = kernel::classify_process(pid);
@@ -257,14 +283,7 @@ void Tracer::on_exec(Thread& leader) {
     load_image(*process);
     make_unwinder(*process->space);
     warn_of_setuid(*process);
-    model::Event event = new_event(model::EventKind::kExec, *process, pid);
-    event.syscall = call ? call->spec->name : "execve";
-    event.note = process->model.executable;
-    if (call) {
-      event.arguments = std::move(call->arguments);
-      event.stack = std::move(call->stack);
-    }
-    emit(*process, event);
+    report_exec(*process, std::move(call));
   }
   resume(*caller);
   release_waiting(*old_space);
