@@ -178,23 +178,15 @@ Result<void> use_executable(const std::string& file, CoreFile& core, Inspection&
   return {};
 }
 
-}  // namespace
-
-Result<Inspection> inspect_core(const std::string& path, const std::string& executable,
-                                const InspectOptions& options) {
-  auto opened = CoreFile::open(path);
-  if (!opened) return std::unexpected(opened.error());
-  CoreFile& core = **opened;
-  Inspection inspection;
+/// What the core says of the process, and where memory is.
+Result<void> take_facts(CoreFile& core, const std::string& executable, Inspection& inspection) {
   inspection.source = Inspection::Source::kCore;
   inspection.heap_reading = model::HeapReading::kCore;
   inspection.pid = core.pid();
   inspection.end = core.end();
   inspection.page_size = core.page_size();
   inspection.executable = executable_of(core);
-  if (auto used = use_executable(executable, core, inspection); !used) {
-    return std::unexpected(used.error());
-  }
+  if (auto used = use_executable(executable, core, inspection); !used) return used;
   inspection.threads = core.threads();
   read_regions(core, inspection);
   add_files_without_segment(core, inspection);
@@ -203,6 +195,11 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
   for (model::MemoryRegion& region : inspection.regions) ends.pass(region.mapping);
   note_losses(core, inspection);
   note_left_out(core, inspection);
+  return {};
+}
+
+/// REQUIRES: take_facts() was called.
+void read_heap(const CoreFile& core, const InspectOptions& options, Inspection& inspection) {
   HeapInspector inspector;
   const bool is_static = core.interpreter() == Address{};
   const std::string libc = find_malloc_module(inspection, is_static);
@@ -230,6 +227,19 @@ Result<Inspection> inspect_core(const std::string& path, const std::string& exec
     meter.begin(ProgressMeter::Step::kSearch, {}, false);
     inspection.lost = find_lost_blocks(core, inspection, blocks, std::nullopt);
   }
+}
+
+}  // namespace
+
+Result<Inspection> inspect_core(const std::string& path, const std::string& executable,
+                                const InspectOptions& options) {
+  auto core = CoreFile::open(path);
+  if (!core) return std::unexpected(core.error());
+  Inspection inspection;
+  if (auto taken = take_facts(**core, executable, inspection); !taken) {
+    return std::unexpected(taken.error());
+  }
+  read_heap(**core, options, inspection);
   return inspection;
 }
 

@@ -97,6 +97,28 @@ std::unexpected<Error> give_up(pid_t pid, std::string message, int error) {
   return fail(std::move(message), error);
 }
 
+/// Traces the child, and has it go on to its program.
+Result<Launched> start_traced(pid_t pid, const std::string& name, const Pipe& go, Pipe& status,
+                              bool use_seccomp, unsigned options) {
+  Launched launched;
+  launched.pid = pid;
+  launched.status = std::move(status.read_end);
+  if (const int error = kernel::trace_seize(pid, options); error != 0) {
+    return give_up(pid, fmt::format("cannot trace {}: {}", name, explain_refusal(pid, error, true)),
+                   error);
+  }
+  if (!write_word(go.write_end.get(), 1) ||
+      !read_word(launched.status.get(), launched.filter_errno)) {
+    return give_up(pid, "the child ended before it could be started", ECHILD);
+  }
+  launched.filtered = use_seccomp && launched.filter_errno == 0;
+  // Without a filter the child must be stopped once to be stopped at its system calls from then on;
+  // it gets no further than the end of its read().
+  if (!launched.filtered) kernel::trace_interrupt(pid);
+  write_word(go.write_end.get(), 1);
+  return launched;
+}
+
 }  // namespace
 
 Result<std::string> resolve_command(const std::string& name) {
@@ -158,24 +180,7 @@ Result<Launched> launch(const std::string& path, const std::vector<std::string>&
   }
   status->write_end = {};
   OwnSignals::watch_group();
-  Launched launched;
-  launched.pid = pid;
-  launched.status = std::move(status->read_end);
-  if (const int error = kernel::trace_seize(pid, options); error != 0) {
-    return give_up(
-        pid, fmt::format("cannot trace {}: {}", command.front(), explain_refusal(pid, error, true)),
-        error);
-  }
-  if (!write_word(go->write_end.get(), 1) ||
-      !read_word(launched.status.get(), launched.filter_errno)) {
-    return give_up(pid, "the child ended before it could be started", ECHILD);
-  }
-  launched.filtered = use_seccomp && launched.filter_errno == 0;
-  // Without a filter the child must be stopped once to be stopped at its system calls from then on;
-  // it gets no further than the end of its read().
-  if (!launched.filtered) kernel::trace_interrupt(pid);
-  write_word(go->write_end.get(), 1);
-  return launched;
+  return start_traced(pid, command.front(), *go, *status, use_seccomp, options);
 }
 
 int read_exec_error(const Launched& launched) {
