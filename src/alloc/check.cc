@@ -192,6 +192,26 @@ void Checker::pages(const PageHeap& pages) {
   span_cache(pages.cache_);
 }
 
+// What is said elsewhere of a slab's pages: by the page map, and S5.
+void Checker::slab_pages(const Span& slab, Backing& backing) {
+  const std::uint32_t of = slab.first.value;
+  for (std::uint32_t page = 0; page < slab.pages.count; ++page) {
+    const PageEntry entry = backing.window.entry((slab.first + PageCount{page}).value * kPageBytes);
+    require_equal(entry.page_of_slab, page, "the page map's page of a slab", of);
+    require_equal(entry.code, slab.size_class | (slab.heap == 0 ? 0U : kCodeOwnHeap),
+                  "the page map's class of a slab", of);
+  }
+  require_equal(backing.window.span_id(slab.first), backing.window.id_of(slab),
+                "the span of a slab's first page", of);
+  if (slab.swept == 0) {
+    const Locked locked(backing.pages.lock());
+    for_each_extent({slab.first, slab.pages}, [&](std::uint32_t of_extent, BitRun bits) {
+      require_equal(backing.window.extent(of_extent).resident.count_in(bits), bits.length,
+                    "S5 swept, or every page may have memory", of);
+    });
+  }
+}
+
 void Checker::bin(const Bin& bin, Backing& backing) {
   std::uint64_t slabs = 0;
   std::uint64_t blocks = 0;
@@ -206,22 +226,7 @@ void Checker::bin(const Bin& bin, Backing& backing) {
       require_equal(Bin::list_of(*span), i, "B1 in the list of its fullness or of those swept", of);
       require(span->previous == previous, "B1 the lists are whole", of);
       require(span->free_count != span->block_count, "B1 no slab is empty", of);
-      for (std::uint32_t page = 0; page < span->pages.count; ++page) {
-        const PageEntry entry =
-            backing.window.entry((span->first + PageCount{page}).value * kPageBytes);
-        require_equal(entry.page_of_slab, page, "the page map's page of a slab", of);
-        require_equal(entry.code, span->size_class | (span->heap == 0 ? 0U : kCodeOwnHeap),
-                      "the page map's class of a slab", of);
-      }
-      require_equal(backing.window.span_id(span->first), backing.window.id_of(*span),
-                    "the span of a slab's first page", of);
-      if (span->swept == 0) {
-        const Locked locked(backing.pages.lock());
-        for_each_extent({span->first, span->pages}, [&](std::uint32_t of_extent, BitRun bits) {
-          require_equal(backing.window.extent(of_extent).resident.count_in(bits), bits.length,
-                        "S5 swept, or every page may have memory", of);
-        });
-      }
+      slab_pages(*span, backing);
       previous = span;
       ++slabs;
       blocks += span->block_count;

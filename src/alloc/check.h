@@ -52,6 +52,7 @@ struct Checker {
   static bool is_due();
 
  private:
+  static void slab_pages(const Span& slab, Backing& backing);
   static void spans(Backing& backing);
 };
 
