@@ -26,6 +26,19 @@ void write_ledger(JsonWriter& json, std::string_view name,
   json.end_array();
 }
 
+void write_counters(JsonWriter& json, const model::Heap& heap) {
+  json.key("counters").begin_array();
+  for (const model::HeapCounter& counter : heap.counters) {
+    json.begin_object();
+    json.key("name").string(counter.name);
+    json.key("counted").number(counter.counted);
+    json.key("found").number(counter.found);
+    json.key("in_motion").boolean(counter.in_motion);
+    json.end_object();
+  }
+  json.end_array();
+}
+
 void write_heap(JsonWriter& json, const Inspection& inspection) {
   json.key("heap");
   if (!inspection.heap) {
@@ -59,16 +72,7 @@ void write_heap(JsonWriter& json, const Inspection& inspection) {
   json.key("thresholds_fixed").boolean(heap.parameters.thresholds_are_fixed);
   json.key("caches_not_found").number(heap.caches_not_found);
   json.key("damages").number(heap.damages_count);
-  json.key("counters").begin_array();
-  for (const model::HeapCounter& counter : heap.counters) {
-    json.begin_object();
-    json.key("name").string(counter.name);
-    json.key("counted").number(counter.counted);
-    json.key("found").number(counter.found);
-    json.key("in_motion").boolean(counter.in_motion);
-    json.end_object();
-  }
-  json.end_array();
+  write_counters(json, heap);
   json.end_object();
 }
 
