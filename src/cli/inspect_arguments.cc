@@ -29,6 +29,25 @@ struct RawArguments {
   RawLook look;
 };
 
+void add_show_options(CLI::App& app, RawArguments& raw) {
+  constexpr auto kShow = "What to show (summary, findings and tables if nothing is chosen)";
+  app.add_flag("--chunks", raw.chunks, "the chunks of the heap, by address")->group(kShow);
+  app.add_option("--arena", raw.arena, "of --chunks: only an arena's: main, a number, or mmapped")
+      ->option_text("ARENA")
+      ->group(kShow);
+  app.add_option("--size", raw.size, "of --chunks: only of a size, or from one to another: 64K-1M")
+      ->option_text("SIZE[-SIZE]")
+      ->group(kShow);
+  app.add_flag("--free", raw.free, "of --chunks: only free ones")->group(kShow);
+  app.add_flag("--live", raw.live, "of --chunks: only live ones")->group(kShow);
+  app.add_option("--around", raw.around, "what an address is, to program, allocator and kernel")
+      ->option_text("ADDRESS")
+      ->group(kShow);
+  app.add_option("--top", raw.top, "rows of each table (10), of --chunks (100), or all")
+      ->option_text("N")
+      ->group(kShow);
+}
+
 void add_options(CLI::App& app, RawArguments& raw) {
   constexpr auto kTarget = "What to read";
   app.add_option("--exe", raw.parsed.executable,
@@ -49,23 +68,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->option_text("SIZE")
       ->group(kTarget);
 
-  constexpr auto kShow = "What to show (summary, findings and tables if nothing is chosen)";
-  app.add_flag("--chunks", raw.chunks, "the chunks of the heap, by address")->group(kShow);
-  app.add_option("--arena", raw.arena, "of --chunks: only an arena's: main, a number, or mmapped")
-      ->option_text("ARENA")
-      ->group(kShow);
-  app.add_option("--size", raw.size, "of --chunks: only of a size, or from one to another: 64K-1M")
-      ->option_text("SIZE[-SIZE]")
-      ->group(kShow);
-  app.add_flag("--free", raw.free, "of --chunks: only free ones")->group(kShow);
-  app.add_flag("--live", raw.live, "of --chunks: only live ones")->group(kShow);
-  app.add_option("--around", raw.around, "what an address is, to program, allocator and kernel")
-      ->option_text("ADDRESS")
-      ->group(kShow);
-  app.add_option("--top", raw.top, "rows of each table (10), of --chunks (100), or all")
-      ->option_text("N")
-      ->group(kShow);
-
+  add_show_options(app, raw);
   add_inspect_extras(app, raw.extras);
 
   constexpr auto kOutput = "Where it goes";

@@ -59,8 +59,7 @@ void add_show_options(CLI::App& app, RawArguments& raw) {
       ->group(kShow);
 }
 
-void add_options(CLI::App& app, RawArguments& raw) {
-  add_show_options(app, raw);
+void add_part_options(CLI::App& app, RawArguments& raw) {
   constexpr auto kPart = "Which part";
   app.add_option("--focus", raw.focus,
                  "only stacks with a function, file or module that matches (POSIX extended)")
@@ -78,7 +77,9 @@ void add_options(CLI::App& app, RawArguments& raw) {
                  "leaks that are no news: lines of leak:PATTERN, as LeakSanitizer has them")
       ->option_text("FILE")
       ->group(kPart);
+}
 
+void add_output_options(CLI::App& app, RawArguments& raw) {
   constexpr auto kOutput = "Where it goes";
   app.add_flag("--json", raw.json, "one JSON object instead of text")->group(kOutput);
   app.add_option("--export", raw.exported,
@@ -90,7 +91,12 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->option_text("OUT")
       ->group(kOutput);
   add_look_options(app, raw.look, kOutput);
+}
 
+void add_options(CLI::App& app, RawArguments& raw) {
+  add_show_options(app, raw);
+  add_part_options(app, raw);
+  add_output_options(app, raw);
   constexpr auto kChecks = "For scripts";
   app.add_option(
          "--fail-on-leak", raw.fail_on_leak,

@@ -36,18 +36,7 @@ struct RawArguments {
   RawLook look;
 };
 
-void add_options(CLI::App& app, RawArguments& raw) {
-  constexpr auto kTarget = "What to trace";
-  app.add_option("-p,--pid", raw.parsed.attach_pid,
-                 "trace the running process PID until it ends or Ctrl-C")
-      ->option_text("PID")
-      ->group(kTarget);
-  app.add_option("--duration", raw.duration, "with --pid: for this long at most (10s, 5m)")
-      ->option_text("TIME")
-      ->group(kTarget);
-  app.add_flag("--no-follow", raw.no_follow, "stay with the first process, leave its children")
-      ->group(kTarget);
-
+void add_show_options(CLI::App& app, RawArguments& raw) {
   constexpr auto kShow =
       "What to show (all events, the ledger and the layout if nothing is chosen)";
   app.add_flag("--events", raw.events, "the system calls, one by one")->group(kShow);
@@ -65,17 +54,9 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->group(kShow);
   app.add_flag("--stack", raw.parsed.full_stacks, "the whole call stack of each call")
       ->group(kShow);
+}
 
-  constexpr auto kOutput = "Where it goes";
-  app.add_option("-o,--output", raw.output_path, "write the text to FILE, not to standard error")
-      ->option_text("FILE")
-      ->group(kOutput);
-  app.add_option("--json", raw.json_path, "also write JSON, an object a line; - is standard output")
-      ->option_text("FILE")
-      ->group(kOutput);
-  app.add_flag("-q,--quiet", raw.parsed.quiet, "no text at all")->group(kOutput);
-  add_look_options(app, raw.look, kOutput);
-
+void add_how_options(CLI::App& app, RawArguments& raw) {
   constexpr auto kHow = "How it is traced";
   app.add_flag("--no-stacks", raw.no_stacks, "take no call stacks: faster, and every cause unknown")
       ->group(kHow);
@@ -92,6 +73,32 @@ void add_options(CLI::App& app, RawArguments& raw) {
       ->group(kHow);
   app.add_flag("--no-seccomp", raw.no_seccomp, "stop at every system call: slow, to compare with")
       ->group(kHow);
+}
+
+void add_options(CLI::App& app, RawArguments& raw) {
+  constexpr auto kTarget = "What to trace";
+  app.add_option("-p,--pid", raw.parsed.attach_pid,
+                 "trace the running process PID until it ends or Ctrl-C")
+      ->option_text("PID")
+      ->group(kTarget);
+  app.add_option("--duration", raw.duration, "with --pid: for this long at most (10s, 5m)")
+      ->option_text("TIME")
+      ->group(kTarget);
+  app.add_flag("--no-follow", raw.no_follow, "stay with the first process, leave its children")
+      ->group(kTarget);
+
+  add_show_options(app, raw);
+  constexpr auto kOutput = "Where it goes";
+  app.add_option("-o,--output", raw.output_path, "write the text to FILE, not to standard error")
+      ->option_text("FILE")
+      ->group(kOutput);
+  app.add_option("--json", raw.json_path, "also write JSON, an object a line; - is standard output")
+      ->option_text("FILE")
+      ->group(kOutput);
+  app.add_flag("-q,--quiet", raw.parsed.quiet, "no text at all")->group(kOutput);
+  add_look_options(app, raw.look, kOutput);
+
+  add_how_options(app, raw);
   app.set_help_flag();  // CLI11's own; ours is an option like the others
   app.allow_extras();
   app.add_flag("-h,--help", raw.parsed.help, "show this help")->group("Other");
