@@ -13,13 +13,19 @@ namespace {
 // Greater numbers than these, which no writer gives out, are written as new ones each time.
 constexpr std::size_t kMostNumbers = 1U << 24U;
 
-/// Numbers of one kind as they are in the block. One that is new is put there as 0.
 template <typename Local, typename Number>
-Local find_local(std::vector<Local>& locals, Number number) {
-  if (number < locals.size()) return locals[number];
+[[gnu::noinline]] void make_room_for(std::vector<Local>& locals, Number number) {
   if (number < kMostNumbers) {
     locals.resize(std::max<std::size_t>(number + std::size_t{1}, locals.size() * 2));
   }
+}
+
+/// Numbers of one kind as they are in the block. One that is new is put there as 0.
+template <typename Local, typename Number>
+MINI_HOT Local find_local(std::vector<Local>& locals, Number number) {
+  if (number < locals.size()) [[likely]]
+    return locals[number];
+  make_room_for(locals, number);
   return 0;
 }
 
