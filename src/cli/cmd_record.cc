@@ -294,8 +294,11 @@ int run_record_command(std::span<const std::string> words) {
     return complain(not_found ? kExitNotFound : kExitCannotRun, path.error().message);
   }
   if (const auto why = why_not_preloaded(*path, kAgent)) {
-    const std::string advice =
-        is_traceable(*path) ? fmt::format("; 'heapspy trace {}' works without it", name) : "";
+    std::string advice;
+    if (is_traceable(*path)) {
+      advice = fmt::format(
+          "; 'heapspy trace {}' works without it, and 'heapspy inspect PID' while it runs", name);
+    }
     return complain(kExitCannotRun, fmt::format("{} {}{}", name, *why, advice));
   }
   const auto agent = choose_library(kAgent, arguments->agent);

@@ -50,7 +50,7 @@ Result<std::unique_ptr<Attachment>> Attachment::attach(pid_t pid, const std::str
   const auto list = LoaderList::find(
       pid, memory,
       fmt::format("it has its own malloc in it, and no loader that could load heapspy's agent; "
-                  "'heapspy trace -p {}' works without it",
+                  "'heapspy trace -p {0}' and 'heapspy inspect {0}' work without it",
                   pid));
   if (!list) return std::unexpected(list.error());
   const AgentOrder order{

@@ -508,6 +508,7 @@ class Record(RecordTest):
         self.assertEqual(done.returncode, 126)
         self.assertIn("statically linked", done.stderr)
         self.assertIn("heapspy trace", done.stderr)
+        self.assertIn("heapspy inspect", done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1)
         done = self.record("no-such-command")
         self.assertEqual(done.returncode, 127)

@@ -353,7 +353,8 @@ class RecordAttach(JoinTest):
         static.line(r"runs: \d+")
         message = self.refused(static.pid)
         self.assertIn("statically linked", message)
-        self.assertIn("heapspy trace -p", message)
+        for other in ("trace -p", "inspect"):
+            self.assertIn(f"'heapspy {other} {static.pid}'", message)
         self.check_free(static)
         stopped = self.running("loop")
         os.kill(stopped.pid, signal.SIGSTOP)
