@@ -27,7 +27,7 @@ void FirstTouchCounter::count_elsewhere(const Early& early) {
 
 void FirstTouchCounter::allocated(Address address, std::uint64_t bytes, std::uint32_t node,
                                   recording::ThreadNumber thread) {
-  ranges_[address.value] = {.end = address.value + bytes, .node = node};
+  sampled(address, bytes, node);
   if (early_.empty()) return;
   std::erase_if(early_, [&](const Early& early) {
     if (early.thread != thread || early.address.value + kHeaderBytes < address.value ||
@@ -37,6 +37,10 @@ void FirstTouchCounter::allocated(Address address, std::uint64_t bytes, std::uin
     count(touch_.in_blocks, node);
     return true;
   });
+}
+
+void FirstTouchCounter::sampled(Address address, std::uint64_t bytes, std::uint32_t node) {
+  ranges_[address.value] = {.end = address.value + bytes, .node = node};
 }
 
 std::uint64_t FirstTouchCounter::freed(Address address) {

@@ -26,12 +26,16 @@ class FirstTouchCounter {
   void begin(const PlacedBlocks& blocks, const NodeOf& node_of) {
     is_used_ = true;
     blocks.for_each([&](Address address, const LiveBlock& block) {
-      ranges_[address.value] = {.end = address.value + block.bytes, .node = node_of(block.stack)};
+      // Of a sampled one it is about its size.
+      const std::uint64_t bytes = block.bytes / block.blocks;
+      ranges_[address.value] = {.end = address.value + bytes, .node = node_of(block.stack)};
     });
   }
 
   void allocated(Address address, std::uint64_t bytes, std::uint32_t node,
                  recording::ThreadNumber thread);
+  /// One of many: what the thread touched before may be in others.
+  void sampled(Address address, std::uint64_t bytes, std::uint32_t node);
   /// Returns how many bytes of it were known; 0: none.
   std::uint64_t freed(Address address);
 

@@ -220,8 +220,13 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
     usable_.allocated(event.address, size, stack_number, epoch_, is_new_maximum);
     if (UsableSizeCounter::is_small(size)) stack.note_size(size);
   }
-  if (touch_.is_used()) [[unlikely]]
-    touch_.allocated(event.address, event.requested_bytes, stack.owner, event.thread);
+  if (touch_.is_used()) [[unlikely]] {
+    if (is_sampled) {
+      touch_.sampled(event.address, event.requested_bytes, stack.owner);
+    } else {
+      touch_.allocated(event.address, event.requested_bytes, stack.owner, event.thread);
+    }
+  }
   ++profile_.allocation_events;
   timeline_.allocated(now_ns_, live_.bytes);
 }

@@ -268,14 +268,16 @@ void write_touch_lines(SummaryLines& lines, const HeapProfile& profile) {
     lines.line("first touched", "not recorded: " + touch.refusal, "unknown");
     return;
   }
-  lines.line("first touched",
-             fmt::format("{} in blocks, {} in mappings of the program's own, {} elsewhere{}",
-                         report_bytes(touch.in_blocks.bytes), report_bytes(touch.in_mappings.bytes),
-                         report_bytes(touch.elsewhere.bytes),
-                         touch.lost == 0
-                             ? ""
-                             : fmt::format("; {} were missed", counted(touch.lost, "page fault"))),
-             "measured");
+  lines.line(
+      "first touched",
+      fmt::format("{} in {}blocks, {} in mappings of the program's own, {} elsewhere{}{}",
+                  report_bytes(touch.in_blocks.bytes), profile.is_estimate ? "recorded " : "",
+                  report_bytes(touch.in_mappings.bytes), report_bytes(touch.elsewhere.bytes),
+                  profile.is_estimate ? ", also in blocks that were not recorded" : "",
+                  touch.lost == 0
+                      ? ""
+                      : fmt::format("; {} were missed", counted(touch.lost, "page fault"))),
+      "measured");
   const std::uint64_t touched =
       touch.in_blocks.bytes + touch.in_mappings.bytes + touch.elsewhere.bytes;
   const std::uint64_t resident = profile.kernel.peak_resident.count;

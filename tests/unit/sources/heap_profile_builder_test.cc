@@ -589,6 +589,30 @@ TEST(HeapProfileBuilderTest, TouchesBelongToTheBlockThatTheyAreIn) {
   EXPECT_EQ(profile.first_touch.touchers[0].touched.blocks, 5U);
 }
 
+TEST(HeapProfileBuilderTest, WhereBlocksAreSampledTouchesBelongToRecordedOnesAlone) {
+  Story story;
+  const auto gets = [&story](std::uint64_t time_ns, std::uint64_t address) {
+    story.allocation({.time_ns = time_ns,
+                      .thread = 1,
+                      .address = Address{address},
+                      .requested_bytes = 1000,
+                      .stack = kParse,
+                      .weight_bytes = 500'000});
+  };
+  const auto touches = [&story](std::uint64_t address) {
+    story.builder.touch({.time_ns = 5, .thread = 1, .address = Address{address}, .stack = kLoad});
+  };
+  gets(1, 0x10000);
+  touches(0x10100);
+  touches(0x11000);  // behind it, but among the bytes that it stands for
+  touches(0x20100);  // in a block that was not recorded
+  gets(6, 0x20010);  // which has its place later
+  touches(0x20000);  // its header
+  const HeapProfile profile = story.end();
+  EXPECT_EQ(profile.first_touch.in_blocks.blocks, 2U);
+  EXPECT_EQ(profile.first_touch.elsewhere.blocks, 2U);
+}
+
 TEST(HeapProfileBuilderTest, ABlockWhoseReallocFailedIsAsItWas) {
   Story story;
   story.builder.usable_size({.requested_bytes = 100, .usable_bytes = 104});

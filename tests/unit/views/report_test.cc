@@ -198,6 +198,17 @@ TEST(ReportTablesTest, WhatNoPageFaultToldOfIsSaid) {
   EXPECT_FALSE(printed({"", all_touched, all_tables(300)}).contains("by system calls"));
 }
 
+TEST(ReportTablesTest, OfASampleOnlyPagesInRecordedBlocksAreKnown) {
+  const auto sampled = [] {
+    HeapProfile profile = touched_profile();
+    profile.is_estimate = true;
+    return profile;
+  };
+  EXPECT_TRUE(printed({"", sampled, all_tables(300)})
+                  .contains("4 KiB in recorded blocks, 0 B in mappings of the program's own, 0 B "
+                            "elsewhere, also in blocks that were not recorded "));
+}
+
 TEST(ReportTablesTest, WhatAShortProgramHeldIsNotNothing) {
   const auto text_of = [](double held_byte_ns) {
     HeapProfile profile = sample_profile();
