@@ -147,7 +147,8 @@ void report_errors(const std::vector<sources::RecordedResult>& all) {
   }
   for (const auto& [message, those] : names) {
     const std::size_t others = those.size() - 1;
-    const std::string more = others == 0 ? "" : fmt::format(" and {} others", format_count(others));
+    const std::string more =
+        others == 0 ? "" : fmt::format(" and {}", views::counted(others, "other"));
     print_error(fmt::format("heapspy: {}{}: {}\n", those.front(), more, message));
   }
 }

@@ -26,6 +26,14 @@ int open_recording(const std::string& path) {
   }
 }
 
+/// What not even the first block could be written to. Never a device, or where a link leads to.
+void remove_unreadable(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(std::filesystem::symlink_status(path, error))) {
+    std::filesystem::remove(path, error);
+  }
+}
+
 }  // namespace
 
 std::string recording_name(const std::string& output, pid_t pid, unsigned image) {
@@ -53,7 +61,9 @@ Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& pa
     const std::string why = error == ENXIO ? "nobody reads it" : std::strerror(error);
     return fail(fmt::format("the recording cannot be begun: {}", why), error);
   }
-  return recording::Writer::create(descriptor, facts, OwnSignals::must_end);
+  auto writer = recording::Writer::create(descriptor, facts, OwnSignals::must_end);
+  if (!writer) remove_unreadable(path);
+  return writer;
 }
 
 }  // namespace mini::sources

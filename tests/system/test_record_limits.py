@@ -260,23 +260,8 @@ class RecordLimits(RecordTest):
         self.assertEqual("were dropped" in done.stderr, totals["dropped_events"] != 0, done.stderr)
         self.assertGreater(totals["allocations"] + totals["dropped_events"], 200000)
 
-    def test_a_full_disk_is_said_and_what_is_written_can_be_reported(self):
-        need_root()
-        disk = self.directory / "disk"
-        disk.mkdir()
-        mounted = self.run_plain("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk)
-        if mounted.returncode != 0:
-            self.skipTest("nothing can be mounted here")
-        try:
-            self.file = disk / "out.heapspy"
-            done = self.record(self.python, "-S", "-c", MANY)
-            self.assertEqual((done.returncode, done.stdout), (1, "200000\n"), done.stderr)
-            self.assertIn("No space left on device", done.stderr)
-            self.assertGreater(self.report()["totals"]["allocations"], 1000)
-        finally:
-            subprocess.run(["umount", disk], check=True)
-
-    def test_a_full_disk_is_said_when_it_is_full(self):
+    def write_to_a_small_disk(self):
+        """From now on the recording is on a disk that a large one fills."""
         need_root()
         disk = self.directory / "disk"
         disk.mkdir()
@@ -284,6 +269,25 @@ class RecordLimits(RecordTest):
             self.skipTest("nothing can be mounted here")
         self.addCleanup(subprocess.run, ["umount", disk], check=True)
         self.file = disk / "out.heapspy"
+
+    def test_a_full_disk_is_said_and_what_is_written_can_be_reported(self):
+        self.write_to_a_small_disk()
+        done = self.record(self.python, "-S", "-c", MANY)
+        self.assertEqual((done.returncode, done.stdout), (1, "200000\n"), done.stderr)
+        self.assertIn("No space left on device", done.stderr)
+        self.assertGreater(self.report()["totals"]["allocations"], 1000)
+
+    def test_on_a_full_disk_no_empty_recordings_are_left(self):
+        self.write_to_a_small_disk()
+        script = f"{MANY}; import os; [os.system('/bin/true; /bin/true') for _ in range(3)]"
+        done = self.record(self.python, "-S", "-c", script)
+        self.assertEqual((done.returncode, done.stdout), (1, "200000\n"), done.stderr)
+        self.assertRegex(done.stderr, r"and \d+ others: the recording cannot be written")
+        self.assertEqual([path for path in self.file.parent.iterdir() if path.stat().st_size == 0],
+                         [])
+
+    def test_a_full_disk_is_said_when_it_is_full(self):
+        self.write_to_a_small_disk()
         script = MANY + "; import sys; sys.stdout.flush(); sys.stdin.read(); " + MANY
         heapspy = subprocess.Popen([HEAPSPY, "record", "-o", self.file, "--", self.python, "-S",
                                     "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -308,6 +312,8 @@ class RecordLimits(RecordTest):
         self.assertEqual(len(said), 1, done.stderr)
         self.assertRegex(said[0], r"/n+\.\d+.* and [1-9]\d* others: the recording cannot be begun")
         self.assertNotIn("can be reported", said[0])
+        two = self.record("sh", "-c", "/bin/true; /bin/true; true")
+        self.assertRegex(two.stderr, r"/n+\.\d+.* and 1 other: the recording cannot be begun")
         self.assertIn(f"heapspy report {shlex.quote(str(self.file))}", done.stderr)
 
     def limited(self, what, limit):
