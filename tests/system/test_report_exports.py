@@ -108,11 +108,11 @@ class ReportExports(SystemTest):
         """The rows of speedscope's tables once each of the wanted functions has its own."""
         return rows if wanted <= {row[2] for row in rows if len(row) == 3} else None
 
-    def test_speedscope_finds_the_same_figures(self):
+    def read_by_speedscope(self, file, wanted):
+        """The title of its page and what its tables say, with a row for each of the functions."""
         page = READERS / "node_modules/speedscope/dist/release/index.html"
         if not page.exists():
             self.skipTest("speedscope is not installed (from npm: tests/system/readers/install)")
-        file = self.export("speedscope", "--measure", "calls")
         # As its own command line hands a file over.
         script = self.directory / "load.js"
         data = base64.b64encode(file.read_bytes()).decode()
@@ -123,23 +123,38 @@ class ReportExports(SystemTest):
                      ".filter(e => e.textContent.includes('Sandwich')).pop()?.click()")
             read = ("[...document.querySelectorAll('tr')]"
                     ".map(row => [...row.cells].map(cell => cell.textContent))")
-            wanted = set(self.by_innermost_function("allocations"))
             # The page draws its tables one after the other, and a table again when it has grown.
             rows = wait_until(lambda: browser.run(click) or self.whole(browser.run(read), wanted),
                               f"a table with {sorted(wanted)}")
-            title = browser.run("document.title")
+            return browser.run("document.title"), rows
+
+    def check_own_figures(self, rows, expected):
+        """Of functions: "1,000 (19%)" is a cell of speedscope's tables."""
+        own = {row[2]: self.number(row[1].split("(")[0]) for row in rows if "%" in row[1]}
+        for name, amount in expected.items():
+            self.assertEqual(own[name], amount, name)
+
+    @staticmethod
+    def number(text):
+        return int(re.sub(r"\D", "", text))
+
+    def test_speedscope_finds_the_same_figures(self):
+        calls = self.by_innermost_function("allocations")
+        title, rows = self.read_by_speedscope(self.export("speedscope", "--measure", "calls"),
+                                              set(calls))
         self.assertIn("a<b>&\"'\uFFFD", title)
         totals = {row[1]: row[2] for row in rows if len(row) == 3 and row[0].isdigit()}
         self.assertEqual(set(totals), {"peak live", "never freed", "allocated bytes", "calls",
                                        "temporary allocations"})
-        number = lambda text: int(re.sub(r"\D", "", text))
-        self.assertEqual(number(totals["calls"]), self.totals["allocations"])
-        self.assertEqual(number(totals["temporary allocations"]),
+        self.assertEqual(self.number(totals["calls"]), self.totals["allocations"])
+        self.assertEqual(self.number(totals["temporary allocations"]),
                          self.totals["temporary_allocations"])
-        # "1,000 (19%)", of the profile that was asked for.
-        own = {row[2]: number(row[1].split("(")[0]) for row in rows if "%" in row[1]}
-        for name, amount in self.by_innermost_function("allocations").items():
-            self.assertEqual(own[name], amount, name)
+        self.check_own_figures(rows, calls)
+
+    def test_speedscope_reads_folded_stacks(self):
+        calls = self.by_innermost_function("allocations")
+        _, rows = self.read_by_speedscope(self.export("folded", "--measure", "calls"), set(calls))
+        self.check_own_figures(rows, calls)
 
     def test_folded_stacks_add_up(self):
         for measure, field in MEASURES.items():
