@@ -9,7 +9,8 @@
  * not watch each call is one test of a pointer. The functions may be called by any thread and from
  * signal handlers, allocate nothing, and leave errno as it is.
  *
- * C99 and later, C++11 and later; GCC and Clang. In a statically linked program they do nothing.
+ * C99 and later, C++11 and later; GCC and Clang. In a statically linked program they do nothing,
+ * nor in one that ran already when `heapspy record -p` joined it.
  */
 #ifndef HEAPSPY_ANNOTATE_H
 #define HEAPSPY_ANNOTATE_H

@@ -427,6 +427,13 @@ class Record(RecordTest):
                 self.assertEqual(report["losses"]["frees_not_seen"], 0)
                 self.check_mappings(report)
 
+    def test_programs_in_cxx_tell_of_pools_and_moments(self):
+        done = self.record(build_target("annotated_cxx"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = self.report()
+        self.assertEqual([marker["text"] for marker in report["markers"]], ["begin", "end"])
+        self.assertEqual(self.by_function(report, ["main"])["main"], [10, 1000, 4])
+
     def check_mappings(self, report):
         rows = {}
         for mapping in report["mappings"]:
@@ -443,7 +450,7 @@ class Record(RecordTest):
                          (65536, 49152))
 
     def test_programs_are_annotated_without_heapspy_too(self):
-        for name in ("annotated", "annotated_non_pie", "annotated_static"):
+        for name in ("annotated", "annotated_cxx", "annotated_non_pie", "annotated_static"):
             self.assertEqual(self.run_plain(build_target(name)).returncode, 0)
 
     def test_the_agent_goes_along_where_the_environment_does_not(self):
