@@ -5,6 +5,7 @@
 #include <map>
 
 #include "explain/finding_words.h"
+#include "explain/memory_use.h"
 
 namespace mini::explain {
 namespace {
@@ -77,12 +78,36 @@ std::string asked_and_given(const RoundedPlace& place) {
                      bytes(place.usable_bytes / place.requested.blocks));
 }
 
-struct UntouchedPlace {
+struct UntouchedPlace : Untouched {
   std::string name;
-  Amount peak;
-  std::uint64_t touched_bytes = 0;
+};
 
-  std::uint64_t untouched_bytes() const { return peak.bytes - std::min(peak.bytes, touched_bytes); }
+bool has_many_pages(const Untouched& one) {
+  return one.peak.bytes / one.peak.blocks >= kManyPagesBytes;
+}
+
+/// What the kernel's own figure bears out: of what was live at the peak at least so much was never
+/// resident, whoever's it was.
+class BorneOut {
+ public:
+  explicit BorneOut(const HeapProfile& profile) {
+    const std::uint64_t resident = profile.kernel.peak_resident.count;
+    const std::uint64_t peak = profile.totals.peak.bytes;
+    const bool is_known = profile.first_touch.state == model::FirstTouch::State::kRecorded &&
+                          !profile.is_estimate && profile.kernel.samples != 0;
+    if (is_known && peak > resident) left_bytes_ = static_cast<double>(peak - resident);
+  }
+
+  /// Whether it does so for this, too, and then for so much less of what follows.
+  bool take(const Untouched& one) {
+    const auto never = static_cast<double>(one.untouched_bytes());
+    if (left_bytes_ < kBorneOut * never) return false;
+    left_bytes_ -= never;
+    return true;
+  }
+
+ private:
+  double left_bytes_ = 0;
 };
 
 std::string about(double part) {
@@ -105,6 +130,40 @@ std::map<std::string, UntouchedPlace> untouched_places(const HeapProfile& profil
 }
 
 }  // namespace
+
+std::vector<model::StackUsable> rounded_stacks(const HeapProfile& profile) {
+  const auto rounding = [](const model::StackUsable& one) {
+    return one.peak_usable_bytes - one.peak.bytes;
+  };
+  std::vector<model::StackUsable> stacks = profile.usable.stacks;
+  std::erase_if(stacks, [&](const model::StackUsable& one) { return rounding(one) == 0; });
+  std::ranges::stable_sort(stacks, std::greater<>(), rounding);
+  return stacks;
+}
+
+std::vector<UntouchedStack> untouched_stacks(const HeapProfile& profile) {
+  std::map<std::uint32_t, std::uint64_t> touched_bytes;  // by node
+  for (const model::TouchProfile& owner : profile.first_touch.owners) {
+    touched_bytes[owner.node] += owner.touched.bytes;
+  }
+  std::vector<UntouchedStack> stacks;
+  for (const model::StackProfile& stack : profile.stacks) {
+    if (stack.totals.peak.blocks == 0) continue;
+    const auto touched = touched_bytes.find(stack.node);
+    const UntouchedStack one{
+        {.peak = stack.totals.peak,
+         .touched_bytes = touched == touched_bytes.end() ? 0 : touched->second},
+        stack.node};
+    if (has_many_pages(one) && one.untouched_bytes() >= kManyPagesBytes) stacks.push_back(one);
+  }
+  std::ranges::stable_sort(stacks, std::greater<>(), &UntouchedStack::untouched_bytes);
+  BorneOut borne_out(profile);
+  // What is less than one that is not borne out is in doubt as well.
+  const auto doubtful = std::ranges::find_if_not(
+      stacks, [&](const UntouchedStack& one) { return borne_out.take(one); });
+  stacks.erase(doubtful, stacks.end());
+  return stacks;
+}
 
 void find_rounding(const HeapProfile& profile, PlaceNames& names, Findings& out) {
   const model::UsableProfile& all = profile.usable.totals;
@@ -132,25 +191,17 @@ void find_rounding(const HeapProfile& profile, PlaceNames& names, Findings& out)
 }
 
 void find_never_touched(const HeapProfile& profile, PlaceNames& names, Findings& out) {
-  const model::FirstTouch& touch = profile.first_touch;
   const std::uint64_t resident = profile.kernel.peak_resident.count;
   const std::uint64_t peak = profile.totals.peak.bytes;
-  if (touch.state != model::FirstTouch::State::kRecorded || profile.is_estimate ||
-      profile.kernel.samples == 0 || peak <= resident) {
-    return;
-  }
-  // Of what was live at the peak at least so much was never resident, whoever's it was.
-  auto borne_out = static_cast<double>(peak - resident);
+  BorneOut borne_out(profile);
   const auto untouched = [](const UntouchedPlace& place) { return place.untouched_bytes(); };
   for (const UntouchedPlace& place : most(untouched_places(profile, names), untouched)) {
     const std::uint64_t never = place.untouched_bytes();
     if (never < kUntouchedBytes || share(never, peak) < kUntouchedShareOfPeak ||
-        share(never, place.peak.bytes) < kUntouchedShare ||
-        place.peak.bytes / place.peak.blocks < kManyPagesBytes ||
-        borne_out < kBorneOut * static_cast<double>(never)) {
+        share(never, place.peak.bytes) < kUntouchedShare || !has_many_pages(place) ||
+        !borne_out.take(place)) {
       continue;
     }
-    borne_out -= static_cast<double>(never);
     out.push_back(
         {"never-touched",
          fmt::format("{} had {} at the peak, and {} of it ever became resident.", place.name,

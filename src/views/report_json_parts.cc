@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "explain/memory_use.h"
 #include "explain/profile_frames.h"
 
 namespace mini::views {
@@ -58,22 +59,6 @@ void write_inheritance(Output& output, JsonWriter& json, const HeapProfile& prof
   json.end_object();
 }
 
-namespace {
-
-/// Those with the most that was not asked for; without those that have nothing.
-std::vector<model::StackUsable> rounded_stacks(const HeapProfile& profile, std::size_t most) {
-  const auto rounding = [](const model::StackUsable& one) {
-    return one.peak_usable_bytes - one.peak.bytes;
-  };
-  std::vector<model::StackUsable> stacks = profile.usable.stacks;
-  std::erase_if(stacks, [&](const model::StackUsable& one) { return rounding(one) == 0; });
-  std::ranges::stable_sort(stacks, std::greater<>(), rounding);
-  stacks.resize(std::min(stacks.size(), most));
-  return stacks;
-}
-
-}  // namespace
-
 void write_usable(JsonWriter& json, const HeapProfile& profile, std::size_t most_stacks) {
   json.key("usable");
   if (!profile.usable.is_known) {
@@ -100,7 +85,9 @@ void write_usable(JsonWriter& json, const HeapProfile& profile, std::size_t most
   }
   json.end_array();
   json.key("stacks").begin_array();
-  for (const model::StackUsable& one : rounded_stacks(profile, most_stacks)) {
+  std::vector<model::StackUsable> rounded = explain::rounded_stacks(profile);
+  rounded.resize(std::min(rounded.size(), most_stacks));
+  for (const model::StackUsable& one : rounded) {
     json.begin_object();
     json.key("block_bytes");
     one.block_bytes == 0 ? json.null() : json.number(one.block_bytes);

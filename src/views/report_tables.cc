@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/text.h"
+#include "explain/memory_use.h"
 #include "explain/profile_frames.h"
 #include "views/flow.h"
 #include "views/place_table.h"
@@ -200,15 +201,17 @@ void write_mappings(std::string& out, const HeapProfile& profile, const ReportOp
   table.write(out, options.style);
 }
 
+/// At the peak, of a UsableProfile or a StackUsable.
+std::uint64_t overhead(const auto& usable) {
+  return usable.peak_usable_bytes - usable.peak.bytes;
+}
+
 /// The classes that cost the most at the peak.
 void write_usable(std::string& out, const HeapProfile& profile, const ReportOptions& options) {
-  const auto overhead = [](const model::UsableProfile& one) {
-    return one.peak_usable_bytes - one.peak.bytes;
-  };
   std::vector<model::UsableProfile> order = profile.usable.classes;
   std::erase_if(order, [](const model::UsableProfile& one) { return one.peak.blocks == 0; });
   if (order.empty()) return;
-  std::ranges::stable_sort(order, std::greater(), overhead);
+  std::ranges::stable_sort(order, std::greater(), overhead<model::UsableProfile>);
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "Requested against usable, at the peak",
                 fmt::format("{} of {}", shown, counted(order.size(), "size")));
@@ -224,6 +227,52 @@ void write_usable(std::string& out, const HeapProfile& profile, const ReportOpti
                    report_bytes(one.peak_usable_bytes),
                    fmt::format("{}, {}", report_bytes(overhead(one)),
                                share(overhead(one), one.peak_usable_bytes))});
+  }
+  table.write(out, options.style);
+}
+
+/// The stacks whose blocks the allocator rounds up the most.
+void write_overallocated(std::string& out, const HeapProfile& profile,
+                         const ReportOptions& options) {
+  const std::vector<model::StackUsable> order = explain::rounded_stacks(profile);
+  if (order.empty()) return;
+  const model::UsableProfile& totals = profile.usable.totals;
+  const std::uint64_t all = overhead(totals);
+  const std::size_t shown = std::min(order.size(), options.top);
+  write_heading(out, options.style, "By overallocated bytes, at the peak",
+                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  PlaceTable table({"bytes", "share", "each", "given"});
+  std::uint64_t of_others = all;
+  for (const model::StackUsable& one : order) of_others -= std::min(of_others, overhead(one));
+  for (std::size_t i = 0; i < shown; ++i) {
+    const model::StackUsable& one = order[i];
+    const explain::ProfileStackView view = explain::stack_view(profile, one.node);
+    table.add_row({report_bytes(overhead(one)), share(overhead(one), all), mean_bytes(one.peak),
+                   mean_bytes({.blocks = one.peak.blocks, .bytes = one.peak_usable_bytes})},
+                  explain::describe_place(view),
+                  callers_of(view, options.depth.value_or(kCallers)));
+  }
+  if (of_others != 0) {
+    table.add_row({report_bytes(of_others), share(of_others, all), "", ""},
+                  "stacks with small blocks of several sizes", {});
+  }
+  table.write(out, options.style);
+}
+
+void write_untouched(std::string& out, const HeapProfile& profile, const ReportOptions& options) {
+  const std::vector<explain::UntouchedStack> order = explain::untouched_stacks(profile);
+  if (order.empty()) return;
+  const std::size_t shown = std::min(order.size(), options.top);
+  write_heading(out, options.style, "By never-touched bytes, at the peak",
+                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  PlaceTable table({"bytes", "of live", "blocks"});
+  for (std::size_t i = 0; i < shown; ++i) {
+    const explain::UntouchedStack& one = order[i];
+    const explain::ProfileStackView view = explain::stack_view(profile, one.node);
+    table.add_row({report_bytes(one.untouched_bytes()),
+                   share(one.untouched_bytes(), one.peak.bytes), format_count(one.peak.blocks)},
+                  explain::describe_place(view),
+                  callers_of(view, options.depth.value_or(kCallers)));
   }
   table.write(out, options.style);
 }
@@ -333,6 +382,8 @@ void write_report_tables(std::string& out, const HeapProfile& profile,
   if (!options.focus.empty()) return;  // what follows is of the whole program
   write_sizes(out, profile, options.style);
   write_usable(out, profile, options);
+  write_overallocated(out, profile, options);
+  write_untouched(out, profile, options);
   write_touches(out, profile, options, profile.first_touch.owners,
                 "First touched, by who asked for the memory");
   write_touches(out, profile, options, profile.first_touch.touchers,

@@ -34,6 +34,8 @@ class ReportFindings(RecordTest):
         # glibc leaves 16 bytes too many in a block now and then, which the first one had not.
         self.assertLess(abs(stack["peak_usable_bytes"] - usable), 16 * 64 + usable // 50)
         given = stack["peak_usable_bytes"]
+        table = self.report_text().partition("By overallocated bytes, at the peak")[2]
+        self.assertRegex(table, r"^.*\n.*\n(?:.*\n)*? +\S+ \w+ +\S+ +\S+ \w+ +\S+ \w+  one_block at ")
         findings = self.findings("rounding")
         for finding in findings:
             share = round(100 * (given - requested) / given)
@@ -76,6 +78,8 @@ class ReportFindings(RecordTest):
         self.assertRegex(finding["statement"], r"^make_pool at wastes\.c:\d+ had 64 MiB at the peak, "
                                                r"and about 3% of it ever became resident\.$")
         self.assertRegex(finding["evidence"], r"^62 MiB of the 64 MiB in 1 block were never touched; ")
+        self.assertRegex(self.report_text(), r"By never-touched bytes, at the peak .*\n.*\n"
+                                             r" +62 MiB +96\.9% +1  make_pool at wastes\.c")
 
     def test_what_was_touched_is_not(self):
         self.assertEqual(self.never_touched(64, "all"), [])

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <gtest/gtest.h>
 
+#include "explain/memory_use.h"
 #include "sample_profile.h"
 
 namespace mini::explain {
@@ -198,6 +199,24 @@ TEST(HeapFindingsTest, WhatRssDoesNotBearOutIsNotSaid) {
   model::HeapProfile unasked = touched_profile(3'000'000, 5'000'000);
   unasked.first_touch.state = model::FirstTouch::State::kRefused;
   EXPECT_EQ(statement(unasked, "never-touched"), "");
+}
+
+TEST(MemoryUseTest, StacksAreInTheOrderOfWhatWasRoundedUp) {
+  const model::HeapProfile profile = rounded_profile(125'000);
+  const std::vector<model::StackUsable> stacks = rounded_stacks(profile);
+  ASSERT_EQ(stacks.size(), 2U);
+  EXPECT_EQ(stacks[0].node, profile.stacks[1].node);
+  EXPECT_EQ(rounded_stacks(rounded_profile(100'000)).size(), 1U) << "the cache's blocks fit";
+}
+
+TEST(MemoryUseTest, AStackIsSaidNotToBeTouchedWhereRssBearsItOut) {
+  const model::HeapProfile profile = touched_profile(60'000'000, 62'000'000);
+  const std::vector<UntouchedStack> stacks = untouched_stacks(profile);
+  ASSERT_EQ(stacks.size(), 1U) << "blocks of few pages are not spoken of";
+  EXPECT_EQ(stacks[0].node, profile.stacks[1].node);
+  EXPECT_EQ(stacks[0].untouched_bytes(), 40'000'000U);
+  EXPECT_TRUE(untouched_stacks(touched_profile(60'000'000, 90'000'000)).empty());
+  EXPECT_TRUE(untouched_stacks(sample_profile()).empty());
 }
 
 TEST(HeapFindingsTest, LossesComeFirst) {

@@ -198,6 +198,38 @@ TEST(ReportTablesTest, WhatNoPageFaultToldOfIsSaid) {
   EXPECT_FALSE(printed({"", all_touched, all_tables(300)}).contains("by system calls"));
 }
 
+TEST(ReportTablesTest, StacksHaveWhatTheyWereGivenAndDidNotAskFor) {
+  const auto rounded = [] {
+    HeapProfile profile = sample_profile();
+    profile.usable.is_known = true;
+    profile.usable.totals.peak = {.blocks = 2000, .bytes = 150'000'000};
+    profile.usable.totals.peak_usable_bytes = 200'000'000;
+    profile.usable.stacks = {{.node = profile.stacks[1].node,
+                              .block_bytes = 100'000,
+                              .peak = {.blocks = 1000, .bytes = 100'000'000},
+                              .peak_usable_bytes = 125'000'000}};
+    return profile;
+  };
+  const std::string text = printed({"", rounded, all_tables(100)});
+  EXPECT_TRUE(text.contains("By overallocated bytes, at the peak"));
+  EXPECT_TRUE(text.contains("23.8 MiB  50.0%  97.7 KiB  122.1 KiB  app::Cache::put")) << text;
+  EXPECT_TRUE(text.contains("23.8 MiB  50.0%                       stacks with small blocks of "));
+  EXPECT_FALSE(printed({"", sample_profile, all_tables(100)}).contains("By overallocated"));
+}
+
+TEST(ReportTablesTest, StacksHaveWhatTheyNeverTouched) {
+  const auto untouched = [] {
+    HeapProfile profile = touched_profile();
+    profile.first_touch.owners = {{.node = profile.stacks[1].node, .touched = {1, 25'000'000}}};
+    profile.kernel.peak_resident = Bytes{20'000'000};
+    return profile;
+  };
+  const std::string text = printed({"", untouched, all_tables(100)});
+  EXPECT_TRUE(text.contains("By never-touched bytes, at the peak"));
+  EXPECT_TRUE(text.contains("71.5 MiB    75.0%   1,000  app::Cache::put")) << text;
+  EXPECT_FALSE(printed({"", sample_profile, all_tables(100)}).contains("By never-touched"));
+}
+
 TEST(ReportTablesTest, OfASampleOnlyPagesInRecordedBlocksAreKnown) {
   const auto sampled = [] {
     HeapProfile profile = touched_profile();
