@@ -96,7 +96,7 @@ void RecordedProcess::drain(std::uint64_t until, const TickClock& clock) {
       read_records(ring, next_time, clock);
     });
     const std::uint64_t now_ns = since_begin(clock.ns(until));
-    if (!faults_.empty()) write_page_faults(now_ns);
+    write_waiting(now_ns);
     writer_->write_older(now_ns - std::min(now_ns, kMostWaitNs));
   } else {
     rings_.skip_all();  // its threads would wait for room
@@ -115,9 +115,9 @@ void RecordedProcess::end_reading() {
 }
 
 void RecordedProcess::go_on_to(std::uint64_t time_ns) {
-  if (!faults_.empty()) {
+  if (have_waited(time_ns)) {
     hand_on();
-    write_page_faults(time_ns);
+    write_waiting(time_ns);
   }
   last_ns_ = std::max(last_ns_, time_ns);
 }

@@ -86,7 +86,7 @@ class RecordedProcess {
   /// It, or a process that came from it, became or started a program that is not recorded.
   void note_unrecorded_program(const std::string& path, PreloadObstacle obstacle,
                                std::uint64_t time_ns);
-  /// Measures what the kernel holds for it.
+  /// Measures what the kernel holds for it. That is written when the events before it are.
   void sample(std::uint64_t time_ns);
   /// The same where it is more than ever before, by what is worth it.
   void sample_at_peak(std::uint64_t time_ns);
@@ -107,6 +107,13 @@ class RecordedProcess {
   /// As times are in the recording; 0 before it began.
   std::uint64_t since_begin(std::uint64_t ns) const { return ns - std::min(ns, begin_ns_); }
   void go_on_to(std::uint64_t time_ns);
+  /// A sample and page faults, which wait until the events before them are written.
+  bool have_waited(std::uint64_t until_ns) const {
+    return (sample_taken_ && sample_taken_->time_ns <= until_ns) ||
+           (!faults_.empty() && faults_.front().time_ns <= until_ns);
+  }
+  void write_waiting(std::uint64_t until_ns);
+  void write_sample();
   void write_page_faults(std::uint64_t until_ns);
   recording::ThreadNumber number_of_thread(std::uint32_t tid);
   void read_heap_events(ThreadRing& ring);
@@ -130,7 +137,8 @@ class RecordedProcess {
   std::unique_ptr<recording::Writer> writer_;  // null: it could not be begun
   RecordedCode code_;
   kernel::MemoryGauge gauge_;
-  Bytes most_resident_;  // of any sample
+  Bytes most_resident_;                                  // of any sample
+  std::optional<recording::KernelSample> sample_taken_;  // and not yet written
   std::deque<kernel::PageFault> faults_;
   std::map<std::uint32_t, recording::ThreadNumber> thread_numbers_;  // by tid, while it runs
   std::uint64_t last_ns_ = 0;

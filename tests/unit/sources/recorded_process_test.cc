@@ -43,6 +43,10 @@ struct Contents : recording::Visitor {
     frees.push_back(free.address.value);
     order += 'f';
   }
+  void sample(const recording::KernelSample& sample) override {
+    samples.push_back(sample);
+    order += 's';
+  }
   std::vector<std::uint64_t> addresses_of(recording::StackNumber stack) {
     std::vector<std::uint64_t> addresses;
     for (; stack != 0; stack = stacks[stack].caller) {
@@ -57,6 +61,7 @@ struct Contents : recording::Visitor {
   std::map<recording::StackNumber, recording::StackFacts> stacks;
   std::vector<recording::Allocation> allocations;
   std::vector<std::uint64_t> frees;
+  std::vector<recording::KernelSample> samples;
   std::string order;
 };
 
@@ -171,6 +176,27 @@ TEST_F(RecordedProcessTest, WhatIsLaterThanTheDrainWaits) {
   process().drain(20, clock_);
   allocate(second, 30, 0x2000, 16);
   EXPECT_EQ(finish().order, "aaf");
+}
+
+TEST_F(RecordedProcessTest, ASampleWaitsForWhatWasToldBeforeIt) {
+  wire::RingWriter main = ring(0);
+  allocate(main, 1'000'000, 0x1000, 16);
+  process().drain(2'000'000, clock_);
+  allocate(main, 3'000'000, 0x2000, 16);
+  process().sample(4'000'000);
+  allocate(main, 5'000'000, 0x3000, 16);
+  process().drain(5'500'000, clock_);
+  process().sample(6'000'000);
+  process().sample(7'000'000);
+  const Contents contents = finish();
+  EXPECT_EQ(contents.order, "aasass");
+  EXPECT_THAT(contents.allocations,
+              ElementsAre(Field(&recording::Allocation::time_ns, 1'000'000U),
+                          Field(&recording::Allocation::time_ns, 3'000'000U),
+                          Field(&recording::Allocation::time_ns, 5'000'000U)));
+  EXPECT_THAT(contents.samples, ElementsAre(Field(&recording::KernelSample::time_ns, 4'000'000U),
+                                            Field(&recording::KernelSample::time_ns, 6'000'000U),
+                                            Field(&recording::KernelSample::time_ns, 7'000'000U)));
 }
 
 TEST_F(RecordedProcessTest, ATimeStandsUntilTheNext) {
