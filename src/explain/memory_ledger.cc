@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "explain/memory_owner.h"
+#include "explain/modules.h"
 
 namespace mini::explain {
 namespace {
@@ -129,12 +130,7 @@ bool is_shared_memory(const model::Mapping& mapping) {
           }));
 }
 
-constexpr std::string_view kAgentFile = "libheapspy-agent.so";
 constexpr std::string_view kAgentMemory = "/memfd:heapspy";
-
-bool is_agent_file(std::string_view path) {
-  return path.starts_with('/') && path_basename(path).starts_with(kAgentFile);
-}
 
 bool is_of_agent(const model::Mapping& mapping) {
   return mapping.path.starts_with(kAgentMemory) || is_agent_file(mapping.path);

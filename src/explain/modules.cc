@@ -97,6 +97,10 @@ std::string_view name_by(std::span<const NamePattern> patterns, std::string_view
 
 }  // namespace
 
+bool is_agent_file(std::string_view path) {
+  return path.starts_with('/') && path_basename(path).starts_with("libheapspy-agent.so");
+}
+
 Module classify_module(std::string_view path, const model::Process& process) {
   if (path.empty() || path.starts_with("/memfd:") || path.starts_with("//anon")) return {};
   if (path.starts_with('[')) return {ModuleKind::kKernel, {}};

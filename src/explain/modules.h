@@ -25,6 +25,9 @@ struct Module {
   std::string_view runtime;  // "jemalloc", "HotSpot": kRuntime only
 };
 
+/// heapspy's own, in a program that is recorded.
+bool is_agent_file(std::string_view path);
+
 Module classify_module(std::string_view path, const model::Process& process);
 
 /// Another allocator or runtime linked into the executable or a library is known by its functions'

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "explain/functions.h"
+#include "explain/modules.h"
 #include "explain/rust_functions.h"
 
 namespace mini::explain {
@@ -213,8 +214,9 @@ std::string describe(const ProfileFrameView& frame) {
   if (!function_of(frame).empty()) {
     const std::string function = short_function(function_of(frame));
     if (!frame.line->file.empty() && frame.line->line != 0) {
-      return fmt::format("{} at {}:{}", function, clipped(path_basename(frame.line->file)),
-                         frame.line->line);
+      return fmt::format("{} at {}:{}{}", function, clipped(path_basename(frame.line->file)),
+                         frame.line->line,
+                         is_agent_file(frame.module->path) ? ", heapspy's own" : "");
     }
     return module.empty() ? function : fmt::format("{} in {}", function, module);
   }

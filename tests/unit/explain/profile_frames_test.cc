@@ -25,6 +25,15 @@ TEST(ProfileFramesTest, ThePlaceIsBehindTheAllocatorAndItsPlumbing) {
   EXPECT_EQ(describe(stack.frames[5]), "main at main.cc:12");
 }
 
+TEST(ProfileFramesTest, CodeOfHeapspysOwnIsSaidToBe) {
+  model::HeapProfile profile = sample_profile();
+  EXPECT_EQ(describe(stack_view(profile, profile.stacks[0].node).frames[2]),
+            "app::parse at x.cc:88");
+  for (model::ProfileModule& module : profile.modules) module.path = "/usr/lib/libheapspy-agent.so";
+  EXPECT_EQ(describe(stack_view(profile, profile.stacks[0].node).frames[2]),
+            "app::parse at x.cc:88, heapspy's own");
+}
+
 TEST(ProfileFramesTest, CodeWithoutANameIsAPlaceToo) {
   const model::HeapProfile profile = sample_profile();
   EXPECT_EQ(place_name(profile, profile.stacks[2].node), "libz.so.1+0x2000");
