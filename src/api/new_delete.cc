@@ -7,6 +7,7 @@
 // The shared library must not need the C++ library, since programs in C preload it too. It refers
 // to it weakly: where there is C++ code, there is a C++ library. The static library's copy of this
 // file is taken only into programs that use operator new, and refers to it plainly.
+#include <bit>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -94,18 +95,22 @@ ThrowBadAlloc throw_function(const void*) {
 #endif
 
 void* allocate(std::size_t size, std::size_t alignment) {
+  if (!std::has_single_bit(alignment)) [[unlikely]]
+    return nullptr;
   return g_allocator.allocate_aligned(alignment, size);
 }
 
-// Calls the new-handler until there is memory; null where there is no handler.
+// Calls the new-handler until there is memory; null where there is no handler, and where none could
+// help: there is no such alignment.
 void* call_handler(std::size_t size, std::size_t alignment, const void* caller) {
-  while (true) {
+  while (std::has_single_bit(alignment)) {
     const GetHandler get_handler = get_handler_function(caller);
     const std::new_handler handler = get_handler != nullptr ? get_handler() : nullptr;
     if (handler == nullptr) return nullptr;
     handler();
     if (void* const block = allocate(size, alignment); block != nullptr) return block;
   }
+  return nullptr;
 }
 
 // The same; std::bad_alloc where there is no handler.

@@ -10,6 +10,11 @@ class Cxx(PreloadTest):
     def test_new_handler_and_bad_alloc(self):
         self.check("new_failure")
 
+    @fails_on(jemalloc="gives blocks that are not aligned", tcmalloc="gives blocks that are not aligned",
+              mimalloc="throws through noexcept")
+    def test_alignments_that_are_none(self):
+        self.check("new_failure", "alignment")
+
     def test_replaced_operators(self):
         self.check("replaced_new_all")
 

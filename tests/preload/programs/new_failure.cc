@@ -1,6 +1,8 @@
 // What operator new does where there is no memory: calls the new-handler as long as there is one,
-// then throws std::bad_alloc, or returns null where it was asked not to throw.
+// then throws std::bad_alloc, or returns null where it was asked not to throw. "alignment": the
+// same without the handler, where the alignment is none.
 #include <cstdlib>
+#include <initializer_list>
 #include <new>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -23,8 +25,7 @@ void handler_that_throws() {
 }
 
 // All forms of new, by number.
-void* allocate(unsigned form, std::size_t size) {
-  const std::align_val_t wide{128};
+void* allocate(unsigned form, std::size_t size, std::align_val_t wide = std::align_val_t{128}) {
   switch (form) {
     case 0:
       return ::operator new(size);
@@ -66,11 +67,12 @@ void deallocate(unsigned form, void* block) {
   }
 }
 
-void check_failure(unsigned form, unsigned expected_calls) {
+void check_failure(unsigned form, unsigned expected_calls, std::size_t size = kImpossible,
+                   std::align_val_t wide = std::align_val_t{128}) {
   handler_calls = 0;
   bool thrown = false;
   try {
-    EXPECT_WITH(form, allocate(form, opaque(kImpossible)) == nullptr);
+    EXPECT_WITH(form, allocate(form, opaque(size), wide) == nullptr);
   } catch (const std::bad_alloc&) {
     thrown = true;
   }
@@ -145,9 +147,22 @@ void check_array_length() {
   EXPECT(new (std::nothrow) Big[opaque(std::size_t{1} << 41)] == nullptr);
 }
 
+// No handler can help where an alignment is no power of two.
+int check_alignments() {
+  std::set_new_handler(handler_that_gives_up_after_three);
+  for (const std::size_t alignment : {0UL, 3UL, 24UL, 5000UL, (1UL << 20) + 16}) {
+    for (const unsigned form : {2U, 3U, 6U, 7U}) {
+      check_failure(form, 0, 40, std::align_val_t{alignment});
+      check_failure(form, 0, 100'000, std::align_val_t{alignment});
+    }
+  }
+  return ok();
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "alignment") == 0) return check_alignments();
   for (unsigned form = 0; form < kForms; ++form) {
     check_failure(form, 0);
     std::set_new_handler(handler_that_gives_up_after_three);
