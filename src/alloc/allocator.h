@@ -167,7 +167,7 @@ class Allocator {
   void remove(ThreadCache& cache);
   bool shared() const { return threads_.load(std::memory_order_relaxed) > 1; }
   template <typename Apply>
-  void for_each_lock(Apply&& apply);
+  void for_each_later_lock(Apply&& apply);
 
   Backing backing_;
   Heap heap_;

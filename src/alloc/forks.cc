@@ -14,10 +14,9 @@ constinit thread_local std::uint32_t t_forks_without_locks
 
 }  // namespace
 
+// All locks but the first two. REQUIRES: the heap table's is held: it is the same heaps each time.
 template <typename Apply>
-void Allocator::for_each_lock(Apply&& apply) {
-  apply(registry_lock_);
-  apply(heaps_.lock());
+void Allocator::for_each_later_lock(Apply&& apply) {
   heaps_.for_each([&](Heap& heap) {
     for (std::uint32_t i = 1; i < kClassCount; ++i) {
       apply(heap.bin(static_cast<ClassIndex>(i)).lock());
@@ -44,7 +43,9 @@ void Allocator::before_fork() {
     return;
   }
   const Inside inside;
-  for_each_lock([](auto& lock) { lock.lock(); });
+  registry_lock_.lock();
+  heaps_.lock().lock();
+  for_each_later_lock([](auto& lock) { lock.lock(); });
   t_holds_all_locks = true;
 }
 
@@ -55,7 +56,9 @@ void Allocator::after_fork_in_parent() {
   }
   const Inside inside;
   t_holds_all_locks = false;
-  for_each_lock([](auto& lock) { lock.unlock(); });
+  for_each_later_lock([](auto& lock) { lock.unlock(); });
+  heaps_.lock().unlock();
+  registry_lock_.unlock();
 }
 
 void Allocator::after_fork_in_child() {
@@ -65,7 +68,9 @@ void Allocator::after_fork_in_child() {
   }
   const Inside inside;
   t_holds_all_locks = false;
-  for_each_lock([](auto& lock) { lock.reset(); });
+  for_each_later_lock([](auto& lock) { lock.reset(); });
+  heaps_.lock().reset();
+  registry_lock_.reset();
   // The other threads are gone. One that was interrupted in push or pop leaves its stack with a
   // block too few, or with one that nobody got: each is in order.
   for (ThreadCache* cache = caches_; cache != nullptr;) {

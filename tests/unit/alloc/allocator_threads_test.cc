@@ -298,6 +298,31 @@ TEST_F(AllocatorThreadsTest, HeapsComeAndGoAndOneIsEverybodys) {
   expect_empty();
 }
 
+// A fork takes the locks of the heaps that there are then, and has to release the same.
+TEST_F(AllocatorThreadsTest, HeapsComeAndGoWhileOneForks) {
+  std::vector<Heap*> heaps(50);
+  for (Heap*& heap : heaps) heap = allocator().create_heap("old");
+  std::atomic<bool> done{false};
+  in_threads(kThreads, [&](std::uint32_t thread) {
+    if (thread == 0) {
+      for (int i = 0; i < 1000; ++i) {
+        allocator().before_fork();
+        allocator().after_fork_in_parent();
+      }
+      done.store(true, std::memory_order_relaxed);
+    }
+    do {
+      Heap* const own = allocator().create_heap("own");
+      ASSERT_NE(own, nullptr);
+      const Marked block(allocator().allocate_in(*own, {.bytes = 100}), 100, thread);
+      EXPECT_TRUE(block.is_whole());
+      allocator().destroy_heap(*own);
+    } while (!done.load(std::memory_order_relaxed));
+  });
+  for (Heap* const heap : heaps) allocator().destroy_heap(*heap);
+  expect_empty();
+}
+
 TEST_F(AllocatorThreadsTest, AnotherTrimsAndChoosesMeanwhile) {
   meanwhile([this](Random& random) {
     allocator().trim();
