@@ -142,4 +142,22 @@ MINIMALLOC_EXPORT void cfree(void* ptr) noexcept {
   g_allocator.free(ptr);
 }
 
+// The C library's second names of the same. A program that stands before one function of the
+// family, to count its calls, say, goes on to that one's, and has what it got freed by the others.
+MINIMALLOC_EXPORT void* second_malloc(std::size_t size) noexcept asm("__libc_malloc")
+    __attribute__((alias("malloc"), malloc, alloc_size(1)));
+MINIMALLOC_EXPORT void second_free(void* ptr) noexcept asm("__libc_free")
+    __attribute__((alias("free")));
+MINIMALLOC_EXPORT void* second_calloc(std::size_t nmemb, std::size_t size) noexcept
+    asm("__libc_calloc") __attribute__((alias("calloc"), malloc, alloc_size(1, 2)));
+MINIMALLOC_EXPORT void* second_realloc(void* ptr, std::size_t size) noexcept asm("__libc_realloc")
+    __attribute__((alias("realloc"), alloc_size(2)));
+MINIMALLOC_EXPORT void* second_memalign(std::size_t alignment, std::size_t size) noexcept
+    asm("__libc_memalign")
+        __attribute__((alias("memalign"), malloc, alloc_align(1), alloc_size(2)));
+MINIMALLOC_EXPORT void* second_valloc(std::size_t size) noexcept asm("__libc_valloc")
+    __attribute__((alias("valloc"), malloc, alloc_size(1)));
+MINIMALLOC_EXPORT void* second_pvalloc(std::size_t size) noexcept asm("__libc_pvalloc")
+    __attribute__((alias("pvalloc"), malloc));
+
 }  // extern "C"

@@ -56,6 +56,10 @@ class CFamily(PreloadTest):
     def test_cfree(self):
         self.required("sized_free", "cfree")
 
+    @fails_on(jemalloc="has none of them, and glibc's are found")
+    def test_second_names(self):
+        self.check("second_names")
+
     @fails_on(jemalloc="no mallinfo", tcmalloc="no mallinfo2", mimalloc="no mallinfo")
     def test_introspection(self):
         output = self.check("introspection")
