@@ -71,6 +71,7 @@ void Allocator::after_fork_in_child() {
   for_each_later_lock([](auto& lock) { lock.reset(); });
   heaps_.lock().reset();
   registry_lock_.reset();
+  backing_.pages.after_fork_in_child();
   // The other threads are gone. One that was interrupted in push or pop leaves its stack with a
   // block too few, or with one that nobody got: each is in order.
   for (ThreadCache* cache = caches_; cache != nullptr;) {

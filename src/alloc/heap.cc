@@ -105,13 +105,11 @@ bool Heap::resize_large(Backing& backing, Span& span, std::size_t bytes) {
   if (span.kind == SpanKind::kGrowing && wanted <= had && wanted.count >= had.count / 2) {
     return true;  // what the room is for
   }
-  if (wanted > had) {
-    if (!backing.pages.take_after({span.first, had}, wanted - had)) return false;
-  }
+  const Locked locked(backing.pages.lock());
+  if (wanted > had && !backing.pages.take_after({span.first, had}, wanted - had)) return false;
   span.pages = wanted;
   span.kind = SpanKind::kLarge;
-  if (wanted < had) backing.pages.put({span.first + wanted, had - wanted});
-  const Locked locked(backing.pages.lock());
+  if (wanted < had) backing.pages.put_used({span.first + wanted, had - wanted}, false);
   large_count_.pages += wanted;
   large_count_.pages -= had;
   return true;

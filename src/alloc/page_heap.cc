@@ -88,7 +88,6 @@ void PageHeap::zero(PageRun run) {
 
 bool PageHeap::take_after(PageRun run, PageCount more) {
   if (more.count > kWindowPages - run.end().value) return false;
-  const Locked locked(lock_);
   empty_cache();
   const PageRun wanted{run.end(), more};
   if (!free_.take_at(wanted)) {
@@ -210,10 +209,13 @@ bool PageHeap::put_cached(Span& span) {
 bool PageHeap::caches(const void* p) const {
   const std::size_t offset = window_.offset(p);
   if (!window_.contains(offset) || offset % kPageBytes != 0) return false;
-  const PageIndex page{static_cast<std::uint32_t>(offset >> kPageShift)};
-  return cache_.has(page) ||
+  return has_kept({static_cast<std::uint32_t>(offset >> kPageShift)});
+}
+
+bool PageHeap::has_kept(PageIndex first) const {
+  return cache_.has(first) ||
          std::any_of(shelves_.begin(), shelves_.end(),
-                     [page](const SpanShelf& shelf) { return shelf.has(page); });
+                     [first](const SpanShelf& shelf) { return shelf.has(first); });
 }
 
 SpanShelf* PageHeap::shelf() {
@@ -232,7 +234,7 @@ bool PageHeap::keep(SpanShelf& shelf, Span& span) {
   const bool kept = shelf.put(span, window_, spans_, &over);
   if (kept && over.is_empty()) return true;
   set_most(shelf);
-  put_all(over);
+  put_all(shelf, over);
   if (this->kept() > most_kept()) empty_shelves();  // less is in use than was
   return kept;
 }
@@ -258,16 +260,17 @@ void PageHeap::set_most(SpanShelf& shelf) {
   shelf.set_most(std::min(share, kMostOnShelf));
 }
 
-void PageHeap::put_all(const SpanShelf::Spans& spans) {
+void PageHeap::put_all(SpanShelf& shelf, const SpanShelf::Spans& spans) {
   if (spans.is_empty()) return;
   const Locked locked(lock_);
   for (Span* const span : spans) put_span(*span, false);
+  shelf.note_arrival(spans.count());
 }
 
 bool PageHeap::empty(SpanShelf& shelf) {
   SpanShelf::Spans all;
   shelf.take_all(&all);
-  put_all(all);
+  put_all(shelf, all);
   return !all.is_empty();
 }
 
@@ -275,6 +278,17 @@ bool PageHeap::empty_shelves() {
   bool kept_any = false;
   for (SpanShelf& shelf : shelves_) kept_any = empty(shelf) || kept_any;
   return kept_any;
+}
+
+void PageHeap::after_fork_in_child() {
+  bool some = false;
+  for (SpanShelf& shelf : shelves_) some = shelf.forget_leaving() || some;
+  if (!some) return;
+  const Locked locked(lock_);
+  for (SpanId id = 1; id < spans_.end(); ++id) {
+    Span& span = window_.span(id);
+    if (span.kind == SpanKind::kCached && !has_kept(span.first)) put_span(span, false);
+  }
 }
 
 // What was kept becomes free pages. REQUIRES: not in the cache any more.

@@ -51,10 +51,12 @@ class PageHeap {
   /// Clears the pages of a run that was just taken which were used before, and no others: most of a
   /// large one may never be touched.
   void zero(PageRun run);
-  /// Takes the pages right after a run, where they are free.
+  /// Takes the pages right after a run, where they are free. REQUIRES: lock() is held.
   bool take_after(PageRun run, PageCount more);
   /// `emptied`: the pages' memory has gone elsewhere, and they read as zeros.
   void put(PageRun run, bool emptied = false);
+  /// The same. REQUIRES: lock() is held.
+  void put_used(PageRun run, bool emptied);
 
   /// Gives back the memory of at most Residency::kMostRuns runs in use that hold nothing. Returns
   /// of how many pages.
@@ -89,6 +91,8 @@ class PageHeap {
   PageCount kept() const;
   /// What shelves keep becomes free pages, or is cached. Returns whether they kept any.
   bool empty_shelves();
+  /// What threads had on their way from a shelf becomes free pages: they are gone.
+  void after_fork_in_child();
 
   /// Whether a block that was freed and is cached may have begun there. Takes no lock: for what is
   /// said of a pointer that is no block.
@@ -121,12 +125,12 @@ class PageHeap {
 
   bool take_run(PageCount count, PageIndex* first);
   bool take_locked(const Request& request, Grant* grant);
-  void put_used(PageRun run, bool emptied);
   void put_locked(PageRun run);
   Span* take_cached(PageCount count);
   Span* take_record();
   bool empty(SpanShelf& shelf);
-  void put_all(const SpanShelf::Spans& spans);
+  void put_all(SpanShelf& shelf, const SpanShelf::Spans& spans);
+  bool has_kept(PageIndex first) const;
   PageCount most_kept() const;
   void set_most(SpanShelf& shelf);
   bool put_cached(Span& span);

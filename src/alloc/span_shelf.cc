@@ -53,7 +53,7 @@ bool SpanShelf::put(Span& span, Window& window, SpanTable& spans, Spans* over) {
   while (pages().count > least || runs_.count() > kMostSpans - kMostSpans / 4) {
     Span& highest = take_highest(pages().count - std::min(pages().count, least), window, spans);
     change_pages(0 - highest.pages.count);
-    over->add(highest);
+    leave(highest, over);
   }
   return true;
 }
@@ -90,7 +90,7 @@ Span& SpanShelf::join(Span& span, SpanTable& spans) {
 
 void SpanShelf::take_all(Spans* all) {
   const Locked locked(lock_);
-  while (!runs_.is_empty()) all->add(*remove(runs_.highest()));
+  while (!runs_.is_empty()) leave(*remove(runs_.highest()), all);
   pages_.store(0, std::memory_order_relaxed);
 }
 
@@ -106,6 +106,11 @@ SpanShelf::Taken SpanShelf::taken() {
 void SpanShelf::add(Span& span) {
   span.kind = SpanKind::kCached;
   spans_[runs_.add({span.first, span.pages})] = &span;
+}
+
+void SpanShelf::leave(Span& span, Spans* to) {
+  to->add(span);
+  leaving_.fetch_add(1, std::memory_order_relaxed);
 }
 
 Span* SpanShelf::remove(std::uint32_t slot) {

@@ -32,6 +32,7 @@ class alignas(128) SpanShelf {
     Span* const* begin() const { return spans_.data(); }
     Span* const* end() const { return begin() + count_; }
     bool is_empty() const { return count_ == 0; }
+    std::uint32_t count() const { return count_; }
 
    private:
     std::array<Span*, kMostSpans> spans_;
@@ -46,6 +47,10 @@ class alignas(128) SpanShelf {
   /// be put elsewhere for it goes to *over.
   bool put(Span& span, Window& window, SpanTable& spans, Spans* over);
   void take_all(Spans* all);
+  /// To be called once so many spans that the two gave are elsewhere.
+  void note_arrival(std::uint32_t spans) { leaving_.fetch_sub(spans, std::memory_order_relaxed); }
+  /// In the child of a fork: whether a thread that is gone was on its way with some.
+  bool forget_leaving() { return leaving_.exchange(0, std::memory_order_relaxed) != 0; }
 
   /// How many pages may be kept. What is beyond goes with the next put().
   void set_most(PageCount most) { most_.store(most.count, std::memory_order_relaxed); }
@@ -71,6 +76,7 @@ class alignas(128) SpanShelf {
   Span& take_highest(std::uint32_t enough, Window& window, SpanTable& spans);
   Span& join(Span& span, SpanTable& spans);
   void add(Span& span);
+  void leave(Span& span, Spans* to);
   Span* remove(std::uint32_t slot);
   Span* take_record(SpanTable& spans);
   void put_record(Span& span, SpanTable& spans);
@@ -81,6 +87,7 @@ class alignas(128) SpanShelf {
   TryLock lock_{LockRank::kShelf};
   std::atomic<std::uint32_t> most_{0};
   std::atomic<std::uint32_t> pages_{0};
+  std::atomic<std::uint32_t> leaving_{0};  // spans that are not elsewhere yet
   Taken taken_;
   std::array<Span*, kMostSpans> records_{};  // [0, record_count_): of no span
   std::uint32_t record_count_ = 0;

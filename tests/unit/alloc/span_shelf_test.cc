@@ -65,6 +65,22 @@ TEST_F(SpanShelfTest, AFreedBlockIsTheNextOneOfItsShelf) {
   check();
 }
 
+// Between the shelf's lock and the page heap's, when another thread forked.
+TEST_F(SpanShelfTest, TheChildOfAForkFindsWhatAThreadHadOnItsWay) {
+  free(allocate(200'000, 0), 0);
+  free(allocate(100'000, 1), 1);
+  SpanShelf::Spans on_their_way;
+  shelf(0).take_all(&on_their_way);
+  EXPECT_EQ(in_use(), pages(49));
+  backing().pages.after_fork_in_child();
+  EXPECT_EQ(in_use(), pages(0));
+  EXPECT_EQ(shelf(1).pages(), pages(25));
+  check();
+  backing().pages.empty_shelves();
+  EXPECT_FALSE(shelf(1).forget_leaving());
+  check();
+}
+
 TEST_F(SpanShelfTest, AShorterBlockIsCutOffAndJoinedAgain) {
   std::byte* const block = allocate(200'000);
   allocate(kPageBytes, 1);
