@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <unordered_set>
 
 #include "kernel/file_descriptor.h"
 #include "kernel/proc_status.h"
@@ -132,8 +133,15 @@ std::vector<pid_t> read_process_ids() {
   return read_numeric_names("/proc");
 }
 
+// Where a thread ends while the kernel lists them it gives out what it has, and goes on by
+// position, past some that live (next_tid() and first_tid() in fs/proc/base.c, Linux 6.18).
 std::vector<pid_t> read_thread_ids(pid_t pid) {
-  return read_numeric_names(pid, "task");
+  std::vector<pid_t> threads = read_numeric_names(pid, "task");
+  const std::unordered_set<pid_t> known(threads.begin(), threads.end());
+  for (const pid_t tid : read_numeric_names(pid, "task")) {
+    if (!known.contains(tid)) threads.push_back(tid);
+  }
+  return threads;
 }
 
 bool has_userfaultfd(pid_t pid) {

@@ -62,7 +62,8 @@ bool has_no_thread(pid_t tid);
 /// All processes that we can see.
 std::vector<pid_t> read_process_ids();
 
-/// The numeric names in /proc/PID/task.
+/// The numeric names in /proc/PID/task, which is read twice: the kernel's list is not whole where
+/// threads end meanwhile.
 std::vector<pid_t> read_thread_ids(pid_t pid);
 
 }  // namespace mini::kernel
