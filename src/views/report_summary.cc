@@ -146,10 +146,26 @@ void write_suppression_lines(SummaryLines& lines, const HeapProfile& profile) {
   }
 }
 
+std::string_view why_not_searched(const model::ProfileEnding& ending) {
+  using Kind = model::ProfileEnding::Kind;
+  switch (ending.kind) {
+    case Kind::kDetached:
+      return "the program was left before it ended";
+    case Kind::kExec:
+      return "the program became another one before it ended";
+    case Kind::kUnknown:
+      return "the recording has no end, at which it is searched";
+    case Kind::kExited:
+    case Kind::kKilled:
+      break;
+  }
+  return "the program ended before it could be searched";
+}
+
 void write_leak_scan_lines(SummaryLines& lines, const HeapProfile& profile) {
   const model::BlockTotals& totals = profile.totals;
   if (profile.leak_scan.state == model::LeakScan::State::kMissing) {
-    lines.line("of that, lost", "not known: the program ended before it could be searched",
+    lines.line("of that, lost", fmt::format("not known: {}", why_not_searched(profile.ending)),
                "unknown");
   }
   if (profile.leak_scan.state == model::LeakScan::State::kRefused) {

@@ -179,6 +179,22 @@ TEST(ReportTablesTest, NoBlockLivedLongerThanTheRecording) {
   EXPECT_EQ(lifetimes.find(" 4.3 s"), std::string::npos) << lifetimes;
 }
 
+TEST(ReportSummaryTest, WhyAProgramWasNotSearchedIsSaid) {
+  using Kind = model::ProfileEnding::Kind;
+  const auto said_of = [](Kind kind) {
+    const auto unsearched = [kind] {
+      HeapProfile profile = unsearched_profile();
+      profile.ending.kind = kind;
+      return profile;
+    };
+    return printed({"", unsearched, all_tables(120)});
+  };
+  EXPECT_TRUE(said_of(Kind::kKilled).contains("the program ended before it could be searched"));
+  EXPECT_TRUE(said_of(Kind::kDetached).contains("the program was left before it ended"));
+  EXPECT_TRUE(said_of(Kind::kExec).contains("the program became another one before it ended"));
+  EXPECT_TRUE(said_of(Kind::kUnknown).contains("the recording has no end"));
+}
+
 HeapProfile touched_profile() {
   HeapProfile profile = sample_profile();
   profile.first_touch.state = model::FirstTouch::State::kRecorded;
