@@ -22,6 +22,7 @@
 #include "kernel/proc_file.h"
 #include "sources/launch.h"
 #include "sources/recorder.h"
+#include "sources/recording_file.h"
 #include "sources/refusal.h"
 #include "views/event_facts.h"
 #include "views/terminal_heading.h"
@@ -54,6 +55,9 @@ Result<void> check_writable(const std::string& path) {
     return fail(fmt::format("cannot write '{}': it is a folder", path));
   }
   if (std::filesystem::exists(path, error)) {
+    if (sources::is_being_recorded(path)) {
+      return fail(fmt::format("cannot write '{}': {}", path, sources::kIsBeingRecorded));
+    }
     if (::access(path.c_str(), W_OK) == 0) return {};
   } else if (const int made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
              made >= 0) {

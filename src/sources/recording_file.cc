@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <string_view>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "sources/own_signals.h"
@@ -13,17 +15,40 @@
 namespace mini::sources {
 namespace {
 
-// As open() does; but that goes on after a signal.
+bool is_regular(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
+/// Until the descriptor is closed. Where files have no locks, everybody has it.
+bool lock(int descriptor) {
+  return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+// As open() does; but that goes on after a signal, and a file is emptied for one recorder at a
+// time.
 int open_recording(const std::string& path) {
   constexpr std::uint64_t kBetweenTriesNs = 100'000'000;
   std::error_code error;
   const bool is_pipe = std::filesystem::is_fifo(path, error);
   while (true) {
-    const int descriptor =
-        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (descriptor >= 0 && is_regular(path)) {
+      if (lock(descriptor) && ::ftruncate(descriptor, 0) == 0) return descriptor;
+      const int number = errno;
+      ::close(descriptor);
+      errno = number;
+      return -1;
+    }
     if (descriptor >= 0 || errno != ENXIO || !is_pipe || OwnSignals::must_end()) return descriptor;
     sleep_ns(kBetweenTriesNs);
   }
+}
+
+std::string why_not_begun(int error) {
+  if (error == ENXIO) return "nobody reads it";
+  if (error == EWOULDBLOCK) return std::string(kIsBeingRecorded);
+  return std::strerror(error);
 }
 
 /// What not even the first block could be written to. Never a device, or where a link leads to.
@@ -35,6 +60,15 @@ void remove_unreadable(const std::string& path) {
 }
 
 }  // namespace
+
+bool is_being_recorded(const std::string& path) {
+  if (!is_regular(path)) return false;  // to open a pipe would be to read it
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return false;
+  const bool is_free = lock(descriptor);
+  ::close(descriptor);
+  return !is_free;
+}
 
 std::string recording_name(const std::string& output, pid_t pid, unsigned image) {
   constexpr std::string_view kSuffix = ".heapspy";
@@ -58,8 +92,7 @@ Result<std::unique_ptr<recording::Writer>> begin_recording(const std::string& pa
   const int descriptor = open_recording(path);
   if (descriptor < 0) {
     const int error = errno;
-    const std::string why = error == ENXIO ? "nobody reads it" : std::strerror(error);
-    return fail(fmt::format("the recording cannot be begun: {}", why), error);
+    return fail(fmt::format("the recording cannot be begun: {}", why_not_begun(error)), error);
   }
   auto writer = recording::Writer::create(descriptor, facts, OwnSignals::must_end);
   if (!writer) remove_unreadable(path);

@@ -3,12 +3,19 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 
 #include "base/result.h"
 #include "recording/writer.h"
 
 namespace mini::sources {
+
+inline constexpr std::string_view kIsBeingRecorded =
+    "another heapspy is writing to it: choose another name with -o";
+
+/// Whether a recorder writes to that file.
+bool is_being_recorded(const std::string& path);
 
 /// The file of a later process: "app.heapspy" -> "app.1234.heapspy", and for the n-th program that
 /// one process becomes "app.1234.n.heapspy".

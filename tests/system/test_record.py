@@ -534,6 +534,21 @@ class Record(RecordTest):
         self.assertIn("cannot write", done.stderr)
         self.assertFalse((self.directory / "ran").exists())
 
+    def test_a_file_that_is_being_recorded_to_is_said_before_anything_runs(self):
+        first = subprocess.Popen([HEAPSPY, "record", "-q", "-o", self.file, "cat"],
+                                 stdin=subprocess.PIPE, env=self.environment)
+        self.addCleanup(first.communicate)
+        wait_until(self.file_is_begun, "it is recorded", first)
+        done = self.record("touch", self.directory / "ran")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^heapspy record: cannot write '.*': another heapspy is "
+                                      r"writing to it: choose another name with -o\n$")
+        self.assertFalse((self.directory / "ran").exists())
+        first.communicate()
+        self.assertEqual(first.returncode, 0)
+        self.assertEqual(self.report()["process"]["command"], ["cat"])
+        self.assertEqual(self.record("true").returncode, 0)
+
     def test_a_name_that_no_file_can_have_is_said_before_anything_runs(self):
         self.file = self.directory / ("n" * 256)
         done = self.record("touch", self.directory / "ran")
