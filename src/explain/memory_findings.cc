@@ -16,6 +16,7 @@ using model::PieceUse;
 constexpr double kOfDamage = 100;     // before everything that is only large
 constexpr double kNoticeable = 0.05;  // a share of the resident memory
 constexpr Bytes kWorthATry = kMiB;
+constexpr Bytes kDefaultThreshold = kKiB * 128;  // of glibc's, both
 
 std::string counted_words(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
@@ -94,22 +95,42 @@ bool is_minimalloc(const Inspection& inspection) {
   return inspection.heap && inspection.heap->allocator == "libminimalloc";
 }
 
-void find_returnable(const Inspection& inspection, std::vector<Finding>& out) {
+Bytes top_of_main_arena(const Inspection& inspection) {
+  const auto& arenas = inspection.account.by_arena;
+  constexpr auto kTop = static_cast<std::size_t>(PieceUse::kTop);
+  return arenas.empty() ? Bytes{} : arenas.front().at(kTop).resident;
+}
+
+/// A trim threshold helps where most is at the end of the main arena, and a rule of malloc's own
+/// has raised it.
+std::string_view advice_on_returnable(const Inspection& inspection, const model::Heap& heap) {
+  if (is_minimalloc(inspection)) {
+    return "Call malloc_trim(0) after the work that needed the memory, or have less kept: "
+           "MINIMALLOC_RETAIN=1M.";
+  }
+  const model::HeapParameters& parameters = heap.parameters;
+  if (!parameters.thresholds_are_fixed && parameters.trim_threshold > kDefaultThreshold &&
+      inspection.account.returnable < top_of_main_arena(inspection) * 2) {
+    return "Call malloc_trim(0) after the work that needed the memory, or have it given back "
+           "earlier: GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072.";
+  }
+  return "Call malloc_trim(0) after the work that needed the memory: a free gives back only what "
+         "is at the end of an arena.";
+}
+
+void find_returnable(const Inspection& inspection, const model::Heap& heap,
+                     std::vector<Finding>& out) {
   const Bytes bytes = inspection.account.returnable;
   if (bytes < kWorthATry || share_of(inspection, bytes) < kNoticeable) return;
-  const bool minimalloc = is_minimalloc(inspection);
-  out.push_back(
-      {.kind = "returnable",
-       .statement =
-           fmt::format("malloc_trim(0) would give {} back to the system.", format_bytes(bytes)),
-       .evidence = fmt::format("So much is in whole pages of free {}: {}.",
-                               minimalloc ? "memory" : "chunks and of the main arena's top",
-                               share_words(inspection, bytes)),
-       .advice = fmt::format(
-           "Call malloc_trim(0) after the work that needed the memory, or have {}.",
-           minimalloc ? "less kept: MINIMALLOC_RETAIN=1M"
-                      : "it given back earlier: GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072"),
-       .weight = share_of(inspection, bytes)});
+  out.push_back({.kind = "returnable",
+                 .statement = fmt::format("malloc_trim(0) would give {} back to the system.",
+                                          format_bytes(bytes)),
+                 .evidence = fmt::format(
+                     "So much is in whole pages of free {}: {}.",
+                     is_minimalloc(inspection) ? "memory" : "chunks and of the main arena's top",
+                     share_words(inspection, bytes)),
+                 .advice = std::string(advice_on_returnable(inspection, heap)),
+                 .weight = share_of(inspection, bytes)});
 }
 
 void find_pinned(const Inspection& inspection, std::vector<Finding>& out) {
@@ -149,15 +170,16 @@ void find_arenas(const Inspection& inspection, const model::Heap& heap, std::vec
                                 arenas == 1 ? "holds" : "hold", format_bytes(kept)),
        .evidence = fmt::format("{}; the threads of {} have ended.", share_words(inspection, kept),
                                abandoned == 0 ? std::string("none") : format_count(abandoned)),
-       .advice = "Fewer arenas share their free memory: MALLOC_ARENA_MAX=2.",
+       .advice = fmt::format("Fewer arenas share their free memory: MALLOC_ARENA_MAX={}.",
+                             arenas == 1 ? 1 : 2),
        .weight = share_of(inspection, kept)});
 }
 
 void find_threshold(const Inspection& inspection, const model::Heap& heap,
                     std::vector<Finding>& out) {
   const model::HeapParameters& parameters = heap.parameters;
-  constexpr Bytes kDefault = kKiB * 128;
-  const bool has_grown = !parameters.thresholds_are_fixed && parameters.mmap_threshold > kDefault;
+  const bool has_grown =
+      !parameters.thresholds_are_fixed && parameters.mmap_threshold > kDefaultThreshold;
   const Bytes free = free_resident(inspection.account.total());
   if (!has_grown || free < kWorthATry || share_of(inspection, free) < kNoticeable) return;
   out.push_back({.kind = "mmap_threshold",
@@ -185,10 +207,7 @@ void find_fixed_thresholds(const Inspection& inspection, const model::Heap& heap
   const auto matters = [&](Bytes bytes) {
     return bytes >= kWorthATry && share_of(inspection, bytes) >= kNoticeable;
   };
-  constexpr auto kTop = static_cast<std::size_t>(PieceUse::kTop);
-  const Bytes top = inspection.account.by_arena.empty()
-                        ? Bytes{}
-                        : inspection.account.by_arena.front().at(kTop).resident;
+  const Bytes top = top_of_main_arena(inspection);
   if (matters(top) && heap.arenas.front().top_size <= parameters.trim_threshold) {
     out.push_back(
         {.kind = "trim_threshold",
@@ -202,10 +221,9 @@ void find_fixed_thresholds(const Inspection& inspection, const model::Heap& heap
                    "malloc_trim(0).",
          .weight = share_of(inspection, top)});
   }
-  constexpr Bytes kDefault = kKiB * 128;
   constexpr auto kLarge = static_cast<std::size_t>(PieceUse::kLargebin);
   const Bytes large = inspection.account.total().at(kLarge).resident;
-  if (matters(large) && parameters.mmap_threshold > kDefault) {
+  if (matters(large) && parameters.mmap_threshold > kDefaultThreshold) {
     out.push_back(
         {.kind = "mmap_threshold",
          .statement = fmt::format("Blocks get mappings of their own {}.",
@@ -333,7 +351,7 @@ std::vector<Finding> find_in_inspection(const Inspection& inspection) {
   if (inspection.heap) {
     find_damage(inspection, *inspection.heap, findings);
     find_motion(inspection, findings);
-    find_returnable(inspection, findings);
+    find_returnable(inspection, *inspection.heap, findings);
     find_pinned(inspection, findings);
     find_arenas(inspection, *inspection.heap, findings);
     find_threshold(inspection, *inspection.heap, findings);

@@ -14,6 +14,7 @@ using model::PieceUse;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 /// 100 MiB resident, a heap with nothing remarkable.
 Inspection sample() {
@@ -115,6 +116,20 @@ TEST(MemoryFindingsTest, LittleIsNotWorthASentence) {
   EXPECT_THAT(kinds(inspection), IsEmpty());
 }
 
+TEST(MemoryFindingsTest, ATrimThresholdIsAdvisedWhereItWouldHelp) {
+  Inspection inspection = sample();
+  const auto advice = [&] { return find_in_inspection(inspection).front().advice; };
+  inspection.account.returnable = kMiB * 50;
+  inspection.heap->parameters.trim_threshold = kMiB;
+  of(inspection, 0, PieceUse::kTop).resident = kMiB * 40;
+  EXPECT_THAT(advice(), HasSubstr("trim_threshold"));
+  of(inspection, 0, PieceUse::kTop).resident = kMiB * 10;  // the most is between blocks
+  EXPECT_THAT(advice(), Not(HasSubstr("trim_threshold")));
+  of(inspection, 0, PieceUse::kTop).resident = kMiB * 40;
+  inspection.heap->parameters.trim_threshold = kKiB * 128;  // it is so low
+  EXPECT_THAT(advice(), Not(HasSubstr("trim_threshold")));
+}
+
 TEST(MemoryFindingsTest, PinnedMemoryWithItsGreatestPin) {
   Inspection inspection = sample();
   inspection.account.pinned = kMiB * 40;
@@ -137,6 +152,10 @@ TEST(MemoryFindingsTest, ThreadArenasThatKeepFreeMemory) {
   const Finding finding = find_in_inspection(inspection).front();
   EXPECT_EQ(finding.statement, "1 thread arena holds 30 MiB that is free.");
   EXPECT_THAT(finding.evidence, HasSubstr("threads of 1 have ended"));
+  EXPECT_THAT(finding.advice, HasSubstr("MALLOC_ARENA_MAX=1."));  // there are no more than 2
+  inspection.heap->arenas.emplace_back().attached_threads = 1;
+  inspection.account.by_arena.resize(3);
+  EXPECT_THAT(find_in_inspection(inspection).front().advice, HasSubstr("MALLOC_ARENA_MAX=2."));
 }
 
 TEST(MemoryFindingsTest, AThresholdThatHasGrown) {
@@ -194,7 +213,7 @@ TEST(MemoryFindingsTest, WhatHelpsIsAnOptionOfTheAllocatorThatIsThere) {
   inspection.account.returnable = kMiB * 50;
   inspection.regions.emplace_back().huge = kMiB * 60;
   ASSERT_THAT(kinds(inspection), ElementsAre("returnable", "huge_pages"));
-  EXPECT_THAT(find_in_inspection(inspection)[0].advice, HasSubstr("GLIBC_TUNABLES"));
+  EXPECT_THAT(find_in_inspection(inspection)[0].advice, Not(HasSubstr("MINIMALLOC")));
   EXPECT_THAT(find_in_inspection(inspection)[1].advice, HasSubstr("transparent_hugepage"));
   inspection.heap->allocator = "libminimalloc";
   EXPECT_THAT(find_in_inspection(inspection)[0].advice, HasSubstr("MINIMALLOC_RETAIN=1M"));
