@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <ranges>
 
 #include "base/checked.h"
 #include "base/text.h"
@@ -73,6 +74,17 @@ void read_tables(MinimallocDecoder& decoder) {
   finish_lists(decoder);
 }
 
+/// The program's own heaps have their pages; malloc's has all the rest.
+void count_system(model::Heap& heap) {
+  Bytes rest;
+  for (const AddressRange& region : heap.arenas[0].regions) rest += region.size();
+  for (const model::HeapArena& arena : heap.arenas | std::views::drop(1)) {
+    rest -= std::min(rest, arena.system);
+  }
+  heap.arenas[0].system = rest;
+  heap.arenas[0].most_system = rest;
+}
+
 void compare_counters(MinimallocDecoder& decoder) {
   const SpanCounts& counted = decoder.counted;
   const SpanCounts& found = decoder.found;
@@ -131,6 +143,7 @@ model::Heap read_minimalloc_heap(const MemoryReader& memory, const MinimallocTar
   walk_pools(decoder, sink);
   walk_tables(decoder, sink);
   std::ranges::sort(heap.arenas[0].regions, {}, &AddressRange::begin);
+  count_system(heap);
   for (const auto& [key, bin] : decoder.bins) heap.bins.push_back(bin);
   compare_counters(decoder);
   return heap;

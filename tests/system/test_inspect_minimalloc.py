@@ -69,8 +69,10 @@ class Minimalloc(SystemTest):
         self.assertEqual(counted["large blocks"]["found"], stats["large_count"])
         for counter in heap["counters"]:
             self.assertEqual(counter["counted"], counter["found"], counter["name"])
+        for arena in report["arenas"]:
+            self.assertEqual(sum(use["bytes"] for use in arena["uses"].values()), arena["system_bytes"])
         self.assertEqual(
-            sum(use["bytes"] for arena in report["arenas"] for use in arena["uses"].values()),
+            sum(arena["system_bytes"] for arena in report["arenas"]),
             sum(int(region["end"], 16) - int(region["begin"], 16)
                 for arena in report["arenas"] for region in arena["regions"]))
 
