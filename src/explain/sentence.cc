@@ -28,10 +28,12 @@ struct ErrorHint {
   std::string_view text;
 };
 
+constexpr std::string_view kNoMemory =
+    "no memory, or a limit: address space (RLIMIT_AS, RLIMIT_DATA), overcommit policy, number of "
+    "mappings (vm.max_map_count)";
+
 constexpr std::array<ErrorHint, 6> kErrorHints = {{
-    {ENOMEM,
-     "no memory, or a limit: address space (RLIMIT_AS, RLIMIT_DATA), overcommit policy, number of "
-     "mappings (vm.max_map_count), or part of the range is not mapped"},
+    {ENOMEM, kNoMemory},
     {EAGAIN, "locked memory is at its limit (RLIMIT_MEMLOCK)"},
     {EACCES, "the file was not opened for that access"},
     {EPERM, "not permitted: a privilege is missing or the memory is sealed"},
@@ -41,7 +43,10 @@ constexpr std::array<ErrorHint, 6> kErrorHints = {{
 
 std::string explain_failure(const Event& event) {
   for (const ErrorHint& hint : kErrorHints) {
-    if (hint.error_number == event.error_number) return fmt::format("refused: {}", hint.text);
+    if (hint.error_number != event.error_number) continue;
+    const bool needs_mapping = hint.error_number == ENOMEM && event.syscall != "mmap";
+    return fmt::format("refused: {}{}", hint.text,
+                       needs_mapping ? ", or part of the range is not mapped" : "");
   }
   return "";
 }

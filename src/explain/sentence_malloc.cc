@@ -310,8 +310,16 @@ std::string explain_arena_growth(const Call& call) {
 
 std::string explain_madvise(const Call& call) {
   const Bytes length = call.event.range.size();
-  return fmt::format("{} lets go of the pages in {} of free memory; the addresses stay mapped",
-                     call.who.entry.empty() ? "malloc" : call.who.entry, equals(length));
+  const std::string_view advice = argument_text(call.event, "advice");
+  if (advice == "MADV_DONTNEED") {
+    return fmt::format("{} lets go of the pages in {} of free memory; the addresses stay mapped",
+                       call.who.entry.empty() ? "malloc" : call.who.entry, equals(length));
+  }
+  if (advice == "MADV_HUGEPAGE") {
+    return fmt::format("malloc asks for huge pages for {}: the tunable glibc.malloc.hugetlb",
+                       equals(length));
+  }
+  return "";
 }
 
 }  // namespace

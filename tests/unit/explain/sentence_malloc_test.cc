@@ -241,6 +241,20 @@ TEST(SentenceMallocTest, AnArenaIsReservedTrimmedAndGrown) {
   EXPECT_THAT(emptied.explanation, HasSubstr("has become empty"));
 }
 
+TEST(SentenceMallocTest, WhatMallocAdvisesTheKernel) {
+  constexpr auto kTrim = "madvise@c mtrim@c malloc_trim@c main@p";
+  constexpr auto kHuge = "madvise@c sysmalloc@c _int_malloc@c malloc@c main@p";
+  Story story = with_heap(0x200000);
+  const auto range = range_of(kHeap, 0x200000);
+  EXPECT_EQ(story.madvise(range, kTrim).explanation,
+            "malloc_trim lets go of the pages in 2097152 bytes = 2 MiB of free memory; the "
+            "addresses stay mapped");
+  EXPECT_EQ(story.madvise(range, kHuge, "MADV_HUGEPAGE").explanation,
+            "malloc asks for huge pages for 2097152 bytes = 2 MiB: the tunable "
+            "glibc.malloc.hugetlb");
+  EXPECT_EQ(story.madvise(range, kHuge, "MADV_COLLAPSE").explanation, "");
+}
+
 TEST(SentenceMallocTest, HostileNumbersAreOnlyObserved) {
   Story story = with_heap(0x21000);
   auto state = malloc_state(~0ULL - 15, ~0ULL);

@@ -171,9 +171,10 @@ Event Story::mprotect(AddressRange range, std::uint64_t prot, std::string_view s
   return event;
 }
 
-Event Story::madvise(AddressRange range, std::string_view stack) {
+Event Story::madvise(AddressRange range, std::string_view stack, std::string advice) {
   Event event;
   event.syscall = "madvise";
+  event.arguments = {{.name = "advice", .form = {}, .value = {}, .text = std::move(advice)}};
   event.range = range;
   event.mappings_before = process.space->within(range);
   tell(event, stack, process.space->mapped_bytes());

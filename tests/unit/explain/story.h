@@ -34,7 +34,8 @@ class Story {
                     std::uint64_t prot = 3, std::uint64_t flags = 0x22, std::uint64_t offset = 0);
   model::Event munmap(AddressRange range, std::string_view stack);
   model::Event mprotect(AddressRange range, std::uint64_t prot, std::string_view stack);
-  model::Event madvise(AddressRange range, std::string_view stack);
+  model::Event madvise(AddressRange range, std::string_view stack,
+                       std::string advice = "MADV_DONTNEED");
   model::Event failed(std::string_view syscall, int error_number, std::string_view stack);
   model::Event exec();
   model::Event of_kind(model::EventKind kind, std::string note = "");
