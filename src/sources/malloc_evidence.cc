@@ -111,7 +111,7 @@ std::optional<model::MallocRequest> find_request(const unwind::Unwinder& unwinde
 
 bool concerns_malloc(SyscallId id) {
   return id == SyscallId::kBrk || id == SyscallId::kMmap || id == SyscallId::kMunmap ||
-         id == SyscallId::kMremap;
+         id == SyscallId::kMremap || id == SyscallId::kMprotect;
 }
 
 }  // namespace

@@ -93,6 +93,13 @@ class Json(SystemTest):
         self.assertEqual(len(stacks), 8)
         arenas = [e for e in trace.events if (e["mapping"] or {}).get("role") == "malloc arena"]
         self.assertTrue(arenas)
+        # The access that an arena starts with is malloc's arithmetic, which needs its parameters.
+        starts = [e for e in arenas
+                  if e["syscall"] == "mprotect" and number(e["mapping"]["begin"]) % (64 << 20) == 0]
+        self.assertTrue(starts)
+        for event in starts:
+            self.assertEqual(event["malloc"]["top_pad_bytes"], 131072)
+            self.assertIn("its own tables + 131072 (top pad)", event["explanation"])
 
     def test_children_and_exec(self):
         trace = self.whole_schema(PROGRAMS["shell_pipeline"](self.directory))
