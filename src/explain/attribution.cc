@@ -42,7 +42,7 @@ class Reader {
   Reader(Frames frames, const model::Process& process) : frames_(frames), process_(process) {}
 
   Attribution read(unwind::StackEnd end) {
-    decide();
+    decide(end);
     if (result_.cause == Cause::kUnknown) explain_unknown(end);
     find_service();
     find_constructor();
@@ -53,7 +53,7 @@ class Reader {
 
  private:
   // Sets the cause and decisive_, the index of the frame that decided.
-  void decide();
+  void decide(unwind::StackEnd end);
   std::string_view runtime_of(const FrameFacts& facts) const;
   std::size_t outermost_entry(std::size_t i) const;
   bool decide_in_libc(std::size_t i);
@@ -62,7 +62,7 @@ class Reader {
     result_.cause = cause;
     decisive_ = i;
   }
-  void decide_without_caller();
+  void decide_without_caller(unwind::StackEnd end);
   void explain_unknown(unwind::StackEnd end);
 
   void find_service();
@@ -92,7 +92,7 @@ std::string_view Reader::runtime_of(const FrameFacts& facts) const {
   return facts.runtime.empty() ? std::string_view(process_.runtime) : facts.runtime;
 }
 
-void Reader::decide() {
+void Reader::decide(unwind::StackEnd end) {
   for (std::size_t i = 0; i < frames_.size(); ++i) {
     const FrameFacts& facts = frames_[i];
     const std::string_view runtime = runtime_of(facts);
@@ -104,7 +104,7 @@ void Reader::decide() {
     }
     if (facts.libc ? decide_in_libc(i) : decide_elsewhere(i)) return;
   }
-  decide_without_caller();
+  decide_without_caller(end);
 }
 
 // realloc may be in malloc, posix_memalign in what does its work: the caller called the last one.
@@ -206,13 +206,14 @@ bool Reader::decide_elsewhere(std::size_t i) {
 }
 
 // Every frame was passed over: libc's code alone, or nothing.
-void Reader::decide_without_caller() {
+void Reader::decide_without_caller(unwind::StackEnd end) {
   decisive_ = frames_.empty() ? 0 : frames_.size() - 1;
   if (in_malloc_) {
     result_.cause = Cause::kMalloc;
   } else if (!result_.service.empty()) {
     result_.cause = Cause::kProgram;
-  } else if (!frames_.empty() && std::ranges::all_of(frames_, [](const FrameFacts& facts) {
+  } else if (end == unwind::StackEnd::kComplete && !frames_.empty() &&
+             std::ranges::all_of(frames_, [](const FrameFacts& facts) {
                return facts.kind == ModuleKind::kMusl;
              })) {
     result_.cause = Cause::kLoader;  // musl's loader and libc are one file

@@ -245,12 +245,13 @@ std::string explain_program(const Situation& s) {
 
 // ---- what is no memory call
 
-std::string explain_other_kind(const Event& event) {
+std::string explain_other_kind(const Situation& s) {
+  const Event& event = s.event;
   switch (event.kind) {
     case EventKind::kExec:
       return fmt::format(
-          "a new program: what was mapped is gone; the kernel mapped its file, its "
-          "loader and a stack, {} in all",
+          "a new program: what was mapped is gone; the kernel mapped its file{} a stack, {} in all",
+          s.process.interpreter.empty() ? " and" : ", its loader and",
           format_bytes(event.mapped_bytes));
     case EventKind::kProcessStart:
       if (event.note == "attach") {
@@ -278,9 +279,9 @@ std::string explain_other_kind(const Event& event) {
 
 std::string explain_call(const Event& event, const Attribution& who, const MappingMeaning& meaning,
                          const model::Process& process) {
-  if (event.kind != EventKind::kSystemCall) return explain_other_kind(event);
-  if (event.error_number != 0) return explain_failure(event);
   const Situation s{event, who, meaning, process};
+  if (event.kind != EventKind::kSystemCall) return explain_other_kind(s);
+  if (event.error_number != 0) return explain_failure(event);
   if (who.cause == Cause::kMalloc && !who.musl) return explain_malloc_call(event, who, meaning);
   if (event.syscall == "brk") return explain_brk(s);
   switch (who.cause) {

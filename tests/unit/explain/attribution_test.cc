@@ -148,6 +148,14 @@ constexpr Case kCases[] = {
 INSTANTIATE_TEST_SUITE_P(Stacks, AttributionTest, testing::ValuesIn(kCases),
                          [](const auto& one) { return std::string(one.param.name); });
 
+TEST(AttributionOfMuslTest, AStackThatWasCutDoesNotTellItsLoaderFromItsMalloc) {
+  const Story story;
+  const auto cut = stack_of("mmap@m", unwind::StackEnd::kNoUnwindInfo);
+  const Attribution who = attribute(cut.get(), story.process);
+  EXPECT_EQ(who.cause, Cause::kUnknown);
+  EXPECT_EQ(who.unknown_reason, "stack cut short");
+}
+
 TEST(AttributionOfStaticProgramsTest, LibcIsKnownByNameOrReservedName) {
   Story story(true);
   const auto event = story.brk(0,

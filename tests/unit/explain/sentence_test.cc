@@ -90,6 +90,8 @@ TEST(SentenceTest, FailuresHaveAHint) {
 TEST(SentenceTest, WhatIsNoMemoryCall) {
   Story story;
   EXPECT_THAT(story.exec().explanation, StartsWith("a new program"));
+  EXPECT_THAT(story.exec().explanation, HasSubstr("its file, its loader and a stack"));
+  EXPECT_THAT(Story(true).exec().explanation, HasSubstr("its file and a stack"));
   EXPECT_THAT(story.of_kind(EventKind::kProcessStart, "vfork").explanation,
               HasSubstr("borrows its parent's memory"));
   EXPECT_THAT(story.of_kind(EventKind::kProcessStart, "clone").explanation,
