@@ -92,6 +92,7 @@ class LibcNames(SystemTest):
     def test_stripped_program_is_told_by_its_causes(self):
         trace = self.trace(TARGETS / "allocates_stripped")
         whole = self.trace(TARGETS / "allocates")
+        self.assertEqual((trace.status, whole.status), (0, 0))
         self.assertEqual([(e["syscall"], e["cause"]) for e in trace.events],
                          [(e["syscall"], e["cause"]) for e in whole.events])
 
