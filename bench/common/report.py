@@ -43,6 +43,15 @@ def machine():
     }
 
 
+def with_goal(value, goal, form, goal_form=None):
+    """A figure, and what it should be at most, in `form` unless another is said; None: nothing."""
+    text = format(value, form)
+    if goal is None:
+        return text
+    missed = "" if value <= goal else ", missed"
+    return f"{text} (goal ≤ {format(goal, goal_form or form)}{missed})"
+
+
 def as_json(results):
     """One sample a line, so that a change of results reads well in a diff."""
     head = {key: value for key, value in results.items() if key != "samples"}

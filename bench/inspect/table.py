@@ -17,13 +17,6 @@ CPU_GOALS = {("1 million chunks", "heapspy --no-stop"): 0.2,
 PAUSE_GOALS = {("300 MB", "heapspy"): 50.0}
 
 
-def with_goal(value, goal, form):
-    text = format(value, form)
-    if goal is None:
-        return text
-    return f"{text} (goal ≤ {goal:g}{'' if value <= goal else ', missed'})"
-
-
 def row(samples, heap, tool):
     mine = [s for s in samples if (s["heap"], s["tool"]) == (heap, tool)]
 
@@ -34,10 +27,10 @@ def row(samples, heap, tool):
     size = f"{median('heap_bytes') / 2**20:,.0f}" if "heap_bytes" in mine[0] else ""
     pause = ""
     if mine[0].get("pause_ns"):
-        pause = with_goal(median("pause_ns", 1e-6), PAUSE_GOALS.get((heap, tool)), ".1f")
+        pause = report.with_goal(median("pause_ns", 1e-6), PAUSE_GOALS.get((heap, tool)), ".1f", "g")
     elif tool in ("gcore", "gdb"):
         pause = f"{median('wall_s', 1e3):.0f}"
-    cpu = with_goal(median("cpu_s"), CPU_GOALS.get((heap, tool)), ".2f")
+    cpu = report.with_goal(median("cpu_s"), CPU_GOALS.get((heap, tool)), ".2f", "g")
     return (f"| {heap} | {tool} | {chunks} | {size} | {cpu} | {median('wall_s'):.2f} | {pause} "
             f"| {median('peak_rss_kib') / 1024:,.0f} |")
 

@@ -17,7 +17,7 @@ SAMPLED_GOAL = 1.02  # of the CPU time of the program alone
 REGEX = "compiler, regex"
 PAIRS = ("pairs, 1 thread", "pairs, 4 threads")
 # What recording may cost of what it costs with heaptrack: 1/6 where no other is said.
-GOALS = {**dict.fromkeys((*PAIRS, "python"), 1 / 10)}
+GOALS = dict.fromkeys((*PAIRS, "python"), 1 / 10)
 GOAL = 1 / 6
 PAIRS_GOAL = 1.5  # of the program's CPU time alone
 PAIRS_BYTES_GOAL = 3  # an event
@@ -40,21 +40,17 @@ class Medians:
         return self.of(workload, tool, lambda s: s["cpu_s"])
 
 
-def judged(value, goal, digits=2):
-    missed = "" if goal is None or value <= goal else ", missed"
-    return f"{value:.{digits}f}" + (f" (goal ≤ {goal:.{digits}f}{missed})" if goal else "")
-
-
 def cost_row(medians, workload):
     plain = medians.cpu(workload, "unrecorded")
     ours = medians.cpu(workload, "heapspy")
     goal = PAIRS_GOAL if workload in PAIRS else None
-    start = f"| {workload} | {plain:.2f} | {judged(ours / plain, goal)} "
+    start = f"| {workload} | {plain:.2f} | {report.with_goal(ours / plain, goal, '.2f')} "
     if not medians.has(workload, "heaptrack"):
         return start + "| dies | |"
     theirs = medians.cpu(workload, "heaptrack")
     share = (ours - plain) / (theirs - plain)
-    return start + f"| {theirs / plain:.2f} | {judged(share, GOALS.get(workload, GOAL))} |"
+    cost = report.with_goal(share, GOALS.get(workload, GOAL), ".2f")
+    return start + f"| {theirs / plain:.2f} | {cost} |"
 
 
 def file_row(medians, workload):
@@ -71,18 +67,19 @@ def file_row(medians, workload):
     theirs = figures("heaptrack")
     goal = PAIRS_BYTES_GOAL if workload in PAIRS else BYTES_GOAL
     goal = min(goal, theirs[0]) if theirs else goal
-    start = f"| {workload} | {events / 1e6:.1f} | {judged(size, goal)} "
+    start = f"| {workload} | {events / 1e6:.1f} | {report.with_goal(size, goal, '.2f')} "
     if theirs is None:
         return start + f"| | {read:.2f} | | | {peak:,.0f} | |"
-    goal = REPORT_GOAL if workload in PAIRS else None
+    of_theirs = report.with_goal(read / theirs[1], REPORT_GOAL if workload in PAIRS else None, ".2f")
     return (start + f"| {theirs[0]:.2f} | {read:.2f} | {theirs[1]:.2f} "
-            f"| {judged(read / theirs[1], goal)} | {peak:,.0f} | {theirs[2]:,.0f} |")
+            f"| {of_theirs} | {peak:,.0f} | {theirs[2]:,.0f} |")
 
 
 def sampled_row(medians, workload):
     plain = medians.cpu(workload, "unrecorded")
     ratio = medians.cpu(workload, "sampled") / plain
-    return f"| {workload.removeprefix(SAMPLED)} | {plain:.2f} | {judged(ratio, SAMPLED_GOAL, 3)} |"
+    slowdown = report.with_goal(ratio, SAMPLED_GOAL, ".3f")
+    return f"| {workload.removeprefix(SAMPLED)} | {plain:.2f} | {slowdown} |"
 
 
 def render(results):

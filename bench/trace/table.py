@@ -31,21 +31,16 @@ class Medians:
         return (self.wall("maps", tool) - self.wall("maps", "untraced")) / many * 1e6
 
 
-def verdict(value, goal, form):
-    missed = "" if value <= goal else ", missed"
-    return f"{form.format(value)} (goal ≤ {form.format(goal)}{missed})"
-
-
 def goals(medians):
     calls = medians.wall("calls", "heapspy") / medians.wall("calls", "untraced")
     full, bare = medians.per_call_us("heapspy"), medians.per_call_us("heapspy --no-stacks")
     filtered = medians.per_call_us("strace --seccomp-bpf")
     deep = medians.per_call_us("strace -k")
-    yield "calls under heapspy, of untraced", verdict(calls, 1.03, "{:.3f}")
-    yield "a map call with its stack, of `strace -k`'s", verdict(full / deep, 1 / 50, "{:.4f}")
+    yield "calls under heapspy, of untraced", report.with_goal(calls, 1.03, ".3f")
+    yield "a map call with its stack, of `strace -k`'s", report.with_goal(full / deep, 1 / 50, ".4f")
     yield ("… of `strace --seccomp-bpf`'s, which has no stacks",
-           verdict(full / filtered, 2, "{:.2f}"))
-    yield "a map call without its stack, of the same", verdict(bare / filtered, 1, "{:.2f}")
+           report.with_goal(full / filtered, 2, ".2f"))
+    yield "a map call without its stack, of the same", report.with_goal(bare / filtered, 1, ".2f")
 
 
 def render(results):

@@ -132,12 +132,10 @@ std::map<std::string, UntouchedPlace> untouched_places(const HeapProfile& profil
 }  // namespace
 
 std::vector<model::StackUsable> rounded_stacks(const HeapProfile& profile) {
-  const auto rounding = [](const model::StackUsable& one) {
-    return one.peak_usable_bytes - one.peak.bytes;
-  };
   std::vector<model::StackUsable> stacks = profile.usable.stacks;
-  std::erase_if(stacks, [&](const model::StackUsable& one) { return rounding(one) == 0; });
-  std::ranges::stable_sort(stacks, std::greater<>(), rounding);
+  std::erase_if(stacks,
+                [](const model::StackUsable& one) { return one.peak_overhead_bytes() == 0; });
+  std::ranges::stable_sort(stacks, std::greater<>(), &model::StackUsable::peak_overhead_bytes);
   return stacks;
 }
 
@@ -183,7 +181,7 @@ void find_rounding(const HeapProfile& profile, PlaceNames& names, Findings& out)
                      "all blocks together.",
                      blocks(place.requested.blocks), bytes(place.usable_bytes),
                      bytes(place.requested.bytes), bytes(too_many),
-                     bytes(all.peak_usable_bytes - all.peak.bytes)),
+                     bytes(all.peak_overhead_bytes())),
          "Ask for a size that the allocator has, put several things into one block, or take an "
          "allocator whose sizes are closer.",
          of_all});

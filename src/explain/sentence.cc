@@ -28,12 +28,10 @@ struct ErrorHint {
   std::string_view text;
 };
 
-constexpr std::string_view kNoMemory =
-    "no memory, or a limit: address space (RLIMIT_AS, RLIMIT_DATA), overcommit policy, number of "
-    "mappings (vm.max_map_count)";
-
 constexpr std::array<ErrorHint, 6> kErrorHints = {{
-    {ENOMEM, kNoMemory},
+    {ENOMEM,
+     "no memory, or a limit: address space (RLIMIT_AS, RLIMIT_DATA), overcommit policy, number of "
+     "mappings (vm.max_map_count)"},
     {EAGAIN, "locked memory is at its limit (RLIMIT_MEMLOCK)"},
     {EACCES, "the file was not opened for that access"},
     {EPERM, "not permitted: a privilege is missing or the memory is sealed"},

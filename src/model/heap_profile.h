@@ -202,6 +202,8 @@ struct UsableProfile {
   std::uint64_t allocated_usable_bytes = 0;
   Amount peak = {};  // as requested, at the peak of all
   std::uint64_t peak_usable_bytes = 0;
+
+  std::uint64_t peak_overhead_bytes() const { return peak_usable_bytes - peak.bytes; }
 };
 
 /// What the allocator gave a stack for what it had at the peak of all: of its large blocks, and of
@@ -211,6 +213,8 @@ struct StackUsable {
   std::uint64_t block_bytes = 0;  // as requested, of each; 0: there are several sizes
   Amount peak = {};               // as requested
   std::uint64_t peak_usable_bytes = 0;
+
+  std::uint64_t peak_overhead_bytes() const { return peak_usable_bytes - peak.bytes; }
 };
 
 /// Usable sizes, of the blocks whose usable size is known.

@@ -44,6 +44,8 @@ struct ModuleFacts {
 struct FrameFacts {
   ModuleNumber module = 0;    // 0: code of no known file
   std::uint64_t address = 0;  // in the file's own numbering; in memory where module is 0
+
+  bool operator==(const FrameFacts&) const = default;
 };
 
 /// What a frame means in the source: one for each inlined function, innermost first.

@@ -6,7 +6,7 @@
 #include "recording/block_writer.h"
 #include "recording/definitions.h"
 #include "recording/event_encoder.h"
-#include "recording/number_table.h"
+#include "recording/frame_table.h"
 #include "recording/stack_table.h"
 
 namespace mini::recording {
@@ -16,20 +16,6 @@ namespace {
 constexpr std::size_t kPendingBytes = 256U << 10U;      // then definitions are written
 constexpr std::size_t kLostOfABlock = 512U << 10U;      // of lost blocks: 10 bytes at most
 constexpr std::uint32_t kNumbersOfABlock = 64U << 10U;  // of frames or stacks
-
-struct FrameKey {
-  ModuleNumber module = 0;
-  std::uint64_t address = 0;
-  bool operator==(const FrameKey&) const = default;
-};
-
-constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;
-
-struct Hash {
-  std::uint64_t operator()(const FrameKey& key) const {
-    return (key.address + (std::uint64_t{key.module} << 48U)) * kGolden;
-  }
-};
 
 /// Records that wait to be written in one block.
 struct Pending {
@@ -60,7 +46,7 @@ class Writer::Impl {
 
   BlockWriter blocks;
   EventEncoder encoder;
-  NumberTable<FrameKey, Hash> frames;
+  FrameTable frames;
   StackTable stacks;
   std::uint32_t written_frames = 0;
   std::uint32_t written_stacks = 0;
@@ -102,7 +88,7 @@ void Writer::Impl::write_frames() {
     put_varint(contents, count);
     std::uint64_t previous = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const FrameKey& frame = frames[++written_frames];
+      const FrameFacts& frame = frames[++written_frames];
       put_varint(contents, frame.module);
       put_varint(contents, zigzag(frame.address - previous));
       previous = frame.address;
@@ -178,7 +164,7 @@ ThreadNumber Writer::define_thread(const ThreadFacts& thread) {
 }
 
 FrameNumber Writer::frame(const FrameFacts& frame) {
-  return impl_->frames.find_or_add({frame.module, frame.address});
+  return impl_->frames.find_or_add(frame);
 }
 
 StackNumber Writer::stack(StackNumber caller, FrameNumber frame) {
@@ -204,7 +190,7 @@ std::vector<std::pair<FrameNumber, FrameFacts>> Writer::frames_without_source(
   for (FrameNumber number = impl_->first_without_source;
        number <= impl_->frames.count() && found.size() < most; ++number) {
     if (number < impl_->has_source.size() && impl_->has_source[number]) continue;
-    const FrameKey& frame = impl_->frames[number];
+    const FrameFacts& frame = impl_->frames[number];
     found.emplace_back(number, FrameFacts{.module = frame.module, .address = frame.address});
   }
   return found;

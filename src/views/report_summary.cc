@@ -264,7 +264,7 @@ void write_kernel_at_peak(SummaryLines& lines, const HeapProfile& profile) {
 void write_usable_line(SummaryLines& lines, const model::UsableSizes& usable) {
   if (!usable.is_known || usable.totals.peak.blocks == 0) return;
   const model::UsableProfile& totals = usable.totals;
-  const std::uint64_t beyond = totals.peak_usable_bytes - totals.peak.bytes;
+  const std::uint64_t beyond = totals.peak_overhead_bytes();
   const std::string share =
       totals.peak.bytes == 0
           ? ""

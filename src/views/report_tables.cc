@@ -201,17 +201,12 @@ void write_mappings(std::string& out, const HeapProfile& profile, const ReportOp
   table.write(out, options.style);
 }
 
-/// At the peak, of a UsableProfile or a StackUsable.
-std::uint64_t overhead(const auto& usable) {
-  return usable.peak_usable_bytes - usable.peak.bytes;
-}
-
 /// The classes that cost the most at the peak.
 void write_usable(std::string& out, const HeapProfile& profile, const ReportOptions& options) {
   std::vector<model::UsableProfile> order = profile.usable.classes;
   std::erase_if(order, [](const model::UsableProfile& one) { return one.peak.blocks == 0; });
   if (order.empty()) return;
-  std::ranges::stable_sort(order, std::greater(), overhead<model::UsableProfile>);
+  std::ranges::stable_sort(order, std::greater(), &model::UsableProfile::peak_overhead_bytes);
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "Requested against usable, at the peak",
                 fmt::format("{} of {}", shown, counted(order.size(), "size")));
@@ -225,8 +220,8 @@ void write_usable(std::string& out, const HeapProfile& profile, const ReportOpti
     table.add_row({(is_range ? "from " : "") + report_bytes(one.least_usable_bytes),
                    format_count(one.peak.blocks), report_bytes(one.peak.bytes),
                    report_bytes(one.peak_usable_bytes),
-                   fmt::format("{}, {}", report_bytes(overhead(one)),
-                               share(overhead(one), one.peak_usable_bytes))});
+                   fmt::format("{}, {}", report_bytes(one.peak_overhead_bytes()),
+                               share(one.peak_overhead_bytes(), one.peak_usable_bytes))});
   }
   table.write(out, options.style);
 }
@@ -237,17 +232,19 @@ void write_overallocated(std::string& out, const HeapProfile& profile,
   const std::vector<model::StackUsable> order = explain::rounded_stacks(profile);
   if (order.empty()) return;
   const model::UsableProfile& totals = profile.usable.totals;
-  const std::uint64_t all = overhead(totals);
+  const std::uint64_t all = totals.peak_overhead_bytes();
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "By overallocated bytes, at the peak",
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
   PlaceTable table({"bytes", "share", "each", "given"});
   std::uint64_t of_others = all;
-  for (const model::StackUsable& one : order) of_others -= std::min(of_others, overhead(one));
+  for (const model::StackUsable& one : order)
+    of_others -= std::min(of_others, one.peak_overhead_bytes());
   for (std::size_t i = 0; i < shown; ++i) {
     const model::StackUsable& one = order[i];
     const explain::ProfileStackView view = explain::stack_view(profile, one.node);
-    table.add_row({report_bytes(overhead(one)), share(overhead(one), all), mean_bytes(one.peak),
+    table.add_row({report_bytes(one.peak_overhead_bytes()), share(one.peak_overhead_bytes(), all),
+                   mean_bytes(one.peak),
                    mean_bytes({.blocks = one.peak.blocks, .bytes = one.peak_usable_bytes})},
                   explain::describe_place(view),
                   callers_of(view, options.depth.value_or(kCallers)));
