@@ -107,13 +107,12 @@ class RecordedProcess {
   /// As times are in the recording; 0 before it began.
   std::uint64_t since_begin(std::uint64_t ns) const { return ns - std::min(ns, begin_ns_); }
   void go_on_to(std::uint64_t time_ns);
-  /// A sample and page faults, which wait until the events before them are written.
+  /// Samples and page faults, which wait until the events before them are written.
   bool have_waited(std::uint64_t until_ns) const {
-    return (sample_taken_ && sample_taken_->time_ns <= until_ns) ||
+    return (!samples_.empty() && samples_.front().time_ns <= until_ns) ||
            (!faults_.empty() && faults_.front().time_ns <= until_ns);
   }
   void write_waiting(std::uint64_t until_ns);
-  void write_sample();
   void write_page_faults(std::uint64_t until_ns);
   recording::ThreadNumber number_of_thread(std::uint32_t tid);
   void read_heap_events(ThreadRing& ring);
@@ -137,8 +136,8 @@ class RecordedProcess {
   std::unique_ptr<recording::Writer> writer_;  // null: it could not be begun
   RecordedCode code_;
   kernel::MemoryGauge gauge_;
-  Bytes most_resident_;                                  // of any sample
-  std::optional<recording::KernelSample> sample_taken_;  // and not yet written
+  Bytes most_resident_;                          // of any sample
+  std::deque<recording::KernelSample> samples_;  // not yet written, as the next one
   std::deque<kernel::PageFault> faults_;
   std::map<std::uint32_t, recording::ThreadNumber> thread_numbers_;  // by tid, while it runs
   std::uint64_t last_ns_ = 0;

@@ -15,7 +15,6 @@ void RecordedProcess::sample(std::uint64_t time_ns) {
   if (writer_ == nullptr) return;
   const auto reading = gauge_.read();
   if (!reading) return;
-  write_sample();
   most_resident_ = std::max(most_resident_, reading->resident);
   constexpr std::uint64_t kMostBytesAStack = 18;  // agent/stack_index.h
   std::uint64_t agent_bytes = 0;
@@ -24,28 +23,23 @@ void RecordedProcess::sample(std::uint64_t time_ns) {
     agent_bytes += std::min<std::uint64_t>(words, wire::kRingWords) * sizeof(std::uint64_t) +
                    wire::kPage + ring.stacks.count() * kMostBytesAStack;
   }
-  sample_taken_ = {.time_ns = since_begin(time_ns),
-                   .resident = reading->resident,
-                   .peak_resident = reading->peak_resident,
-                   .agent_resident = Bytes{agent_bytes},
-                   .break_bytes = reading->break_bytes,
-                   .mapped_bytes = reading->mapped,
-                   .minor_faults = reading->minor_faults,
-                   .major_faults = reading->major_faults,
-                   .proportional = reading->proportional};
-}
-
-void RecordedProcess::write_sample() {
-  if (!sample_taken_) return;
-  last_ns_ = sample_taken_->time_ns = std::max(last_ns_, sample_taken_->time_ns);
-  writer_->add(*sample_taken_);
-  sample_taken_.reset();
+  samples_.push_back({.time_ns = since_begin(time_ns),
+                      .resident = reading->resident,
+                      .peak_resident = reading->peak_resident,
+                      .agent_resident = Bytes{agent_bytes},
+                      .break_bytes = reading->break_bytes,
+                      .mapped_bytes = reading->mapped,
+                      .minor_faults = reading->minor_faults,
+                      .major_faults = reading->major_faults,
+                      .proportional = reading->proportional});
 }
 
 void RecordedProcess::write_waiting(std::uint64_t until_ns) {
-  if (sample_taken_ && sample_taken_->time_ns <= until_ns) {
-    write_page_faults(sample_taken_->time_ns);
-    write_sample();
+  for (; !samples_.empty() && samples_.front().time_ns <= until_ns; samples_.pop_front()) {
+    recording::KernelSample& sample = samples_.front();
+    write_page_faults(sample.time_ns);
+    last_ns_ = sample.time_ns = std::max(last_ns_, sample.time_ns);
+    writer_->add(sample);
   }
   write_page_faults(until_ns);
 }
@@ -140,7 +134,7 @@ RecordedResult RecordedProcess::finish(const recording::Ending& ending, const Ti
   result.error = error_;
   if (writer_ == nullptr) return result;
   drain(wire::now_ticks(), clock);
-  write_sample();
+  write_waiting(UINT64_MAX);
   code_.define_sources(*writer_);
   if (live_ != nullptr && !is_searched_) writer_->add(recording::LeakScan{.lost = {}});
   for (const recording::UnrecordedProgram& program : unrecorded_.all()) {
