@@ -252,7 +252,9 @@ class Death(SystemTest):
         """Returns when no more goes into heapspy's pipe, with the reader's end."""
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        # Two pages: with the first one's begin the kernel calls a pipe of one page full, and the
+        # header comes before the program is attached to.
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 8192)
         heapspy = subprocess.Popen([HEAPSPY, "trace", "-q", "--json", "-", *options, "-p", str(pid)],
                                    env=self.environment, stdout=writer)
         self.addCleanup(self.end, heapspy)
