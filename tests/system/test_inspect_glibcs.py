@@ -16,7 +16,7 @@ class OtherGlibcs(KnownHeapChecks):
     def unpacked(self, version):
         folder = GLIBCS / version
         if not os.environ.get("HEAPSPY_GLIBCS") or not folder.exists():
-            self.skipTest(f"glibc {version} is not in HEAPSPY_GLIBCS: tools/fetch_glibcs puts it there")
+            self.skipTest(f"no glibc {version} in {GLIBCS}: tools/fetch_glibcs {GLIBCS} puts it there")
         loader = next(path for name in ("ld-linux-x86-64.so.2", "ld-2.31.so")
                       for path in sorted(folder.rglob(name)) if path.is_file())
         libraries = {str(path.parent) for path in folder.rglob("libc.so.6")}
