@@ -75,6 +75,10 @@ std::optional<std::string> read_proc_link(pid_t pid, std::string_view name) {
   return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
+std::string descriptor_path(pid_t pid, int fd) {
+  return fmt::format("/proc/{}/fd/{}", pid, fd);
+}
+
 std::optional<OpenFile> read_open_file(pid_t pid, int fd) {
   const std::string name = fmt::format("fd/{}", fd);
   auto path = read_proc_link(pid, name);

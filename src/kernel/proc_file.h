@@ -20,6 +20,9 @@ Result<std::string> read_proc_file(pid_t pid, std::string_view name);
 /// What a link of /proc/PID points to ("exe", "fd/3", "cwd"); nullopt where it cannot be read.
 std::optional<std::string> read_proc_link(pid_t pid, std::string_view name);
 
+/// What others open a file by that a process has open.
+std::string descriptor_path(pid_t pid, int fd);
+
 /// A target's open file, by its descriptor.
 struct OpenFile {
   std::string path;  // as the kernel names it: "/lib/libc.so.6", "/memfd:x (deleted)", "pipe:[7]"

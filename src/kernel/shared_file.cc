@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "kernel/proc_file.h"
 #include "kernel/proc_maps.h"
 
 namespace mini::kernel {
@@ -78,7 +79,7 @@ bool SharedFile::is_mapped_by(pid_t pid) const {
 }
 
 std::string SharedFile::path_in(pid_t pid) const {
-  return fmt::format("/proc/{}/fd/{}", pid, descriptor_.get());
+  return descriptor_path(pid, descriptor_.get());
 }
 
 void SharedFile::discard(std::size_t offset, std::size_t bytes) const {

@@ -1,6 +1,7 @@
 #include "lab/places.h"
 
 #include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -34,26 +35,35 @@ Result<Places> Places::find() {
   Places places;
   const std::string built = folder + "/../../lab";
   const std::string installed = folder + "/" MINI_RELATIVE_LIBEXECDIR "/heapspy/lab";
-  std::string library;
+  std::string libraries;
   if (is_folder(built + "/sources")) {
     places.programs_ = tidy(built);
     places.sources_ = tidy(built + "/sources");
-    places.stages_ = tidy(built) + "/stages";
-    library = folder + "/../api/libminimalloc.so.0";
+    places.stages_ = places.preloadable(tidy(built) + "/stages");
+    libraries = tidy(folder + "/../api");
   } else if (is_folder(installed)) {
     places.programs_ = tidy(installed);
     places.sources_ = tidy(folder + "/" MINI_RELATIVE_DATADIR "/heapspy/lab");
-    const std::string libraries = tidy(folder + "/" MINI_RELATIVE_LIBDIR);
-    places.stages_ = libraries + "/heapspy/stages";
-    library = libraries + "/libminimalloc.so.0";
+    libraries = tidy(folder + "/" MINI_RELATIVE_LIBDIR);
+    places.stages_ = places.preloadable(libraries + "/heapspy/stages");
   } else {
     return fail(
         fmt::format("the lab's programs are neither in {} nor in {}: build the target "
                     "'lab', or install heapspy",
                     built, installed));
   }
-  if (::access(library.c_str(), R_OK) == 0) places.minimalloc_ = tidy(library);
+  const std::string library = places.preloadable(libraries) + "/libminimalloc.so.0";
+  if (::access(library.c_str(), R_OK) == 0) places.minimalloc_ = library;
   return places;
+}
+
+std::string Places::preloadable(const std::string& folder) {
+  if (folder.find_first_of(" :") == std::string::npos) return folder;
+  kernel::FileDescriptor opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) return folder;
+  std::string name = kernel::descriptor_path(::getpid(), opened.get());
+  opened_.push_back(std::make_shared<kernel::FileDescriptor>(std::move(opened)));
+  return name;
 }
 
 std::string Places::program(std::string_view name) const {

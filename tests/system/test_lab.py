@@ -91,8 +91,8 @@ class Experiments(SystemTest):
         lab("0.6", "sh", "-c", "ls / | wc -l", check=0)
 
     def test_none_needs_root_nor_a_build_tree(self):
-        """As installed, and as anybody."""
-        home = self.open_directory()
+        """As installed, in a folder that LD_PRELOAD cannot name, and as anybody."""
+        home = self.open_directory() / "a folder: here"
         programs = home / "libexec/heapspy/lab"
         sources = home / "share/heapspy/lab"
         stages = home / "lib/heapspy/stages"
