@@ -306,11 +306,8 @@ int run_record_command(std::span<const std::string> words) {
     }
     return complain(kExitCannotRun, fmt::format("{} {}{}", name, *why, advice));
   }
-  const auto agent = choose_library(kAgent, arguments->agent);
+  const auto agent = choose_preloaded_library(kAgent, arguments->agent);
   if (!agent) return complain(kExitCannotRun, agent.error().message);
-  if (const auto list = preload_list(nullptr, *agent); !list) {
-    return complain(kExitCannotRun, list.error().message);
-  }
   sources::RecordOptions options = options_for(*arguments, *agent);
   options.program = *path;
   if (auto writable = check_writable(options.output); !writable) {

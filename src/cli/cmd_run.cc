@@ -67,15 +67,13 @@ int run_run_command(std::span<const std::string> words) {
   if (const auto why = why_not_preloaded(*path, kMinimalloc)) {
     return complain(kExitCannotRun, fmt::format("{} {}", name, *why));
   }
-  const auto library = choose_library(kMinimalloc, arguments->library);
+  const auto library = choose_preloaded_library(kMinimalloc, arguments->library);
   if (!library) return complain(kExitCannotRun, library.error().message);
-  const auto preload = preload_list(std::getenv("LD_PRELOAD"), *library);
-  if (!preload) return complain(kExitCannotRun, preload.error().message);
   if (has_own_malloc(*path)) {
     print_error(
         fmt::format("heapspy run: {} has a malloc of its own, and does not use this one\n", name));
   }
-  set_environment(*arguments, *preload);
+  set_environment(*arguments, preload_list(std::getenv("LD_PRELOAD"), *library));
   const int error = become(*path, arguments->command);
   return complain(kExitCannotRun, fmt::format("cannot run {}: {}", name, views::errno_text(error)));
 }

@@ -102,11 +102,17 @@ Result<std::string> choose_library(const OwnLibrary& library,
   return error ? *chosen : absolute.string();
 }
 
-Result<std::string> preload_list(const char* before, const std::string& library) {
-  if (library.find_first_of(": \t\n") != std::string::npos) {
-    return fail(fmt::format("the loader takes no library whose path has a space or a colon: '{}'",
-                            library));
-  }
+Result<std::string> choose_preloaded_library(const OwnLibrary& library,
+                                             const std::optional<std::string>& chosen) {
+  auto path = choose_library(library, chosen);
+  if (!path || path->find_first_of(": \t\n") == std::string::npos) return path;
+  return fail(fmt::format(
+      "the loader preloads no library whose path has a space or a colon: '{}'; name a copy that is "
+      "elsewhere with {}",
+      *path, library.option));
+}
+
+std::string preload_list(const char* before, const std::string& library) {
   return before == nullptr || *before == '\0' ? library : fmt::format("{}:{}", before, library);
 }
 

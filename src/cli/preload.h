@@ -25,6 +25,10 @@ extern const OwnLibrary kAgent;
 Result<std::string> choose_library(const OwnLibrary& library,
                                    const std::optional<std::string>& chosen);
 
+/// The same; fails where the path has a character that LD_PRELOAD cannot hold.
+Result<std::string> choose_preloaded_library(const OwnLibrary& library,
+                                             const std::optional<std::string>& chosen);
+
 /// Why the loader would ignore LD_PRELOAD for a program that can be executed: "is statically
 /// linked, …"; nullopt where it would not, or it cannot be told. A script is what its interpreter
 /// is.
@@ -38,7 +42,6 @@ bool is_traceable(const std::string& path);
 bool has_own_malloc(const std::string& path);
 
 /// LD_PRELOAD with a library added after what is there: libraries that wrap malloc come first.
-/// Fails where the path has a character that the list cannot hold.
-Result<std::string> preload_list(const char* before, const std::string& library);
+std::string preload_list(const char* before, const std::string& library);
 
 }  // namespace mini::cli

@@ -126,9 +126,13 @@ TEST(PreloadList, ComesAfterWhatIsThere) {
   EXPECT_EQ(preload_list("/b.so:/c.so", "/a.so"), "/b.so:/c.so:/a.so");
 }
 
-TEST(PreloadList, RefusesPathsThatTheLoaderWouldCut) {
-  EXPECT_FALSE(preload_list(nullptr, "/with space/a.so"));
-  EXPECT_FALSE(preload_list(nullptr, "/with:colon/a.so"));
+TEST_F(WhyNotPreloaded, RefusesPathsThatTheLoaderWouldCut) {
+  for (const char* name : {"with space.so", "with:colon.so"}) {
+    const auto chosen = choose_preloaded_library(kMinimalloc, file(name, ""));
+    ASSERT_FALSE(chosen);
+    EXPECT_THAT(chosen.error().message, HasSubstr("with --library"));
+  }
+  EXPECT_TRUE(choose_preloaded_library(kMinimalloc, file("plain.so", "")));
 }
 
 }  // namespace
