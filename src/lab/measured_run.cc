@@ -14,6 +14,7 @@
 #include "kernel/ptrace.h"
 #include "lab/traced_run.h"
 #include "sources/launch.h"
+#include "sources/own_signals.h"
 
 namespace mini::lab {
 namespace {
@@ -80,6 +81,7 @@ Result<void> measure_time(const std::vector<std::string>& command,
 Result<Cost> measure(const std::vector<std::string>& command, const sources::Variables& variables) {
   Cost cost;
   if (auto measured = measure_time(command, variables, cost); !measured) {
+    sources::OwnSignals::end_as_asked();
     return std::unexpected(measured.error());
   }
   const auto traced = run_traced({.command = command, .variables = variables, .stacks = false});

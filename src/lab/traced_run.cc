@@ -8,6 +8,7 @@
 #include "explain/explainer.h"
 #include "kernel/file_descriptor.h"
 #include "lab/target_output.h"
+#include "sources/own_signals.h"
 #include "sources/trace.h"
 #include "views/terminal_event.h"
 
@@ -63,6 +64,7 @@ Result<TracedRun> run_traced(const TraceRequest& request) {
   run.exit_status = outcome->exit_status;
   run.comparisons = outcome->verified_count;
   if (run.exit_status != 0) {
+    sources::OwnSignals::end_as_asked();
     return fail(fmt::format("{} ended with status {}{}{}", request.command.front(), run.exit_status,
                             run.output.empty() ? "" : ": ", run.output));
   }

@@ -24,7 +24,7 @@ constexpr std::array kPassedSignals = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1
 std::atomic<pid_t> passed_to{0};           // kEnded: to nobody any more
 std::atomic<std::uint32_t> came_early{0};  // bits of signals for a target that was not there yet
 volatile std::sig_atomic_t leads_session = 0;
-volatile std::sig_atomic_t asked_for_end = 0;  // us or the target
+volatile std::sig_atomic_t asked_for_end = 0;  // the signal that asked us or the target
 volatile std::sig_atomic_t end_wanted = 0;
 volatile std::sig_atomic_t attached = 0;
 volatile std::sig_atomic_t leaving = 0;
@@ -66,7 +66,7 @@ bool is_for_target(int signal, const siginfo_t& info, pid_t target) {
 void on_passed(int signal, siginfo_t* info, void*) {
   const int saved_errno = errno;
   const pid_t target = passed_to.load();
-  if (signal != SIGUSR1 && signal != SIGUSR2) asked_for_end = 1;
+  if (signal != SIGUSR1 && signal != SIGUSR2) asked_for_end = signal;
   const bool is_passed = is_for_target(signal, *info, target);
   if (target == kEnded) {
     if (signal != SIGUSR1 && signal != SIGUSR2) on_end(signal);
@@ -205,6 +205,10 @@ bool OwnSignals::take_end_request() {
   if (end_wanted == 0) return false;
   end_wanted = 0;
   return true;
+}
+
+void OwnSignals::end_as_asked() {
+  if (asked_for_end != 0) ::raise(asked_for_end);
 }
 
 // By the same signal, so that one that waits for us as we do for the target knows it for a job's.

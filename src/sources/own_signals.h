@@ -52,6 +52,9 @@ class OwnSignals {
   /// Whether a signal asked for the end, ours or the target's, and the target is not there any
   /// more.
   static bool must_end();
+  /// When a kLaunch is over: ends this process as the signal does that asked for the end, if one
+  /// did.
+  static void end_as_asked();
 
   /// Stops this process, as the target was stopped by a signal, until somebody continues it.
   static void stop_by(int signal);

@@ -13,7 +13,7 @@ import tempfile
 import xml.etree.ElementTree
 
 from browser import Browser
-from harness import HEAPSPY, LAB, PATIENCE_SECONDS, SystemTest, need, read_terminal
+from harness import HEAPSPY, LAB, PATIENCE_SECONDS, SystemTest, need, read_terminal, wait_until
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 # What would make malloc another than the predictions are for.
@@ -167,6 +167,15 @@ class Experiments(SystemTest):
     def test_without_unicode(self):
         text = lab("0.3", LC_ALL="C", LANG="C", check=0).stdout
         self.assertTrue(text.isascii(), [line for line in text.splitlines() if not line.isascii()])
+
+    def test_a_signal_that_ends_the_program_ends_the_lab(self):
+        """It took that for an experiment that failed, and went on to the next."""
+        begun = self.open_directory() / "begun"
+        with subprocess.Popen([HEAPSPY, "lab", "0.1", "sh", "-c", f"> {begun}; exec sleep 600"],
+                              stdout=subprocess.DEVNULL, env=environment()) as running:
+            wait_until(begun.exists, "the program to begin", running)
+            running.send_signal(signal.SIGINT)
+            self.assertEqual(running.wait(PATIENCE_SECONDS), -signal.SIGINT)
 
     def test_a_reader_that_has_gone_ends_it_quietly(self):
         read, written = os.pipe()
