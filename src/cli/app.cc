@@ -1,6 +1,5 @@
 #include "cli/app.h"
 
-#include <cstdio>
 #include <fmt/format.h>
 #include <new>
 #include <span>
@@ -20,6 +19,7 @@
 #include "cli/help.h"
 #include "cli/inspect_arguments.h"
 #include "cli/lab_arguments.h"
+#include "cli/likely_word.h"
 #include "cli/output_file.h"
 #include "cli/record_arguments.h"
 #include "cli/report_arguments.h"
@@ -52,6 +52,12 @@ const Command* find_command(std::string_view name) {
   return nullptr;
 }
 
+std::string likely_command(std::string_view typed) {
+  std::vector<std::string> names{"help"};
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  return likely_word(typed, names);
+}
+
 int refuse(std::string_view who, std::string_view message) {
   print_complaint(who, message);
   return kExitUsage;
@@ -75,7 +81,9 @@ int show_version(std::span<const std::string> words) {
 
 int run_words(std::span<const std::string> words) {
   constexpr std::string_view kWho = "heapspy";
-  if (words.empty()) return refuse(kWho, "no command: type 'heapspy trace ls' or 'heapspy help'");
+  if (words.empty() || words.front().empty()) {
+    return refuse(kWho, "no command: type 'heapspy trace ls' or 'heapspy help'");
+  }
   const std::span<const std::string> rest = words.subspan(1);
   const std::string& name = words.front();
   if (name == "-h" || name == "--help" || name == "help") return show_help(rest);
@@ -85,6 +93,11 @@ int run_words(std::span<const std::string> words) {
   if (name.starts_with('-')) {
     return refuse(kWho,
                   fmt::format("no option '{}' before the command: see 'heapspy --help'", name));
+  }
+  if (const std::string likely = likely_command(name); !likely.empty()) {
+    return refuse(
+        kWho, fmt::format("no command '{}': did you mean 'heapspy {}'? See 'heapspy help'", name,
+                          likely));
   }
   return refuse(
       kWho, fmt::format("no command '{}': type 'heapspy trace {}' to trace it, or 'heapspy help'",

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <fmt/format.h>
 
+#include "cli/likely_word.h"
+
 namespace mini::cli {
 namespace {
 
@@ -47,12 +49,26 @@ std::string_view option_in(std::string_view message) {
 }
 
 /// CLI11's error as one line of ours.
-std::string usage_message(const CLI::ParseError& error, std::string_view command) {
-  const std::string_view message = error.what();
-  const std::string_view wrong = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr
-                                     ? "needs a value, once"
-                                     : "does not take this value";
-  return fmt::format("{} {}; see 'heapspy {} --help'", option_in(message), wrong, command);
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error,
+                          std::string_view command) {
+  const std::string name(option_in(error.what()));
+  const CLI::Option* const option = app.get_option_no_throw(name);
+  std::string wrong = "needs a value, once";
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) == nullptr) {
+    const bool has_value = option != nullptr && !option->results().empty();
+    wrong = has_value ? fmt::format("does not take '{}'", option->results().back())
+                      : "does not take this value";
+  }
+  return fmt::format("{} {}; see 'heapspy {} --help'", name, wrong, command);
+}
+
+std::string unknown_option_message(const CLI::App& app, const std::string& unknown,
+                                   std::string_view command) {
+  const std::string likely = likely_word(unknown.substr(0, unknown.find('=')), option_names(app));
+  if (likely.empty())
+    return fmt::format("no option '{}': see 'heapspy {} --help'", unknown, command);
+  return fmt::format("no option '{}': did you mean '{}'? See 'heapspy {} --help'", unknown, likely,
+                     command);
 }
 
 /// Mostly a variable of a script that is not set, where nothing was meant to be asked for.
@@ -90,10 +106,10 @@ Result<void> parse_options(CLI::App& app, std::vector<std::string> words,
   try {
     app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
-    return fail(usage_message(error, command));
+    return fail(usage_message(app, error, command));
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return fail(fmt::format("no option '{}': see 'heapspy {} --help'", unknown.front(), command));
+    return fail(unknown_option_message(app, unknown.front(), command));
   }
   return check_not_empty(app);
 }

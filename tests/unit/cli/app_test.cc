@@ -78,6 +78,14 @@ TEST(App, HelpForWhatIsNoCommandSaysWhereTheyAre) {
   }
 }
 
+TEST(App, WhatIsNoCommandIsAProgramOrASlip) {
+  EXPECT_EQ(refusal({"ls"}),
+            "heapspy: no command 'ls': type 'heapspy trace ls' to trace it, or 'heapspy help'\n");
+  EXPECT_EQ(refusal({"trase", "ls"}),
+            "heapspy: no command 'trase': did you mean 'heapspy trace'? See 'heapspy help'\n");
+  EXPECT_EQ(refusal({""}), "heapspy: no command: type 'heapspy trace ls' or 'heapspy help'\n");
+}
+
 TEST(App, WordsBehindHelpAndVersionAreRefused) {
   EXPECT_EQ(refusal({"help", "trace", "ls"}),
             "heapspy help: one command at a time: leave out 'ls'\n");
