@@ -10,7 +10,6 @@
 #include "agent/session.h"
 #include "agent/thread_log.h"
 #include "kernel/vm/shared.h"
-#include "kernel/vm/vm.h"
 
 namespace mini::agent {
 namespace {

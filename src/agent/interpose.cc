@@ -4,7 +4,6 @@
 // a block is never given out before it came back.
 #include <cerrno>
 #include <cstddef>
-#include <cstdint>
 #include <malloc.h>
 #include <unistd.h>
 

@@ -4,7 +4,6 @@
 // them. What each field means here is in docs/man/minimalloc.7.
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <unistd.h>
 
 #include "alloc/options.h"

@@ -2,7 +2,6 @@
 //
 // The note refers to the table by a distance inside the same file, so that nothing has to be filled
 // in when the library is loaded.
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <minimalloc/layout.h>

@@ -2,7 +2,6 @@
 #include "cli/cmd_run.h"
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <unistd.h>

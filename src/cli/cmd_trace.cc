@@ -1,14 +1,12 @@
 #include "cli/cmd_trace.h"
 
 #include <cerrno>
-#include <cstdio>
 #include <ctime>
 #include <fmt/format.h>
 #include <memory>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "cli/help.h"
 #include "cli/output_file.h"
 #include "cli/terminal.h"
 #include "cli/trace_arguments.h"

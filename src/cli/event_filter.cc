@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <span>
 
-#include "base/text.h"
 #include "kernel/syscall_table.h"
 
 namespace mini::cli {

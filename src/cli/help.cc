@@ -1,7 +1,6 @@
 #include "cli/help.h"
 
 #include <fmt/format.h>
-#include <string_view>
 
 #include "views/flow.h"
 

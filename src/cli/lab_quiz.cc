@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <iostream>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unistd.h>

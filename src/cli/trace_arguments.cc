@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
-#include <limits>
-#include <memory>
 
 #include "cli/duration.h"
 #include "cli/help.h"

@@ -1,7 +1,6 @@
 #include "cli/trace_story.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <fmt/format.h>
 
 #include "cli/terminal.h"

@@ -8,7 +8,6 @@
 #include <map>
 #include <utility>
 
-#include "base/text.h"
 #include "explain/memory_owner.h"
 #include "explain/modules.h"
 

@@ -5,7 +5,6 @@
 #include <ranges>
 
 #include "base/checked.h"
-#include "base/text.h"
 #include "heaps/minimalloc_decoder.h"
 
 namespace mini::heaps {

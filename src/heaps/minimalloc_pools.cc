@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "base/checked.h"
-#include "base/text.h"
 #include "heaps/minimalloc_decoder.h"
 
 namespace mini::heaps {

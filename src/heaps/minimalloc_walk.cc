@@ -1,7 +1,6 @@
 // docs/minimalloc-layout.md, "Reading it", steps 5 and 7: the pages of the heap by the page map,
 // each slab and large block by its record, each block by its bit and by who has it.
 #include <algorithm>
-#include <bit>
 #include <fmt/format.h>
 
 #include "base/text.h"

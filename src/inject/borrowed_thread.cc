@@ -3,9 +3,7 @@
 #include "inject/borrowed_thread.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <utility>
 

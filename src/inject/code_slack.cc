@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <elf.h>
-#include <string>
 #include <vector>
 
 #include "base/checked.h"

@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <elf.h>
-#include <fcntl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>

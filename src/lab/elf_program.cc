@@ -1,6 +1,5 @@
 #include "lab/elf_program.h"
 
-#include <array>
 #include <cstring>
 #include <fmt/format.h>
 #include <libelf.h>

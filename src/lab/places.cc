@@ -1,6 +1,5 @@
 #include "lab/places.h"
 
-#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>

@@ -1,7 +1,6 @@
 #include "sources/asking_stacks.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 

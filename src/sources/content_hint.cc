@@ -6,7 +6,6 @@
 #include <array>
 #include <cctype>
 #include <fmt/format.h>
-#include <optional>
 #include <vector>
 
 #include "base/checked.h"

@@ -1,7 +1,6 @@
 #include "sources/leak_roots.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace mini::sources {
 namespace {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <elf.h>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>

@@ -2,14 +2,11 @@
 #include "sources/recorded_process.h"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <utility>
 
 #include "base/text.h"
 #include "kernel/proc_file.h"
-#include "kernel/proc_status.h"
-#include "sources/module_file.h"
 #include "sources/recording_file.h"
 #include "unwind/module_cache.h"
 #include "wire/clock.h"

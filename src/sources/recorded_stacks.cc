@@ -1,7 +1,6 @@
 #include "sources/recorded_stacks.h"
 
 #include <fmt/format.h>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 

@@ -1,6 +1,5 @@
 // Births, new programs and deaths of what is followed.
 #include <algorithm>
-#include <csignal>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/stat.h>

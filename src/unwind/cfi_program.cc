@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <dwarf.h>
-#include <utility>
 #include <vector>
 
 #include "base/checked.h"

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <dwarf.h>
-#include <optional>
 #include <utility>
 
 #include "unwind/debug_file.h"

@@ -1,6 +1,5 @@
 #include "views/gzip_writer.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <new>
 

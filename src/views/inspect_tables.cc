@@ -8,7 +8,6 @@
 #include "views/flow.h"
 #include "views/inspect_view.h"
 #include "views/place_table.h"
-#include "views/report_text.h"
 #include "views/terminal_heading.h"
 #include "views/text_table.h"
 

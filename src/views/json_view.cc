@@ -1,7 +1,5 @@
 #include "views/json_view.h"
 
-#include <sys/types.h>
-
 #include "views/event_facts.h"
 #include "views/json_ledger.h"
 #include "views/json_writer.h"

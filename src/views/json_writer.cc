@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <iterator>
 
-#include "views/utf8.h"
+#include "base/utf8.h"
 
 namespace mini::views {
 namespace {

@@ -1,6 +1,5 @@
 #include "views/terminal_event.h"
 
-#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -13,7 +13,6 @@
 #include "views/terminal_event.h"
 #include "views/terminal_heading.h"
 #include "views/text_table.h"
-#include "views/utf8.h"
 
 namespace mini::views {
 namespace {

@@ -1,7 +1,6 @@
 // 0.4: the trace that the article could not explain: the program moves the break itself.
 #include <fmt/format.h>
 
-#include "base/text.h"
 #include "lab/experiment.h"
 #include "lab/heap_map.h"
 #include "lab/heap_plan.h"

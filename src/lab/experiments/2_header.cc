@@ -1,5 +1,4 @@
 // 2: what a header costs in bytes, and what realloc needs it for.
-#include <fmt/format.h>
 
 #include "lab/experiment.h"
 #include "lab/heap_plan.h"

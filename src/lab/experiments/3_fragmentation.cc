@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "base/text.h"
 #include "lab/experiment.h"
 #include "lab/heap_plan.h"
 #include "lab/heap_strip.h"

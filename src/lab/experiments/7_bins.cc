@@ -2,7 +2,6 @@
 #include <array>
 #include <fmt/format.h>
 
-#include "base/text.h"
 #include "lab/experiment.h"
 #include "lab/looked_run.h"
 #include "model/malloc_arithmetic.h"

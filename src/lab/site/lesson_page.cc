@@ -4,7 +4,6 @@
 #include "lab/registry.h"
 #include "lab/site/html.h"
 #include "lab/site/site.h"
-#include "views/utf8.h"
 
 namespace mini::lab {
 namespace {

@@ -1,7 +1,6 @@
 // stages.html, the page of each staged allocator, the difference of each to the one before; and
 // glossary.html.
 #include <array>
-#include <cctype>
 #include <fmt/format.h>
 
 #include "lab/glossary.h"

@@ -1,8 +1,6 @@
 // Binary search in .eh_frame_hdr, and the entries of .eh_frame.
 #include "unwind/self/eh_frame.h"
 
-#include <cstddef>
-
 #include "base/eh_pointer.h"
 
 namespace mini::unwind::self {
