@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import PATIENCE_SECONDS, build_target
+from harness import PATIENCE_SECONDS
 from test_inspect import KnownHeapChecks, Target, inspect_json
 
 GLIBCS = pathlib.Path(os.environ.get("HEAPSPY_GLIBCS", ""))

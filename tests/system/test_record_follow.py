@@ -3,7 +3,6 @@ of that is left when heapspy has gone."""
 import os
 import pathlib
 import shlex
-import signal
 import subprocess
 
 from harness import HEAPSPY, PATIENCE_SECONDS, build_target, need, wait_until
