@@ -14,6 +14,7 @@
 #include "lab/target_output.h"
 #include "sources/inspect_process.h"
 #include "sources/launch.h"
+#include "views/event_facts.h"
 
 namespace mini::lab {
 namespace {
@@ -128,8 +129,9 @@ Result<std::string> run_with_looks(const LookRequest& request) {
   printed += text;
   const int status = child.wait();
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return printed;
-  return fail(
-      fmt::format("{} ended with wait status {}: {}", request.command.front(), status, printed));
+  return fail(fmt::format("{}: {}{}{}", request.command.front(),
+                          views::ending_of(status).description, printed.empty() ? "" : ": ",
+                          printed));
 }
 
 const model::HeapPiece* SeenHeap::block(Address address) const {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -15,14 +14,10 @@
 #include "lab/traced_run.h"
 #include "sources/launch.h"
 #include "sources/own_signals.h"
+#include "views/event_facts.h"
 
 namespace mini::lab {
 namespace {
-
-std::uint64_t nanoseconds(const timeval& time) {
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(time.tv_usec) * 1'000U;
-}
 
 bool is_event(int status, int event) {
   return status >> 8 == (SIGTRAP | (event << 8));
@@ -38,8 +33,7 @@ int signal_of(int status) {
 Result<void> run_to_end(pid_t pid, std::uint64_t started_ns, Cost& cost) {
   while (true) {
     int status = 0;
-    rusage usage{};
-    const pid_t changed = ::wait4(pid, &status, __WALL, &usage);
+    const pid_t changed = ::waitpid(pid, &status, __WALL);
     if (changed < 0 && errno == EINTR) continue;
     if (changed < 0) return fail(fmt::format("cannot wait: {}", std::strerror(errno)), errno);
     if (WIFSTOPPED(status)) {
@@ -53,9 +47,8 @@ Result<void> run_to_end(pid_t pid, std::uint64_t started_ns, Cost& cost) {
       kernel::trace_continue(pid, signal_of(status));
       continue;
     }
-    cost.processor_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-    return fail(fmt::format("ended with wait status {}", status));
+    return fail(views::ending_of(status).description);
   }
 }
 
@@ -72,7 +65,7 @@ Result<void> measure_time(const std::vector<std::string>& command,
   if (!launched) return std::unexpected(launched.error());
   sources::OwnSignals::pass_to(launched->pid);
   const auto ended = run_to_end(launched->pid, monotonic_ns(), cost);
-  if (!ended) return fail(fmt::format("{} {}", command.front(), ended.error().message));
+  if (!ended) return fail(fmt::format("{}: {}", command.front(), ended.error().message));
   return {};
 }
 

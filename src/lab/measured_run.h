@@ -13,9 +13,8 @@
 namespace mini::lab {
 
 struct Cost {
-  std::uint64_t elapsed_ns = 0;    // of the run without a tracer
-  std::uint64_t processor_ns = 0;  // user and system, likewise
-  Bytes peak_resident;             // VmHWM at its end: not what a parent had before exec
+  std::uint64_t elapsed_ns = 0;  // of the run without a tracer
+  Bytes peak_resident;           // VmHWM at its end: not what a parent had before exec
   std::uint64_t page_faults = 0;
   std::uint64_t memory_calls = 0;  // brk, mmap, munmap, mremap, mprotect, madvise; by the tracer
   std::uint64_t break_calls = 0;   // of them, brk

@@ -27,7 +27,9 @@ TEST(MeasuredRunTest, ThePeakIsTheProgramsOwn) {
 }
 
 TEST(MeasuredRunTest, AProgramThatFailsIsNotMeasured) {
-  EXPECT_FALSE(measure({"false"}, {}));
+  const auto failed = measure({"false"}, {});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "false: exit status 1");
   EXPECT_FALSE(measure({"/nowhere/no-such-command"}, {}));
 }
 
