@@ -27,7 +27,6 @@ void TerminalTraceView::on_event(const model::Event& event, const model::Process
   if (shown) {
     if (!chapter.headed || current_pid_ != event.pid) write_chapter_heading(chapter, event.pid);
     chapter.headed = true;
-    ++chapter.shown_count;
     current_pid_ = event.pid;
     write_event(output_.buffer(), options_.style, event, options_.full_stacks);
   }

@@ -36,7 +36,6 @@ class TerminalTraceView final : public TraceView {
     model::Phase phase = model::Phase::kProgramStart;
     model::PhaseRow row;  // of the ledger, as of the last event
     std::string executable;
-    std::uint64_t shown_count = 0;
     bool headed = false;  // its heading has been printed, its subtotal is due
   };
 
