@@ -112,7 +112,9 @@ Result<model::HeapProfile> read(const ReportArguments& arguments) {
         line.update(read_bytes, file_bytes);
       },
       arguments.exported != nullptr ? arguments.exported->timeline_buckets
-                                    : sources::kTimelineBuckets);
+                                    : sources::kTimelineBuckets,
+      arguments.tree && arguments.by ? explain::division_for(*arguments.by)
+                                     : model::StackDivision::kNone);
   if (profile) explain::suppress_leaks(*profile, std::move(*suppressions));
   return profile;
 }

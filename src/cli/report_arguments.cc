@@ -33,7 +33,9 @@ struct RawArguments {
 void add_show_options(CLI::App& app, RawArguments& raw) {
   constexpr auto kShow =
       "What to show (summary, timeline, findings and tables if nothing is chosen)";
-  app.add_option("--by", raw.by, "sums by function, file, module, thread or size")
+  app.add_option("--by", raw.by,
+                 "sums by function, file, module, thread or size; with --tree, a tree of these, or "
+                 "one for each")
       ->option_text("WHAT")
       ->group(kShow);
   app.add_option("--tree", raw.tree,
@@ -128,6 +130,7 @@ Result<void> check_by(const RawArguments& raw, const CLI::App& app, ReportArgume
   if (!out.by) {
     return fail(fmt::format("--by {}: choose function, file, module, thread or size", raw.by));
   }
+  if (app.count("--tree") != 0) return {};
   static constexpr std::string_view kRefused[] = {"--depth", "--measure", "--top"};
   const bool is_of_all_sizes = *out.by == explain::Grouping::kSize;
   const auto refused = std::span(kRefused).first(is_of_all_sizes ? 3 : 1);
@@ -147,7 +150,6 @@ Result<void> check_tree(const RawArguments& raw, const CLI::App& app, ReportArgu
   } else {
     return fail(fmt::format("--tree={}: choose --tree=callees or --tree=callers", raw.tree));
   }
-  if (out.by) return fail("--by and --tree are two views: choose one");
   return {};
 }
 

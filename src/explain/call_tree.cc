@@ -52,25 +52,44 @@ class TreeBuilder {
   std::unordered_map<std::uint64_t, std::uint32_t> children_;  // by parent and label
 };
 
-std::vector<std::string> path_of(const ProfileStackView& stack, TreeDirection direction) {
-  std::vector<std::string> path;
+using Path = std::vector<std::string>;
+
+/// What a stack goes through, the outermost last.
+Path nodes_of(const ProfileStackView& stack, TreeDirection direction, std::optional<Grouping> by) {
   if (stack.frames.empty()) return {"no stack"};
+  const bool is_of_calls = !by || division_for(*by) != model::StackDivision::kNone;
+  Path path;
   const std::size_t first = direction == TreeDirection::kCallers ? stack.place : 0;
-  for (std::size_t i = first; i < stack.frames.size(); ++i)
-    path.push_back(describe(stack.frames[i]));
-  if (direction == TreeDirection::kCallees) std::ranges::reverse(path);
-  if (path.size() > kDeepest) path.resize(kDeepest);
+  for (std::size_t i = first; i < stack.frames.size(); ++i) {
+    path.push_back(is_of_calls ? describe(stack.frames[i]) : group_name(stack.frames[i], *by));
+  }
+  if (!is_of_calls) {
+    const auto again = std::ranges::unique(path);
+    path.erase(again.begin(), again.end());
+  }
   return path;
+}
+
+std::string describe_part(const model::HeapProfile& profile, std::uint32_t part) {
+  return profile.division == model::StackDivision::kThread ? describe_thread(profile.threads[part])
+                                                           : describe_size(profile.sizes[part]);
 }
 
 }  // namespace
 
-CallTree make_call_tree(const model::HeapProfile& profile, Measure measure,
-                        TreeDirection direction) {
+CallTree make_call_tree(const model::HeapProfile& profile, Measure measure, TreeDirection direction,
+                        std::optional<Grouping> by) {
   TreeBuilder builder;
   for (const model::StackProfile& stack : profile.stacks) {
     const std::uint64_t amount = measure_of(stack.totals, measure);
-    if (amount != 0) builder.add(path_of(stack_view(profile, stack.node), direction), amount);
+    if (amount == 0) continue;
+    Path path = nodes_of(stack_view(profile, stack.node), direction, by);
+    if (direction == TreeDirection::kCallees) std::ranges::reverse(path);
+    if (profile.division != model::StackDivision::kNone) {
+      path.insert(path.begin(), describe_part(profile, stack.part));
+    }
+    if (path.size() > kDeepest) path.resize(kDeepest);
+    builder.add(path, amount);
   }
   return builder.finish();
 }

@@ -1,8 +1,11 @@
 // The stacks of a heap profile as a tree of calls: from the program's beginning inwards to what was
-// called, or from the places that asked for memory outwards to their callers.
+// called, or from the places that asked for memory outwards to their callers. Its nodes are calls;
+// or functions, files or modules, where neighbours that are the same are one node; or there is a
+// tree of calls for each thread or range of sizes.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +28,9 @@ struct CallTree {
   std::vector<CallTreeNode> nodes;
 };
 
-/// REQUIRES: measure != Measure::kLifetime.
-CallTree make_call_tree(const model::HeapProfile& profile, Measure measure,
-                        TreeDirection direction);
+/// REQUIRES: measure != Measure::kLifetime; profile.division == division_for(*by) of threads and
+/// sizes.
+CallTree make_call_tree(const model::HeapProfile& profile, Measure measure, TreeDirection direction,
+                        std::optional<Grouping> by = {});
 
 }  // namespace mini::explain

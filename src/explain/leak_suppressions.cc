@@ -109,11 +109,13 @@ bool matches_suppression(std::string_view pattern, std::string_view name) {
 
 void suppress_leaks(HeapProfile& profile, std::vector<LeakSuppression> suppressions) {
   const std::vector<std::size_t> of_node = match_nodes(profile, suppressions);
+  std::vector<bool> is_counted(profile.nodes.size());
   for (model::StackProfile& stack : profile.stacks) {
     const std::size_t match = of_node[stack.node];
     if (match == kNone || stack.totals.live.blocks == 0) continue;
     LeakSuppression& suppression = suppressions[match];
-    ++suppression.stacks;
+    if (!is_counted[stack.node]) ++suppression.stacks;
+    is_counted[stack.node] = true;
     suppression.matched += stack.totals.live;
     profile.totals.reachable -= std::exchange(stack.totals.reachable, {});
     profile.totals.lost_indirectly -= std::exchange(stack.totals.lost_indirectly, {});

@@ -4,6 +4,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "explain/profile_frames.h"
@@ -33,18 +34,26 @@ std::vector<Group> group_stacks(const HeapProfile& profile, Grouping grouping) {
 
 std::string group_name(const HeapProfile& profile, const model::StackProfile& stack,
                        Grouping grouping) {
-  const ProfileStackView view = stack_view(profile, stack.node);
-  if (view.frames.empty()) return "no stack";
-  const ProfileFrameView& place = view.frames[view.place];
-  const std::string& module = place.module->path;
+  const std::optional<ProfileFrameView> place = place_of(profile, stack.node);
+  return place ? group_name(*place, grouping) : "no stack";
+}
+
+std::string group_name(const ProfileFrameView& frame, Grouping grouping) {
+  const std::string& module = frame.module->path;
   if (grouping == Grouping::kModule) return module.empty() ? "code of no file" : module;
   if (grouping == Grouping::kFile) {
-    if (place.line != nullptr && !place.line->file.empty()) return place.line->file;
+    if (frame.line != nullptr && !frame.line->file.empty()) return frame.line->file;
     return fmt::format("unknown, in {}",
                        module.empty() ? "code of no file" : path_basename(module));
   }
-  if (place.line == nullptr || place.line->function.empty()) return describe(place);
-  return short_function(place.line->function);
+  if (frame.line == nullptr || frame.line->function.empty()) return describe(frame);
+  return short_function(frame.line->function);
+}
+
+model::StackDivision division_for(Grouping grouping) {
+  if (grouping == Grouping::kThread) return model::StackDivision::kThread;
+  if (grouping == Grouping::kSize) return model::StackDivision::kSize;
+  return model::StackDivision::kNone;
 }
 
 bool is_known(const HeapProfile& profile, Measure measure) {
@@ -163,6 +172,12 @@ void keep_matching_stacks(HeapProfile& profile,
       return frame.line != nullptr && (matches(frame.line->function) || matches(frame.line->file));
     });
   });
+}
+
+std::size_t count_stacks(const HeapProfile& profile) {
+  std::set<std::uint32_t> nodes;
+  for (const model::StackProfile& stack : profile.stacks) nodes.insert(stack.node);
+  return nodes.size();
 }
 
 BlockTotals sum_of_stacks(const HeapProfile& profile) {

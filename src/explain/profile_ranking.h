@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "explain/profile_frames.h"
 #include "model/heap_profile.h"
 
 namespace mini::explain {
@@ -55,13 +56,22 @@ std::string describe_size(const model::SizeProfile& size);
 /// "worker (101)".
 std::string describe_thread(const model::ThreadProfile& thread);
 
-/// The group of a stack. REQUIRES: grouping is kFunction, kFile or kModule.
+/// The group of a stack, which is that of its place. REQUIRES: grouping is kFunction, kFile or
+/// kModule.
 std::string group_name(const model::HeapProfile& profile, const model::StackProfile& stack,
                        Grouping grouping);
+/// The same of a frame.
+std::string group_name(const ProfileFrameView& frame, Grouping grouping);
+
+/// How the stacks of a profile have to be divided to be told apart by a grouping.
+model::StackDivision division_for(Grouping grouping);
 
 /// Only the stacks with a frame whose function, file or module matches.
 void keep_matching_stacks(model::HeapProfile& profile,
                           const std::function<bool(const std::string&)>& matches);
+
+/// Divided stacks count once.
+std::size_t count_stacks(const model::HeapProfile& profile);
 
 /// The sum over stacks.
 model::BlockTotals sum_of_stacks(const model::HeapProfile& profile);

@@ -105,14 +105,18 @@ struct BlockTotals {
   }
 };
 
+/// By what the stacks of a profile are divided: then a stack has an entry for each of its parts.
+enum class StackDivision : std::uint8_t { kNone, kThread, kSize };
+
 struct StackProfile {
   std::uint32_t node = 0;
+  std::uint32_t part = 0;  // of a division: position in `threads` or `sizes`
   BlockTotals totals;
   double held_byte_ns = 0;     // live bytes, integrated over time
   std::uint64_t first_ns = 0;  // of its allocations
   std::uint64_t last_ns = 0;
 
-  /// Another stack's blocks as well; the node stays.
+  /// Another stack's blocks as well; the node and the part stay.
   StackProfile& operator+=(const StackProfile& other) {
     totals += other.totals;
     held_byte_ns += other.held_byte_ns;
@@ -362,6 +366,7 @@ struct HeapProfile {
   std::uint64_t allocation_events = 0;
   std::uint64_t free_events = 0;
   std::uint64_t peak_time_ns = 0;
+  StackDivision division = StackDivision::kNone;
   std::vector<StackProfile> stacks;      // those that allocated
   std::vector<MappingProfile> mappings;  // those that mapped
   std::vector<ThreadProfile> threads;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 namespace mini::sources {
@@ -37,6 +38,15 @@ void merge(model::InheritedProfile& into, const model::InheritedProfile& part) {
   into.freed += part.freed;
 }
 
+std::uint32_t part_of(const model::StackProfile& row) {
+  return row.part;
+}
+
+/// Only stacks are divided.
+std::uint32_t part_of(const auto&) {
+  return 0;
+}
+
 class Askers {
  public:
   explicit Askers(const HeapProfile& profile) : profile_(profile) {
@@ -47,19 +57,22 @@ class Askers {
 
   bool any() const { return std::ranges::find(is_operator_new_, true) != is_operator_new_.end(); }
 
-  /// Each row gets the node of whom operator new was called by; of one node there is one row.
+  /// Each row gets the node of whom operator new was called by; of one node there is one row, or
+  /// one for each part.
   template <typename Row>
   void apply(std::vector<Row>& rows) const {
-    std::vector<std::uint32_t> place_of_node(profile_.nodes.size(), 0);  // in `rows`, and 1
+    std::unordered_map<std::uint64_t, std::uint32_t> places;  // in `rows`, by node and part
+    places.reserve(rows.size());
     std::uint32_t count = 0;
     for (const Row& row : rows) {
       const std::uint32_t node = asker(row.node);
-      if (std::uint32_t& place = place_of_node[node]; place != 0) {
-        merge(rows[place - 1], row);
-      } else {
+      const auto [place, is_new] =
+          places.try_emplace(std::uint64_t{node} << 32U | part_of(row), count);
+      if (is_new) {
         rows[count] = row;
-        rows[count].node = node;
-        place = ++count;
+        rows[count++].node = node;
+      } else {
+        merge(rows[place->second], row);
       }
     }
     rows.resize(count);

@@ -23,9 +23,9 @@ struct alignas(64) HeapCounter {
   model::Amount temporary;
   std::uint64_t resized = 0;
   std::uint64_t first_ns = 0;
-  std::uint32_t owner = 0;      // a stack's node, a cell's thread
-  std::uint32_t rare = 0;       // position of its RareCounter; 0: it has none
-  std::uint8_t size_range = 0;  // a cell's
+  std::uint32_t owner = 0;  // a stack's node, a cell's thread
+  std::uint32_t rare = 0;   // position of its RareCounter; 0: it has none
+  std::uint32_t part = 0;   // a cell's range of sizes; a stack's part, where stacks are divided
   // Of a stack whose small blocks were asked for with one size so far: 1 more than it. 0: none was.
   std::uint32_t only_size = 0;
   static constexpr std::uint32_t kSeveralSizes = UINT32_MAX;

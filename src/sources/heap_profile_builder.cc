@@ -12,8 +12,10 @@ constexpr std::size_t kMostThreads = 1U
 
 }  // namespace
 
-HeapProfileBuilder::HeapProfileBuilder(model::TimeSpan span, std::size_t most_buckets)
+HeapProfileBuilder::HeapProfileBuilder(model::TimeSpan span, std::size_t most_buckets,
+                                       model::StackDivision division)
     : span_(span), counter_of_node_(1), thread_states_(1), timeline_(most_buckets) {
+  profile_.division = division;
   pass_to(0);
   switch_to(0);
   profile_.modules.emplace_back();

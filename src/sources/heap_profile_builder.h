@@ -19,6 +19,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,8 @@ namespace mini::sources {
 
 class HeapProfileBuilder : public recording::Visitor {
  public:
-  explicit HeapProfileBuilder(model::TimeSpan span = {}, std::size_t most_buckets = 512);
+  explicit HeapProfileBuilder(model::TimeSpan span = {}, std::size_t most_buckets = 512,
+                              model::StackDivision division = model::StackDivision::kNone);
 
   void module(recording::ModuleNumber number, const recording::ModuleFacts& facts) override;
   void thread(recording::ThreadNumber number, const recording::ThreadFacts& facts) override;
@@ -140,8 +142,9 @@ class HeapProfileBuilder : public recording::Visitor {
   void take_back_peak();
   void count_variance(const recording::HeapEvent& event, HeapCounter& stack, HeapCounter& cell);
   std::uint64_t remove_live(const LiveBlock& block, HeapCounter& stack, HeapCounter& cell);
-  std::uint32_t stack_counter(recording::StackNumber number);
+  std::uint32_t stack_counter(recording::StackNumber number, std::size_t size_range);
   std::uint32_t new_stack_counter(std::uint32_t node);
+  std::uint32_t part_counter(std::uint32_t node, std::size_t size_range);
   std::uint32_t new_cell(std::size_t size_range);
   std::uint32_t mapping_counter(recording::StackNumber number);
   void map(std::uint32_t counter, Address begin, Bytes size);
@@ -158,6 +161,7 @@ class HeapProfileBuilder : public recording::Visitor {
   void finish_leak_scan(model::HeapProfile& profile);
   void finish_stacks(model::HeapProfile& profile);
   void finish_cells(model::HeapProfile& profile) const;
+  static void finish_parts(model::HeapProfile& profile);
   void finish_facts(model::HeapProfile& profile, const recording::Summary& summary) const;
 
   model::TimeSpan span_;
@@ -172,6 +176,7 @@ class HeapProfileBuilder : public recording::Visitor {
   UsableSizeCounter usable_;
   FirstTouchCounter touch_;
   std::vector<std::uint32_t> counter_of_node_;  // position in stacks_; 0: none so far
+  std::unordered_map<std::uint64_t, std::uint32_t> counter_of_part_;  // the same, by node and part
   HeapCounters stacks_;
   HeapCounters cells_;
   std::vector<Thread> thread_states_;          // as profile_.threads

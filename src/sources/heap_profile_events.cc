@@ -52,18 +52,33 @@ std::uint32_t HeapProfileBuilder::new_stack_counter(std::uint32_t node) {
   const std::uint32_t number = stacks_.add();
   stacks_[number].owner = node;
   stacks_[number].first_ns = now_ns_;
-  return counter_of_node_[node] = number;
+  return number;
+}
+
+/// That of a stack's part, where stacks are divided.
+std::uint32_t HeapProfileBuilder::part_counter(std::uint32_t node, std::size_t size_range) {
+  const bool is_by_size = profile_.division == model::StackDivision::kSize;
+  const std::uint32_t part = is_by_size ? static_cast<std::uint32_t>(size_range) : thread_;
+  std::uint32_t& counter = counter_of_part_[std::uint64_t{node} << 32U | part];
+  if (counter == 0) {
+    counter = new_stack_counter(node);
+    stacks_[counter].part = part;
+  }
+  return counter;
 }
 
 // What every event runs through is declared inline: in position-independent code the compiler would
 // otherwise make calls of it.
 
-inline std::uint32_t HeapProfileBuilder::stack_counter(recording::StackNumber number) {
+inline std::uint32_t HeapProfileBuilder::stack_counter(recording::StackNumber number,
+                                                       std::size_t size_range) {
   const std::uint32_t node = nodes_.find(number);
   if (node == 0) [[unlikely]]
     ++profile_.losses.unknown_stacks;
+  if (profile_.division != model::StackDivision::kNone) [[unlikely]]
+    return part_counter(node, size_range);
   const std::uint32_t counter = counter_of_node_[node];
-  return counter != 0 ? counter : new_stack_counter(node);
+  return counter != 0 ? counter : counter_of_node_[node] = new_stack_counter(node);
 }
 
 /// Of the current thread.
@@ -72,7 +87,7 @@ std::uint32_t HeapProfileBuilder::new_cell(std::size_t size_range) {
   if (std::ranges::max(thread.cells) == 0) thread.first_ns = now_ns_;
   const std::uint32_t number = cells_.add();
   cells_[number].owner = thread_;
-  cells_[number].size_range = static_cast<std::uint8_t>(size_range);
+  cells_[number].part = static_cast<std::uint32_t>(size_range);
   return thread.cells[size_range] = number;
 }
 
@@ -181,10 +196,10 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
     return;
   }
   const std::uint64_t size = size_of(event);
-  const std::uint32_t stack_number = stack_counter(event.stack);
+  const auto size_range = static_cast<std::size_t>(std::bit_width(size));
+  const std::uint32_t stack_number = stack_counter(event.stack, size_range);
   HeapCounter& stack = stacks_[stack_number];
   Thread& thread = *thread_state_;
-  const auto size_range = static_cast<std::size_t>(std::bit_width(size));
   std::uint32_t cell_number = thread.cells[size_range];
   if (cell_number == 0) [[unlikely]]
     cell_number = new_cell(size_range);

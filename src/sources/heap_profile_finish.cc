@@ -82,6 +82,7 @@ void HeapProfileBuilder::finish_stacks(model::HeapProfile& profile) {
     // Else all that it asked for became memory of pools.
     if ((totals.allocated.blocks | totals.peak.blocks) == 0) continue;
     profile.stacks.push_back({.node = stack.owner,
+                              .part = stack.part,
                               .totals = totals,
                               .held_byte_ns = stack.held_byte_ns,
                               .first_ns = stack.first_ns,
@@ -101,7 +102,7 @@ void HeapProfileBuilder::finish_cells(model::HeapProfile& profile) const {
     const HeapCounter& cell = cells_[i];
     const model::BlockTotals totals = totals_of(cells_, cell);
     for (model::BlockTotals* sum :
-         {&profile.totals, &profile.threads[cell.owner].totals, &sizes[cell.size_range]}) {
+         {&profile.totals, &profile.threads[cell.owner].totals, &sizes[cell.part]}) {
       *sum += totals;
     }
   }
@@ -119,6 +120,16 @@ void HeapProfileBuilder::finish_cells(model::HeapProfile& profile) const {
     if (lifetimes_[bits].blocks != 0) {
       profile.lifetimes.push_back({.least_ns = least, .most_ns = most, .freed = lifetimes_[bits]});
     }
+  }
+}
+
+/// Ranges of sizes have their positions now; threads always had.
+void HeapProfileBuilder::finish_parts(model::HeapProfile& profile) {
+  if (profile.division != model::StackDivision::kSize) return;
+  for (model::StackProfile& stack : profile.stacks) {
+    const auto size = std::ranges::find(profile.sizes, least_with_bits(stack.part),
+                                        &model::SizeProfile::least_bytes);
+    stack.part = static_cast<std::uint32_t>(size - profile.sizes.begin());
   }
 }
 
@@ -167,6 +178,7 @@ model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary)
   finish_stacks(profile);
   leave_out_operator_new(profile);
   finish_cells(profile);
+  finish_parts(profile);
   profile.mappings.erase(profile.mappings.begin());  // 0, who mapped nothing
   profile.timeline = timeline_.finish(profile.duration_ns);
   return profile;

@@ -19,8 +19,12 @@ constexpr unsigned kMostGenerations = 64;
 class ReportingBuilder : public HeapProfileBuilder {
  public:
   ReportingBuilder(const std::string& path, model::TimeSpan span, std::size_t most_buckets,
-                   const ReadProgress& report, const ReportingBuilder* child)
-      : HeapProfileBuilder(span, most_buckets), path_(path), report_(report), child_(child) {}
+                   model::StackDivision division, const ReadProgress& report,
+                   const ReportingBuilder* child)
+      : HeapProfileBuilder(span, most_buckets, division),
+        path_(path),
+        report_(report),
+        child_(child) {}
 
   bool progress(std::uint64_t read_bytes, std::uint64_t file_bytes) override {
     if (report_) report_(read_bytes, file_bytes);
@@ -97,9 +101,9 @@ void ReportingBuilder::process(const recording::ProcessFacts& facts) {
 }  // namespace
 
 Result<model::HeapProfile> read_heap_profile(const std::string& path, model::TimeSpan span,
-                                             const ReadProgress& progress,
-                                             std::size_t most_buckets) {
-  ReportingBuilder builder(path, span, most_buckets, progress, nullptr);
+                                             const ReadProgress& progress, std::size_t most_buckets,
+                                             model::StackDivision division) {
+  ReportingBuilder builder(path, span, most_buckets, division, progress, nullptr);
   const auto summary = recording::read_recording(path, builder);
   if (!summary) return std::unexpected(summary.error());
   builder.name_frames();

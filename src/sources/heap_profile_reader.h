@@ -21,6 +21,7 @@ inline constexpr std::size_t kTimelineBuckets = 512;
 /// damaged or cut file gives a profile of what is sound, with what was lost.
 Result<model::HeapProfile> read_heap_profile(const std::string& path, model::TimeSpan span,
                                              const ReadProgress& progress,
-                                             std::size_t most_buckets = kTimelineBuckets);
+                                             std::size_t most_buckets = kTimelineBuckets,
+                                             model::StackDivision division = {});
 
 }  // namespace mini::sources

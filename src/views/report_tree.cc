@@ -1,5 +1,6 @@
 // The tree of a report: calls from the program's beginning inwards, or from places outwards.
 #include <algorithm>
+#include <cctype>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -92,13 +93,30 @@ class TreeWriter {
 
 }  // namespace
 
+namespace {
+
+/// "Callees", "Modules and their callers", "Callees in each thread".
+std::string title_of(explain::TreeDirection direction, std::optional<explain::Grouping> by) {
+  const bool is_inwards = direction == explain::TreeDirection::kCallees;
+  if (!by) return is_inwards ? "Callees" : "Callers";
+  if (explain::division_for(*by) != model::StackDivision::kNone) {
+    return fmt::format("{} {}", is_inwards ? "Callees" : "Callers",
+                       *by == explain::Grouping::kThread ? "in each thread" : "of each size");
+  }
+  std::string title = fmt::format("{}s and their {}", explain::grouping_name(*by),
+                                  is_inwards ? "callees" : "callers");
+  title.front() = static_cast<char>(std::toupper(title.front()));
+  return title;
+}
+
+}  // namespace
+
 void write_report_tree(std::string& out, const model::HeapProfile& profile,
                        const ReportOptions& options, explain::TreeDirection direction) {
   const auto measure = options.measure.value_or(explain::Measure::kPeak);
-  const CallTree tree = explain::make_call_tree(profile, measure, direction);
-  const bool inwards = direction == explain::TreeDirection::kCallees;
+  const CallTree tree = explain::make_call_tree(profile, measure, direction, options.by);
   write_heading(out, options.style,
-                fmt::format("{} by {}", inwards ? "Callees" : "Callers",
+                fmt::format("{} by {}", title_of(direction, options.by),
                             measure_title(measure, profile.ends_early())),
                 measure_amount(measure, tree.nodes.front().amount));
   if (tree.nodes.front().amount == 0) {

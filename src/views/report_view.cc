@@ -27,7 +27,7 @@ void write_focus(std::string& out, const HeapProfile& profile, const ReportOptio
     flow.put(
         fmt::format("From here on only stacks that match '{}': {}, {} of the peak, {} of all "
                     "calls.",
-                    options.focus, counted(profile.stacks.size(), "stack"),
+                    options.focus, counted(explain::count_stacks(profile), "stack"),
                     share_of(sum.peak.bytes, profile.totals.peak.bytes),
                     share_of(sum.allocated.blocks, profile.totals.allocated.blocks)));
   }
@@ -64,10 +64,10 @@ void write_report(std::string& out, const HeapProfile& profile,
     write_focus(out, profile, options);
     if (profile.stacks.empty()) return;
   }
-  if (options.by) {
-    write_report_groups(out, profile, options, *options.by);
-  } else if (options.tree) {
+  if (options.tree) {
     write_report_tree(out, profile, options, *options.tree);
+  } else if (options.by) {
+    write_report_groups(out, profile, options, *options.by);
   } else {
     write_report_tables(out, profile, options);
   }

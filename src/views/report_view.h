@@ -18,7 +18,8 @@ struct ReportOptions {
   TextStyle style;
   std::size_t top = 10;              // rows of each table, branches of each level of a tree
   std::optional<std::size_t> depth;  // callers under each place; levels of a tree
-  /// One of these two shows that instead of the tables; neither shows all tables.
+  /// Sums, a tree, or a tree by that, instead of the tables; neither shows all tables. A tree by
+  /// threads or sizes needs a profile that is divided by these.
   std::optional<explain::Grouping> by;
   std::optional<explain::TreeDirection> tree;
   /// Of `by` and `tree`, the peak by default; without them, the one table that is shown.

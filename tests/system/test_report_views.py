@@ -15,7 +15,8 @@ from recording import RecordTest
 COLUMNS = 80
 VIEWS = [[], ["--tree"], ["--tree=callers", "--measure", "calls"], ["--depth", "40"],
          ["--focus", "main"], ["--focus", "of no function"], ["--at", "1ms"],
-         *(["--by", what] for what in ("function", "file", "module", "thread", "size"))]
+         *([*tree, "--by", what] for tree in ([], ["--tree"])
+           for what in ("function", "file", "module", "thread", "size"))]
 PYTHON = "import json; print(len([json.dumps({'a': list(range(i % 9))}) for i in range(2000)]))"
 
 

@@ -67,6 +67,10 @@ TEST(ReportArgumentsTest, ReadsEveryOption) {
   EXPECT_EQ(arguments.width, 100U);
   EXPECT_EQ(arguments.most_leaked, Bytes{1024});
   EXPECT_EQ(parsed({"--tree=callers", "f"}).tree, explain::TreeDirection::kCallers);
+  EXPECT_EQ(
+      parsed({"--tree", "--by", "size", "--depth", "3", "--measure", "calls", "--focus", "x", "f"})
+          .by,
+      explain::Grouping::kSize);
   EXPECT_EQ(parsed({"--depth", "0", "f"}).depth, 0U);
   EXPECT_EQ(parsed({"--at", "340ms", "f"}).span, (model::TimeSpan{0, 340'000'000}));
   EXPECT_EQ(parsed({"--json", "f"}).form, ReportForm::kJson);
@@ -102,7 +106,7 @@ TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
   EXPECT_EQ(refused({"--export", "sqlite", "-o", "x.db", "--suppressions", "s", "f"}),
             "--suppressions has nothing to choose in --export sqlite: leave it out");
   for (const Words& words :
-       {Words{"--tree=up", "f"}, Words{"--by", "size", "--tree", "f"}, Words{"--at", "x", "f"},
+       {Words{"--tree=up", "f"}, Words{"--at", "x", "f"},
         Words{"--at", "1s", "--between", "1s", "2s", "f"}, Words{"--measure", "lifetime", "f"},
         Words{"--json", "--export", "folded", "f"}, Words{"--json", "--tree", "f"},
         Words{"--top", "0", "f"}, Words{"--top", "-1", "f"}, Words{"--top", "3x", "f"},

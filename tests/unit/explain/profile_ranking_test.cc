@@ -100,6 +100,59 @@ TEST(CallTreeTest, CallersGoFromThePlaceOutwards) {
   EXPECT_EQ(child(tree, parse, 0).label, "app::load_line at load.cc:21");
 }
 
+using Labels = std::vector<std::string>;
+
+/// Of the first child of each, from the root's on.
+Labels first_path(const CallTree& tree) {
+  Labels labels;
+  for (const CallTreeNode* node = &tree.nodes[0]; !node->children.empty();) {
+    node = &child(tree, *node, 0);
+    labels.push_back(node->label);
+  }
+  return labels;
+}
+
+TEST(CallTreeTest, ByAGroupingNeighboursThatAreTheSameAreOneNode) {
+  const auto path = [](TreeDirection direction, Grouping by) {
+    return first_path(make_call_tree(sample_profile(), Measure::kCalls, direction, by));
+  };
+  EXPECT_EQ(path(TreeDirection::kCallees, Grouping::kFile),
+            (Labels{"/src/main.cc", "/src/load.cc", "/src/x.cc",
+                    "/usr/include/c++/12/bits/vector.tcc", "unknown, in libc.so.6"}));
+  EXPECT_EQ(path(TreeDirection::kCallees, Grouping::kModule),
+            (Labels{"/usr/bin/server", "/usr/lib/libc.so.6"}));
+  EXPECT_EQ(path(TreeDirection::kCallers, Grouping::kModule), (Labels{"/usr/bin/server"}));
+  EXPECT_EQ(path(TreeDirection::kCallers, Grouping::kFunction),
+            (Labels{"app::parse", "app::load_line", "app::load", "main"}));
+}
+
+TEST(CallTreeTest, DividedStacksAreBelowTheirParts) {
+  model::HeapProfile profile = sample_profile();
+  profile.division = model::StackDivision::kThread;
+  for (std::size_t i = 0; i < 3; ++i) profile.stacks[i].part = i == 1 ? 2 : 1;
+  CallTree tree =
+      make_call_tree(profile, Measure::kCalls, TreeDirection::kCallers, Grouping::kThread);
+  ASSERT_EQ(tree.nodes[0].children.size(), 2U);
+  EXPECT_EQ(child(tree, tree.nodes[0], 0).label, "server (4711)");
+  EXPECT_EQ(child(tree, tree.nodes[0], 0).amount, 8400U);
+  EXPECT_EQ(child(tree, child(tree, tree.nodes[0], 0), 0).label, "app::parse at x.cc:88");
+  profile.division = model::StackDivision::kSize;
+  for (std::size_t i = 0; i < 3; ++i) profile.stacks[i].part = i == 0 ? 0 : 1;
+  tree = make_call_tree(profile, Measure::kPeak, TreeDirection::kCallees, Grouping::kSize);
+  EXPECT_EQ(first_path(tree),
+            (Labels{"64 KiB to 128 KiB", "main at main.cc:12", "app::load at load.cc:40",
+                    "app::Cache::put at cache.cc:17"}));
+  EXPECT_EQ(tree.nodes[0].children.size(), 1U);
+}
+
+TEST(ProfileRankingTest, DividedStacksCountOnce) {
+  model::HeapProfile profile = sample_profile();
+  profile.division = model::StackDivision::kThread;
+  profile.stacks.push_back(profile.stacks[0]);
+  profile.stacks.back().part = 2;
+  EXPECT_EQ(count_stacks(profile), 3U);
+}
+
 TEST(CallTreeTest, ADeepStackIsCut) {
   const CallTree tree = make_call_tree(hostile_profile(), Measure::kPeak, TreeDirection::kCallees);
   EXPECT_LT(tree.nodes.size(), 1000U);

@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <gtest/gtest.h>
+#include <map>
 #include <random>
 
 #include "heap_profile_reference.h"
@@ -24,7 +25,8 @@ constexpr recording::StackNumber kLoad = 3;   // main, load
 /// Two stacks under main and two threads, defined as a recording defines them.
 class Story {
  public:
-  explicit Story(model::TimeSpan span = {}) : builder(span) {
+  explicit Story(model::TimeSpan span = {}, model::StackDivision division = {})
+      : builder(span, 512, division) {
     builder.module(1, {.path = "/bin/program", .build_id = "ab", .load_bias = {}});
     for (std::uint32_t number = 1; number <= 3; ++number) {
       builder.frame(number, {.module = 1, .address = 0x1000 + number});
@@ -852,8 +854,8 @@ void expect_same(const BlockTotals& got, const ReferenceTotals& expected) {
   EXPECT_EQ(got.resized, expected.resized);
 }
 
-HeapProfile built_from(const std::vector<HeapEvent>& events) {
-  Story story;
+HeapProfile built_from(const std::vector<HeapEvent>& events, model::StackDivision division = {}) {
+  Story story({}, division);
   for (const HeapEvent& event : events) {
     if (const auto* allocation = std::get_if<Allocation>(&event)) {
       story.allocation(*allocation);
@@ -957,6 +959,39 @@ BlockTotals sum_of(const Parts& parts) {
     sum.resized += part.totals.resized;
   }
   return sum;
+}
+
+ReferenceTotals figures_of(const BlockTotals& totals) {
+  return {totals.allocated, totals.freed, totals.lost,   totals.temporary,
+          totals.live,      totals.peak,  totals.resized};
+}
+
+TEST(HeapProfileBuilderTest, DividedStacksAddUpToStacksAndToParts) {
+  using model::StackDivision;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    SCOPED_TRACE(seed);
+    const std::vector<HeapEvent> events = random_events(seed);
+    const HeapProfile whole = built_from(events);
+    for (const StackDivision division : {StackDivision::kThread, StackDivision::kSize}) {
+      const HeapProfile divided = built_from(events, division);
+      std::map<std::uint32_t, BlockTotals> nodes;
+      std::vector<BlockTotals> parts(std::max(whole.threads.size(), whole.sizes.size()));
+      for (const auto& stack : divided.stacks) {
+        nodes[stack.node] += stack.totals;
+        parts.at(stack.part) += stack.totals;
+      }
+      ASSERT_EQ(nodes.size(), whole.stacks.size());
+      for (const auto& stack : whole.stacks) {
+        expect_same(nodes[stack.node], figures_of(stack.totals));
+      }
+      const bool is_by_size = division == StackDivision::kSize;
+      const std::size_t count = is_by_size ? whole.sizes.size() : whole.threads.size();
+      for (std::size_t i = 0; i < count; ++i) {
+        expect_same(parts[i],
+                    figures_of(is_by_size ? whole.sizes[i].totals : whole.threads[i].totals));
+      }
+    }
+  }
 }
 
 TEST(HeapProfileBuilderTest, TotalsReconcile) {

@@ -69,6 +69,14 @@ HeapProfile unsearched_profile() {
   return profile;
 }
 
+HeapProfile divided_profile() {
+  HeapProfile profile = sample_profile();
+  profile.division = model::StackDivision::kThread;
+  for (model::StackProfile& stack : profile.stacks) stack.part = 1;
+  profile.stacks[1].part = 2;
+  return profile;
+}
+
 struct Look {
   const char* name;
   std::function<HeapProfile()> profile;
@@ -122,23 +130,32 @@ ReportOptions tree(explain::TreeDirection direction, explain::Measure measure,
   return options;
 }
 
+ReportOptions tree_by(explain::Grouping grouping) {
+  ReportOptions options = tree(explain::TreeDirection::kCallees, explain::Measure::kCalls);
+  options.by = grouping;
+  return options;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Looks, ReportGoldenTest,
-    testing::Values(Look{"report_80", sample_profile, all_tables(80)},
-                    Look{"report_ascii", sample_profile, all_tables(60, false)},
-                    Look{"report_early", early_profile, all_tables(80)},
-                    Look{"report_hostile", hostile_profile, all_tables(80)},
-                    Look{"report_searched", searched_profile, all_tables(80)},
-                    Look{"report_suppressed", suppressed_profile, all_tables(80)},
-                    Look{"report_by_module", sample_profile, by(explain::Grouping::kModule)},
-                    Look{"report_callers", sample_profile,
-                         tree(explain::TreeDirection::kCallers, explain::Measure::kCalls)},
-                    Look{"report_callees", sample_profile,
-                         tree(explain::TreeDirection::kCallees, explain::Measure::kPeak)},
-                    Look{"report_callees_narrow", sample_profile,
-                         tree(explain::TreeDirection::kCallees, explain::Measure::kPeak, {}, 48)},
-                    Look{"report_callees_hostile", hostile_profile,
-                         tree(explain::TreeDirection::kCallees, explain::Measure::kPeak, 8)}),
+    testing::Values(
+        Look{"report_80", sample_profile, all_tables(80)},
+        Look{"report_ascii", sample_profile, all_tables(60, false)},
+        Look{"report_early", early_profile, all_tables(80)},
+        Look{"report_hostile", hostile_profile, all_tables(80)},
+        Look{"report_searched", searched_profile, all_tables(80)},
+        Look{"report_suppressed", suppressed_profile, all_tables(80)},
+        Look{"report_by_module", sample_profile, by(explain::Grouping::kModule)},
+        Look{"report_callers", sample_profile,
+             tree(explain::TreeDirection::kCallers, explain::Measure::kCalls)},
+        Look{"report_callees", sample_profile,
+             tree(explain::TreeDirection::kCallees, explain::Measure::kPeak)},
+        Look{"report_callees_narrow", sample_profile,
+             tree(explain::TreeDirection::kCallees, explain::Measure::kPeak, {}, 48)},
+        Look{"report_callees_by_file", sample_profile, tree_by(explain::Grouping::kFile)},
+        Look{"report_callees_by_thread", divided_profile, tree_by(explain::Grouping::kThread)},
+        Look{"report_callees_hostile", hostile_profile,
+             tree(explain::TreeDirection::kCallees, explain::Measure::kPeak, 8)}),
     [](const testing::TestParamInfo<Look>& look) { return std::string(look.param.name); });
 
 TEST(ReportTablesTest, WhatMayHaveBeenFreedLaterIsNowhereCalledNeverFreed) {
