@@ -25,6 +25,7 @@
 #include "sources/recording_file.h"
 #include "sources/refusal.h"
 #include "views/event_facts.h"
+#include "views/report_text.h"
 #include "views/terminal_heading.h"
 #include "views/unrecorded_program.h"
 #include "views/utf8.h"
@@ -74,27 +75,6 @@ std::string shown(const std::string& text) {
   const bool unicode =
       choose_style(look_around(STDERR_FILENO), ColorChoice::kAuto, std::nullopt).unicode;
   return views::printable(text, unicode);
-}
-
-std::string with_each(std::string text, char what, std::string_view by) {
-  for (std::size_t at = text.find(what); at != std::string::npos;
-       at = text.find(what, at + by.size())) {
-    text.replace(at, 1, by);
-  }
-  return text;
-}
-
-/// 'heapspy report FILE', to be typed.
-std::string report_command(const std::string& path) {
-  constexpr std::string_view kSpecial = " !\"#$&'()*;<>?[\\]^`{|}~";
-  const std::string printable = views::printable(path, true);
-  if (printable != path) {
-    return fmt::format("heapspy report $'{}'", with_each(printable, '\'', "\\'"));
-  }
-  if (path.find_first_of(kSpecial) == std::string::npos) {
-    return fmt::format("'heapspy report {}'", path);
-  }
-  return fmt::format("heapspy report '{}'", with_each(path, '\'', "'\\''"));
 }
 
 /// Without folders, also of a program that has given itself a title ("nginx: master process
@@ -236,7 +216,7 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
                               views::counted(all.size() - kMostLines, "recording")));
     }
     if (const auto* readable = find_readable(all)) {
-      print_error(fmt::format("heapspy: see {}\n", report_command(readable->path)));
+      print_error(fmt::format("heapspy: see {}\n", views::report_command(readable->path)));
     }
   }
   const bool failed = std::ranges::any_of(

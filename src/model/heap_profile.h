@@ -327,6 +327,9 @@ struct ProfileEnding {
   enum class Kind : std::uint8_t { kUnknown, kExited, kKilled, kExec, kDetached };
   Kind kind = Kind::kUnknown;
   std::uint32_t status = 0;  // exit status or signal number
+  // Of kExec, what it became and the file that is recorded in; "" where nobody knows.
+  std::string next_executable = {};
+  std::string next_recording = {};
 };
 
 /// A program that the process, or one that came from it, became or started, of which there is no

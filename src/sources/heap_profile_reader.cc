@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "recording/reader.h"
 #include "sources/heap_profile_builder.h"
+#include "sources/next_recording.h"
 
 namespace mini::sources {
 namespace {
@@ -46,7 +47,7 @@ class ParentBuilder final : public ReportingBuilder {
  public:
   ParentBuilder(const std::string& path, const ReadProgress& report, const ReportingBuilder& child,
                 std::uint64_t fork)
-      : ReportingBuilder(path, {}, 1, report, &child), fork_(fork) {}
+      : ReportingBuilder(path, {}, 1, {}, report, &child), fork_(fork) {}
 
   void process(const recording::ProcessFacts& facts) override {
     pid_ = facts.pid;
@@ -107,7 +108,14 @@ Result<model::HeapProfile> read_heap_profile(const std::string& path, model::Tim
   const auto summary = recording::read_recording(path, builder);
   if (!summary) return std::unexpected(summary.error());
   builder.name_frames();
-  return builder.finish(*summary);
+  model::HeapProfile profile = builder.finish(*summary);
+  if (profile.ending.kind == model::ProfileEnding::Kind::kExec) {
+    if (auto next = next_recording(path, summary->process)) {
+      profile.ending.next_executable = std::move(next->executable);
+      profile.ending.next_recording = std::move(next->path);
+    }
+  }
+  return profile;
 }
 
 }  // namespace mini::sources

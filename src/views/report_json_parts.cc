@@ -32,6 +32,7 @@ void write_process(JsonWriter& json, const HeapProfile& profile) {
   status_of(model::ProfileEnding::Kind::kExited);
   json.key("signal");
   status_of(model::ProfileEnding::Kind::kKilled);
+  json.key("next_recording").string_or_null(profile.ending.next_recording);
   json.end_object();
 }
 

@@ -62,6 +62,12 @@ void write_program_lines(SummaryLines& lines, const HeapProfile& profile) {
   }
   if (!command.empty()) lines.line("command", command, "");
   lines.line("time", time_text(profile), "measured");
+  const model::ProfileEnding& ending = profile.ending;
+  if (ending.next_recording.empty()) return;
+  lines.line("became",
+             fmt::format("{}: see {}", path_basename(ending.next_executable),
+                         report_command(ending.next_recording)),
+             "");
 }
 
 /// "± 3.1%", "+-" without Unicode: nineteen of twenty estimates are within it (twice the standard

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "explain/heap_findings.h"
 #include "views/terminal_heading.h"
+#include "views/utf8.h"
 
 namespace mini::views {
 
@@ -113,6 +114,30 @@ std::vector<std::vector<std::string>> tell_apart(
     if (group.size() > 1) split(stacks, group, callees);
   }
   return callees;
+}
+
+namespace {
+
+std::string with_each(std::string text, char what, std::string_view by) {
+  for (std::size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + by.size())) {
+    text.replace(at, 1, by);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string report_command(const std::string& path) {
+  constexpr std::string_view kSpecial = " !\"#$&'()*;<>?[\\]^`{|}~";
+  const std::string shown = printable(path, true);
+  if (shown != path) {
+    return fmt::format("heapspy report $'{}'", with_each(shown, '\'', "\\'"));
+  }
+  if (path.find_first_of(kSpecial) == std::string::npos) {
+    return fmt::format("'heapspy report {}'", path);
+  }
+  return fmt::format("heapspy report '{}'", with_each(path, '\'', "'\\''"));
 }
 
 std::string describe_ending(const model::HeapProfile& profile) {

@@ -37,6 +37,9 @@ std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std:
 std::vector<std::vector<std::string>> tell_apart(
     const std::vector<explain::ProfileStackView>& stacks, std::size_t callers);
 
+/// 'heapspy report FILE', to be typed.
+std::string report_command(const std::string& path);
+
 /// "exit status 0", "killed by signal 11", "" where nobody knows.
 std::string describe_ending(const model::HeapProfile& profile);
 /// "prog (4711)".

@@ -91,6 +91,32 @@ class ReportViews(RecordTest):
         self.assertLessEqual(first_ns, child["totals"]["peak_time_ns"])
         self.assertLessEqual(child["totals"]["peak_time_ns"], child["until_ns"])
 
+    def chain(self, file):
+        """The names of the programs that a process was, by the reports of each."""
+        report = self.report(file)
+        name = os.path.basename(report["process"]["executable"])
+        following = report["process"]["next_recording"]
+        if following is None:
+            self.assertNotEqual(report["process"]["ending"], "exec")
+            return [name]
+        names = self.chain(following)
+        self.assertEqual(self.report(following)["process"]["pid"], report["process"]["pid"])
+        self.assertIn(f"became {names[0]}: see 'heapspy report {following}'",
+                      " ".join(self.report_text(file).split()))
+        return [name, *names]
+
+    def test_a_report_leads_to_the_program_that_a_process_became(self):
+        self.record("env", "A=1", "bash", "-c", "env ls -d /; exec true")
+        first = self.report()["process"]["pid"]
+        self.assertEqual(self.chain(self.file), ["env", "bash", "true"])
+        [child] = [file for file in self.others()
+                   if re.fullmatch(rf"out\.(?!{first}\.)\d+\.heapspy", file.name)]
+        self.assertEqual(self.chain(child), ["bash", "env", "ls"])
+        for file in self.others():
+            file.unlink()
+        self.assertIsNone(self.report()["process"]["next_recording"])
+        self.assertNotIn("see 'heapspy report ", self.report_text())
+
     def test_a_full_disk_is_said(self):
         self.record(build_target("recorded"))
         for words in (["report"], ["report", "--json"], ["report", "--export", "folded"],
