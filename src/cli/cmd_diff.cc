@@ -148,7 +148,7 @@ int diff_of_inspections(const TwoFiles& files, const DiffArguments& arguments) {
   const std::string text =
       inspection_diff_text(explain::diff_inspections(*before, *after), arguments,
                            arguments.output_path ? -1 : STDOUT_FILENO);
-  const auto file = open_output_or_stdout(arguments.output_path);
+  auto file = open_whole_output(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
   if (const auto written = write_whole(*file, text); !written) {
     return complain(kExitOutputError, written.error().message);
@@ -174,11 +174,11 @@ int diff(const DiffArguments& arguments) {
   const auto after = read(arguments.after);
   if (!after) return complain(kExitOutputError, after.error().message);
   const explain::ProfileDiff diff = explain::diff_profiles(*before, *after);
-  const auto file = open_output_or_stdout(arguments.output_path);
+  auto file = open_whole_output(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
   views::Output output(file->fd(), views::Output::Flush::kBatched);
   write(output, file->fd(), diff, arguments);
-  if (const auto written = check_written(output, *file); !written) {
+  if (const auto written = finish_output(output, *file); !written) {
     return complain(kExitOutputError, written.error().message);
   }
   return check_growth(diff, arguments);

@@ -145,7 +145,7 @@ int show(const InspectArguments& arguments) {
   constexpr int kNoTerminal = -1;
   const auto text = view(arguments, arguments.output_path ? kNoTerminal : STDOUT_FILENO);
   if (!text) return complain(kExitOutputError, text.error().message);
-  const auto file = open_output_or_stdout(arguments.output_path);
+  auto file = open_whole_output(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
   const auto written = write_whole(*file, *text);
   return written ? 0 : complain(kExitOutputError, written.error().message);

@@ -186,11 +186,11 @@ int report(const ReportArguments& arguments) {
     explain::keep_matching_stacks(
         *profile, [&focus](const std::string& name) { return focus.matches(name); });
   }
-  const auto file = open_output_or_stdout(arguments.output_path);
+  auto file = open_whole_output(arguments.output_path);
   if (!file) return complain(kExitOutputError, file.error().message);
   views::Output output(file->fd(), views::Output::Flush::kBatched);
   write(output, file->fd(), *profile, findings, arguments);
-  if (const auto written = check_written(output, *file); !written) {
+  if (const auto written = finish_output(output, *file); !written) {
     return complain(kExitOutputError, written.error().message);
   }
   explain_emptiness(*profile, arguments);

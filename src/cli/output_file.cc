@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include <utility>
 
@@ -24,30 +26,77 @@ void outlive(int signal) {
   sigaction(signal, &action, nullptr);
 }
 
+std::unexpected<Error> cannot_write(const std::string& name, int error) {
+  return fail(fmt::format("cannot write {}: {}", name, views::errno_text(error)), error);
+}
+
+/// Opens `path`, which messages call `shown`.
+Result<OutputFile> open_as(const std::string& path, const std::string& shown,
+                           std::optional<PartialFile> partial) {
+  const std::string name = fmt::format("'{}'", shown);
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return cannot_write(name, errno);
+  if (fd > STDERR_FILENO) return OutputFile(fd, name, std::move(partial));
+  // One of the standard streams was closed: what is written to that is not for this file.
+  const int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int error = errno;
+  close(fd);
+  if (moved < 0) return cannot_write(name, error);
+  return OutputFile(moved, name, std::move(partial));
+}
+
+/// Whether nobody sees a difference where another file takes the place of that one, or where there
+/// is none yet. It must have no other names, be ours, have no list of who may what, and be a file
+/// of the folder that it is in.
+bool is_replaceable(const std::string& path) {
+  struct statx status{};
+  if (statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, &status) != 0) return errno == ENOENT;
+  return S_ISREG(status.stx_mode) && status.stx_nlink == 1 && status.stx_uid == geteuid() &&
+         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0 &&
+         getxattr(path.c_str(), "system.posix_acl_access", nullptr, 0) < 0;
+}
+
+bool is_lack_of_room(int error) {
+  return error == ENOSPC || error == EDQUOT;
+}
+
 }  // namespace
 
-OutputFile::OutputFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+OutputFile::OutputFile(int fd, std::string name, std::optional<PartialFile> partial)
+    : fd_(fd), name_(std::move(name)), partial_(std::move(partial)) {}
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), name_(std::move(other.name_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      name_(std::move(other.name_)),
+      partial_(std::move(other.partial_)) {}
 
 OutputFile::~OutputFile() {
   if (fd_ > STDERR_FILENO) close(fd_);
 }
 
-Result<OutputFile> open_output(const std::string& path) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) {
-    const int error = errno;
-    return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(error)), error);
+Result<void> OutputFile::appear() {
+  if (!partial_) return {};
+  if (const auto appeared = partial_->appear(); !appeared) {
+    return cannot_write(name_, appeared.error().error_number);
   }
-  if (fd > STDERR_FILENO) return OutputFile(fd, fmt::format("'{}'", path));
-  // One of the standard streams was closed: what is written to that is not for this file.
-  const int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  const int error = errno;
-  close(fd);
-  if (moved >= 0) return OutputFile(moved, fmt::format("'{}'", path));
-  return fail(fmt::format("cannot write '{}': {}", path, views::errno_text(error)), error);
+  return {};
+}
+
+Result<OutputFile> open_output(const std::string& path) {
+  return open_as(path, path, std::nullopt);
+}
+
+Result<OutputFile> open_whole_output(const std::optional<std::string>& path) {
+  if (!path || !is_replaceable(*path)) return open_output_or_stdout(path);
+  auto partial = PartialFile::make_for(*path);
+  if (partial) {
+    const std::string name = partial->name();
+    return open_as(name, *path, std::move(*partial));
+  }
+  // Else there may be a way yet, as for a file in a folder where none can be made.
+  const int error = partial.error().error_number;
+  return is_lack_of_room(error) ? cannot_write(fmt::format("'{}'", *path), error)
+                                : open_output(*path);
 }
 
 Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path) {
@@ -80,21 +129,20 @@ Result<void> check_not_input(const std::optional<std::string>& output,
   return {};
 }
 
-Result<void> check_written(const views::Output& output, const OutputFile& file) {
-  if (output.healthy()) return {};
-  const int error = output.error_number();
-  return fail(fmt::format("cannot write {}: {}", file.name(), views::errno_text(error)), error);
+Result<void> finish_output(const views::Output& output, OutputFile& file) {
+  return output.healthy() ? file.appear() : cannot_write(file.name(), output.error_number());
 }
 
-Result<void> write_whole(const OutputFile& file, const std::string& text) {
+Result<void> write_whole(OutputFile& file, const std::string& text) {
   views::Output output(file.fd(), views::Output::Flush::kBatched);
   output.write(text);
   output.flush();
-  return check_written(output, file);
+  return finish_output(output, file);
 }
 
 Result<void> write_stdout(const std::string& text) {
-  return write_whole(OutputFile(STDOUT_FILENO, "standard output"), text);
+  OutputFile file(STDOUT_FILENO, "standard output");
+  return write_whole(file, text);
 }
 
 int show_text(std::string_view who, const std::string& text) {

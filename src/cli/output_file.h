@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/partial_file.h"
 #include "base/result.h"
 #include "views/output.h"
 
@@ -14,7 +15,7 @@ namespace mini::cli {
 /// A descriptor that is closed at the end unless it is one of the standard three.
 class OutputFile {
  public:
-  OutputFile(int fd, std::string name);
+  OutputFile(int fd, std::string name, std::optional<PartialFile> partial = std::nullopt);
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();
@@ -22,15 +23,23 @@ class OutputFile {
   int fd() const { return fd_; }
   /// As messages name it: "'out.txt'", "standard error".
   const std::string& name() const { return name_; }
+  /// All was written: a whole output gets its name.
+  Result<void> appear();
 
  private:
   int fd_;
   std::string name_;
+  std::optional<PartialFile> partial_;  // of a whole output, until it has its name
 };
 
+/// What is written is there at once, for somebody to look on.
 Result<OutputFile> open_output(const std::string& path);
 /// The same, or standard output where no file was named.
 Result<OutputFile> open_output_or_stdout(const std::optional<std::string>& path);
+/// A file that appears when it is whole, see finish_output(): until then what was there before
+/// stays. Pipes, devices, and files that another could not take the place of unnoticed, are written
+/// to as they are; and standard output, where no file was named.
+Result<OutputFile> open_whole_output(const std::optional<std::string>& path);
 
 /// Whether two names are of one regular file, or of one that is not there yet.
 bool is_same_file(const std::string& one, const std::string& other);
@@ -40,10 +49,10 @@ bool is_same_file(const std::string& one, const std::string& other);
 Result<void> check_not_input(const std::optional<std::string>& output,
                              std::span<const std::string> inputs);
 
-/// Whether all went out that was written by `output`, which writes to `file`.
-Result<void> check_written(const views::Output& output, const OutputFile& file);
+/// Whether all went out that was written by `output`, which writes to `file`: then that is whole.
+Result<void> finish_output(const views::Output& output, OutputFile& file);
 /// Writes all of the text.
-Result<void> write_whole(const OutputFile& file, const std::string& text);
+Result<void> write_whole(OutputFile& file, const std::string& text);
 
 Result<void> write_stdout(const std::string& text);
 /// The same; returns the exit status, where that failed after a complaint of `who`.

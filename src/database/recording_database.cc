@@ -6,10 +6,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/partial_file.h"
 #include "base/text.h"
 #include "database/live_allocations.h"
 #include "database/mapping_rows.h"
-#include "database/partial_file.h"
 #include "database/schema.h"
 #include "database/sqlite.h"
 #include "recording/reader.h"
@@ -293,6 +293,9 @@ Result<void> write_recording_database(const std::string& recording, const std::s
                                       std::string_view heapspy_version,
                                       const ReadProgress& progress, const NameFrame& name_frame) {
   auto file = PartialFile::make_for(path);
+  if (!file && file.error().error_number == 0) {
+    return cannot_write(path, {.message = "SQLite writes to files only"});
+  }
   if (!file) return cannot_write(path, file.error());
   Database database(file->name());
   const auto filled = fill(database, recording, heapspy_version, progress, name_frame);

@@ -2,6 +2,7 @@
 figures as the report's own JSON has."""
 import base64
 import collections
+import errno
 import json
 import os
 import re
@@ -50,16 +51,94 @@ class ReportExports(SystemTest):
         self.checked("report", "--export", form, *options, "-o", path, self.recording)
         return path
 
-    def test_a_file_at_its_limit_is_said(self):
-        files = sorted(self.directory.iterdir())
-        for form in ("flamegraph", "sqlite"):
-            output = self.directory / f"cut.{form}"
-            done = self.run_plain(need("bash"), "-c", 'ulimit -f 1; exec "$@"', "bash", HEAPSPY,
-                                  "report", "--export", form, "-o", output, self.recording)
-            self.assertEqual(done.returncode, 1, done)
-            self.assertIn(b"cannot write", done.stderr)
-            output.unlink(missing_ok=True)
-        self.assertEqual(sorted(self.directory.iterdir()), files)
+    def test_where_a_file_cannot_be_written_what_was_there_stays(self):
+        forms = ("folded", "flamegraph", "pprof", "speedscope", "perfetto", "sqlite")
+        for words in (["report"], ["report", "--json"], ["diff", self.recording],
+                      *(["report", "--export", form] for form in forms)):
+            for before in (None, b"what was there"):
+                output = self.directory / "cut"
+                if before is not None:
+                    output.write_bytes(before)
+                files = sorted(self.directory.iterdir())
+                done = self.run_plain(need("bash"), "-c", 'ulimit -f 0; exec "$@"', "bash", HEAPSPY,
+                                      *words, "-o", output, self.recording)
+                self.assertEqual(done.returncode, 1, done)
+                self.assertEqual(done.stderr.decode(), f"heapspy {words[0]}: cannot write '{output}': "
+                                                       f"{os.strerror(errno.EFBIG)}\n")
+                self.assertEqual(sorted(self.directory.iterdir()), files)
+                if before is not None:
+                    self.assertEqual(output.read_bytes(), before)
+                output.unlink(missing_ok=True)
+
+    def test_a_full_disk_leaves_no_part_of_an_export(self):
+        need_root()
+        disk = self.directory / "disk"
+        disk.mkdir()
+        if self.run_plain("mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", disk).returncode != 0:
+            self.skipTest("nothing can be mounted here")
+        try:
+            done = self.heapspy("report", "--export", "flamegraph", "-o", disk / "out.svg", self.recording)
+            self.assertEqual((done.returncode, list(disk.iterdir())), (1, []), done.stderr)
+        finally:
+            subprocess.run(["umount", disk], check=True)
+
+    def test_a_file_that_is_written_again_stays_what_it_was(self):
+        folded = self.checked("report", "--export", "folded", self.recording)
+        for make in (self.a_link, self.a_second_name, self.a_file_for_others,
+                     self.a_file_in_a_closed_folder):
+            with self.subTest(make.__name__):
+                path, look = make(self.directory / make.__name__)
+                path.write_bytes(b"before")
+                before = look()
+                self.checked("report", "--export", "folded", "-o", path, self.recording)
+                self.assertEqual((path.read_bytes(), look()), (folded, before))
+                self.assertEqual(list(self.directory.rglob("*.partial")), [])
+
+    @staticmethod
+    def a_link(folder):
+        folder.mkdir()
+        (folder / "link").symlink_to("file")
+        return folder / "link", lambda: ((folder / "link").is_symlink(), sorted(folder.iterdir()))
+
+    @staticmethod
+    def a_second_name(folder):
+        folder.mkdir()
+        (folder / "file").touch()
+        (folder / "other").hardlink_to(folder / "file")
+        return folder / "file", lambda: (folder / "file").samefile(folder / "other")
+
+    @staticmethod
+    def a_file_for_others(folder):
+        folder.mkdir()
+        (folder / "file").touch()
+        (folder / "file").chmod(0o662)
+        if os.geteuid() == 0:
+            os.chown(folder / "file", 1234, 1235)
+
+        def look():
+            status = (folder / "file").stat()
+            return status.st_mode, status.st_uid, status.st_gid
+        return folder / "file", look
+
+    def a_file_in_a_closed_folder(self, folder):
+        """Root may make a file there all the same."""
+        folder.mkdir()
+        (folder / "file").touch()
+        (folder / "file").chmod(0o640)
+        folder.chmod(0o555)
+        self.addCleanup(folder.chmod, 0o755)
+        return folder / "file", lambda: ((folder / "file").stat().st_mode, list(folder.iterdir()))
+
+    def test_what_is_no_file_is_written_to(self):
+        folded = self.checked("report", "--export", "folded", self.recording)
+        self.assertEqual(self.checked("report", "--export", "folded", "-o", "/dev/stdout",
+                                      self.recording), folded)
+        pipe = self.directory / "pipe"
+        os.mkfifo(pipe)
+        with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+            self.export("folded", name="pipe")
+            self.assertEqual(reader.communicate(timeout=PATIENCE_SECONDS)[0], folded)
+        self.assertTrue(pipe.is_fifo())
 
     def by_innermost_function(self, field):
         """The report's sums of a field by the function that a stack ends in, where it has a name."""

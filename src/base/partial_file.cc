@@ -1,31 +1,44 @@
-#include "database/partial_file.h"
+#include "base/partial_file.h"
 
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <optional>
 #include <random>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
-namespace mini::database {
+namespace mini {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFilesOnly = "SQLite writes to files only";
+constexpr const char* kNoFile = "it is no file";
 
 std::unexpected<Error> fail_with(int error_number) {
   return fail(std::generic_category().message(error_number), error_number);
 }
 
-/// Whether there may be a file of that name: SQLite writes to no pipe and no device.
-Result<void> check_name(const std::string& path) {
+/// What there is of that name by now; nothing where there is none. Fails for what is no file, and
+/// for a file that may not be written.
+Result<std::optional<struct stat>> look_at(const std::string& path) {
   struct stat status{};
-  if (stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return {};
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
   if (S_ISDIR(status.st_mode)) return fail_with(EISDIR);
-  return fail(kFilesOnly);
+  if (!S_ISREG(status.st_mode)) return fail(kNoFile);
+  if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) return fail_with(errno);
+  return status;
+}
+
+/// Gives a new file what another had.
+bool take_over(int fd, const struct stat& before) {
+  struct stat mine{};
+  constexpr auto kNoUser = static_cast<uid_t>(-1);
+  if (fstat(fd, &mine) != 0) return false;
+  if (mine.st_gid != before.st_gid && fchown(fd, kNoUser, before.st_gid) != 0) return false;
+  return fchmod(fd, before.st_mode & 07777U) == 0;
 }
 
 /// Where a file in that folder is another name of what a process has open, or of a device.
@@ -41,7 +54,7 @@ Result<fs::path> behind_links(const std::string& path) {
   fs::path place = path;
   std::error_code error;
   for (int i = 0; i < kMostLinks; ++i) {
-    if (is_of_kernel(place.parent_path())) return fail(kFilesOnly);
+    if (is_of_kernel(place.parent_path())) return fail(kNoFile);
     if (!fs::is_symlink(place, error)) return place;
     place = place.parent_path() / fs::read_symlink(place, error);
   }
@@ -49,7 +62,7 @@ Result<fs::path> behind_links(const std::string& path) {
 }
 
 /// An empty file beside `place`, of a name that no other had.
-Result<std::string> make_beside(const fs::path& place) {
+Result<std::string> make_beside(const fs::path& place, const std::optional<struct stat>& before) {
   constexpr int kMostTries = 100;
   std::random_device random;
   for (int i = 0; i < kMostTries; ++i) {
@@ -57,8 +70,12 @@ Result<std::string> make_beside(const fs::path& place) {
     const int fd = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST) continue;
     if (fd < 0) return fail_with(errno);
+    const bool is_like_it = !before || take_over(fd, *before);
+    const int error = errno;
     close(fd);
-    return name;
+    if (is_like_it) return name;
+    unlink(name.c_str());
+    return fail_with(error);
   }
   return fail_with(EEXIST);
 }
@@ -66,10 +83,11 @@ Result<std::string> make_beside(const fs::path& place) {
 }  // namespace
 
 Result<PartialFile> PartialFile::make_for(const std::string& path) {
-  if (auto sound = check_name(path); !sound) return std::unexpected(sound.error());
+  const auto before = look_at(path);
+  if (!before) return std::unexpected(before.error());
   auto place = behind_links(path);
   if (!place) return std::unexpected(place.error());
-  auto name = make_beside(*place);
+  auto name = make_beside(*place, *before);
   if (!name) return std::unexpected(name.error());
   return PartialFile(std::move(*place), std::move(*name));
 }
@@ -84,4 +102,4 @@ Result<void> PartialFile::appear() {
   return {};
 }
 
-}  // namespace mini::database
+}  // namespace mini

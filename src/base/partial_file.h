@@ -7,13 +7,14 @@
 
 #include "base/result.h"
 
-namespace mini::database {
+namespace mini {
 
 /// Until then it has a name of its own beside it, that ends with .partial, and is deleted with this
-/// object. Symbolic links stay and lead to it. Errors say why, not of which file.
+/// object. Symbolic links stay and lead to it; it has the mode and the group of what it replaces.
+/// Errors say why, not of which file.
 class PartialFile {
  public:
-  /// An empty one. Refuses what SQLite cannot write to.
+  /// An empty one. Where the name is of no file, of a pipe or a device, the error has no number.
   static Result<PartialFile> make_for(const std::string& path);
   PartialFile(PartialFile&& other) noexcept
       : place_(std::move(other.place_)), name_(std::exchange(other.name_, {})) {}
@@ -32,4 +33,4 @@ class PartialFile {
   std::string name_;  // "": it has appeared, or is another object's
 };
 
-}  // namespace mini::database
+}  // namespace mini
