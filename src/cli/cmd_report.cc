@@ -162,12 +162,38 @@ void explain_emptiness(const model::HeapProfile& profile, const ReportArguments&
                           views::why_nothing(profile, measure), explain::measure_name(measure)));
 }
 
-int complain_of_leak(model::Amount leaked, Bytes most) {
-  return complain(kExitLeak, fmt::format("{} in {} {} never freed: --fail-on-leak allows {}",
-                                         format_bytes(Bytes{leaked.bytes}),
-                                         views::counted(leaked.blocks, "block"),
-                                         leaked.blocks == 1 ? "was" : "were",
+int complain_of_leak(const model::HeapProfile& profile, model::Amount leaked, Bytes most) {
+  const bool is_one = leaked.blocks == 1;
+  std::string what = is_one ? "is lost" : "are lost";
+  if (profile.leak_scan.state != model::LeakScan::State::kDone) {
+    what = fmt::format("{} {}", is_one ? "was" : "were",
+                       views::measure_title(explain::Measure::kLeaked, profile.ends_early()));
+  }
+  return complain(kExitLeak, fmt::format("{}{} {}: --fail-on-leak allows {}",
+                                         profile.is_estimate ? "an estimated " : "",
+                                         views::amount_text(leaked, "block"), what,
                                          most.count == 0 ? "none" : format_bytes(most)));
+}
+
+/// Why more may have leaked than is known of; "" where nothing is missing.
+std::string why_leaks_may_be_missing(const model::HeapProfile& profile) {
+  if (profile.is_estimate) {
+    return fmt::format("samples, about one block for each {}",
+                       format_bytes(Bytes{profile.process.sample_bytes}));
+  }
+  if (profile.losses.is_cut) return "has no ending";
+  const bool is_damaged = profile.losses.skipped_blocks != 0 || profile.losses.skipped_bytes != 0;
+  if (is_damaged) return "is damaged";
+  return profile.losses.dropped_events != 0 ? "lacks events that were dropped" : "";
+}
+
+int check_leak(const model::HeapProfile& profile, Bytes most) {
+  const model::Amount leaked = explain::sum_of_stacks(profile).unreachable();
+  if (is_more(leaked, most)) return complain_of_leak(profile, leaked, most);
+  if (const std::string why = why_leaks_may_be_missing(profile); !why.empty()) {
+    complain(0, fmt::format("the recording {}: there may be leaks that it does not tell of", why));
+  }
+  return 0;
 }
 
 int report(const ReportArguments& arguments) {
@@ -194,9 +220,7 @@ int report(const ReportArguments& arguments) {
     return complain(kExitOutputError, written.error().message);
   }
   explain_emptiness(*profile, arguments);
-  const model::Amount leaked = explain::sum_of_stacks(*profile).unreachable();
-  const bool fails = arguments.most_leaked && is_more(leaked, *arguments.most_leaked);
-  return fails ? complain_of_leak(leaked, *arguments.most_leaked) : 0;
+  return arguments.most_leaked ? check_leak(*profile, *arguments.most_leaked) : 0;
 }
 
 }  // namespace

@@ -224,6 +224,29 @@ TEST_F(ReportCommandTest, FailsOnALeakOfNoBytes) {
   EXPECT_EQ(run({"--fail-on-leak=1"}, file), 0);
 }
 
+TEST_F(ReportCommandTest, WhereLeaksMayBeMissingThatIsSaid) {
+  const std::string sample = recording() + ".sample";
+  recording::ProcessFacts process;
+  process.sample_bytes = 524288;
+  auto writer = recording::Writer::create(
+      open(sample.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600), process);
+  ASSERT_TRUE(writer.has_value());
+  ASSERT_TRUE((*writer)->finish({}).has_value());
+  const std::string cut = recording() + ".cut";
+  const std::string bytes = contents(recording());
+  std::ofstream(cut) << bytes.substr(0, bytes.size() - 8);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run({"--fail-on-leak"}, sample), 0);
+  EXPECT_EQ(run({"--fail-on-leak=1M"}, cut), 0);
+  EXPECT_EQ(run({"--fail-on-leak=1M"}, recording()), 0);
+  EXPECT_EQ(run({}, sample), 0);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "heapspy report: the recording samples, about one block for each 512 KiB: there may be "
+            "leaks that it does not tell of\n"
+            "heapspy report: the recording has no ending: there may be leaks that it does not tell "
+            "of\n");
+}
+
 TEST_F(ReportCommandTest, KnownLeaksAreCountedAndNotListed) {
   const std::string file = recording() + ".supp";
   const Words words = {"--suppressions", file, "--fail-on-leak"};
