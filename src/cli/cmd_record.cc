@@ -156,27 +156,27 @@ void report_unrecorded(const sources::UnrecordedPrograms& unrecorded) {
     print_error(fmt::format("heapspy: not recorded: {}\n", views::printable(text, false)));
   }
   if (programs.size() > kMostLines) {
-    print_error(
-        fmt::format("heapspy: not recorded: {} other programs, which 'heapspy report' "
-                    "names\n",
-                    programs.size() - kMostLines));
+    print_error(fmt::format("heapspy: not recorded: {}, which 'heapspy report' names\n",
+                            views::counted(programs.size() - kMostLines, "other program")));
   }
+}
+
+std::string counted_processes(std::uint64_t count) {
+  return fmt::format("{} process{}", format_count(count), count == 1 ? "" : "es");
 }
 
 /// The processes that were to be recorded, and for which there was no place.
 void report_missing(const sources::RecordOutcome& outcome) {
   if (outcome.unserved != 0) {
     print_error(
-        fmt::format("heapspy: not recorded: {} processes, which came while {} others were "
-                    "being recorded\n",
-                    format_count(outcome.unserved), format_count(wire::kSlots)));
+        fmt::format("heapspy: not recorded: {}, which came while {} others were being recorded\n",
+                    counted_processes(outcome.unserved), format_count(wire::kSlots)));
   }
   if (outcome.roomless != 0) {
     print_error(
-        fmt::format("heapspy: not recorded: {} process{}, without the {} of address space that the "
-                    "agent needs (ulimit -v)\n",
-                    format_count(outcome.roomless), outcome.roomless == 1 ? "" : "es",
-                    format_bytes(Bytes{wire::kSlotBytes})));
+        fmt::format("heapspy: not recorded: {}, without the {} of address space that the agent "
+                    "needs (ulimit -v)\n",
+                    counted_processes(outcome.roomless), format_bytes(Bytes{wire::kSlotBytes})));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -40,8 +41,17 @@ inline std::string bytes(std::uint64_t n) {
   return format_bytes(Bytes{n});
 }
 
+inline std::string counted(std::uint64_t n, std::string_view noun) {
+  return fmt::format("{} {}{}", format_count(n), noun, n == 1 ? "" : "s");
+}
+
+/// "1 event was", "2 events were".
+inline std::string counted_were(std::uint64_t n, std::string_view noun) {
+  return counted(n, noun) + (n == 1 ? " was" : " were");
+}
+
 inline std::string blocks(std::uint64_t n) {
-  return fmt::format("{} block{}", format_count(n), n == 1 ? "" : "s");
+  return counted(n, "block");
 }
 
 inline std::string seconds(std::uint64_t ns) {
@@ -77,7 +87,7 @@ class PlaceNames {
     const auto key = place ? std::pair<const void*, const void*>(place->frame, place->line)
                            : std::pair<const void*, const void*>();
     const auto [at, is_new] = names_of_places_.try_emplace(key);
-    if (is_new) at->second = describe_place(place);
+    if (is_new) at->second = place ? describe(*place) : "code of no known stack";
     return at->second;
   }
 

@@ -70,22 +70,33 @@ std::vector<Place> top(std::vector<Place> places,
   return places;
 }
 
+}  // namespace
+
+std::string damage_text(const model::ProfileLosses& losses) {
+  const std::string parts = counted(losses.skipped_blocks, "part");
+  if (losses.skipped_bytes == 0) return parts;
+  const std::string bytes_besides = bytes(losses.skipped_bytes);
+  if (losses.skipped_blocks == 0) return bytes_besides;
+  return fmt::format("{} and {} besides", parts, bytes_besides);
+}
+
+namespace {
+
 void find_losses(const HeapProfile& profile, Findings& out) {
   const model::ProfileLosses& losses = profile.losses;
   if (losses.dropped_events != 0) {
-    out.push_back({"dropped-events",
-                   fmt::format("{} events were dropped while recording: the figures are too low, "
-                               "and blocks may seem never freed that were.",
-                               format_count(losses.dropped_events)),
-                   fmt::format("{} events were recorded.",
-                               format_count(profile.allocation_events + profile.free_events)),
-                   "Record again without --on-overflow drop, or with --sample 512K.", 3});
+    out.push_back(
+        {"dropped-events",
+         fmt::format("{} dropped while recording: the figures are too low, and blocks "
+                     "may seem never freed that were.",
+                     counted_were(losses.dropped_events, "event")),
+         fmt::format("{} recorded.",
+                     counted_were(profile.allocation_events + profile.free_events, "event")),
+         "Record again without --on-overflow drop, or with --sample 512K.", 3});
   }
   if (losses.skipped_blocks != 0 || losses.skipped_bytes != 0) {
     out.push_back({"damaged-file", "The file is damaged: what could not be read is in no figure.",
-                   fmt::format("Skipped: {} and {} outside of blocks.",
-                               fmt::format("{} of the file", blocks(losses.skipped_blocks)),
-                               bytes(losses.skipped_bytes)),
+                   fmt::format("That is {}.", damage_text(losses)),
                    "Blocks may seem never freed whose frees were in the damaged part.", 2.5});
   }
 }
@@ -106,7 +117,8 @@ void find_temporary(const HeapProfile& profile, const std::vector<Place>& places
   }
 }
 
-/// What of leaks is true in a recording to its end, and what where it goes on.
+/// What of leaks is true in a recording to its end, what where it goes on, and what where only the
+/// program does.
 struct LeakWords {
   std::string_view when;
   std::string_view advice_of_growth;
@@ -126,10 +138,20 @@ constexpr LeakWords kEarly = {
         "It allocates all along this time; the rest of the recording tells whether "
         "they are freed later.",
     .advice = "The rest of the recording tells whether they are freed later."};
+constexpr LeakWords kUnfinished = {
+    .when = "then",
+    .advice_of_growth =
+        "It allocates all along this time; what the program freed later is not in the recording.",
+    .advice = "What the program freed later is not in the recording."};
+
+const LeakWords& words_for(const HeapProfile& profile) {
+  if (profile.span_ends_early()) return kEarly;
+  return profile.ends_early() ? kUnfinished : kAtTheEnd;
+}
 
 Finding leak_finding(const HeapProfile& profile, const Place& place) {
   const bool is_early = profile.ends_early();
-  const LeakWords& words = is_early ? kEarly : kAtTheEnd;
+  const LeakWords& words = words_for(profile);
   const std::string until = seconds(profile.duration_ns);
   Finding finding{.kind = "leak", .statement = {}, .evidence = {}, .advice = {}};
   finding.statement = fmt::format("{} in {} from {} were {}.", bytes(place.leaked.bytes),

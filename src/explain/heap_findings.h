@@ -24,4 +24,7 @@ std::vector<Finding> find_in_heap(const model::HeapProfile& profile);
 /// "12.5 s", "340 ms", "1 min 20 s".
 std::string format_duration(double ns);
 
+/// What of a damaged file could not be read: "2 parts and 16 B besides".
+std::string damage_text(const model::ProfileLosses& losses);
+
 }  // namespace mini::explain

@@ -220,6 +220,7 @@ std::string describe(const ProfileFrameView& frame) {
     }
     return module.empty() ? function : fmt::format("{} in {}", function, module);
   }
+  if (module.empty() && frame.frame->address == 0) return "code of which nothing is known";
   if (module.empty()) {
     return fmt::format("code in no known module, {:#x}", frame.frame->address);
   }

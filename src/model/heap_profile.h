@@ -389,9 +389,12 @@ struct HeapProfile {
   /// Whether it samples and has no block: then its sums say nothing, nor how far off they are.
   bool has_empty_sample() const { return is_estimate && totals.allocated.blocks == 0; }
 
-  /// Whether the recording goes on behind what the profile is of: what is live in the end may have
-  /// been freed later.
-  bool ends_early() const { return span.until_ns <= duration_ns; }
+  /// Whether the recording goes on behind what the profile is of.
+  bool span_ends_early() const { return span.until_ns <= duration_ns; }
+  /// Whether the program does, or may do: what is live in the end may have been freed later.
+  bool ends_early() const {
+    return span_ends_early() || ending.kind == ProfileEnding::Kind::kDetached || losses.is_cut;
+  }
 };
 
 }  // namespace mini::model

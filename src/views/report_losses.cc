@@ -47,8 +47,8 @@ void write_report_losses(std::string& out, const HeapProfile& profile, const Tex
       "The recording has no ending: it was cut, or its recorder was killed. The figures are those "
       "up to there.");
   say(losses.skipped_blocks != 0 || losses.skipped_bytes != 0,
-      fmt::format("The file is damaged: {} and {} were skipped; what was in them is missing.",
-                  counted(losses.skipped_blocks, "part"), report_bytes(losses.skipped_bytes)));
+      fmt::format("The file is damaged: {} cannot be read, and what was there is missing.",
+                  explain::damage_text(losses)));
   if (!losses.unnamed_modules.empty()) say(true, unnamed_text(profile));
   say(losses.dropped_events != 0, fmt::format("Dropped while recording, in no figure: {}.",
                                               counted(losses.dropped_events, "event")));
@@ -56,7 +56,7 @@ void write_report_losses(std::string& out, const HeapProfile& profile, const Tex
       fmt::format("Blocks whose free is missing, since their address was given out again: {}.",
                   amount_text(profile.totals.lost, "block")));
   say(losses.frees_not_seen != 0,
-      fmt::format("Frees of blocks not seen, allocated before or dropped: {}.",
+      fmt::format("Frees of blocks whose allocation is not in the recording: {}.",
                   format_count(losses.frees_not_seen)));
   say(losses.truncated_stacks != 0,
       fmt::format("Stacks whose outer frames are missing, where code has no unwind information or "

@@ -47,9 +47,10 @@ std::string time_text(const HeapProfile& profile) {
   if (profile.span.from_ns != 0) {
     return fmt::format("from {} to {}{}; blocks from before do not count",
                        report_time(profile.span.from_ns),
-                       profile.ends_early() ? "" : "the end, at ", until);
+                       profile.span_ends_early() ? "" : "the end, at ", until);
   }
-  if (profile.ends_early()) return fmt::format("as of {}: what comes later does not count", until);
+  if (profile.span_ends_early())
+    return fmt::format("as of {}: what comes later does not count", until);
   return fmt::format("{}: all of it, since the recording ends before {}", until,
                      report_time(profile.span.until_ns));
 }
@@ -86,6 +87,10 @@ void write_block_lines(SummaryLines& lines, const HeapProfile& profile, const Te
   }
   const model::BlockTotals& totals = profile.totals;
   const std::string error = error_text(totals, style);
+  if (totals.allocated.blocks == 0) {
+    lines.counted_line("allocated", "nothing", "measured");
+    return;
+  }
   lines.counted_line(
       "allocated",
       fmt::format("{}{}{} in {}", report_bytes(totals.allocated.bytes), error.empty() ? "" : " ",
@@ -96,9 +101,9 @@ void write_block_lines(SummaryLines& lines, const HeapProfile& profile, const Te
                      "measured");
   if (!explain::is_known(profile, explain::Measure::kTemporary)) {
     lines.line("temporary", kNotSampled, "unknown");
-  } else if (totals.temporary.blocks == 0 && totals.allocated.blocks != 0) {
+  } else if (totals.temporary.blocks == 0) {
     lines.counted_line("temporary", "none", "derived");
-  } else if (totals.allocated.blocks != 0) {
+  } else {
     lines.counted_line("temporary",
                        fmt::format("{}, {} of all: freed before their thread allocated again",
                                    counted(totals.temporary.blocks, "block"),
@@ -109,13 +114,11 @@ void write_block_lines(SummaryLines& lines, const HeapProfile& profile, const Te
                      fmt::format("{}, at {}", amount_text(totals.peak, "block"),
                                  report_time(profile.peak_time_ns)),
                      "derived");
-  std::string live = "nothing";
+  std::string live =
+      profile.is_estimate ? "nothing: all recorded blocks were freed" : "nothing: all was freed";
   if (totals.live.blocks != 0) {
     live = fmt::format("{}: {}", amount_text(totals.live, "block"),
                        profile.ends_early() ? "not freed by then" : "never freed");
-  } else if (totals.allocated.blocks != 0) {
-    live =
-        profile.is_estimate ? "nothing: all recorded blocks were freed" : "nothing: all was freed";
   }
   lines.counted_line(profile.ends_early() ? "live then" : "live at the end", live, "derived");
 }
@@ -181,7 +184,10 @@ void write_leak_scan_lines(SummaryLines& lines, const HeapProfile& profile) {
   if (profile.leak_scan.state != model::LeakScan::State::kDone || totals.live.blocks == 0) return;
   lines.counted_line(
       "of that, kept",
-      fmt::format("{}: pointers lead to them", amount_text(totals.reachable, "block")), "derived");
+      totals.reachable.blocks == 0
+          ? "nothing"
+          : fmt::format("{}: pointers lead to them", amount_text(totals.reachable, "block")),
+      "derived");
   std::string lost =
       totals.unreachable().blocks == 0
           ? "nothing"
@@ -216,7 +222,7 @@ void write_inheritance_lines(SummaryLines& lines, const model::Inheritance& inhe
 void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
   const model::KernelFigures& kernel = profile.kernel;
   if (kernel.samples == 0) {
-    lines.line("peak RSS", profile.ends_early() ? "not sampled by then" : "not recorded",
+    lines.line("peak RSS", profile.span_ends_early() ? "not sampled by then" : "not recorded",
                "unknown");
     return;
   }
@@ -292,13 +298,12 @@ void write_touch_lines(SummaryLines& lines, const HeapProfile& profile) {
   }
   lines.line(
       "first touched",
-      fmt::format("{} in {}blocks, {} in mappings of the program's own, {} elsewhere{}{}",
-                  report_bytes(touch.in_blocks.bytes), profile.is_estimate ? "recorded " : "",
-                  report_bytes(touch.in_mappings.bytes), report_bytes(touch.elsewhere.bytes),
-                  profile.is_estimate ? ", also in blocks that were not recorded" : "",
-                  touch.lost == 0
-                      ? ""
-                      : fmt::format("; {} were missed", counted(touch.lost, "page fault"))),
+      fmt::format(
+          "{} in {}blocks, {} in mappings of the program's own, {} elsewhere{}{}",
+          report_bytes(touch.in_blocks.bytes), profile.is_estimate ? "recorded " : "",
+          report_bytes(touch.in_mappings.bytes), report_bytes(touch.elsewhere.bytes),
+          profile.is_estimate ? ", also in blocks that were not recorded" : "",
+          touch.lost == 0 ? "" : fmt::format("; {} missed", counted(touch.lost, "page fault"))),
       "measured");
   const std::uint64_t touched =
       touch.in_blocks.bytes + touch.in_mappings.bytes + touch.elsewhere.bytes;

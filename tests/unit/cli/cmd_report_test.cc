@@ -151,7 +151,7 @@ TEST_F(ReportCommandTest, SaysWhatPartOfTheTimeItIsOf) {
             std::string::npos);
   EXPECT_NE(said({"--between", "1500ns", "1s"}).find("from 1.5 us to the end, at 5 us; blocks"),
             std::string::npos);
-  EXPECT_NE(said({"--at", "0"}).find("live then        nothing  "), std::string::npos);
+  EXPECT_NE(said({"--at", "0"}).find("allocated        nothing  "), std::string::npos);
 }
 
 TEST_F(ReportCommandTest, APartBehindTheEndIsRefused) {

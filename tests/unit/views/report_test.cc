@@ -170,6 +170,26 @@ TEST(ReportTablesTest, WhatMayHaveBeenFreedLaterIsNowhereCalledNeverFreed) {
   }
 }
 
+TEST(ReportTablesTest, NorWhereTheProgramRanOn) {
+  const auto left = [] {
+    HeapProfile profile = sample_profile();
+    profile.ending.kind = model::ProfileEnding::Kind::kDetached;
+    return profile;
+  };
+  const auto cut = [] {
+    HeapProfile profile = sample_profile();
+    profile.losses.is_cut = true;
+    return profile;
+  };
+  for (const std::string& text :
+       {printed({"", left, all_tables(80)}), printed({"", cut, all_tables(80)})}) {
+    EXPECT_NE(text.find("live then        47.7 MiB in 500 blocks: not freed by then"),
+              std::string::npos)
+        << text;
+    EXPECT_EQ(text.find("never freed"), std::string::npos) << text;
+  }
+}
+
 TEST(ReportTablesTest, ARecordingThatSamplesSaysNothingOfTemporaryAllocations) {
   const auto sampled = [] {
     HeapProfile profile = sample_profile();
