@@ -138,7 +138,9 @@ Result<void> check_by(const RawArguments& raw, const CLI::App& app, ReportArgume
   if (*out.by != explain::Grouping::kThread && *out.by != explain::Grouping::kSize) return {};
   if (app.count("--focus") == 0) return {};
   return fail(
-      fmt::format("--focus chooses stacks, and --by {} has none: leave one of them out", raw.by));
+      fmt::format("--focus chooses stacks, and --by {} has none: leave one of them out, or add "
+                  "--tree",
+                  raw.by));
 }
 
 Result<void> check_tree(const RawArguments& raw, const CLI::App& app, ReportArguments& out) {

@@ -1,6 +1,7 @@
 // The tree of a report: calls from the program's beginning inwards, or from places outwards.
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -41,6 +42,12 @@ class TreeWriter {
   }
 
  private:
+  /// Not worth a line, unless nothing is to be left out.
+  bool is_slight(const CallTreeNode& node) const {
+    const double least = kLeastShare * static_cast<double>(tree_.nodes.front().amount);
+    return options_.top != SIZE_MAX && static_cast<double>(node.amount) < least;
+  }
+
   void write_line(std::uint64_t amount, const std::string& text, std::size_t indent, Ink ink) {
     const std::string figure = measure_amount(measure_, amount);
     const std::string share = format_percent(static_cast<double>(amount),
@@ -63,10 +70,7 @@ class TreeWriter {
     std::size_t rest_count = 0;
     for (std::size_t i = 0; i < node.children.size(); ++i) {
       const CallTreeNode& child = tree_.nodes[node.children[i]];
-      const double least = kLeastShare * static_cast<double>(tree_.nodes.front().amount);
-      const bool is_shown = level < levels_ && i < options_.top &&
-                            (i == 0 || static_cast<double>(child.amount) >= least);
-      if (!is_shown) {
+      if (level >= levels_ || i >= options_.top || (i > 0 && is_slight(child))) {
         rest += child.amount;
         ++rest_count;
         continue;

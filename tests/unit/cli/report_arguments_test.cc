@@ -90,8 +90,9 @@ TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
             "--between 2s 1s: type the earlier time first");
   EXPECT_EQ(refused({"--between", "1s", "1000ms", "f"}),
             "--between 1s 1000ms: the second time must be later than the first");
-  EXPECT_EQ(refused({"--by", "thread", "--focus", "x", "f"}),
-            "--focus chooses stacks, and --by thread has none: leave one of them out");
+  EXPECT_EQ(
+      refused({"--by", "thread", "--focus", "x", "f"}),
+      "--focus chooses stacks, and --by thread has none: leave one of them out, or add --tree");
   EXPECT_EQ(refused({"--tree", "callers", "f"}), "--tree callers: type --tree=callers");
   EXPECT_EQ(refused({"--fail-on-leak", "64K", "f"}), "--fail-on-leak 64K: type --fail-on-leak=64K");
   EXPECT_EQ(refused({"--nonsense", "f"}), "no option '--nonsense': see 'heapspy report --help'");

@@ -204,6 +204,15 @@ TEST(ReportTablesTest, ARecordingThatSamplesSaysNothingOfTemporaryAllocations) {
   EXPECT_EQ(printed({"", sampled, by(explain::Grouping::kThread)}).find("0.0%"), std::string::npos);
 }
 
+TEST(ReportTreeTest, AllOfItLeavesNothingOut) {
+  ReportOptions options = tree(explain::TreeDirection::kCallers, explain::Measure::kCalls);
+  EXPECT_NE(printed({"", crowded_profile, options}).find("... 2,999 more"), std::string::npos);
+  options.top = SIZE_MAX;
+  const std::string text = printed({"", crowded_profile, options});
+  EXPECT_EQ(text.find("... "), std::string::npos);
+  EXPECT_NE(text.find("server+0x11b70"), std::string::npos);  // the last of 3,000
+}
+
 TEST(ReportTablesTest, NoBlockLivedLongerThanTheRecording) {
   const auto shorter = [] {
     HeapProfile profile = sample_profile();
