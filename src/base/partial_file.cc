@@ -1,6 +1,9 @@
 #include "base/partial_file.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -61,6 +64,45 @@ Result<fs::path> behind_links(const std::string& path) {
   return fail_with(ELOOP);
 }
 
+constexpr std::array kEndSignals = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+std::array<char, 4096> unfinished{};  // a file's name; "": there is none
+
+void end_without_it(int signal) {
+  unlink(unfinished.data());
+  raise(signal);  // which is not handled any more
+}
+
+/// From now on signals that would end the process delete the file first.
+void delete_at_end(const std::string& name) {
+  if (name.size() >= unfinished.size()) return;
+  *std::ranges::copy(name, unfinished.begin()).out = '\0';
+  for (const int signal : kEndSignals) {
+    struct sigaction action{};
+    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) continue;
+    action.sa_handler = end_without_it;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+/// Signals wait while a file is there that they would not delete.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : kEndSignals) sigaddset(&signals, signal);
+    sigprocmask(SIG_BLOCK, &signals, &before_);
+  }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+  ~HeldSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
 /// An empty file beside `place`, of a name that no other had.
 Result<std::string> make_beside(const fs::path& place, const std::optional<struct stat>& before) {
   constexpr int kMostTries = 100;
@@ -87,8 +129,10 @@ Result<PartialFile> PartialFile::make_for(const std::string& path) {
   if (!before) return std::unexpected(before.error());
   auto place = behind_links(path);
   if (!place) return std::unexpected(place.error());
+  const HeldSignals held;
   auto name = make_beside(*place, *before);
   if (!name) return std::unexpected(name.error());
+  delete_at_end(*name);
   return PartialFile(std::move(*place), std::move(*name));
 }
 

@@ -10,8 +10,9 @@
 namespace mini {
 
 /// Until then it has a name of its own beside it, that ends with .partial, and is deleted with this
-/// object. Symbolic links stay and lead to it; it has the mode and the group of what it replaces.
-/// Errors say why, not of which file.
+/// object, or, of the one that was made last, by a signal that ends the process. Symbolic links
+/// stay and lead to it; it has the mode and the group of what it replaces. Errors say why, not of
+/// which file.
 class PartialFile {
  public:
   /// An empty one. Where the name is of no file, of a pipe or a device, the error has no number.

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import unittest
@@ -69,6 +70,21 @@ class ReportExports(SystemTest):
                 if before is not None:
                     self.assertEqual(output.read_bytes(), before)
                 output.unlink(missing_ok=True)
+
+    def test_ctrl_c_leaves_no_part_of_a_database(self):
+        pipe, folder = self.directory / "pipe", self.directory / "out"
+        os.mkfifo(pipe)
+        folder.mkdir()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            heapspy = subprocess.Popen(
+                [HEAPSPY, "report", "--export", "sqlite", "-o", folder / "out.db", pipe])
+            with open(pipe, "wb") as writer:
+                writer.write(self.recording.read_bytes()[:200])
+                writer.flush()
+                wait_until(lambda: list(folder.iterdir()), "a part of a database", heapspy)
+                heapspy.send_signal(number)
+                self.assertEqual(heapspy.wait(PATIENCE_SECONDS), -number)
+            self.assertEqual(list(folder.iterdir()), [])
 
     def test_a_full_disk_leaves_no_part_of_an_export(self):
         need_root()
