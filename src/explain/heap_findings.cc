@@ -73,9 +73,9 @@ std::vector<Place> top(std::vector<Place> places,
 }  // namespace
 
 std::string damage_text(const model::ProfileLosses& losses) {
-  const std::string parts = counted(losses.skipped_blocks, "part");
+  std::string parts = counted(losses.skipped_blocks, "part");
   if (losses.skipped_bytes == 0) return parts;
-  const std::string bytes_besides = bytes(losses.skipped_bytes);
+  std::string bytes_besides = bytes(losses.skipped_bytes);
   if (losses.skipped_blocks == 0) return bytes_besides;
   return fmt::format("{} and {} besides", parts, bytes_besides);
 }
