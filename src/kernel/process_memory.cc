@@ -45,6 +45,12 @@ void ProcessMemory::reopen() {
   present_only_ = false;
 }
 
+void ProcessMemory::look_by(pid_t tid) {
+  pid_ = tid;
+  file_ = {};
+  page_map_ = {};
+}
+
 // /proc/PID/pagemap has 64 bits a page; the kernel's Documentation/admin-guide/mm/pagemap.rst.
 std::size_t ProcessMemory::present_bytes(Address from, std::size_t size) const {
   constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;

@@ -19,6 +19,10 @@ class ProcessMemory final : public MemoryReader {
   /// To be called after execve: the files of /proc/PID stay with the old address space.
   void reopen();
 
+  /// From now on by the number of this thread of the process: by that of one that has ended nothing
+  /// can be read.
+  void look_by(pid_t tid);
+
   /// From now on only pages that are there are read. For a process with a userfaultfd: what is not
   /// there may have to be provided by a thread of its own that waits for us, and we for it.
   void read_present_pages_only() { present_only_ = true; }

@@ -59,7 +59,7 @@ void locate(TracedProcess& process, unwind::ModuleCache& modules, const std::str
   if (space.malloc || space.malloc_searches >= kMostSearches) return;
   ++space.malloc_searches;
   const auto hints = find_glibc_hints(process.memory, space.model->mappings(), module, modules,
-                                      space.root, process.model.pid);
+                                      space.root, process.reader);
   if (!hints) return;
   space.malloc = heaps::locate_glibc(process.memory, *hints);
 }

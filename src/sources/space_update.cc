@@ -37,7 +37,7 @@ class Update {
 
   AddressRange pages(std::uint64_t address, std::uint64_t length) const;
   std::optional<Mapping> look_up(Address address);
-  void read_anew() { sources::read_anew(space_, process_.model.pid); }
+  void read_anew() { sources::read_anew(space_, process_.reader); }
 
   void brk();
   void mmap();

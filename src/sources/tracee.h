@@ -64,15 +64,26 @@ struct TracedSpace {
 };
 
 struct TracedProcess {
-  explicit TracedProcess(pid_t id) : memory(id), maps(id), size(id) { model.pid = id; }
+  explicit TracedProcess(pid_t id) : memory(id), maps(id), size(id), reader(id) { model.pid = id; }
   TracedProcess(const TracedProcess&) = delete;
   TracedProcess& operator=(const TracedProcess&) = delete;
+
+  /// From now on the memory is looked at by this thread's number.
+  void look_by(pid_t tid) {
+    memory.look_by(tid);
+    maps = kernel::MapsQuery(tid);
+    size = kernel::SizeReader(tid);
+    reader = tid;
+  }
 
   model::Process model;
   std::shared_ptr<TracedSpace> space = std::make_shared<TracedSpace>();
   kernel::ProcessMemory memory;
   kernel::MapsQuery maps;
   kernel::SizeReader size;
+  // The main thread; another where that has ended and others go on: the kernel shows nothing by its
+  // number then.
+  pid_t reader;
   std::size_t live_threads = 0;  // that have not reached their exit stop
   bool silent = false;           // followed without a word: not wanted, or 32-bit
   // A silent child of vfork changes the memory of a parent that is shown: its calls are followed.

@@ -87,6 +87,7 @@ class Tracer {
   void leave_one_thread(Thread& survivor);
   std::shared_ptr<TracedSpace> begin_space(TracedProcess& process);
   void report_exec(TracedProcess& process, std::optional<Call> call);
+  void look_by_a_living_thread(TracedProcess& process);
   void on_exit_stop(Thread& thread);
   void on_gone(pid_t tid, int status);
   void end_process(const std::shared_ptr<TracedProcess>& process);

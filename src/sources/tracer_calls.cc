@@ -95,7 +95,7 @@ void Tracer::on_entry(Thread& thread, const kernel::SyscallSpec& spec,
   Call call;
   call.spec = &spec;
   call.registers = registers;
-  call.file = file_argument(process.model.pid, spec, registers);
+  call.file = file_argument(process.reader, spec, registers);
   if (leaves_nothing_to_read(spec.id)) {
     call.arguments = decode_arguments(spec, registers.arguments, process.memory, call.file);
   }
@@ -155,7 +155,7 @@ void Tracer::release_waiting(TracedSpace& space) {
 void Tracer::resync_if_needed(TracedProcess& process) {
   TracedSpace& space = *process.space;
   if (!space.order_lost || space.in_flight != 0) return;
-  read_anew(*space.model, process.model.pid);
+  read_anew(*space.model, process.reader);
   space.modules_changed = true;
   space.order_lost = false;
 }
@@ -202,7 +202,7 @@ void Tracer::take_stack(TracedProcess& process, Call& call) {
   TracedSpace& space = *process.space;
   if (!space.unwinder) return;
   if (space.modules_changed) {
-    space.unwinder->set_modules(code_modules(*space.model, process.model.pid), space.root);
+    space.unwinder->set_modules(code_modules(*space.model, process.reader), space.root);
     space.modules_changed = false;
   }
   call.stack = space.unwinder->unwind(to_unwind(call.registers), process.memory);
@@ -258,7 +258,7 @@ void Tracer::emit(TracedProcess& process, model::Event& event) {
 void Tracer::verify(TracedProcess& process) {
   process.events_since_verified = 0;
   measure(process);
-  const auto kernel = read_mappings(process.model.pid);
+  const auto kernel = read_mappings(process.reader);
   if (kernel.empty()) return;  // killed meanwhile: nothing left to compare with
   ++outcome_.verified_count;
   if (process.space->grows_down) return resync(*process.space->model, kernel);

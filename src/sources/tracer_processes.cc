@@ -266,6 +266,7 @@ void Tracer::on_exec(Thread& leader) {
   if (caller == nullptr) caller = &leader;
   std::optional<Call> call = std::exchange(caller->call, std::nullopt);
   leave_one_thread(*caller);
+  if (process->reader != pid) process->look_by(pid);
   caller->stopped = true;
   const std::shared_ptr<TracedSpace> old_space = begin_space(*process);
   process->exit_call.reset();
@@ -286,6 +287,14 @@ void Tracer::on_exec(Thread& leader) {
   }
   resume(*caller);
   release_waiting(*old_space);
+}
+
+void Tracer::look_by_a_living_thread(TracedProcess& process) {
+  const Thread* const reader = find_thread(process.reader);
+  if (reader != nullptr && !reader->exiting) return;
+  for (const auto& [tid, thread] : threads_) {
+    if (thread->process.get() == &process && !thread->exiting) return process.look_by(tid);
+  }
 }
 
 // The last moment at which the thread's address space can be looked at.
@@ -316,6 +325,7 @@ void Tracer::on_exit_stop(Thread& thread) {
       process->exit_call = std::move(call);
     }
   }
+  look_by_a_living_thread(*process);
   resume(thread);
   release_waiting(*space);
   adopt_orphans();
@@ -334,6 +344,7 @@ void Tracer::on_gone(pid_t tid, int status) {
     --space->live_threads;
   }
   threads_.erase(tid);
+  look_by_a_living_thread(*process);
   release_waiting(*space);
   adopt_orphans();
   if (tid != process->model.pid) return;

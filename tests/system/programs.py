@@ -55,6 +55,7 @@ PROGRAMS = {
     "musl": target("allocates_musl"),
     "threads": target("threads", "64"),
     "threads_static": target("threads_static", "64"),
+    "main_ends": target("main_ends"),
     "children": target("children", "200"),
     "exec_self": target("exec_self"),
     "vfork_shared": target("vfork_shared"),

@@ -163,3 +163,14 @@ class Allocators(SystemTest):
             self.assertTrue(any("pthread_create" in name for name in functions(event)), event)
             self.assertIn("pthread_create", event["cause_detail"] or "")
             self.assertIn("guard", event["mapping"]["description"])
+
+    def test_calls_after_the_main_threads_end(self):
+        trace = self.trace(TARGETS / "main_ends", options=["--verify=1"])
+        ended = next(i for i, e in enumerate(trace.events) if e["type"] == "thread-exit")
+        after = trace.events[ended:]
+        own = [(e["syscall"], e["cause"]) for e in after if "go_on" in functions(e)]
+        for call in ("mmap", "malloc"), ("munmap", "malloc"), ("mmap", "program"):
+            self.assertIn(call, own)
+        self.assertNotIn("unknown", {e["cause"] for e in after if e["type"] == "syscall"})
+        # Each of these calls, and the end.
+        self.assertGreater(trace.ledger["verified"], len(trace.calls(type="syscall")))
