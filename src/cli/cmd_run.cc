@@ -66,6 +66,11 @@ int run_run_command(std::span<const std::string> words) {
   if (const auto why = why_not_preloaded(*path, kMinimalloc)) {
     return complain(kExitCannotRun, fmt::format("{} {}", name, *why));
   }
+  if (const auto sanitizer = sanitizer_of(*path)) {
+    return complain(kExitCannotRun,
+                    fmt::format("{} is built with {}, which works with its own malloc alone", name,
+                                *sanitizer));
+  }
   const auto library = choose_preloaded_library(kMinimalloc, arguments->library);
   if (!library) return complain(kExitCannotRun, library.error().message);
   if (has_own_malloc(*path)) {

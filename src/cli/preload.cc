@@ -1,15 +1,19 @@
 #include "cli/preload.h"
 
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <string_view>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include "kernel/proc_file.h"
 #include "kernel/vm/program_file.h"
 #include "unwind/elf_file.h"
+#include "unwind/needed_libraries.h"
 #include "unwind/symbol_table.h"
 #include "views/event_facts.h"
 #include "wire/attach.h"
@@ -84,6 +88,23 @@ bool is_traceable(const std::string& path) {
 
 bool has_own_malloc(const std::string& path) {
   return has_function(path, "malloc");
+}
+
+std::optional<std::string> sanitizer_of(const std::string& path) {
+  constexpr std::array kRuntimes = std::to_array<std::pair<std::string_view, const char*>>({
+      {"libasan.so", "AddressSanitizer"},
+      {"libclang_rt.asan", "AddressSanitizer"},
+      {"libtsan.so", "ThreadSanitizer"},
+      {"libclang_rt.tsan", "ThreadSanitizer"},
+  });
+  const auto file = unwind::ElfFile::open(path);
+  if (!file) return std::nullopt;
+  for (const std::string& needed : unwind::needed_libraries(**file)) {
+    for (const auto& [beginning, name] : kRuntimes) {
+      if (needed.starts_with(beginning)) return name;
+    }
+  }
+  return std::nullopt;
 }
 
 Result<std::string> choose_library(const OwnLibrary& library,

@@ -41,6 +41,10 @@ bool is_traceable(const std::string& path);
 /// script.
 bool has_own_malloc(const std::string& path);
 
+/// The sanitizer whose shared runtime the program needs, and which works with its own malloc alone:
+/// "AddressSanitizer"; nullopt of all others.
+std::optional<std::string> sanitizer_of(const std::string& path);
+
 /// LD_PRELOAD with a library added after what is there: libraries that wrap malloc come first.
 std::string preload_list(const char* before, const std::string& library);
 

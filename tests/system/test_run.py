@@ -3,7 +3,7 @@ import os
 import signal
 import subprocess
 
-from harness import HEAPSPY, SystemTest, build_target, need
+from harness import HEAPSPY, TARGETS, SystemTest, build_target, need
 
 
 class Run(SystemTest):
@@ -39,6 +39,12 @@ class Run(SystemTest):
         done = self.run_on_library(str(build_target("own_malloc")))
         self.assertEqual((done.returncode, done.stdout), (0, "3 blocks of its own\n"))
         self.assertRegex(done.stderr, r"\Aheapspy run: \S*own_malloc has a malloc of its own, .*\n\Z")
+
+    def test_a_sanitizer_s_malloc_is_left_to_its_program(self):
+        if not (TARGETS / "recorded_asan").exists():
+            self.skipTest("it was not built by GCC with AddressSanitizer")
+        self.refused(str(build_target("recorded_asan")), status=126,
+                     saying="recorded_asan is built with AddressSanitizer, ")
 
     def test_the_report_comes_at_exit(self):
         self.assertIn("= pages in use", self.run_on_library("--stats", "true").stderr)
