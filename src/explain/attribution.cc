@@ -349,7 +349,8 @@ void Reader::find_origin() {
   find([&](const FrameFacts& f) { return in_executable(f) && f.own(); });
   find([](const FrameFacts& f) { return f.own(); });
   find([&](const FrameFacts& f) {
-    return f.frame->module == process_.executable && !f.libc && !f.start_file;
+    return f.frame->module == process_.executable && f.kind != ModuleKind::kLoader && !f.libc &&
+           !f.start_file;
   });
 }
 

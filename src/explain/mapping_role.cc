@@ -64,8 +64,8 @@ bool is_code_role(Role role) {
 }
 
 Role file_role(const Mapping& mapping, const model::Process& process) {
-  if (mapping.path == process.executable) return Role::kProgramFile;
   if (classify_module(mapping.path, process).kind == ModuleKind::kLoader) return Role::kLoader;
+  if (mapping.path == process.executable) return Role::kProgramFile;
   const bool code = mapping.protection.execute || is_library_path(mapping.path);
   return code ? Role::kLibraryFile : Role::kDataFile;
 }

@@ -108,7 +108,9 @@ Module classify_module(std::string_view path, const model::Process& process) {
   if (const auto runtime = name_by(kRuntimeFiles, name); !runtime.empty()) {
     return {ModuleKind::kRuntime, runtime};
   }
-  if (path == process.executable) return {ModuleKind::kExecutable, {}};
+  // A loader may be run itself, with the program's path as its argument.
+  const bool is_loader = process.interpreter.empty() && begins_with_any(name, kLoaderFiles);
+  if (path == process.executable && !is_loader) return {ModuleKind::kExecutable, {}};
   if (begins_with_any(name, kLibcFiles)) return {ModuleKind::kLibc, {}};
   if (begins_with_any(name, kMuslFiles)) return {ModuleKind::kMusl, {}};
   // The interpreter's path may be a symbolic link; maps has the file's own.

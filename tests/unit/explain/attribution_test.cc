@@ -156,6 +156,17 @@ TEST(AttributionOfMuslTest, AStackThatWasCutDoesNotTellItsLoaderFromItsMalloc) {
   EXPECT_EQ(who.unknown_reason, "stack cut short");
 }
 
+TEST(AttributionOfALoaderTest, ItMayBeTheProgramThatIsRun) {
+  Story story(true);
+  story.process.executable = "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+  const model::Event maps = story.mmap(range_of(0x7000'0000, 0x1000), kLoaderMaps);
+  EXPECT_EQ(maps.cause, Cause::kLoader) << model::cause_name(maps.cause);
+  EXPECT_FALSE(maps.origin_frame);
+  const model::Event heap = story.brk(0, "brk@c malloc@c work@x main@x __libc_start_main@c");
+  EXPECT_EQ(heap.cause, Cause::kMalloc);
+  EXPECT_EQ(heap.origin_frame, 2u);
+}
+
 TEST(AttributionOfStaticProgramsTest, LibcIsKnownByNameOrReservedName) {
   Story story(true);
   const auto event = story.brk(0,
