@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "kernel/proc_file.h"
+#include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"
 #include "kernel/process_memory.h"
 #include "sources/module_file.h"
@@ -38,10 +39,17 @@ void RecordedCode::keep_file(recording::ModuleNumber number, unwind::ModuleMappi
   files_[number - 1] = std::move(file);
 }
 
+// Not the executable where that is the loader, with the program as its argument.
+std::string RecordedCode::program_path(Address code) const {
+  const auto mapping = kernel::MapsQuery(kernel::thread_with_memory(pid_)).find(code);
+  return mapping && mapping->path.starts_with('/') ? mapping->path : executable_;
+}
+
 void RecordedCode::add_module(recording::Writer& writer, const ToldModule& told) {
-  const recording::ModuleFacts facts{.path = told.path.empty() ? executable_ : told.path,
-                                     .build_id = told.build_id,
-                                     .load_bias = told.load_bias};
+  const recording::ModuleFacts facts{
+      .path = told.path.empty() ? program_path(Address{told.begin}) : told.path,
+      .build_id = told.build_id,
+      .load_bias = told.load_bias};
   const auto known = map_modules_.find(key_of(facts));
   const recording::ModuleNumber number =
       known != map_modules_.end() ? known->second : writer.define_module(facts);

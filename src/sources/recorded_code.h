@@ -55,6 +55,7 @@ class RecordedCode {
   /// By which a module is the same: load bias, build id, name of its file.
   using ModuleKey = std::tuple<std::uint64_t, std::string, std::string>;
 
+  std::string program_path(Address code) const;
   static ModuleKey key_of(const recording::ModuleFacts& facts);
   /// Of those that the agent has told of.
   const LoadedModule* module_at(std::uint64_t pc) const {

@@ -37,6 +37,14 @@ class Record(RecordTest):
     def test_stacks_are_whole_before_main_too(self):
         self.check_whole_stacks("early", "in_constructor: 7 7000 7\n")
 
+    def test_the_program_where_the_loader_is_run_itself(self):
+        loader = "/lib64/ld-linux-x86-64.so.2"
+        if not os.path.exists(loader):
+            self.skipTest(f"there is no {loader}")
+        done = self.record(loader, build_target("recorded"))
+        self.assertEqual(done.returncode, 42, done.stderr)
+        self.check_functions(self.told(done.stdout))
+
     def test_a_program_with_address_sanitizer_is_recorded(self):
         if not (TARGETS / "recorded_asan").exists():
             self.skipTest("it was not built by GCC with AddressSanitizer")
