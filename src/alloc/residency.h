@@ -14,9 +14,9 @@
 //   - free pages that have memory are kept for reuse up to a limit that follows what is in use, and
 //     given back beyond it, from the top: whole extents at once, since a huge page brings them
 //     back, parts of extents where hardly anything is in use, or once nothing has happened in
-//     theirs for a second, and long runs in any while more is free than in use. Where extents are
-//     soon wanted again, the limit rises by what would have been enough, and falls again by what
-//     was free for a second.
+//     theirs for a second, long runs in any while more is free than in use, and all runs where
+//     much is, and many of them go by one call. Where extents are soon wanted again, the limit
+//     rises by what would have been enough, and falls again by what was free for a second.
 #pragma once
 
 #include <cstdint>
@@ -119,6 +119,7 @@ class Residency {
   bool call(std::uint32_t index, BitRun bits, bool (*operation)(void*, std::size_t)) const;
 
   // residency_release.cc
+  bool much_is_scattered(PageCount used) const;
   void break_up_huge_pages();
   std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
   struct Parts {

@@ -1,5 +1,6 @@
 // What has memory and is free, or in use and holds nothing: when it goes back. The numbers were
 // chosen by bench/alloc; docs/decisions/0005 says why it is like this.
+#include <algorithm>
 #include <array>
 
 #include "alloc/free_pages.h"
@@ -22,6 +23,10 @@ constexpr std::uint32_t kWorthBreakingUp = 64;
 constexpr std::uint32_t kHardlyUsed = kExtentPages / 64;
 constexpr std::uint32_t kHardlyUsedWhenEmptying = kExtentPages / 4;
 
+// Free in short runs, beyond the limit: to be given back all the same.
+constexpr PageCount kMuch = pages_in(std::size_t{16} << 20);
+constexpr std::uint32_t kMuchShare = 8;  // of what is in use, if that is more
+
 }  // namespace
 
 bool Residency::may_release_in_use() const {
@@ -33,6 +38,12 @@ PageCount Residency::release_in_use(const PageRun* runs, std::uint32_t count) {
   const PageCount released = release(runs, count);
   pause_.note_released(released);
   return released;
+}
+
+// Much is free in extents that stay: it goes in whatever pieces it is.
+bool Residency::much_is_scattered(PageCount used) const {
+  const PageCount much{std::max(kMuch.count, used.count / kMuchShare)};
+  return resident_free_ > limit(used) + much && may_release_in_use();
 }
 
 bool Residency::settle(PageCount used, bool emptying) {
@@ -52,14 +63,15 @@ bool Residency::settle(PageCount used, bool emptying) {
                     resident_free_.count / 4 > used.count ? kHardlyUsedWhenEmptying : kHardlyUsed,
                 .least_run = kWorthACall,
                 .breaks_up = resident_free_ > used};
-    if (emptying) {
+    if (emptying || (calls != 0 && much_is_scattered(used))) {
+      pause_.begin_release();
       parts = {.keep = keep,
                .runs = kMostRuns,
                .runs_of_a_call = kMostRuns,
                .hardly_used = kExtentPages};
     }
     calls = release_parts(parts);
-    if (emptying) pause_.note_released(before - resident_free_);
+    if (parts.runs_of_a_call != 1) pause_.note_released(before - resident_free_);
   }
   // Where there was more to do than may be done at once, the next call goes on.
   const bool all_done = calls != 0 || resident_free_ == before;
