@@ -179,6 +179,10 @@ void ThreadCache::tidy(bool shared) {
   if (const std::uint32_t crowded = backing_.pages.crowded_count(); crowded != crowded_count_) {
     crowded_count_ = crowded;
     empty_stacks();
+    // What waits between threads keeps slabs as well.
+    for (std::uint32_t i = 1; i < kClassCount; ++i) {
+      bins_[i].drain_depot(place(static_cast<ClassIndex>(i), false));
+    }
     return;
   }
   if (visits_to_tidy_-- != 0) return;

@@ -52,6 +52,14 @@ class GiveBack(PreloadTest):
     def test_mixed_half(self):
         self.check("give_back", "mixed", "half", "--megabytes", "100")
 
+    @fails_on(glibc=NEVER, jemalloc="after ten seconds", tcmalloc=NEVER, mimalloc=NEVER)
+    def test_small_shuffled(self):
+        self.check("give_back", "small", "shuffled", "--megabytes", "400")
+
+    @fails_on(jemalloc="after ten seconds", tcmalloc=NEVER, mimalloc=NEVER)
+    def test_medium_shuffled(self):
+        self.check("give_back", "medium", "shuffled", "--megabytes", "400")
+
     @fails_on(glibc=NEVER, jemalloc=NEVER, tcmalloc=NEVER, mimalloc=NEVER)
     def test_small_scattered(self):
         self.check("give_back", "small", "scattered", "--megabytes", "400")

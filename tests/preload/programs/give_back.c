@@ -1,12 +1,14 @@
 // Memory goes back to the system: what the program holds no more may stay resident to a tenth of
 // the peak, and 1 MiB.
-//   give_back small|medium|large|mixed idle|ticks|trim|half|scattered [--megabytes N]
+//   give_back small|medium|large|mixed idle|ticks|trim|half|scattered|shuffled [--megabytes N]
 // idle: within a second in which the program does nothing; ticks: in which it allocates a little
 // now and then; trim: at once, by malloc_trim(0); half: as idle, but only the younger half is
 // freed, in the reverse order of its making; scattered: as idle, but one block in ten stays, chosen
-// at random, and so may four fifths of the peak. That takes a kernel that a process can tell of
-// many ranges at once.
+// at random, and so may four fifths of the peak; shuffled: as idle, but freed in an order of
+// chance, where another thread has allocated too. The last two take a kernel that a process can
+// tell of many ranges at once.
 #include <malloc.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -48,6 +50,31 @@ static bool kernel_takes_many_ranges(void) {
   return syscall(process_madvise, self, &none, 1, MADV_DONTNEED, 0) == 0;
 }
 
+static void shuffle(void** blocks, size_t count) {
+  uint64_t random = 3;
+  for (size_t i = count; i > 1; --i) {
+    const size_t other = random_below(&random, i);
+    void* const block = blocks[i - 1];
+    blocks[i - 1] = blocks[other];
+    blocks[other] = block;
+  }
+}
+
+static void* be_another_thread(void* begun) {
+  tick();
+  pthread_barrier_wait(begun);
+  pause();
+  return NULL;
+}
+
+static void begin_another_thread(void) {
+  static pthread_barrier_t begun;
+  pthread_t other;
+  EXPECT(pthread_barrier_init(&begun, NULL, 2) == 0);
+  EXPECT(pthread_create(&other, NULL, be_another_thread, &begun) == 0);
+  pthread_barrier_wait(&begun);
+}
+
 int main(int argc, char** argv) {
   EXPECT(argc >= 3);
   const char *kind = argv[1], *how = argv[2];
@@ -57,6 +84,8 @@ int main(int argc, char** argv) {
   void** blocks = mmap(NULL, most * sizeof *blocks, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   EXPECT(blocks != MAP_FAILED);
+  const bool shuffled = strcmp(how, "shuffled") == 0;
+  if (shuffled) begin_another_thread();
   tick();
   const size_t start = rss_bytes();
 
@@ -73,8 +102,9 @@ int main(int argc, char** argv) {
 
   const bool half = strcmp(how, "half") == 0;
   const bool scattered = strcmp(how, "scattered") == 0;
-  if (scattered && !kernel_takes_many_ranges())
+  if ((scattered || shuffled) && !kernel_takes_many_ranges())
     skip("the kernel does not take many ranges at once");
+  if (shuffled) shuffle(blocks, count);
   uint64_t random = 2;
   for (size_t i = count; i-- > 0 && (!half || live > goal / 2);) {
     if (scattered && random_below(&random, 10) == 0) continue;

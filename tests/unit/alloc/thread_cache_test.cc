@@ -189,6 +189,20 @@ TEST_F(ThreadCacheTest, AHeapThatHasShrunkHasAStackForEachClass) {
   g_options.retained_bytes.store(Options::kByDefault, std::memory_order_relaxed);
 }
 
+TEST_F(ThreadCacheTest, AHeapThatHasShrunkKeepsNoBlocksBetweenThreads) {
+  g_options.retained_bytes.store(0, std::memory_order_relaxed);
+  const std::vector<void*> early = allocate_many(kSmall, 2000, true);
+  const ClassIndex other = class_of(4096);
+  const std::vector<void*> late = allocate_many(other, 3000, true);
+  free_all(kSmall, early, true);
+  ASSERT_GT(heap().bin(kSmall).figures().blocks_in_depot, 0U);
+  free_all(other, late, true);
+  EXPECT_EQ(heap().bin(kSmall).figures().blocks_in_depot, 0U);
+  EXPECT_EQ(heap().bin(kSmall).figures().slabs, 0U);
+  check();
+  g_options.retained_bytes.store(Options::kByDefault, std::memory_order_relaxed);
+}
+
 TEST_F(ThreadCacheTest, AClassThatIsNotUsedForAWhileLeavesItsShareToOthers) {
   g_options.thread_cache_bytes.store(std::size_t{8} << 10, std::memory_order_relaxed);
   free_all(kSmall, allocate_many(kSmall, 2000));
