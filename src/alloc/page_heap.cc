@@ -20,6 +20,8 @@ constexpr PageCount kMostStep = pages_in(std::size_t{64} << 20);
 // slower to use: not for a little.
 constexpr PageCount kLeastSwept = pages_in(std::size_t{48} << 20);
 constexpr std::uint32_t kSweptShare = 16;  // of what is in use
+// Where it is a third of what is in use, less is much: hardly anything is left.
+constexpr PageCount kLeastSweptOfLittle = pages_in(std::size_t{16} << 20);
 
 // On shelves: with less, much of what one processor frees goes past its own.
 constexpr PageCount kLeastKept = pages_in(std::size_t{2} << 20);
@@ -134,7 +136,8 @@ bool PageHeap::sweep_pays(PageCount before, PageCount now) {
   const Locked locked(lock_);
   unused_in_slabs_ += now;
   unused_in_slabs_ -= before;
-  const PageCount least{std::max(kLeastSwept.count, in_use_.count / kSweptShare)};
+  const PageCount least = std::min(std::max(kLeastSwept, PageCount{in_use_.count / kSweptShare}),
+                                   std::max(kLeastSweptOfLittle, PageCount{in_use_.count / 3}));
   emptying_ = unused_in_slabs_ >= least && memory_.may_release_in_use();
   return emptying_;
 }

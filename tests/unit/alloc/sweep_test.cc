@@ -50,14 +50,15 @@ class SweepTest : public BackingTest {
     }
     check();
   }
-  // Frees all but one in ten, chosen at random, in the order of their addresses.
-  void put_nine_in_ten(Blocks& blocks) {
+  // Frees all but one in so many, chosen at random, in the order of their addresses.
+  void put_all_but_one_in(std::uint32_t number, Blocks& blocks) {
     Blocks freed;
     Blocks kept;
-    for (void* block : blocks) (random_.below(10) == 0 ? kept : freed).push_back(block);
+    for (void* block : blocks) (random_.below(number) == 0 ? kept : freed).push_back(block);
     put(freed);
     blocks = kept;
   }
+  void put_nine_in_ten(Blocks& blocks) { put_all_but_one_in(10, blocks); }
   static void write(const Blocks& blocks) {
     for (void* block : blocks) std::memcpy(block, &block, sizeof block);
   }
@@ -124,6 +125,16 @@ TEST_F(SweepTest, AFreeHeapOfSomeMegabytesIsLeftAlone) {
   Blocks blocks = take(kMany / 8);
   put_nine_in_ten(blocks);
   EXPECT_EQ(vm().count(VmCall::kDiscard), 0U);
+}
+
+TEST_F(SweepTest, OneOfWhichHardlyAnythingIsLeftIsNot) {
+  // All that is given back comes from slabs in use.
+  g_options.retained_bytes.store(std::size_t{1} << 40, std::memory_order_relaxed);
+  Blocks blocks = take(kMany / 2);
+  write(blocks);
+  put_all_but_one_in(40, blocks);
+  EXPECT_GT(vm().count(VmCall::kDiscard), 0U);
+  EXPECT_TRUE(are_as_written(blocks));
 }
 
 TEST_F(SweepTest, WhereEachRunIsACallOfItsOwnOnlyTrimGivesBack) {
