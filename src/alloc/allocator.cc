@@ -279,7 +279,7 @@ ThreadCache* Allocator::make_cache() {
     cache->next = caches_;
     if (caches_ != nullptr) caches_->previous = cache;
     caches_ = cache;
-    threads_.fetch_add(1, std::memory_order_relaxed);
+    backing_.threads.fetch_add(1, std::memory_order_relaxed);
   }
   t_thread.cache = cache;
   // May allocate: the cache is ready for it.
@@ -295,7 +295,7 @@ void Allocator::remove(ThreadCache& cache) {
     const Locked locked(registry_lock_);
     (cache.previous != nullptr ? cache.previous->next : caches_) = cache.next;
     if (cache.next != nullptr) cache.next->previous = cache.previous;
-    threads_.fetch_sub(1, std::memory_order_relaxed);
+    backing_.threads.fetch_sub(1, std::memory_order_relaxed);
   }
   if (cache.busy()) return;  // of a thread that a fork left behind: better lost than wrong
   cache.dismantle();

@@ -165,7 +165,7 @@ class Allocator {
   PageCount trim(Heap& heap);
   ThreadCache* make_cache();
   void remove(ThreadCache& cache);
-  bool shared() const { return threads_.load(std::memory_order_relaxed) > 1; }
+  bool shared() const { return backing_.threads.load(std::memory_order_relaxed) > 1; }
   template <typename Apply>
   void for_each_later_lock(Apply&& apply);
 
@@ -177,7 +177,6 @@ class Allocator {
   Lock registry_lock_{LockRank::kRegistry};  // of caches_
   ThreadCache* caches_ = nullptr;
   void (*watch_thread_)() = nullptr;
-  std::atomic<std::uint32_t> threads_{0};      // that have a cache
   std::atomic<std::uint64_t> lost_blocks_{0};  // freed by signal handlers at a bad moment
 };
 

@@ -1,7 +1,9 @@
 // What bins and heaps stand on: where their pages and their records come from.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 #include "alloc/page_heap.h"
 #include "alloc/records.h"
@@ -18,6 +20,7 @@ struct Backing {
   PageHeap pages;
   SpanTable spans;
   Records records;
+  std::atomic<std::uint32_t> threads{0};  // that have a cache
 
   /// The slab or large block that a page belongs to. REQUIRES: `entry` is its entry, of a slab or
   /// a large block's first page.

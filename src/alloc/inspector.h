@@ -20,7 +20,7 @@ struct Inspector {
   static constexpr auto& heap_end(Allocator& a) { return a.heaps_.end_; }
   static constexpr auto& caches(Allocator& a) { return a.caches_; }
   static constexpr Lock& registry_lock(Allocator& a) { return a.registry_lock_; }
-  static constexpr auto& thread_count(Allocator& a) { return a.threads_; }
+  static constexpr auto& thread_count(Allocator& a) { return a.backing_.threads; }
   static constexpr auto& lost_count(Allocator& a) { return a.lost_blocks_; }
 
   static constexpr auto& heap_begin(Allocator& a) { return a.backing_.window.heap_begin_; }

@@ -14,9 +14,10 @@ namespace {
 
 constexpr std::uint32_t kLeastCapacity = 7;  // with the slot that ends it, a record of 64 bytes
 constexpr std::uint32_t kLeastBytes = std::uint32_t{4} << 10;  // of a stack that is not grown
-// What the stacks of one thread may grow by: a share of the heap. That of 64 threads or more may be
-// all of it; and each thread has the least capacities besides, in all classes 489,744 bytes.
+// What the stacks of one thread may grow by: a share of the heap, which many threads divide between
+// them. Each thread has the least capacities besides, in all classes 489,744 bytes.
 constexpr std::size_t kGrowthShare = 64;
+constexpr std::size_t kLeastGrowthOfAll = std::size_t{4} << 20;
 constexpr std::size_t kLeastGrowth = std::size_t{32} << 10;
 constexpr std::size_t kMostGrowth = std::size_t{512} << 10;
 constexpr std::uint32_t kVisitsToTidy = 64;
@@ -82,7 +83,10 @@ void ThreadCache::set_stack(ClassIndex size_class, void** slots, std::uint32_t c
 std::size_t ThreadCache::most_growth() const {
   const std::size_t chosen = g_options.thread_cache_bytes.load(std::memory_order_relaxed);
   if (chosen != Options::kByDefault) return chosen;
-  return std::clamp(backing_.pages.in_use().bytes() / kGrowthShare, kLeastGrowth, kMostGrowth);
+  const std::size_t share = backing_.pages.in_use().bytes() / kGrowthShare;
+  const std::uint32_t threads = std::max(backing_.threads.load(std::memory_order_relaxed), 1U);
+  return std::clamp(std::min(share, std::max(share, kLeastGrowthOfAll) / threads), kLeastGrowth,
+                    kMostGrowth);
 }
 
 // A stack of twice the capacity, or the first one, which is no growth.

@@ -203,6 +203,25 @@ TEST_F(ThreadCacheTest, AHeapThatHasShrunkKeepsNoBlocksBetweenThreads) {
   g_options.retained_bytes.store(Options::kByDefault, std::memory_order_relaxed);
 }
 
+TEST_F(ThreadCacheTest, ManyThreadsDivideTheBudget) {
+  const auto cached_bytes = [this](std::uint32_t threads) {
+    backing().threads.store(threads, std::memory_order_relaxed);
+    std::size_t bytes = 0;
+    for (const std::size_t size : {64U, 256U, 1024U}) {
+      cache().drain();
+      const ClassIndex size_class = class_of(size);
+      free_all(size_class, allocate_many(size_class, 2000));
+      bytes += cache().count(size_class) * size;
+    }
+    cache().dismantle();
+    return bytes;
+  };
+  allocate_many(class_of(4096), 8192);  // a heap of 32 MiB
+  const std::size_t alone = cached_bytes(1);
+  EXPECT_EQ(cached_bytes(8), alone);
+  EXPECT_LT(cached_bytes(128), alone / 2);
+}
+
 TEST_F(ThreadCacheTest, AClassThatIsNotUsedForAWhileLeavesItsShareToOthers) {
   g_options.thread_cache_bytes.store(std::size_t{8} << 10, std::memory_order_relaxed);
   free_all(kSmall, allocate_many(kSmall, 2000));
