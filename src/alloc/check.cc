@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "alloc/allocator.h"
-#include "alloc/options.h"
 #include "kernel/vm/vm.h"
 
 namespace mini::alloc {
@@ -267,9 +266,6 @@ void Checker::cache(const ThreadCache& cache) {
     }
   }
   require_equal(cache.growth_bytes_, growth, "T2 growth_bytes == what capacities grew by", 0);
-  const std::size_t chosen = g_options.thread_cache_bytes.load(std::memory_order_relaxed);
-  require(chosen != Options::kByDefault || growth <= std::size_t{512} << 10,
-          "T2 growth_bytes within its bound", growth);
 }
 
 void Checker::heap(Heap& heap, Backing& backing) {

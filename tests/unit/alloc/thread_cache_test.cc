@@ -116,6 +116,22 @@ TEST_F(ThreadCacheTest, ThereIsNoBudgetForWhoeverChoseNone) {
   check();
 }
 
+TEST_F(ThreadCacheTest, WhatGrewByAnotherBudgetIsInOrder) {
+  g_options.thread_cache_bytes.store(std::size_t{64} << 20, std::memory_order_relaxed);
+  std::size_t bytes = 0;
+  for (ClassIndex i = class_of(1024); i <= class_of(32768); ++i) {
+    free_all(i, allocate_many(i, 400));
+    bytes += std::size_t{cache().count(i)} * kSizeClasses[i].block_bytes;
+  }
+  ASSERT_GT(bytes, std::size_t{1} << 20);
+  g_options.thread_cache_bytes.store(Options::kByDefault, std::memory_order_relaxed);
+  check();
+  for (ClassIndex i = class_of(1024); i <= class_of(32768); ++i) {
+    free_all(i, allocate_many(i, 400));
+    check();
+  }
+}
+
 TEST_F(ThreadCacheTest, AFullStackKeepsTheBlocksThatWereFreedLast) {
   g_options.thread_cache_bytes.store(0, std::memory_order_relaxed);
   const std::vector<void*> blocks = allocate_many(kSmall, 100);
