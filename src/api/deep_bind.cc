@@ -15,6 +15,13 @@
 
 extern "C" void cfree(void* block) noexcept;
 extern "C" void deprecated_mallinfo() asm("mallinfo");
+extern "C" void second_malloc() asm("__libc_malloc");
+extern "C" void second_calloc() asm("__libc_calloc");
+extern "C" void second_realloc() asm("__libc_realloc");
+extern "C" void second_free() asm("__libc_free");
+extern "C" void second_memalign() asm("__libc_memalign");
+extern "C" void second_valloc() asm("__libc_valloc");
+extern "C" void second_pvalloc() asm("__libc_pvalloc");
 
 namespace {
 
@@ -51,6 +58,13 @@ void lead_libc_here() {
       {"mallopt", mallopt},
       {"mallinfo", deprecated_mallinfo},
       {"mallinfo2", mallinfo2},
+      {"__libc_malloc", second_malloc},
+      {"__libc_calloc", second_calloc},
+      {"__libc_realloc", second_realloc},
+      {"__libc_free", second_free},
+      {"__libc_memalign", second_memalign},
+      {"__libc_valloc", second_valloc},
+      {"__libc_pvalloc", second_pvalloc},
   };
   mini::kernel::vm::redirect_libc(functions, std::size(functions));
 }

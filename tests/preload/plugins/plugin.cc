@@ -31,9 +31,18 @@ __attribute__((destructor)) void destruct() {
 }  // namespace
 
 extern "C" {
+void* second_malloc(std::size_t) asm("__libc_malloc");
+void* second_calloc(std::size_t, std::size_t) asm("__libc_calloc");
+void* second_realloc(void*, std::size_t) asm("__libc_realloc");
+void* second_memalign(std::size_t, std::size_t) asm("__libc_memalign");
+void* second_valloc(std::size_t) asm("__libc_valloc");
+void* second_pvalloc(std::size_t) asm("__libc_pvalloc");
+void second_free(void*) asm("__libc_free");
+
 std::size_t plugin_work(int number) noexcept;
 char* plugin_text() noexcept;
 char* plugin_longer(char* text) noexcept;
+char* plugin_replace(char* text, int way) noexcept;
 int plugin_is_refused(int form) noexcept;
 }
 
@@ -60,6 +69,42 @@ char* plugin_longer(char* text) noexcept {
   if (moved != nullptr) longer.copy(moved, longer.size());
   if (moved != nullptr) moved[longer.size()] = '\0';
   return moved;
+}
+
+// The text in a block that comes from the C library's second name of a function, one for each way;
+// what the caller has allocated is freed by such a name too. Null: no more ways.
+char* plugin_replace(char* text, int way) noexcept {
+  const std::string copy = text;
+  const std::size_t size = copy.size() + 1;
+  void* block = nullptr;
+  switch (way) {
+    case 0:
+      block = second_malloc(size);
+      break;
+    case 1:
+      block = second_calloc(1, size);
+      break;
+    case 2:
+      block = second_realloc(text, size);
+      text = nullptr;
+      break;
+    case 3:
+      block = second_memalign(64, size);
+      break;
+    case 4:
+      block = second_valloc(size);
+      break;
+    case 5:
+      block = second_pvalloc(size);
+      break;
+    default:
+      break;
+  }
+  second_free(text);
+  char* const out = static_cast<char*>(block);
+  if (out != nullptr) copy.copy(out, copy.size());
+  if (out != nullptr) out[copy.size()] = '\0';
+  return out;
 }
 
 // Whether a new that there can be no memory for fails as its form has to: 0 to 3 by an exception, 4

@@ -11,6 +11,24 @@
 static char* (*plugin_text)(void);
 static size_t (*plugin_work)(int);
 static char* (*plugin_longer)(char*);
+static char* (*plugin_replace)(char*, int);
+
+// By the second names that the C library has for its malloc's functions.
+static void exchange_by_second_names(void) {
+  int way = 0;
+  for (;; ++way) {
+    char* text = malloc(30);
+    EXPECT(text != NULL);
+    strcpy(text, "a block of ours");
+    text = plugin_replace(text, way);
+    if (text == NULL) break;
+    EXPECT(strcmp(text, "a block of ours") == 0 && malloc_usable_size(text) > strlen(text));
+    text = realloc(text, 5000);
+    EXPECT(text != NULL && strcmp(text, "a block of ours") == 0);
+    free(text);
+  }
+  EXPECT_NUMBERS(way, ==, 6);
+}
 
 static void* work(void* unused) {
   (void)unused;
@@ -27,6 +45,7 @@ static void* work(void* unused) {
     own = realloc(own, 5000);
     EXPECT(own != NULL && strcmp(own, "a block of ours, and more") == 0);
     free(own);
+    exchange_by_second_names();
   }
   return NULL;
 }
@@ -40,7 +59,9 @@ int main(int argc, char** argv) {
   *(void**)&plugin_text = dlsym(library, "plugin_text");
   *(void**)&plugin_work = dlsym(library, "plugin_work");
   *(void**)&plugin_longer = dlsym(library, "plugin_longer");
-  EXPECT(plugin_text != NULL && plugin_work != NULL && plugin_longer != NULL);
+  *(void**)&plugin_replace = dlsym(library, "plugin_replace");
+  EXPECT(plugin_text != NULL && plugin_work != NULL && plugin_longer != NULL &&
+         plugin_replace != NULL);
   pthread_t thread;
   EXPECT_NUMBERS(pthread_create(&thread, NULL, work, NULL), ==, 0);
   work(NULL);
