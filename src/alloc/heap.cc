@@ -88,9 +88,13 @@ void* Heap::give_large(Backing& backing, Span& span, SpanKind kind) {
 }
 
 bool Heap::free_large(Backing& backing, Span& span, const LargeFree& how) {
-  if (!backing.window.clear_large(span.first)) return false;
-  if (how.shelf != nullptr && !how.emptied && backing.pages.keep(*how.shelf, span)) return true;
+  if (how.shelf != nullptr && !how.emptied) {
+    const SpanShelf::Put done = backing.pages.keep(*how.shelf, span);
+    if (done != SpanShelf::Put::kElsewhere) return done == SpanShelf::Put::kKept;
+  }
+  // Within the lock, so that a fork finds the block in use or free.
   const Locked locked(backing.pages.lock());
+  if (!backing.window.clear_large(span.first)) return false;
   if (id_ != 0) large_.remove(span);
   --large_count_.blocks;
   large_count_.pages -= span.pages;

@@ -232,14 +232,14 @@ Span* PageHeap::take_kept(SpanShelf& shelf, PageCount count) {
   return span;
 }
 
-bool PageHeap::keep(SpanShelf& shelf, Span& span) {
+SpanShelf::Put PageHeap::keep(SpanShelf& shelf, Span& span) {
   SpanShelf::Spans over;
-  const bool kept = shelf.put(span, window_, spans_, &over);
-  if (kept && over.is_empty()) return true;
+  const SpanShelf::Put done = shelf.put(span, window_, spans_, &over);
+  if (done != SpanShelf::Put::kElsewhere && over.is_empty()) return done;
   set_most(shelf);
   put_all(shelf, over);
-  if (this->kept() > most_kept()) empty_shelves();  // less is in use than was
-  return kept;
+  if (kept() > most_kept()) empty_shelves();  // less is in use than was
+  return done;
 }
 
 PageCount PageHeap::kept() const {

@@ -83,8 +83,8 @@ class PageHeap {
   SpanShelf* shelf();
   /// A block from a shelf, or null.
   Span* take_kept(SpanShelf& shelf, PageCount count);
-  /// Whether a block's span, which the page map does not name any more, is kept by a shelf now.
-  bool keep(SpanShelf& shelf, Span& span);
+  /// See SpanShelf::put().
+  SpanShelf::Put keep(SpanShelf& shelf, Span& span);
   static constexpr std::uint32_t kShelves = 8;
   std::array<SpanShelf, kShelves>& shelves() { return shelves_; }
   /// Pages that shelves keep, of those in use. Takes no lock.

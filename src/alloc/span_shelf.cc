@@ -38,16 +38,17 @@ Span* SpanShelf::cut(std::uint32_t slot, PageCount count, Window& window, SpanTa
   return span;
 }
 
-bool SpanShelf::put(Span& span, Window& window, SpanTable& spans, Spans* over) {
+SpanShelf::Put SpanShelf::put(Span& span, Window& window, SpanTable& spans, Spans* over) {
   const std::uint32_t most = most_.load(std::memory_order_relaxed);
-  if (span.pages.count > most) return false;
+  if (span.pages.count > most) return Put::kElsewhere;
   const TryLocked locked(lock_);
-  if (!locked) return false;
+  if (!locked) return Put::kElsewhere;
+  if (!window.clear_large(span.first)) return Put::kWasFree;
   change_pages(span.pages.count);
   --taken_.blocks;
   taken_.pages -= span.pages;
   add(join(span, spans));
-  if (pages().count <= most && !runs_.is_full()) return true;
+  if (pages().count <= most && !runs_.is_full()) return Put::kKept;
   // Some more than must be, so that the next ones find room.
   const std::uint32_t least = most - most / 4;
   while (pages().count > least || runs_.count() > kMostSpans - kMostSpans / 4) {
@@ -55,7 +56,7 @@ bool SpanShelf::put(Span& span, Window& window, SpanTable& spans, Spans* over) {
     change_pages(0 - highest.pages.count);
     leave(highest, over);
   }
-  return true;
+  return Put::kKept;
 }
 
 // Or its last pages, so many, where it has more. What is kept is low, as what the page heap gives:

@@ -42,10 +42,11 @@ class alignas(128) SpanShelf {
   /// A block of so many pages, of kind kLarge, which the page map names; null where there is none
   /// so long, or another thread is there just now.
   Span* take(PageCount count, Window& window, SpanTable& spans);
-  /// Keeps a block's span, which the page map does not name any more. False, and nothing done,
-  /// where it is longer than all that may be kept, or another thread is there just now. What is to
-  /// be put elsewhere for it goes to *over.
-  bool put(Span& span, Window& window, SpanTable& spans, Spans* over);
+  enum class Put : std::uint8_t { kKept, kElsewhere, kWasFree };
+  /// Keeps a block's span, which the page map names no more from then on. Nothing is done where it
+  /// is longer than all that may be kept, or another thread is there just now: kElsewhere; or where
+  /// another thread has just freed it. What is to be put elsewhere for it goes to *over.
+  Put put(Span& span, Window& window, SpanTable& spans, Spans* over);
   void take_all(Spans* all);
   /// To be called once so many spans that the two gave are elsewhere.
   void note_arrival(std::uint32_t spans) { leaving_.fetch_sub(spans, std::memory_order_relaxed); }

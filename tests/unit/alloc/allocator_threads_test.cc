@@ -323,6 +323,39 @@ TEST_F(AllocatorThreadsTest, HeapsComeAndGoWhileOneForks) {
   expect_empty();
 }
 
+// A thread that a fork leaves behind must not have been in the middle of giving a block back: the
+// child would have it as nobody's, and in use.
+TEST_F(AllocatorThreadsTest, AForkFindsLargeBlocksInUseOrFree) {
+  const auto are_named = [this] {
+    Backing& backing = allocator().backing();
+    for (SpanId id = 1; id < backing.spans.end(); ++id) {
+      const Span& span = backing.window.span(id);
+      const bool is_large = span.kind == SpanKind::kLarge || span.kind == SpanKind::kGrowing;
+      if (is_large && backing.window.entry(span.first).code != kCodeLarge) return false;
+    }
+    return true;
+  };
+  constexpr std::uint32_t kFrees = 300'000;
+  std::atomic<std::uint32_t> freed{0};
+  in_threads(kThreads, [&](std::uint32_t thread) {
+    const bool forks = thread == 0;
+    while (forks && freed.load(std::memory_order_relaxed) < kFrees) {
+      allocator().before_fork();
+      EXPECT_TRUE(are_named());
+      allocator().after_fork_in_parent();
+    }
+    // Some fit on a shelf.
+    for (std::size_t bytes = 40'000; freed.load(std::memory_order_relaxed) < kFrees;
+         bytes ^= 2'000'000) {
+      void* const block = allocator().allocate(bytes);
+      ASSERT_NE(block, nullptr);
+      allocator().free(block);
+      freed.fetch_add(1, std::memory_order_relaxed);
+    }
+  });
+  expect_empty();
+}
+
 TEST_F(AllocatorThreadsTest, AnotherTrimsAndChoosesMeanwhile) {
   meanwhile([this](Random& random) {
     allocator().trim();
