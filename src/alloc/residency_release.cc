@@ -25,7 +25,7 @@ constexpr std::uint32_t kHardlyUsedWhenEmptying = kExtentPages / 4;
 
 // Free in short runs, beyond the limit: to be given back all the same.
 constexpr PageCount kMuch = pages_in(std::size_t{16} << 20);
-constexpr std::uint32_t kMuchShare = 8;  // of what is in use, if that is more
+constexpr std::uint32_t kMuchShare = 2;  // of what is in use, if that is more
 
 }  // namespace
 

@@ -19,19 +19,20 @@ class ResidencyReleaseTest : public ResidencyTest {
   }
   // As far as anybody knows, all of it was written.
   PageRun take_filled(PageCount count) { return take(count, Touch::kLazily); }
-  // Of each 32 pages of some extents, the first eight are free.
-  std::vector<PageRun> extents_with_free_quarters(std::uint32_t count) {
+  static constexpr PageCount kGap = pages(14);
+  // Of each 32 pages of some extents, the first ones are free.
+  std::vector<PageRun> extents_with_many_gaps(std::uint32_t count) {
     std::vector<PageRun> runs;
     for (std::uint32_t i = 0; i < count; ++i) {
       runs.push_back(take(extents(1)));
       write(runs.back());
     }
-    put_quarters(runs);
+    put_gaps(runs);
     return runs;
   }
-  void put_quarters(const std::vector<PageRun>& runs) {
+  void put_gaps(const std::vector<PageRun>& runs) {
     for (const PageRun& run : runs) {
-      for (std::uint32_t i = 0; i < kExtentPages; i += 32) put({run.first + pages(i), pages(8)});
+      for (std::uint32_t i = 0; i < kExtentPages; i += 32) put({run.first + pages(i), kGap});
     }
   }
   // A program whose use goes up and down by `swing`. Returns the calls that gave memory back.
@@ -185,22 +186,22 @@ TEST_F(ResidencyReleaseTest, LongRunsGoAtOnceWhereMoreIsFreeThanInUse) {
 
 // As where small blocks of all sizes are freed at random.
 TEST_F(ResidencyReleaseTest, ShortRunsGoAtOnceWhereMuchIsFreeInThem) {
-  extents_with_free_quarters(60);
+  extents_with_many_gaps(60);
   ASSERT_LT(memory().resident_free(), used());
   for (int i = 0; i < 200 && !settle(); ++i) continue;
-  EXPECT_LE(memory().resident_free(), mebibytes(20));
+  EXPECT_LE(memory().resident_free(), PageCount{used().count / 2});
   check_against_kernel();
 }
 
 TEST_F(ResidencyReleaseTest, TheyStayWhereEachIsACallOfItsOwn) {
   vm().discard_many_at_once(false);
-  extents_with_free_quarters(60);
+  extents_with_many_gaps(60);
   for (int i = 0; i < 200 && !settle(); ++i) continue;
   EXPECT_EQ(discards(), 0U);
 }
 
 TEST_F(ResidencyReleaseTest, TheyStayForAWhileWhereTheyAreSoonWantedAgain) {
-  const std::vector<PageRun> runs = extents_with_free_quarters(60);
+  const std::vector<PageRun> runs = extents_with_many_gaps(60);
   const auto settle_at_once = [&] {
     vm().forget_records();
     for (int i = 0; i < 200 && !settle(); ++i) continue;
@@ -208,9 +209,9 @@ TEST_F(ResidencyReleaseTest, TheyStayForAWhileWhereTheyAreSoonWantedAgain) {
   };
   EXPECT_GT(settle_at_once(), 0U);
   for (const PageRun& run : runs) {
-    for (std::uint32_t i = 0; i < kExtentPages; i += 32) take_at({run.first + pages(i), pages(8)});
+    for (std::uint32_t i = 0; i < kExtentPages; i += 32) take_at({run.first + pages(i), kGap});
   }
-  put_quarters(runs);
+  put_gaps(runs);
   EXPECT_EQ(settle_at_once(), 0U);
 }
 
