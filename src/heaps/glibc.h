@@ -60,10 +60,12 @@ struct GrowthEvidence {
   model::MallocState state;  // at the call's entry
 };
 
-/// Values found in the target, unordered.
+/// Values found in the target.
 struct CandidateValues {
   /// Callee-saved registers as they are in the frame of malloc, calloc or realloc itself.
   std::span<const std::uint64_t> entry_registers;
+  /// The same registers, in the same order, as they were when it was called.
+  std::span<const std::uint64_t> caller_registers;
   /// Callee-saved registers at the system call and the stack's words from there up to the end of
   /// that frame.
   std::span<const std::uint64_t> words;
@@ -74,7 +76,7 @@ struct CandidateValues {
 ///
 /// While the arena is empty, the growth is sized by the thread cache's own chunk, not by the
 /// request (model::thread_cache_chunk): then the growth must be the thread cache's, and the request
-/// is known by its thread cache index beside it in the entry's registers and on the stack.
+/// is known by its thread cache index, which malloc has put into another of its registers.
 std::optional<model::MallocRequest> find_malloc_request(const GrowthEvidence& evidence,
                                                         const CandidateValues& values);
 

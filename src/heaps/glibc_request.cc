@@ -77,20 +77,28 @@ bool adjacent(std::span<const std::uint64_t> words, std::uint64_t a, std::uint64
 }
 
 // The first malloc of a thread makes its cache before it looks at the request: its frame holds the
-// request and the request's index in the cache (2.36: rbx and rbp), and no chunk yet. Such indices
-// are small numbers and prove little, so the pair must also have been pushed side by side by the
-// function that makes the cache; and index 0, of requests up to 24 bytes, is not told from the
+// request and the request's index in the cache (2.36 and 2.41: rbx and rbp), and no chunk yet. Such
+// indices are small numbers and prove little. So malloc must have put the index there itself, and
+// the pair must be of registers that are pushed side by side: by malloc, or by what makes the cache
+// (2.36; in 2.41 that pushes rbx alone). Index 0, of requests up to 24 bytes, is not told from the
 // zeros that are everywhere.
 Pairs pairs_by_index(const CandidateValues& values) {
   Pairs pairs;
   const auto words = values.words.first(std::min(values.words.size(), kMostWords));
-  for (const std::uint64_t request : values.entry_registers) {
-    const auto chunk = model::chunk_of_request(Bytes{request});
+  const auto registers = values.entry_registers;
+  const auto before = values.caller_registers;
+  for (std::size_t i = 0; i < registers.size(); ++i) {
+    const auto chunk = model::chunk_of_request(Bytes{registers[i]});
     if (!chunk) continue;
     const std::uint64_t index = model::thread_cache_index(*chunk);
-    if (index == 0) continue;
-    if (std::ranges::find(values.entry_registers, index) == values.entry_registers.end()) continue;
-    if (index != request && adjacent(words, request, index)) pairs.emplace(Bytes{request}, *chunk);
+    if (index == 0 || index == registers[i]) continue;
+    for (std::size_t j = 0; j < std::min(registers.size(), before.size()); ++j) {
+      if (registers[j] != index || before[j] == index) continue;
+      const bool neighbours = i + 1 == j || j + 1 == i;
+      if (neighbours || adjacent(words, registers[i], index)) {
+        pairs.emplace(Bytes{registers[i]}, *chunk);
+      }
+    }
   }
   return pairs;
 }

@@ -98,6 +98,7 @@ std::optional<model::MallocRequest> find_request(const unwind::Unwinder& unwinde
     return frames[i].value[unwind::Registers::kStackPointer];
   };
   const auto at_entry = callee_saved(frames[entry_frame]);
+  const auto in_caller = callee_saved(frames[entry_frame + 1]);
   const auto at_call = callee_saved(frames[0]);
   const std::uint64_t frame_end = stack_pointer(entry_frame + 1);
   if (frame_end < stack_pointer(0)) return std::nullopt;
@@ -106,7 +107,8 @@ std::optional<model::MallocRequest> find_request(const unwind::Unwinder& unwinde
   std::vector<std::uint64_t> words(at_call.begin(), at_call.end());
   words.insert(words.end(), stack_words.begin(),
                stack_words.begin() + static_cast<std::ptrdiff_t>(count));
-  return heaps::find_malloc_request(growth, {.entry_registers = at_entry, .words = words});
+  return heaps::find_malloc_request(
+      growth, {.entry_registers = at_entry, .caller_registers = in_caller, .words = words});
 }
 
 bool concerns_malloc(SyscallId id) {

@@ -22,7 +22,12 @@ void find_requests(const mini::model::MallocState& state, std::span<const std::u
   std::vector<std::uint64_t> words(bytes.size() / 8);
   if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * 8);
   const std::span<const std::uint64_t> all(words);
-  const mini::heaps::CandidateValues values{all.first(std::min<std::size_t>(all.size(), 6)), all};
+  const auto registers = [&](std::size_t from) {
+    const auto rest = all.subspan(std::min(from, all.size()));
+    return rest.first(std::min<std::size_t>(rest.size(), 6));
+  };
+  const mini::heaps::CandidateValues values{
+      .entry_registers = registers(0), .caller_registers = registers(6), .words = all};
   using Kind = mini::heaps::GrowthEvidence::Kind;
   for (const Kind kind : {Kind::kBreak, Kind::kMapping}) {
     for (const std::uint64_t grown : {std::uint64_t{0x21000}, all.empty() ? 0 : all.front()}) {
