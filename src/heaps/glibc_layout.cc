@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
+
+#include "model/malloc_versions.h"
 
 namespace mini::heaps {
 namespace {
@@ -109,29 +110,14 @@ std::span<const GlibcLayout> glibc_layouts() {
   return kLayouts;
 }
 
-namespace {
-
-// "2.36" → 36.
-std::optional<int> minor_of(std::string_view version) {
-  constexpr std::string_view kMajor = "2.";
-  if (!version.starts_with(kMajor)) return std::nullopt;
-  version.remove_prefix(kMajor.size());
-  int minor = 0;
-  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), minor);
-  if (error != std::errc() || end == version.data()) return std::nullopt;
-  return minor;
-}
-
-}  // namespace
-
 bool layout_covers(const GlibcLayout& layout, std::string_view version) {
   if (version.empty()) return true;
-  const auto minor = minor_of(version);
+  const auto minor = model::glibc_minor(version);
   return minor && layout.first_minor <= *minor && *minor <= layout.last_minor;
 }
 
 const GlibcCacheLayout& cache_layout(const GlibcLayout& layout, std::string_view version) {
-  const int minor = minor_of(version).value_or(layout.last_minor);
+  const int minor = model::glibc_minor(version).value_or(layout.last_minor);
   for (const GlibcCacheLayout& row : kCacheLayouts) {
     if (row.first_minor <= minor && minor <= row.last_minor) return row;
   }

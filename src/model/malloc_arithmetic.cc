@@ -1,24 +1,13 @@
 #include "model/malloc_arithmetic.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 #include "base/checked.h"
+#include "model/malloc_versions.h"
 
 namespace mini::model {
 namespace {
-
-// "2.36" -> 36; nullopt for anything else.
-std::optional<int> minor_version(std::string_view version) {
-  constexpr std::string_view kMajor = "2.";
-  if (!version.starts_with(kMajor)) return std::nullopt;
-  version.remove_prefix(kMajor.size());
-  int minor = 0;
-  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), minor);
-  if (error != std::errc() || end == version.data()) return std::nullopt;
-  return minor;
-}
 
 std::optional<Bytes> sum(std::initializer_list<Bytes> parts) {
   std::optional<std::uint64_t> total = 0;
@@ -39,7 +28,7 @@ std::optional<Bytes> chunk_of_request(Bytes request) {
 }
 
 std::optional<Bytes> thread_cache_chunk(std::string_view glibc_version) {
-  const auto minor = minor_version(glibc_version);
+  const auto minor = glibc_minor(glibc_version);
   if (!minor || *minor < 26 || *minor > 41) return std::nullopt;
   // sizeof(tcache_perthread_struct): 64 counts of one byte before 2.30, of two since; 64 pointers.
   return chunk_of_request(Bytes{*minor < 30 ? 64u + 512u : 128u + 512u});

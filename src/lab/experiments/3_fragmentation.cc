@@ -10,6 +10,7 @@
 #include "lab/stage_plan.h"
 #include "lab/staged_run.h"
 #include "model/malloc_arithmetic.h"
+#include "model/malloc_versions.h"
 
 namespace mini::lab {
 namespace {
@@ -27,7 +28,25 @@ constexpr std::string_view kLongInGaps = "long blocks in the gaps";
 constexpr std::string_view kShortInGaps = "short blocks in the gaps";
 constexpr std::string_view kLongInAll = "long blocks where all is free";
 
-Result<std::vector<Prediction>> predict(const Bench& /*bench*/) {
+// What glibc has joined of the hundred when all are free. The chunks in the thread's cache, every
+// other one from the first on, are not: what lies between them stays as it is.
+Prediction joined_by_glibc(const Bench& bench, Bytes gap, Bytes needed) {
+  constexpr std::string_view kWhat = "glibc: of 64, when all is free";
+  constexpr std::string_view kQuestion = "And on glibc's malloc?";
+  const model::FreeLists lists = model::free_lists(bench.machine.glibc_version);
+  if (lists.fast_bins) {
+    return {std::string(kWhat), std::string(kQuestion), count(0),
+            "fast bins and the thread's cache are not joined until a large request comes"};
+  }
+  const std::uint64_t kept_apart = 2 * lists.cached_of_a_size - 1;
+  const Bytes joined = gap * (kBlocks - kept_apart);
+  const std::uint64_t fit = std::min(joined.count / needed.count, kGaps);
+  return {std::string(kWhat), std::string(kQuestion), count(fit),
+          fmt::format("the {} in the thread's cache keep {} chunks apart; the rest is one of {}",
+                      lists.cached_of_a_size, kept_apart, joined.count)};
+}
+
+Result<std::vector<Prediction>> predict(const Bench& bench) {
   const Bytes gap = model::chunk_of_request(kShort).value_or(Bytes{});
   const Bytes needed = model::chunk_of_request(kLong).value_or(Bytes{});
   const Bytes stage_gap = stage_chunk(5, kShort);
@@ -52,8 +71,7 @@ Result<std::vector<Prediction>> predict(const Bench& /*bench*/) {
       {"stage 5: of 64, when all is free", "And on stage 5?", count(std::min(fit, kGaps)),
        fmt::format("the hundred have become one of {}: {} would fit", (stage_gap * kBlocks).count,
                    fit)},
-      {"glibc: of 64, when all is free", "And on glibc's malloc?", count(0),
-       "fast bins and the thread's cache are not joined until a large request comes"}};
+      joined_by_glibc(bench, gap, needed)};
 }
 
 // From the first of the hundred to the last, at the two looks.
@@ -117,23 +135,29 @@ Result<Observation> observe(const Bench& bench) {
                                      {"64 when all is free", kLongInAll}})}}};
 }
 
-std::string explain(const Bench& /*bench*/) {
-  return "Half the memory is free, and a request for twice as much as one gap cannot have any of "
-         "it. "
-         "That is fragmentation. Nothing is lost and nothing is wrong: the gaps serve the next "
-         "short "
-         "requests at once. But the program's memory grows though so much of it is free.\n"
-         "\n"
-         "When the blocks between are freed as well, everything depends on whether neighbours are "
-         "joined. Stages 3 and 4 never do: a hundred short chunks stay a hundred short chunks. "
-         "From "
-         "stage 5 on they become one long chunk, which can be cut anew.\n"
-         "\n"
-         "glibc could, and does not yet. A few of the freed chunks are in the thread's cache, the "
-         "others in a fast bin, both of which are not joined, since the same size is likely to be "
-         "asked for again. A request of 1024 bytes or more makes glibc join what is in the fast "
-         "bins. Stage 8 has a cache as well: what it keeps lies between the others, and so it uses "
-         "only some of the memory.";
+std::string explain(const Bench& bench) {
+  const std::string_view glibc =
+      model::free_lists(bench.machine.glibc_version).fast_bins
+          ? "glibc could, and does not yet. A few of the freed chunks are in the thread's cache, "
+            "the others in a fast bin, both of which are not joined, since the same size is likely "
+            "to be asked for again. A request of 1024 bytes or more makes glibc join what is in "
+            "the fast bins."
+          : "glibc joins them too, but for a few in the thread's cache: those are not joined, "
+            "since "
+            "the same size is likely to be asked for again. Until 2.42 it had fast bins besides, "
+            "which kept all the others apart.";
+  return fmt::format(
+      "Half the memory is free, and a request for twice as much as one gap cannot have any of it. "
+      "That is fragmentation. Nothing is lost and nothing is wrong: the gaps serve the next short "
+      "requests at once. But the program's memory grows though so much of it is free.\n"
+      "\n"
+      "When the blocks between are freed as well, everything depends on whether neighbours are "
+      "joined. Stages 3 and 4 never do: a hundred short chunks stay a hundred short chunks. From "
+      "stage 5 on they become one long chunk, which can be cut anew.\n"
+      "\n"
+      "{} Stage 8 has a cache as well: what it keeps lies between the others, and so it uses only "
+      "some of the memory.",
+      glibc);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "lab/stage_plan.h"
 #include "lab/staged_run.h"
 #include "model/malloc_arithmetic.h"
+#include "model/malloc_versions.h"
 
 namespace mini::lab {
 namespace {
@@ -46,16 +47,20 @@ Bytes first_beyond(Bytes top) {
 }
 
 struct Plan {
-  Bytes top;      // when the program's first block is there
-  Bytes mapping;  // of the block that is freed
+  Bytes top;        // when the program's first block has been freed
+  Bytes mapping;    // of the block that is freed
+  Bytes threshold;  // afterwards
 };
 
 Plan plan_for(const Bench& bench) {
   HeapPlan heap(bench.machine);
   heap.place(Bytes{1});
   const auto chunk = model::chunk_of_request(kFreed).value_or(Bytes{});
-  return {.top = heap.top(),
-          .mapping = model::mapping_of_chunk(chunk, bench.machine.page_size).value_or(Bytes{})};
+  const std::string& version = bench.machine.glibc_version;
+  const auto mapping = model::mapping_of_chunk(chunk, bench.machine.page_size).value_or(Bytes{});
+  return {.top = heap.top() - model::free_lists(version).cache_made_by_free,
+          .mapping = mapping,
+          .threshold = model::chunk_of_mapping(mapping, version)};
 }
 
 Result<std::vector<Prediction>> predict(const Bench& bench) {
@@ -75,12 +80,12 @@ Result<std::vector<Prediction>> predict(const Bench& bench) {
       {"the mapping of 256 KiB", "How long is the mapping of a block of 256 KiB?",
        bytes(plan.mapping), "262144 + 16, rounded up to pages"},
       {"found, after that was freed", "That block has been freed. And now?",
-       count(request_of_chunk(plan.mapping).count),
-       fmt::format("the threshold has become {}, the chunk that was freed", plan.mapping.count)},
+       count(request_of_chunk(plan.threshold).count),
+       fmt::format("the threshold has become {}, the chunk that was freed", plan.threshold.count)},
       {"mmap threshold in malloc's memory", "What does malloc itself have as its threshold now?",
-       bytes(plan.mapping), "the same"},
+       bytes(plan.threshold), "the same"},
       {"trim threshold in its memory", "And from which top chunk on does it give memory back?",
-       bytes(plan.mapping * 2), "twice that"},
+       bytes(plan.threshold * 2), "twice that"},
       {"stage 6: found at first",
        "Stage 6 has a threshold of 128 KiB as well. What is found there?",
        count(stage_request_of_chunk(kStageMmapThreshold).count),

@@ -1,10 +1,12 @@
 // 7: where glibc puts freed chunks of different sizes, as its own lists have it.
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 
 #include "lab/experiment.h"
 #include "lab/looked_run.h"
 #include "model/malloc_arithmetic.h"
+#include "model/malloc_versions.h"
 
 namespace mini::lab {
 namespace {
@@ -12,7 +14,6 @@ namespace {
 using model::PieceUse;
 
 constexpr std::uint64_t kEach = 10;
-constexpr std::uint64_t kCachedOfASize = 7;  // "TCACHE_FILL_COUNT"
 constexpr Bytes kShort{24};
 constexpr Bytes kMiddle{200};
 constexpr Bytes kLong{2000};
@@ -21,8 +22,8 @@ constexpr std::string_view kSources[] = {"bins.c"};
 constexpr std::string_view kTerms[] = {"bin",       "thread cache", "fast bin",  "unsorted bin",
                                        "small bin", "large bin",    "coalescing"};
 
-std::uint64_t cached_of_a_size(const Bench& bench) {
-  return model::thread_cache_chunk(bench.machine.glibc_version) ? kCachedOfASize : 0;
+model::FreeLists lists_of(const Bench& bench) {
+  return model::free_lists(bench.machine.glibc_version);
 }
 
 Bytes chunk_of(Bytes request) {
@@ -39,22 +40,46 @@ struct Figure {
   std::string because;
 };
 
+// Where chunks of up to 128 bytes are that the cache has no room for.
+Figure short_beyond(const model::FreeLists& lists, std::uint64_t beyond) {
+  if (!lists.fast_bins) {
+    return {kShort, PieceUse::kFastbin, 0, "in a fast bin", 0, "this glibc has none any more"};
+  }
+  return {kShort,
+          PieceUse::kFastbin,
+          0,
+          "in a fast bin",
+          beyond,
+          fmt::format("the other {}: chunks of up to 128 bytes are not joined at once", beyond)};
+}
+
+Figure middle_beyond(const model::FreeLists& lists, std::uint64_t beyond) {
+  if (lists.small_sorted_at_once) {
+    return {kMiddle, PieceUse::kSmallbin,
+            0,       "in a small bin",
+            beyond,  fmt::format("the other {}: each straight into the list of its size", beyond)};
+  }
+  return {kMiddle, PieceUse::kUnsorted,
+          0,       "unsorted",
+          beyond,  fmt::format("the other {}, longer than 128 bytes: not sorted yet", beyond)};
+}
+
 std::vector<Figure> figures(const Bench& bench) {
-  const std::uint64_t cached = cached_of_a_size(bench);
+  const model::FreeLists lists = lists_of(bench);
+  const std::uint64_t cached = std::min(lists.cached_of_a_size, kEach);
   const std::uint64_t beyond = kEach - cached;
   const std::string limit =
-      fmt::format("a thread keeps {} of each size, of up to 1032 bytes", cached);
+      fmt::format("a thread keeps {} of each size, of up to 1032 bytes", lists.cached_of_a_size);
   return {
       {kShort, PieceUse::kCached, 0, "in the cache", cached, limit},
-      {kShort, PieceUse::kFastbin, 0, "in a fast bin", beyond,
-       fmt::format("the other {}: chunks of up to 128 bytes are not joined at once", beyond)},
+      short_beyond(lists, beyond),
       {kMiddle, PieceUse::kCached, 0, "in the cache", cached, "as above"},
-      {kMiddle, PieceUse::kUnsorted, 0, "unsorted", beyond,
-       fmt::format("the other {}, longer than 128 bytes: not sorted yet", beyond)},
+      middle_beyond(lists, beyond),
       {kLong, PieceUse::kCached, 0, "in the cache", 0, "longer than 1032 bytes"},
       {kLong, PieceUse::kUnsorted, 0, "unsorted", kEach, "all of them"},
       {kShort, PieceUse::kSmallbin, 1, "then in a small bin", beyond,
-       "a large request first empties the fast bins, then sorts"},
+       lists.fast_bins ? "a large request first empties the fast bins, then sorts"
+                       : "what the cache had no room for"},
       {kMiddle, PieceUse::kSmallbin, 1, "then in a small bin", beyond,
        "below 1024 bytes: one list for each size"},
       {kLong, PieceUse::kLargebin, 1, "then in a large bin", kEach,
@@ -124,26 +149,38 @@ Result<Observation> observe(const Bench& bench) {
 }
 
 std::string explain(const Bench& bench) {
+  const model::FreeLists lists = lists_of(bench);
+  const std::string_view fast_bins =
+      lists.fast_bins
+          ? " Chunks of up to 128 bytes go to the fast bins: short lists that are not joined with "
+            "their neighbours, since soon they will be asked for again. All others are joined with "
+            "free neighbours at once"
+          : " All are joined with free neighbours at once (until 2.42 there were fast bins, for "
+            "chunks of up to 128 bytes, whose chunks were not)";
+  const std::string_view sorted =
+      lists.small_sorted_at_once
+          ? ". What is below 1024 bytes then goes straight into the small bin of its size, and "
+            "longer ones into the unsorted bin, which is only a waiting room."
+          : " and put into the unsorted bin, which is only a waiting room.";
+  const std::string_view emptied =
+      lists.fast_bins
+          ? " A request of 1024 bytes or more empties the fast bins before, so that their chunks "
+            "can be joined: until then they are what keeps the heap in pieces, as experiment 3 "
+            "shows."
+          : "";
   return fmt::format(
       "free has to be quick, and malloc has to find what fits. glibc takes it in steps.\n"
       "\n"
       "First the thread's own cache: {} chunks of each size, of up to 1032 bytes, that come back "
-      "without a lock. Beyond it come the arena's bins. Chunks of up to 128 bytes go to the fast "
-      "bins: short lists that are not joined with their neighbours, since soon they will be asked "
-      "for again. All others are joined with free neighbours at once and put into the unsorted "
-      "bin, "
-      "which is only a waiting room.\n"
+      "without a lock. Beyond it come the arena's bins.{}{}\n"
       "\n"
       "Sorting is left to the next malloc that finds nothing. It goes through the waiting room and "
       "puts each chunk where it belongs: below 1024 bytes into the small bin of its exact size, "
-      "from there on into a large bin, for a range of sizes. A request of 1024 bytes or more "
-      "empties "
-      "the fast bins before, so that their chunks can be joined: until then they are what keeps "
-      "the heap in pieces, as experiment 3 shows.\n"
+      "from there on into a large bin, for a range of sizes.{}\n"
       "\n"
       "Stage 7 is that in its simplest form: an exact list for each size below 512 bytes, one for "
       "each power of two above, and a word of bits that says which have something in them.",
-      cached_of_a_size(bench));
+      lists.cached_of_a_size, fast_bins, sorted, emptied);
 }
 
 }  // namespace
