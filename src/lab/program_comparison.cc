@@ -190,7 +190,7 @@ Result<Observation> compare_allocators(const Bench& bench, const RealProgram& pr
     return Observation{
         .answers = {yes_or_no(false)},
         .exhibits = {{"Left out", fmt::format("  {} is not installed here. With it this shows what "
-                                              "it costs on each malloc.\n",
+                                              "it costs on\n  each malloc.\n",
                                               program.name)}}};
   }
   const auto trials = try_on_all(bench, program);
