@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 #include <sys/syscall.h>
 
 namespace mini::inject {
@@ -228,6 +227,35 @@ std::size_t frames_of_thread_wait(const unwind::CallStack& stack, const Landmark
   return 0;
 }
 
+/// From inside out, without the last.
+struct FrameNumbers {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  bool contain(std::size_t number) const { return first <= number && number < last; }
+};
+
+/// Through which frames the C library called the program's main or its thread's function, in a
+/// library without names: they are known by their places. Outside them is __libc_start_main; a
+/// thread's are two, the outermost ("start_thread", "clone3").
+FrameNumbers unnamed_way_in(const unwind::CallStack& stack, const Landmarks& landmarks) {
+  const auto& frames = stack.frames;
+  const auto of_library = [&](const unwind::Frame& frame) {
+    return frame.module == landmarks.c_library;
+  };
+  const auto start = std::ranges::find_if(frames, [&](const unwind::Frame& frame) {
+    return of_library(frame) && frame.function == "__libc_start_main";
+  });
+  const bool is_thread = start == frames.end();
+  if (is_thread && stack.end != unwind::StackEnd::kComplete) return {};
+  const auto last = static_cast<std::size_t>(start - frames.begin());
+  const std::size_t count = is_thread ? 2 : 1;
+  if (last <= count || of_library(frames[last - count - 1])) return {};
+  const bool are_unnamed = std::ranges::all_of(
+      frames.begin() + static_cast<std::ptrdiff_t>(last - count), start,
+      [&](const unwind::Frame& frame) { return of_library(frame) && frame.function.empty(); });
+  return are_unnamed ? FrameNumbers{last - count, last} : FrameNumbers{};
+}
+
 }  // namespace
 
 Moment judge(const unwind::CallStack& stack, const Landmarks& landmarks,
@@ -235,8 +263,10 @@ Moment judge(const unwind::CallStack& stack, const Landmarks& landmarks,
   const bool waits = system_call && contains(kWaits, *system_call);
   const bool is_in_futex = system_call && *system_call == SYS_futex;
   const std::size_t judged = is_in_futex ? frames_of_thread_wait(stack, landmarks) : 0;
-  for (const unwind::Frame& frame : stack.frames | std::views::drop(judged)) {
-    const Moment moment = judge_frame(frame, landmarks, waits);
+  const FrameNumbers way_in = unnamed_way_in(stack, landmarks);
+  for (std::size_t i = judged; i < stack.frames.size(); ++i) {
+    if (way_in.contain(i)) continue;
+    const Moment moment = judge_frame(stack.frames[i], landmarks, waits);
     if (moment != Moment::kGood) return moment;
   }
   const bool is_whole = stack.end == unwind::StackEnd::kComplete && !stack.frames.empty();

@@ -125,5 +125,45 @@ TEST(SafeMomentTest, AStackThatEndsEarlyIsUnknown) {
   EXPECT_EQ(judged({}), Moment::kUnknownStack);
 }
 
+TEST(SafeMomentTest, TheWayIntoTheProgramIsKnownInALibraryWithoutNames) {
+  EXPECT_EQ(judged({{"app", "compute"},
+                    {"app", "main"},
+                    {"libc.so", ""},
+                    {"libc.so", "__libc_start_main"},
+                    {"app", "_start"}}),
+            Moment::kGood);
+  EXPECT_EQ(judged({{"app", "worker"}, {"libc.so", ""}, {"libc.so", ""}}), Moment::kGood);
+  EXPECT_EQ(judged({{"libc.so", ""},
+                    {"libc.so", "pthread_cond_wait"},
+                    {"app", "worker"},
+                    {"libc.so", ""},
+                    {"libc.so", ""}},
+                   SYS_futex),
+            Moment::kGood);
+}
+
+TEST(SafeMomentTest, OtherCodeWithoutANameIsNotTheWayIn) {
+  EXPECT_EQ(judged({{"libc.so", ""}, {"libc.so", "__libc_start_main"}, {"app", "_start"}}),
+            Moment::kInLibrary);
+  EXPECT_EQ(judged({{"libc.so", ""}, {"libc.so", ""}, {"libc.so", "__libc_start_main"}}),
+            Moment::kInLibrary);
+  EXPECT_EQ(
+      judged({{"app", "main"}, {"libc.so", ""}, {"libc.so", ""}, {"libc.so", "__libc_start_main"}}),
+      Moment::kInLibrary);
+  EXPECT_EQ(judged({{"libc.so", ""}, {"app", "worker"}, {"libc.so", ""}, {"libc.so", ""}}),
+            Moment::kInLibrary);
+  EXPECT_EQ(judged({{"libc.so", ""}, {"libc.so", ""}}), Moment::kInLibrary);
+  // A destructor of a thread's own data; a function that an allocator may have called.
+  EXPECT_EQ(judged({{"app", "destroy"}, {"libc.so", ""}, {"libc.so", ""}, {"libc.so", ""}}),
+            Moment::kInLibrary);
+  EXPECT_EQ(judged({{"app", "on_signal"}, {"libc.so", ""}}), Moment::kInLibrary);
+  EXPECT_EQ(judge(stack_of({{"app", "called"}, {"libc.so", ""}, {"libc.so", ""}},
+                           unwind::StackEnd::kNoUnwindInfo),
+                  kLandmarks, std::nullopt),
+            Moment::kInLibrary);
+  EXPECT_EQ(judged({{"libjemalloc", ""}, {"app", "worker"}, {"libc.so", ""}, {"libc.so", ""}}),
+            Moment::kInAllocator);
+}
+
 }  // namespace
 }  // namespace mini::inject
