@@ -149,7 +149,8 @@ class RecordLimits(RecordTest):
 
     def test_heapspys_own_memory_runs_out_and_the_program_goes_on(self):
         many = ("import os, resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1)); "
-                "kept = [bytes(i % 99 + 99) for i in range(1500000)]; print('all'); os._exit(9)")
+                "kept = [bytes(i % 99 + 99) for i in range(1500000)]; "
+                "print('all', flush=True); os._exit(9)")
         done = self.run_plain(need("bash"), "-c", 'ulimit -S -v 190000; exec "$@"', "bash", HEAPSPY,
                               "record", "--leaks", "-o", self.file, "--", self.python, "-c", many)
         self.assertEqual((done.returncode, done.stdout), (9, b"all\n"), done)
@@ -265,7 +266,7 @@ class RecordLimits(RecordTest):
         need_root()
         disk = self.directory / "disk"
         disk.mkdir()
-        if self.run_plain("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk).returncode != 0:
+        if self.run_plain("mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", disk).returncode != 0:
             self.skipTest("nothing can be mounted here")
         self.addCleanup(subprocess.run, ["umount", disk], check=True)
         self.file = disk / "out.heapspy"
