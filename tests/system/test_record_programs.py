@@ -148,7 +148,8 @@ class RecordPrograms(RecordTest):
         for i in range(50):
             (work / f"file{i}").write_text(str(i) * 500)
         for command in (["init", "-q", "."], ["add", "."], ["commit", "-q", "-m", "one"]):
-            done = self.record(git, "-C", work, *command, options=["-q"])
+            done = self.record(git, "-C", work, "-c", "maintenance.autoDetach=false", *command,
+                               options=["-q"])
             self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.check_same(git, "-C", work, "log", "--stat")
         self.check_same(git, "-C", work, "gc", "--quiet")  # starts others
