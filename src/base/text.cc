@@ -40,6 +40,10 @@ std::string format_count(std::uint64_t n) {
   return digits;
 }
 
+std::string counted(std::uint64_t n, std::string_view noun) {
+  return fmt::format("{} {}{}", format_count(n), noun, n == 1 ? "" : "s");
+}
+
 std::string format_percent(double part, double whole) {
   if (!(whole > 0)) return "-";
   const double percent = 100 * part / whole;

@@ -26,6 +26,9 @@ std::string format_range(AddressRange r);
 /// Groups of three: "1,234,567".
 std::string format_count(std::uint64_t n);
 
+/// "1 call", "2,000 calls": a count with its noun.
+std::string counted(std::uint64_t n, std::string_view noun);
+
 /// "12.3%", "<0.1%" of a part that would be 0.0%, "-" of nothing.
 std::string format_percent(double part, double whole);
 

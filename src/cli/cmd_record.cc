@@ -89,7 +89,7 @@ std::string_view program_name(std::string_view command) {
 
 /// "1 event was dropped".
 std::string dropped_events(std::uint64_t count) {
-  return fmt::format("{} {} dropped", views::counted(count, "event"), count == 1 ? "was" : "were");
+  return fmt::format("{} {} dropped", counted(count, "event"), count == 1 ? "was" : "were");
 }
 
 std::string describe(const sources::RecordedResult& result) {
@@ -98,7 +98,7 @@ std::string describe(const sources::RecordedResult& result) {
   const std::string path = shown(result.path);
   std::string line =
       fmt::format("heapspy: {}: process {}{}, {}, {}\n", path, result.pid, shown(name),
-                  views::counted(result.events, "event"), format_bytes(Bytes{result.bytes}));
+                  counted(result.events, "event"), format_bytes(Bytes{result.bytes}));
   const std::uint64_t silent = std::min(result.silent_threads, result.losses.dropped_events);
   const std::uint64_t dropped = result.losses.dropped_events - silent;
   const std::uint64_t without_ring = std::min(result.events_without_ring, dropped);
@@ -131,8 +131,7 @@ void report_errors(const std::vector<sources::RecordedResult>& all) {
   }
   for (const auto& [message, those] : names) {
     const std::size_t others = those.size() - 1;
-    const std::string more =
-        others == 0 ? "" : fmt::format(" and {}", views::counted(others, "other"));
+    const std::string more = others == 0 ? "" : fmt::format(" and {}", counted(others, "other"));
     print_error(fmt::format("heapspy: {}{}: {}\n", those.front(), more, message));
   }
 }
@@ -157,7 +156,7 @@ void report_unrecorded(const sources::UnrecordedPrograms& unrecorded) {
   }
   if (programs.size() > kMostLines) {
     print_error(fmt::format("heapspy: not recorded: {}, which 'heapspy report' names\n",
-                            views::counted(programs.size() - kMostLines, "other program")));
+                            counted(programs.size() - kMostLines, "other program")));
   }
 }
 
@@ -213,7 +212,7 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
   if (!arguments.quiet) {
     if (all.size() > kMostLines) {
       print_error(fmt::format("heapspy: and {} of other processes beside them\n",
-                              views::counted(all.size() - kMostLines, "recording")));
+                              counted(all.size() - kMostLines, "recording")));
     }
     if (const auto* readable = find_readable(all)) {
       print_error(fmt::format("heapspy: see {}\n", views::report_command(readable->path)));

@@ -182,8 +182,7 @@ std::string why_leaks_may_be_missing(const model::HeapProfile& profile) {
                        format_bytes(Bytes{profile.process.sample_bytes}));
   }
   if (profile.losses.is_cut) return "has no ending";
-  const bool is_damaged = profile.losses.skipped_blocks != 0 || profile.losses.skipped_bytes != 0;
-  if (is_damaged) return "is damaged";
+  if (profile.losses.is_damaged()) return "is damaged";
   return profile.losses.dropped_events != 0 ? "lacks events that were dropped" : "";
 }
 

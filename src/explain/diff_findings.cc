@@ -104,8 +104,7 @@ void find_change(const ProfileDiff& diff, const MeasureWords& words, std::vector
 
 bool is_incomplete(const HeapProfile& profile) {
   const model::ProfileLosses& losses = profile.losses;
-  return losses.is_cut || losses.dropped_events != 0 || losses.skipped_blocks != 0 ||
-         losses.skipped_bytes != 0;
+  return losses.is_cut || losses.dropped_events != 0 || losses.is_damaged();
 }
 
 /// What speaks against comparing the two at all.

@@ -41,10 +41,6 @@ inline std::string bytes(std::uint64_t n) {
   return format_bytes(Bytes{n});
 }
 
-inline std::string counted(std::uint64_t n, std::string_view noun) {
-  return fmt::format("{} {}{}", format_count(n), noun, n == 1 ? "" : "s");
-}
-
 /// "1 event was", "2 events were".
 inline std::string counted_were(std::uint64_t n, std::string_view noun) {
   return counted(n, noun) + (n == 1 ? " was" : " were");

@@ -70,18 +70,6 @@ std::vector<Place> top(std::vector<Place> places,
   return places;
 }
 
-}  // namespace
-
-std::string damage_text(const model::ProfileLosses& losses) {
-  std::string parts = counted(losses.skipped_blocks, "part");
-  if (losses.skipped_bytes == 0) return parts;
-  std::string bytes_besides = bytes(losses.skipped_bytes);
-  if (losses.skipped_blocks == 0) return bytes_besides;
-  return fmt::format("{} and {} besides", parts, bytes_besides);
-}
-
-namespace {
-
 void find_losses(const HeapProfile& profile, Findings& out) {
   const model::ProfileLosses& losses = profile.losses;
   if (losses.dropped_events != 0) {
@@ -94,7 +82,7 @@ void find_losses(const HeapProfile& profile, Findings& out) {
                      counted_were(profile.allocation_events + profile.free_events, "event")),
          "Record again without --on-overflow drop, or with --sample 512K.", 3});
   }
-  if (losses.skipped_blocks != 0 || losses.skipped_bytes != 0) {
+  if (losses.is_damaged()) {
     out.push_back({"damaged-file", "The file is damaged: what could not be read is in no figure.",
                    fmt::format("That is {}.", damage_text(losses)),
                    "Blocks may seem never freed whose frees were in the damaged part.", 2.5});
@@ -401,6 +389,14 @@ std::vector<Finding> find_in_heap(const HeapProfile& profile) {
   find_remote_frees(profile, findings);
   std::ranges::stable_sort(findings, std::greater<>(), &Finding::weight);
   return findings;
+}
+
+std::string damage_text(const model::ProfileLosses& losses) {
+  std::string parts = counted(losses.skipped_blocks, "part");
+  if (losses.skipped_bytes == 0) return parts;
+  std::string bytes_besides = bytes(losses.skipped_bytes);
+  if (losses.skipped_blocks == 0) return bytes_besides;
+  return fmt::format("{} and {} besides", parts, bytes_besides);
 }
 
 }  // namespace mini::explain

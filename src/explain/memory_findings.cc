@@ -18,10 +18,6 @@ constexpr double kNoticeable = 0.05;  // a share of the resident memory
 constexpr Bytes kWorthATry = kMiB;
 constexpr Bytes kDefaultThreshold = kKiB * 128;  // of glibc's, both
 
-std::string counted_words(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
-}
-
 double share_of(const Inspection& inspection, Bytes part) {
   const Bytes whole = inspection.resident.value_or(inspection.mapped);
   return whole == Bytes{} ? 0 : static_cast<double>(part.count) / static_cast<double>(whole.count);
@@ -72,7 +68,7 @@ void find_damage(const Inspection& inspection, const model::Heap& heap, std::vec
   const model::HeapDamage& first = heap.damages.front();  // tells the most of the cause
   out.push_back(
       {.kind = "damage",
-       .statement = damage_words(inspection, counted_words(heap.damages_count, "place")),
+       .statement = damage_words(inspection, counted(heap.damages_count, "place")),
        .evidence = fmt::format("At {}, {} is {}; it should be {}.", format_address(first.where),
                                first.field, first.found, first.expected),
        .advice = advice_on_damage(inspection, first),
@@ -84,7 +80,7 @@ void find_motion(const Inspection& inspection, std::vector<Finding>& out) {
   out.push_back(
       {.kind = "in_motion",
        .statement = fmt::format("Threads were just changing the heap: {} did not fit together yet.",
-                                counted_words(inspection.places_in_motion, "place")),
+                                counted(inspection.places_in_motion, "place")),
        .evidence = fmt::format("None of them was so in each of {} readings, as damage is.",
                                format_count(inspection.heap_readings)),
        .advice = "A few blocks there may be counted as what they no longer are.",
@@ -139,10 +135,10 @@ void find_pinned(const Inspection& inspection, std::vector<Finding>& out) {
   const auto& pins = inspection.account.pins;
   std::string evidence = "Free chunks share their pages with blocks in use.";
   if (!pins.empty()) {
-    evidence = fmt::format("The most is kept by {} from {} on ({}): {} around it.",
-                           counted_words(pins.front().blocks, "block"),
-                           format_address(pins.front().first_block),
-                           format_bytes(pins.front().size), format_bytes(pins.front().pinned));
+    evidence =
+        fmt::format("The most is kept by {} from {} on ({}): {} around it.",
+                    counted(pins.front().blocks, "block"), format_address(pins.front().first_block),
+                    format_bytes(pins.front().size), format_bytes(pins.front().pinned));
   }
   out.push_back({.kind = "pinned",
                  .statement = fmt::format("{} is free but cannot be given back, {}.",
@@ -166,7 +162,7 @@ void find_arenas(const Inspection& inspection, const model::Heap& heap, std::vec
   if (arenas == 0 || kept < kWorthATry || share_of(inspection, kept) < kNoticeable) return;
   out.push_back(
       {.kind = "arenas",
-       .statement = fmt::format("{} {} {} that is free.", counted_words(arenas, "thread arena"),
+       .statement = fmt::format("{} {} {} that is free.", counted(arenas, "thread arena"),
                                 arenas == 1 ? "holds" : "hold", format_bytes(kept)),
        .evidence = fmt::format("{}; the threads of {} have ended.", share_words(inspection, kept),
                                abandoned == 0 ? std::string("none") : format_count(abandoned)),
@@ -306,14 +302,14 @@ void find_unseen_caches(const model::Heap& heap, std::vector<Finding>& out) {
   if (heap.caches_not_found != 0 && !heap.counters.empty()) {
     out.push_back({.kind = "caches_not_found",
                    .statement = fmt::format("{} were just moving blocks.",
-                                            counted_words(heap.caches_not_found, "thread")),
+                                            counted(heap.caches_not_found, "thread")),
                    .evidence = "What is in their caches counts as live.",
                    .advice = "Inspect once more.",
                    .weight = 0.02});
   } else if (heap.caches_not_found != 0) {
     out.push_back({.kind = "caches_not_found",
                    .statement = fmt::format("The caches of {} were not looked for.",
-                                            counted_words(heap.caches_not_found, "thread")),
+                                            counted(heap.caches_not_found, "thread")),
                    .evidence =
                        "Without a thread's registers its cache is not known, and the blocks "
                        "in it count as live.",

@@ -66,9 +66,7 @@ std::map<std::string, RoundedPlace> rounded_places(const HeapProfile& profile, P
 
 /// "1,040 bytes are asked for, and 1,280 bytes given": of each block, where all are alike.
 std::string asked_and_given(const RoundedPlace& place) {
-  const auto exact = [](std::uint64_t n) {
-    return fmt::format("{} byte{}", format_count(n), n == 1 ? "" : "s");
-  };
+  const auto exact = [](std::uint64_t n) { return counted(n, "byte"); };
   if (place.block_bytes != 0) {
     return fmt::format("{} are asked for, and {} given", exact(place.block_bytes),
                        exact(place.usable_bytes / place.requested.blocks));

@@ -313,6 +313,9 @@ struct ProfileLosses {
   std::uint64_t unknown_stacks = 0;   // allocations whose stack is none, or not in the file
   std::uint64_t dropped_markers = 0;  // beyond those that are kept
   std::vector<UnnamedModule> unnamed_modules;
+
+  /// Whether what could not be read is in no figure.
+  bool is_damaged() const { return skipped_blocks != 0 || skipped_bytes != 0; }
 };
 
 struct ProfileProcess {

@@ -46,7 +46,7 @@ void write_report_losses(std::string& out, const HeapProfile& profile, const Tex
   say(losses.is_cut,
       "The recording has no ending: it was cut, or its recorder was killed. The figures are those "
       "up to there.");
-  say(losses.skipped_blocks != 0 || losses.skipped_bytes != 0,
+  say(losses.is_damaged(),
       fmt::format("The file is damaged: {} cannot be read, and what was there is missing.",
                   explain::damage_text(losses)));
   if (!losses.unnamed_modules.empty()) say(true, unnamed_text(profile));

@@ -95,10 +95,6 @@ class TreeWriter {
   bool has_deeper_ = false;
 };
 
-}  // namespace
-
-namespace {
-
 /// "Callees", "Modules and their callers", "Callees in each thread".
 std::string title_of(explain::TreeDirection direction, std::optional<explain::Grouping> by) {
   const bool is_inwards = direction == explain::TreeDirection::kCallees;

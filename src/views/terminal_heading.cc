@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/text.h"
 #include "views/flow.h"
 #include "views/utf8.h"
 
@@ -18,10 +17,6 @@ void write_heading(std::string& out, const TextStyle& style, std::string_view ti
   Flow flow(out, style, 0);
   flow.put(Ink::kHeading, title).put(" ").put(Ink::kDim, rule).put(" ");
   flow.put(Ink::kStrong, whose).end_line();
-}
-
-std::string counted(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
 }
 
 }  // namespace mini::views

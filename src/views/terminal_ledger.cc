@@ -267,14 +267,11 @@ void write_losses(std::string& out, const TextStyle& style, const TraceSummary& 
                                counted(summary.hidden_count, "event")));
   }
   if (summary.verified_count == 0 && summary.differences_count == 0) return;
-  write_sentence(
-      out, style,
-      fmt::format("Reconciled with the kernel's own list of mappings {} time{}: "
-                  "{} difference{}.",
-                  format_count(summary.verified_count), summary.verified_count == 1 ? "" : "s",
-                  format_count(summary.differences_count),
-                  summary.differences_count == 1 ? "" : "s"),
-      summary.differences_count == 0 ? Ink::kPlain : Ink::kError);
+  write_sentence(out, style,
+                 fmt::format("Reconciled with the kernel's own list of mappings {}: {}.",
+                             counted(summary.verified_count, "time"),
+                             counted(summary.differences_count, "difference")),
+                 summary.differences_count == 0 ? Ink::kPlain : Ink::kError);
   for (const std::string& line : summary.differences) write_sentence(out, style, line);
 }
 
