@@ -38,4 +38,9 @@ constexpr std::string_view words_of(PreloadObstacle obstacle) {
   return kWords[static_cast<std::uint8_t>(obstacle)];
 }
 
+/// Whether LD_PRELOAD can hold a path: it ends at spaces and colons there.
+constexpr bool is_preloadable(std::string_view path) {
+  return path.find_first_of(" :") == std::string_view::npos;
+}
+
 }  // namespace mini

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <unistd.h>
 
+#include "base/preload_obstacle.h"
 #include "kernel/proc_file.h"
 
 namespace mini::lab {
@@ -57,7 +58,7 @@ Result<Places> Places::find() {
 }
 
 std::string Places::preloadable(const std::string& folder) {
-  if (folder.find_first_of(" :") == std::string::npos) return folder;
+  if (is_preloadable(folder)) return folder;
   kernel::FileDescriptor opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!opened) return folder;
   std::string name = kernel::descriptor_path(::getpid(), opened.get());

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/preload_obstacle.h"
 #include "kernel/life_sign.h"
 #include "kernel/own_heap.h"
 #include "kernel/own_limits.h"
@@ -129,8 +130,7 @@ Recorder::Recorder(const RecordOptions& options, kernel::SharedFile file,
                         .sample_bytes = options.sample.count};
   // One that LD_PRELOAD cannot name can be put into the process that is joined alone.
   const std::string& agent = options.agent;
-  if (agent.size() < sizeof channel().agent_path &&
-      agent.find_first_of(": ") == std::string::npos) {
+  if (agent.size() < sizeof channel().agent_path && is_preloadable(agent)) {
     std::ranges::copy(agent, &channel().agent_path[0]);
   }
   channel().magic = wire::kMagic;
