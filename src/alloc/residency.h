@@ -119,7 +119,7 @@ class Residency {
   bool call(std::uint32_t index, BitRun bits, bool (*operation)(void*, std::size_t)) const;
 
   // residency_release.cc
-  bool much_is_scattered(PageCount used) const;
+  bool much_is_scattered(PageCount used, PageCount most) const;
   void break_up_huge_pages();
   std::uint32_t release_whole_extents(PageCount keep, std::uint32_t calls);
   struct Parts {

@@ -40,10 +40,10 @@ PageCount Residency::release_in_use(const PageRun* runs, std::uint32_t count) {
   return released;
 }
 
-// Much is free in extents that stay: it goes in whatever pieces it is.
-bool Residency::much_is_scattered(PageCount used) const {
+// Much is free beyond the limit in extents that stay: it goes in whatever pieces it is.
+bool Residency::much_is_scattered(PageCount used, PageCount most) const {
   const PageCount much{std::max(kMuch.count, used.count / kMuchShare)};
-  return resident_free_ > limit(used) + much && may_release_in_use();
+  return resident_free_ > most + much && may_release_in_use();
 }
 
 bool Residency::settle(PageCount used, bool emptying) {
@@ -63,7 +63,8 @@ bool Residency::settle(PageCount used, bool emptying) {
                     resident_free_.count / 4 > used.count ? kHardlyUsedWhenEmptying : kHardlyUsed,
                 .least_run = kWorthACall,
                 .breaks_up = resident_free_ > used};
-    if (emptying || (calls != 0 && much_is_scattered(used))) {
+    const bool in_pieces = emptying || (calls != 0 && much_is_scattered(used, most));
+    if (in_pieces) {
       pause_.begin_release();
       parts = {.keep = keep,
                .runs = kMostRuns,
@@ -71,7 +72,7 @@ bool Residency::settle(PageCount used, bool emptying) {
                .hardly_used = kExtentPages};
     }
     calls = release_parts(parts);
-    if (parts.runs_of_a_call != 1) pause_.note_released(before - resident_free_);
+    if (in_pieces) pause_.note_released(before - resident_free_);
   }
   // Where there was more to do than may be done at once, the next call goes on.
   const bool all_done = calls != 0 || resident_free_ == before;
