@@ -32,9 +32,13 @@ std::size_t count_slips(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// Behind the dashes of an option.
+std::size_t count_letters(std::string_view word) {
+  return word.size() - std::min(word.find_first_not_of('-'), word.size());
+}
+
 bool is_beginning(std::string_view typed, std::string_view word) {
-  const std::size_t letters = typed.size() - std::min(typed.find_first_not_of('-'), typed.size());
-  return letters >= kLeastPrefix && word.starts_with(typed);
+  return count_letters(typed) >= kLeastPrefix && word.starts_with(typed);
 }
 
 }  // namespace
@@ -45,8 +49,7 @@ std::string likely_word(std::string_view typed, std::span<const std::string> wor
   for (const std::string& word : words) {
     if (typed.size() > word.size() + kMostSlips) continue;
     const std::size_t slips = is_beginning(typed, word) ? 1 : count_slips(typed, word);
-    const std::size_t letters = word.size() - std::min(word.find_first_not_of('-'), word.size());
-    if (slips >= least || 2 * slips >= letters) continue;
+    if (slips >= least || 2 * slips >= count_letters(word)) continue;
     least = slips;
     likely = word;
   }

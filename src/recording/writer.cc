@@ -190,8 +190,7 @@ std::vector<std::pair<FrameNumber, FrameFacts>> Writer::frames_without_source(
   for (FrameNumber number = impl_->first_without_source;
        number <= impl_->frames.count() && found.size() < most; ++number) {
     if (number < impl_->has_source.size() && impl_->has_source[number]) continue;
-    const FrameFacts& frame = impl_->frames[number];
-    found.emplace_back(number, FrameFacts{.module = frame.module, .address = frame.address});
+    found.emplace_back(number, impl_->frames[number]);
   }
   return found;
 }
