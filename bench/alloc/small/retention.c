@@ -3,25 +3,17 @@
 // allocator to give back what it can (with `trim`), sleeps a second without a call, and prints its
 // resident memory then and at the height. The list of blocks is no heap memory and not counted.
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "resident.h"
 
 enum { kMaxBlocks = 4 << 20 };
 static const size_t kHeapBytes = 430000000;
-
-static long resident_kib(void) {
-  char text[128] = {0};
-  const int file = open("/proc/self/statm", O_RDONLY);
-  if (file < 0 || read(file, text, sizeof text - 1) <= 0) exit(1);
-  close(file);
-  return strtol(strchr(text, ' '), NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 static uint32_t random_next(void) {
   static uint64_t state = 1;

@@ -3,7 +3,6 @@
 // 230 KB, write them, and free each its own, in the order in which they were made or shuffled. A
 // second later, without a call in between, the resident memory is printed with its height. The
 // lists of blocks are no heap memory and not counted.
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "resident.h"
 
 enum { kMostThreads = 256, kLeastBlock = 16 };
 static const size_t kHeapBytes = 450000000;
@@ -22,14 +22,6 @@ static int is_shuffled;
 static void** lists[kMostThreads];
 static size_t counts[kMostThreads];
 static pthread_barrier_t barrier;
-
-static long resident_kib(void) {
-  char text[128] = {0};
-  const int file = open("/proc/self/statm", O_RDONLY);
-  if (file < 0 || read(file, text, sizeof text - 1) <= 0) exit(1);
-  close(file);
-  return strtol(strchr(text, ' '), NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 static uint32_t random_next(uint64_t* state) {
   *state = *state * 6364136223846793005u + 1442695040888963407u;
