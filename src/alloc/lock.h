@@ -107,6 +107,8 @@ class TryLock {
       }
     }
   }
+  /// A moment ago.
+  bool is_held() const { return held_.load(std::memory_order_relaxed); }
   void unlock() {
     if (t_holds_all_locks) return;
     if constexpr (kChecked) note_unlock(rank_.value());

@@ -223,7 +223,9 @@ bool PageHeap::has_kept(PageIndex first) const {
 
 SpanShelf* PageHeap::shelf() {
   if (kernel::vm::is_only_thread()) return nullptr;
-  return &shelves_[kernel::vm::processor() % kShelves];
+  const std::uint32_t part = kernel::vm::processor() % kShelfParts;
+  SpanShelf& first = shelves_[part];
+  return first.lock().is_held() ? &shelves_[kShelfParts + part] : &first;
 }
 
 Span* PageHeap::take_kept(SpanShelf& shelf, PageCount count) {
@@ -254,9 +256,10 @@ PageCount PageHeap::most_kept() const {
   return kLeastKept + PageCount{in_use().count / kKeptShare};
 }
 
-// All shelves that were ever asked for a block have the same part.
+// Processors whose shelves were ever asked for a block have equal parts, for either of their
+// shelves. Where second ones have filled too, all are emptied once it is too much: see keep().
 void PageHeap::set_most(SpanShelf& shelf) {
-  const std::uint32_t bit = std::uint32_t{1} << (&shelf - shelves_.data());
+  const std::uint32_t bit = std::uint32_t{1} << ((&shelf - shelves_.data()) % kShelfParts);
   std::uint32_t in_use = shelves_in_use_.load(std::memory_order_relaxed);
   if ((in_use & bit) == 0) in_use = shelves_in_use_.fetch_or(bit, std::memory_order_relaxed) | bit;
   const PageCount share{most_kept().count / count_ones(in_use)};

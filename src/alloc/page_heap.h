@@ -79,13 +79,15 @@ class PageHeap {
   /// A large block's span that nobody uses any more: it is kept, or its pages are put.
   void put_span(Span& span, bool emptied);
 
-  /// The shelf of the processor that the caller runs on; null while there is one thread.
+  /// A shelf of the processor that the caller runs on: the second one while somebody holds the
+  /// first one's lock, for milliseconds where he was interrupted. Null while there is one thread.
   SpanShelf* shelf();
   /// A block from a shelf, or null.
   Span* take_kept(SpanShelf& shelf, PageCount count);
   /// See SpanShelf::put().
   SpanShelf::Put keep(SpanShelf& shelf, Span& span);
-  static constexpr std::uint32_t kShelves = 8;
+  static constexpr std::uint32_t kShelfParts = 8;
+  static constexpr std::uint32_t kShelves = 2 * kShelfParts;
   std::array<SpanShelf, kShelves>& shelves() { return shelves_; }
   /// Pages that shelves keep, of those in use. Takes no lock.
   PageCount kept() const;
@@ -147,8 +149,8 @@ class PageHeap {
   FreePages free_;
   Residency memory_;
   SpanCache cache_;
-  std::array<SpanShelf, kShelves> shelves_;
-  std::atomic<std::uint32_t> shelves_in_use_{0};  // a bit for each that was ever asked
+  std::array<SpanShelf, kShelves> shelves_;       // all first ones, then the second ones
+  std::atomic<std::uint32_t> shelves_in_use_{0};  // a bit for each part that was ever asked
   PageCount in_use_;
   PageCount unused_in_slabs_;  // of all bins, as told
   bool emptying_ = false;      // what sweep_pays() said last

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <thread>
 #include <vector>
 
 #include "alloc/check.h"
@@ -216,6 +217,20 @@ TEST_F(SpanShelfTest, WhereMemoryEndsWhatIsKeptIsTaken) {
   while (taken < 10'000 && backing().pages.take({.count = pages(49)}, &grant)) ++taken;
   EXPECT_EQ(shelf(0).pages(), pages(0));
   EXPECT_GE(taken, 2U);
+}
+
+// As by a thread that was interrupted: the next ones of its processor are not to wait for it.
+TEST_F(SpanShelfTest, NobodyIsGivenAShelfThatIsHeld) {
+  std::thread([&] {
+    SpanShelf* const first = backing().pages.shelf();
+    EXPECT_LT(first - &shelf(0), PageHeap::kShelfParts);
+    {
+      const TryLocked locked(first->lock());
+      ASSERT_TRUE(locked);
+      EXPECT_NE(backing().pages.shelf(), first);
+    }
+    EXPECT_LT(backing().pages.shelf() - &shelf(0), PageHeap::kShelfParts);
+  }).join();
 }
 
 TEST_F(SpanShelfTest, AnyOrderOfAnyLengths) {
