@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,11 +13,19 @@
 #include "alloc/allocator.h"
 #include "api/options.h"
 #include "api/report.h"
+#include "kernel/vm/vm.h"
 
 // The C++ ABI's, which every C library has; without a shared object to go with, the function is
 // called after those of all libraries.
 extern "C" int minimalloc_at_exit(void (*function)(void*), void* argument,
                                   void* shared_object) asm("__cxa_atexit");
+
+// glibc's lock of the list of all streams, which a thread may take several times.
+extern "C" {
+void minimalloc_lock_streams() asm("_IO_list_lock") __attribute__((weak));
+void minimalloc_unlock_streams() asm("_IO_list_unlock") __attribute__((weak));
+void minimalloc_reset_streams() asm("_IO_list_resetlock") __attribute__((weak));
+}
 
 namespace mini::api {
 
@@ -92,6 +101,34 @@ void report_at_exit(void*) {
   if (const int fd = g_report_file.find(); fd >= 0) write_report(fd, "at exit");
 }
 
+// How often this thread holds the list of streams, for forks that it is in the middle of.
+constinit thread_local std::uint32_t t_streams_held __attribute__((tls_model("initial-exec"))) = 0;
+
+// glibc's fork takes the list of streams once all handlers have run. Who holds it may wait for a
+// stream, as fflush(nullptr) does, and who holds that may allocate, as getline does: so the list
+// comes before the allocator's locks.
+void before_fork() {
+  if (minimalloc_lock_streams != nullptr && !kernel::vm::is_only_thread()) {
+    minimalloc_lock_streams();
+    ++t_streams_held;
+  }
+  g_allocator.before_fork();
+}
+
+void after_fork_in_parent() {
+  g_allocator.after_fork_in_parent();
+  if (t_streams_held == 0) return;
+  --t_streams_held;
+  minimalloc_unlock_streams();
+}
+
+void after_fork_in_child() {
+  g_allocator.after_fork_in_child();
+  if (t_streams_held == 0) return;
+  t_streams_held = 0;
+  minimalloc_reset_streams();
+}
+
 // As early as a library's code runs, so that fork handlers of others come before ours in prepare.
 __attribute__((constructor(101))) void start() {
   const int saved = errno;
@@ -105,8 +142,7 @@ __attribute__((constructor(101))) void start() {
     g_allocator.set_watch_thread(watch_thread);
     if (alloc::t_thread.cache != nullptr) watch_thread();
   }
-  pthread_atfork([] { g_allocator.before_fork(); }, [] { g_allocator.after_fork_in_parent(); },
-                 [] { g_allocator.after_fork_in_child(); });
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   errno = saved;
 }
 

@@ -22,5 +22,9 @@ class Fork(PreloadTest):
     def test_in_a_handler_that_interrupted_malloc_of_a_program_with_threads(self):
         self.check("fork_in_handler", "threads")
 
+    @fails_on(jemalloc="hangs", tcmalloc="hangs")
+    def test_while_a_thread_waits_for_a_stream(self):
+        self.check("fork_streams")
+
     def test_vfork_spawn_popen_system(self):
         self.check("spawn")
