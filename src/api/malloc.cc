@@ -118,7 +118,7 @@ MINIMALLOC_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t size) n
 MINIMALLOC_EXPORT int posix_memalign(void** memptr, std::size_t alignment,
                                      std::size_t size) noexcept {
   if (!std::has_single_bit(alignment) || alignment < sizeof(void*)) return EINVAL;
-  void* const block = g_allocator.allocate_aligned(alignment, size);
+  void* const block = or_no_memory(g_allocator.allocate_aligned(alignment, size));
   if (block == nullptr) return ENOMEM;
   *memptr = block;
   return 0;
