@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include "inject/dynamic_module.h"
 #include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 
@@ -23,20 +24,27 @@ Address address_of(const void* target_pointer) {
   return Address{reinterpret_cast<std::uint64_t>(target_pointer)};
 }
 
-/// Where the program's own dynamic section is.
-std::optional<Address> program_dynamic(const kernel::AuxiliaryVector& auxv,
-                                       const MemoryReader& memory) {
-  std::uint64_t bias = 0;
+/// What the kernel loaded: the program, or the loader that was told to load it.
+std::optional<LoadedModule> started_module(const kernel::AuxiliaryVector& auxv,
+                                           const MemoryReader& memory) {
+  std::optional<std::uint64_t> bias;
   std::optional<std::uint64_t> dynamic;
   for (std::size_t i = 0; i < auxv.headers_count && i < kMostHeaders; ++i) {
     const auto header =
         memory.read_object<Elf64_Phdr>(auxv.headers + Bytes{i * sizeof(Elf64_Phdr)});
     if (!header) return std::nullopt;
     if (header->p_type == PT_PHDR) bias = auxv.headers.value - header->p_vaddr;
+    // Comes after PT_PHDR, which loaders do not have: their headers follow the file's header.
+    if (header->p_type == PT_LOAD && header->p_offset == 0 && !bias) {
+      bias = auxv.headers.value - sizeof(Elf64_Ehdr) - header->p_vaddr;
+    }
     if (header->p_type == PT_DYNAMIC) dynamic = header->p_vaddr;
   }
   if (!dynamic) return std::nullopt;
-  return Address{*dynamic + bias};
+  LoadedModule module;
+  module.bias = bias.value_or(0);
+  module.dynamic = Address{*dynamic + module.bias};
+  return module;
 }
 
 std::optional<Address> debug_entry(Address dynamic, const MemoryReader& memory) {
@@ -46,6 +54,12 @@ std::optional<Address> debug_entry(Address dynamic, const MemoryReader& memory) 
     if (entry->d_tag == DT_DEBUG && entry->d_un.d_ptr != 0) return Address{entry->d_un.d_ptr};
   }
   return std::nullopt;
+}
+
+/// Of a loader that was started itself (ld.so PROGRAM): the kernel knows no program that it loaded.
+std::optional<Address> loader_debug(const LoadedModule& loader, const MemoryReader& memory) {
+  const auto dynamic = DynamicModule::read(loader, memory);
+  return dynamic ? dynamic->definition("_r_debug", memory) : std::nullopt;
 }
 
 std::string read_path(Address at, const MemoryReader& memory) {
@@ -62,11 +76,15 @@ Result<LoaderList> LoaderList::find(pid_t pid, const MemoryReader& memory,
   const auto told = kernel::read_proc_file(pid, "auxv");
   if (!told) return std::unexpected(told.error());
   const kernel::AuxiliaryVector auxv = kernel::parse_auxv(std::as_bytes(std::span(*told)));
-  if (auxv.base.value == 0) {
+  const auto started = started_module(auxv, memory);
+  const bool has_loader = auxv.base.value != 0;
+  std::optional<Address> debug;
+  if (started) {
+    debug = has_loader ? debug_entry(started->dynamic, memory) : loader_debug(*started, memory);
+  }
+  if (!debug && !has_loader) {
     return fail(fmt::format("process {} is statically linked: {}", pid, without_loader));
   }
-  const auto dynamic = program_dynamic(auxv, memory);
-  const auto debug = dynamic ? debug_entry(*dynamic, memory) : std::nullopt;
   if (!debug) {
     return fail(
         fmt::format("process {} does not say which libraries it has loaded: it has only "

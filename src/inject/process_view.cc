@@ -19,7 +19,9 @@ Result<ProcessView> ProcessView::read(pid_t pid, const LoaderList& list,
   auto maps = kernel::read_maps(pid);
   if (!maps) return std::unexpected(maps.error());
   view.maps_ = std::move(*maps);
-  view.loader_base_ = kernel::read_auxv(pid).base;
+  const kernel::AuxiliaryVector auxv = kernel::read_auxv(pid);
+  // Of a loader that was started itself, what the kernel calls the program.
+  view.loader_base_ = auxv.base.value != 0 ? auxv.base : auxv.headers;
   return view;
 }
 
