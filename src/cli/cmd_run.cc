@@ -66,14 +66,15 @@ int run_run_command(std::span<const std::string> words) {
   if (const auto why = why_not_preloaded(*path, kMinimalloc)) {
     return complain(kExitCannotRun, fmt::format("{} {}", name, *why));
   }
-  if (const auto sanitizer = sanitizer_of(*path)) {
+  const MallocChoice its = look_at_malloc(*path);
+  if (its.sanitizer) {
     return complain(kExitCannotRun,
                     fmt::format("{} is built with {}, which works with its own malloc alone", name,
-                                *sanitizer));
+                                *its.sanitizer));
   }
   const auto library = choose_preloaded_library(kMinimalloc, arguments->library);
   if (!library) return complain(kExitCannotRun, library.error().message);
-  if (has_own_malloc(*path)) {
+  if (its.has_own) {
     print_error(
         fmt::format("heapspy run: {} has a malloc of its own, and does not use this one\n", name));
   }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/preload_obstacle.h"
 #include "kernel/proc_file.h"
 #include "kernel/vm/program_file.h"
 #include "unwind/elf_file.h"
@@ -58,11 +59,31 @@ Result<std::string> find_own_library(const OwnLibrary& library) {
                           folders[1], folders[2], library.option));
 }
 
-bool has_function(const std::string& path, const char* name) {
-  const auto file = unwind::ElfFile::open(path);
-  if (!file) return false;
+bool has_function(const unwind::ElfFile& file, const char* name) {
   using unwind::SymbolTable;
-  return SymbolTable(**file, SymbolTable::Kind::kDynamic).address_of(name).has_value();
+  return SymbolTable(file, SymbolTable::Kind::kDynamic).address_of(name).has_value();
+}
+
+std::optional<std::string> sanitizer_of(const unwind::ElfFile& file) {
+  constexpr std::array kRuntimes = std::to_array<std::pair<std::string_view, const char*>>({
+      {"libasan.so", "AddressSanitizer"},
+      {"libclang_rt.asan", "AddressSanitizer"},
+      {"libtsan.so", "ThreadSanitizer"},
+      {"libclang_rt.tsan", "ThreadSanitizer"},
+  });
+  for (const std::string& needed : unwind::needed_libraries(file)) {
+    for (const auto& [beginning, name] : kRuntimes) {
+      if (needed.starts_with(beginning)) return name;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Whether the library at `path` is one of ours.
+bool is_own_library(const std::string& path, const OwnLibrary& library) {
+  if (library.function == nullptr) return true;
+  const auto file = unwind::ElfFile::open(path);
+  return file && has_function(**file, library.function);
 }
 
 }  // namespace
@@ -86,25 +107,10 @@ bool is_traceable(const std::string& path) {
          program.obstacle != PreloadObstacle::kOtherMachine;
 }
 
-bool has_own_malloc(const std::string& path) {
-  return has_function(path, "malloc");
-}
-
-std::optional<std::string> sanitizer_of(const std::string& path) {
-  constexpr std::array kRuntimes = std::to_array<std::pair<std::string_view, const char*>>({
-      {"libasan.so", "AddressSanitizer"},
-      {"libclang_rt.asan", "AddressSanitizer"},
-      {"libtsan.so", "ThreadSanitizer"},
-      {"libclang_rt.tsan", "ThreadSanitizer"},
-  });
+MallocChoice look_at_malloc(const std::string& path) {
   const auto file = unwind::ElfFile::open(path);
-  if (!file) return std::nullopt;
-  for (const std::string& needed : unwind::needed_libraries(**file)) {
-    for (const auto& [beginning, name] : kRuntimes) {
-      if (needed.starts_with(beginning)) return name;
-    }
-  }
-  return std::nullopt;
+  if (!file) return {};
+  return {.sanitizer = sanitizer_of(**file), .has_own = has_function(**file, "malloc")};
 }
 
 Result<std::string> choose_library(const OwnLibrary& library,
@@ -114,7 +120,7 @@ Result<std::string> choose_library(const OwnLibrary& library,
     const int error = errno;
     return fail(fmt::format("cannot read '{}': {}", *chosen, views::errno_text(error)));
   }
-  if (library.function != nullptr && !has_function(*chosen, library.function)) {
+  if (!is_own_library(*chosen, library)) {
     return fail(fmt::format("'{}' is not {}: without {} the one is used that came with heapspy",
                             *chosen, library.name, library.option));
   }
@@ -126,7 +132,7 @@ Result<std::string> choose_library(const OwnLibrary& library,
 Result<std::string> choose_preloaded_library(const OwnLibrary& library,
                                              const std::optional<std::string>& chosen) {
   auto path = choose_library(library, chosen);
-  if (!path || path->find_first_of(": \t\n") == std::string::npos) return path;
+  if (!path || is_preloadable(*path)) return path;
   return fail(fmt::format(
       "the loader preloads no library whose path has a space or a colon: '{}'; name a copy that is "
       "elsewhere with {}",

@@ -37,13 +37,13 @@ std::optional<std::string> why_not_preloaded(const std::string& path, const OwnL
 /// Whether heapspy can trace such a program, whatever can be preloaded into it.
 bool is_traceable(const std::string& path);
 
-/// Whether the program's own file has a malloc, which calls go to whatever is preloaded. False of a
-/// script.
-bool has_own_malloc(const std::string& path);
-
-/// The sanitizer whose shared runtime the program needs, and which works with its own malloc alone:
-/// "AddressSanitizer"; nullopt of all others.
-std::optional<std::string> sanitizer_of(const std::string& path);
+/// What a program's own file says of the malloc that it will use: nothing of a script.
+struct MallocChoice {
+  // Whose shared runtime it needs, and which works with its own malloc alone: "AddressSanitizer".
+  std::optional<std::string> sanitizer;
+  bool has_own = false;  // which calls go to, whatever is preloaded
+};
+MallocChoice look_at_malloc(const std::string& path);
 
 /// LD_PRELOAD with a library added after what is there: libraries that wrap malloc come first.
 std::string preload_list(const char* before, const std::string& library);

@@ -132,7 +132,9 @@ TEST_F(WhyNotPreloaded, RefusesPathsThatTheLoaderWouldCut) {
     ASSERT_FALSE(chosen);
     EXPECT_THAT(chosen.error().message, HasSubstr("with --library"));
   }
-  EXPECT_TRUE(choose_preloaded_library(kMinimalloc, file("plain.so", "")));
+  for (const char* name : {"plain.so", "with\ttab.so", "with\nnewline.so", "with;semicolon.so"}) {
+    EXPECT_TRUE(choose_preloaded_library(kMinimalloc, file(name, ""))) << name;
+  }
 }
 
 }  // namespace
