@@ -17,6 +17,7 @@ namespace {
 using mini::alloc::g_allocator;
 
 constexpr std::size_t kPage = mini::alloc::kPageBytes;
+constexpr std::size_t kLargestPower = SIZE_MAX / 2 + 1;  // the largest alignment that there is
 
 void* or_no_memory(void* block) {
   if (block == nullptr) [[unlikely]]
@@ -52,7 +53,7 @@ void* resize(void* block, std::size_t size) {
 
 // glibc rounds an alignment that is no power of two up to the next; C says it is invalid.
 void* allocate_aligned(std::size_t alignment, std::size_t size) {
-  if (alignment > PTRDIFF_MAX) return invalid();
+  if (alignment > kLargestPower) return invalid();
   return or_no_memory(g_allocator.allocate_aligned(std::bit_ceil(alignment), size));
 }
 

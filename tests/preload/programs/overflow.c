@@ -30,6 +30,18 @@ static void check_size(size_t size) {
   }
 }
 
+// A power of two, as is demanded, but more than there are addresses.
+static void check_alignment(size_t alignment) {
+  const size_t sizes[] = {0, 1, 100, PTRDIFF_MAX, SIZE_MAX};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; ++i) {
+    EXPECT_ENOMEM(memalign(alignment, sizes[i]));
+    EXPECT_ENOMEM(aligned_alloc(alignment, sizes[i]));
+    void* block = &block;
+    EXPECT_NUMBERS(posix_memalign(&block, alignment, sizes[i]), ==, ENOMEM);
+    EXPECT(block == (void*)&block);
+  }
+}
+
 static void check_product(size_t count, size_t size) {
   EXPECT_ENOMEM(calloc(count, size));
   EXPECT_ENOMEM(calloc(size, count));
@@ -54,6 +66,10 @@ int main(void) {
                           half - 64 * MIB,
                           SIZE_MAX / 4 * 3};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; ++i) check_size(opaque(sizes[i]));
+
+  check_alignment(opaque(half));
+  check_alignment(opaque(half / 2));
+  check_alignment(opaque((size_t)1 << 47));
 
   check_product(opaque(half), 2);
   check_product(opaque(half / 2), 4);
