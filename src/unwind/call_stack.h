@@ -13,7 +13,7 @@ namespace mini::unwind {
 /// Where a function's name comes from; kNone means that we do not know it and say so.
 enum class NameSource : std::uint8_t {
   kNone,           // no symbol covers the address: never the nearest one
-  kSymbolTable,    // .symtab of the module itself
+  kSymbolTable,    // of the module itself: .symtab, or what it carries packed
   kDynamicSymbol,  // .dynsym; only where the symbol's own size covers the address
   kDebugFile,      // separate debug file found by build-id or debug link
   kBuildIdTable,   // our table of libc's internal functions, by build-id

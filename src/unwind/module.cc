@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "unwind/debug_file.h"
 #include "unwind/demangle.h"
+#include "unwind/mini_debug_info.h"
 
 namespace mini::unwind {
 namespace {
@@ -106,6 +107,17 @@ const SymbolTable* Module::debug_symbols() {
   return debug_symbols_.get();
 }
 
+const SymbolTable* Module::packed_symbols() {
+  if (!mini_debug_info_sought_) {
+    mini_debug_info_sought_ = true;
+    mini_debug_info_ = unpack_mini_debug_info(*file_);
+    if (mini_debug_info_ != nullptr)
+      packed_symbols_ =
+          std::make_unique<SymbolTable>(*mini_debug_info_, SymbolTable::Kind::kStatic);
+  }
+  return packed_symbols_.get();
+}
+
 const LibcBuild* Module::libc() {
   if (!libc_) libc_ = find_libc_build(file_->build_id());
   return *libc_;
@@ -129,6 +141,10 @@ Module::NamedFunction Module::function_at(std::uint64_t address) {
   }
   if (const auto symbol = dynamic_symbols().function_at(address))
     return {symbol->address, display_name(symbol->name), NameSource::kDynamicSymbol};
+  if (packed_symbols() != nullptr) {
+    if (const auto symbol = packed_symbols()->function_at(address))
+      return {symbol->address, display_name(symbol->name), NameSource::kSymbolTable};
+  }
   if (libc() != nullptr) {
     if (const auto symbol = unwind::function_at(*libc(), address))
       return {symbol->address, display_name(symbol->name), NameSource::kBuildIdTable};
@@ -142,7 +158,11 @@ std::optional<std::uint64_t> Module::address_of(std::string_view name) {
   if (libc() != nullptr) {
     if (const auto symbol = symbol_named(*libc(), name)) return symbol->address;
   }
-  return debug_symbols() != nullptr ? debug_symbols()->address_of(name) : std::nullopt;
+  for (const SymbolTable* table : {packed_symbols(), debug_symbols()}) {
+    const auto address = table != nullptr ? table->address_of(name) : std::nullopt;
+    if (address) return address;
+  }
+  return std::nullopt;
 }
 
 std::vector<Frame> Module::make_frames(std::uint64_t pc, std::uint64_t address) {

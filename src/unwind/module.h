@@ -49,6 +49,7 @@ class Module {
   const SymbolTable& symbols();
   const SymbolTable* debug_symbols();
   const SymbolTable& dynamic_symbols();
+  const SymbolTable* packed_symbols();
   const LibcBuild* libc();
   ElfFile* debug_file();
   SourceLines& source_lines();
@@ -61,12 +62,15 @@ class Module {
   std::string root_;
   std::string path_;
   UnwinderOptions options_;
-  // Everything below refers to file_ or debug_file_ and is destroyed before them.
+  // Everything below refers to these files and is destroyed before them.
   bool debug_file_sought_ = false;
   std::unique_ptr<ElfFile> debug_file_;
+  bool mini_debug_info_sought_ = false;
+  std::unique_ptr<ElfFile> mini_debug_info_;
   std::unique_ptr<SymbolTable> symbols_;
   std::unique_ptr<SymbolTable> debug_symbols_;
   std::unique_ptr<SymbolTable> dynamic_symbols_;
+  std::unique_ptr<SymbolTable> packed_symbols_;
   std::optional<const LibcBuild*> libc_;
   std::unique_ptr<SourceLines> source_lines_;
   NameSource dwarf_source_ = NameSource::kNone;  // what names from source_lines_ count as
