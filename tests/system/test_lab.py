@@ -346,6 +346,20 @@ class Site(SystemTest):
         done = lab("--html", "/dev/null/site", check=1)
         self.assertIn("cannot make the folder '/dev/null/site'", done.stderr)
 
+    def test_ended_by_ctrl_c_it_leaves_no_pages(self):
+        with tempfile.TemporaryDirectory(prefix="heapspy-lab-") as folder:
+            with subprocess.Popen([HEAPSPY, "lab", "--html", folder], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, env=environment()) as running:
+                self.assertEqual(running.stderr.readline(), b"heapspy lab: 0.1 ...\n")
+
+                def ended():  # one of them comes while an experiment's program can take it
+                    running.send_signal(signal.SIGINT)
+                    return running.poll() is not None
+
+                wait_until(ended, "it ends")
+                self.assertEqual(running.returncode, -signal.SIGINT)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_a_page_that_cannot_be_written_is_said_before_anything_is_run(self):
         with tempfile.TemporaryDirectory(prefix="heapspy-lab-") as folder:
             pathlib.Path(folder, "glossary.html").mkdir()

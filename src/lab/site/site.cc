@@ -5,8 +5,11 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "base/partial_file.h"
 #include "lab/registry.h"
 
 namespace mini::lab {
@@ -25,21 +28,30 @@ SiteLesson try_out(const Experiment& experiment, const Bench& bench) {
   return tried;
 }
 
-Result<void> write_file(const std::string& folder, const SiteFile& file) {
-  const std::string path = fmt::format("{}/{}", folder, file.name);
-  errno = 0;
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << file.text;
-  out.close();
-  if (out) return {};
-  const int error = errno != 0 ? errno : EIO;
-  return fail(fmt::format("cannot write '{}': {}", path, std::generic_category().message(error)));
+std::unexpected<Error> cannot_write(const std::string& path, std::string_view why) {
+  return fail(fmt::format("cannot write '{}': {}", path, why));
 }
 
-Result<void> write_files(const std::string& folder, const std::vector<SiteFile>& files) {
+/// Whether there can be files of these names; leaves nothing.
+Result<void> check_writable(const std::string& folder, const std::vector<SiteFile>& files) {
   for (const SiteFile& file : files) {
-    if (auto written = write_file(folder, file); !written) return written;
+    const std::string path = fmt::format("{}/{}", folder, file.name);
+    const auto made = PartialFile::make_for(path);
+    if (!made) return cannot_write(path, made.error().message);
   }
+  return {};
+}
+
+Result<void> write_file(const std::string& folder, const SiteFile& file) {
+  const std::string path = fmt::format("{}/{}", folder, file.name);
+  auto whole = PartialFile::make_for(path);
+  if (!whole) return cannot_write(path, whole.error().message);
+  errno = 0;
+  std::ofstream out(whole->name(), std::ios::binary | std::ios::trunc);
+  out << file.text;
+  out.close();
+  if (!out) return cannot_write(path, std::generic_category().message(errno != 0 ? errno : EIO));
+  if (const auto done = whole->appear(); !done) return cannot_write(path, done.error().message);
   return {};
 }
 
@@ -58,13 +70,12 @@ Result<std::vector<SiteLesson>> write_site(const std::string& folder, const Benc
   if (error) return fail(fmt::format("cannot make the folder '{}': {}", folder, error.message()));
   auto stages = stage_pages(bench);
   if (!stages) return std::unexpected(stages.error());
-  stages->push_back(glossary_page());
-  // First, so that a folder that nothing can be written to is known before anything is run.
-  if (auto written = write_files(folder, *stages); !written) {
-    return std::unexpected(written.error());
+  std::vector<SiteFile> files = std::move(*stages);
+  files.push_back(glossary_page());
+  if (auto writable = check_writable(folder, files); !writable) {
+    return std::unexpected(writable.error());
   }
   std::vector<SiteLesson> lessons;
-  std::vector<SiteFile> files;
   for (const Experiment* experiment : experiments()) {
     progress(experiment->id);
     lessons.push_back(try_out(*experiment, bench));
@@ -73,7 +84,9 @@ Result<std::vector<SiteLesson>> write_site(const std::string& folder, const Benc
     files.push_back(std::move(*page));
   }
   files.push_back(index_page(lessons, bench));
-  if (auto written = write_files(folder, files); !written) return std::unexpected(written.error());
+  for (const SiteFile& file : files) {
+    if (auto written = write_file(folder, file); !written) return std::unexpected(written.error());
+  }
   return lessons;
 }
 

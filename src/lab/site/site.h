@@ -34,7 +34,8 @@ Result<std::vector<SiteFile>> stage_pages(const Bench& bench);
 SiteFile glossary_page();
 
 /// Carries out all experiments and writes the pages into `folder`, which is made where it is not
-/// there. `progress` is told each experiment's id before it is run. Returns the lessons.
+/// there. Where it fails, or a signal ends it, before the last experiment is done, it leaves none.
+/// `progress` is told each experiment's id before it is run. Returns the lessons.
 Result<std::vector<SiteLesson>> write_site(const std::string& folder, const Bench& bench,
                                            const std::function<void(std::string_view)>& progress);
 
