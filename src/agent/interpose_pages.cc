@@ -5,6 +5,7 @@
 // do not come by here: what its malloc does is seen by `heapspy trace`.
 #include <algorithm>
 #include <cstdarg>
+#include <cstddef>
 #include <cstdint>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
 
 #include "agent/record_ring.h"
 #include "agent/sample_distance.h"

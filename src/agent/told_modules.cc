@@ -1,5 +1,6 @@
 #include "agent/told_modules.h"
 
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 

@@ -1,7 +1,6 @@
 // The stacks that a thread has told the recorder of: each once, then by its number.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "alloc/check.h"
+#include "alloc/checked.h"
 #include "alloc/misuse.h"
 
 namespace mini::alloc {

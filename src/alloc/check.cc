@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "alloc/allocator.h"
+#include "alloc/checked.h"
 #include "kernel/vm/vm.h"
 
 namespace mini::alloc {

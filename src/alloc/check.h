@@ -3,8 +3,6 @@
 
 #include <cstdint>
 
-#include "alloc/checked.h"
-
 namespace mini::alloc {
 
 class Allocator;

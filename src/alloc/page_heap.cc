@@ -2,9 +2,12 @@
 #include "alloc/page_heap.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include "alloc/check.h"
+#include "alloc/checked.h"
 #include "alloc/options.h"
 #include "kernel/vm/vm.h"
 

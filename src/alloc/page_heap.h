@@ -3,7 +3,6 @@
 
 #include <array>
 #include <atomic>
-#include <cstddef>
 
 #include "alloc/free_pages.h"
 #include "alloc/lock.h"

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 
-#include "alloc/pages.h"
 #include "alloc/size_class.h"
 #include "kernel/vm/vm.h"
 

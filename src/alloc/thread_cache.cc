@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 #include "alloc/check.h"
+#include "alloc/checked.h"
 #include "alloc/options.h"
 #include "kernel/vm/vm.h"
 

@@ -8,7 +8,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstring>
 
 #include "alloc/bin.h"
 #include "alloc/size_class.h"

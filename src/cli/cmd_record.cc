@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <functional>
 #include <map>
+#include <optional>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <utility>

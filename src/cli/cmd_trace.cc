@@ -1,9 +1,11 @@
 #include "cli/cmd_trace.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <ctime>
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 #include <sys/utsname.h>
 #include <unistd.h>
 

@@ -1,7 +1,6 @@
 // Which events are shown. What is hidden still counts in every total.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdint>
 #include <fmt/format.h>
 
 #include "cli/likely_word.h"

@@ -1,6 +1,5 @@
 #include "cli/trace_arguments.h"
 
-#include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/units.h"
 #include "cli/event_filter.h"
 #include "cli/terminal.h"
 

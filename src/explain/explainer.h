@@ -2,7 +2,6 @@
 // Pure: reads the event and the model, asks nothing of the operating system.
 #pragma once
 
-#include "base/units.h"
 #include "model/event.h"
 #include "model/process.h"
 

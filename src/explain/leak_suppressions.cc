@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
-#include <cstdint>
 #include <fmt/format.h>
+#include <string>
 #include <utility>
 
 #include "base/text.h"

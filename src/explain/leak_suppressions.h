@@ -7,7 +7,6 @@
 // its end.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <vector>
 

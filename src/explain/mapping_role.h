@@ -4,7 +4,6 @@
 #include <string>
 
 #include "explain/attribution.h"
-#include "model/address_space.h"
 #include "model/event.h"
 #include "model/process.h"
 

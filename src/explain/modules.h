@@ -2,6 +2,7 @@
 // allocator or runtime. By name, from a table; the address space is not asked.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "model/process.h"

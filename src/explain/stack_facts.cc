@@ -1,5 +1,7 @@
 #include "explain/stack_facts.h"
 
+#include <cstddef>
+
 namespace mini::explain {
 namespace {
 

@@ -1,7 +1,6 @@
 // A stack's frames with what the tables know of each.
 #pragma once
 
-#include <cstddef>
 #include <string_view>
 #include <vector>
 

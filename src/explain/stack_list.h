@@ -8,7 +8,6 @@
 #include <map>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "explain/profile_ranking.h"

@@ -6,6 +6,8 @@
 #include <set>
 #include <string_view>
 
+#include "base/checked.h"
+#include "base/text.h"
 #include "heaps/glibc_pieces.h"
 
 namespace mini::heaps {

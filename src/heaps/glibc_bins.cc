@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <string_view>
 
+#include "base/text.h"
 #include "heaps/glibc_lists.h"
 
 namespace mini::heaps {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "base/text.h"
 #include "heaps/glibc_lists.h"
 
 namespace mini::heaps {

@@ -9,12 +9,8 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "base/checked.h"
-#include "base/memory_reader.h"
-#include "base/text.h"
 #include "heaps/damage_log.h"
 #include "heaps/glibc_layout.h"
 #include "heaps/listed_chunks.h"

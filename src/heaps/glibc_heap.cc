@@ -1,8 +1,11 @@
 #include "heaps/glibc_heap.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
+#include "base/memory_reader.h"
 #include "heaps/glibc_arenas.h"
 #include "heaps/glibc_lists.h"
 #include "heaps/glibc_walk.h"

@@ -4,8 +4,6 @@
 // read is trusted; what cannot be so is told as damage, and the rest is read all the same.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "base/memory_reader.h"

@@ -3,6 +3,8 @@
 // is not contiguous).
 #include "heaps/glibc_pieces.h"
 
+#include "base/checked.h"
+
 namespace mini::heaps {
 namespace {
 

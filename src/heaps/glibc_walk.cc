@@ -5,6 +5,9 @@
 #include <array>
 #include <fmt/format.h>
 
+#include "base/checked.h"
+#include "base/memory_reader.h"
+#include "base/text.h"
 #include "heaps/glibc_arenas.h"
 
 namespace mini::heaps {

@@ -2,7 +2,6 @@
 // may be borrowed, borrows it, and watches the call come to its end.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
 #include <sys/types.h>

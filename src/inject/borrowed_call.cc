@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <vector>
 
 #include "base/blocked_signals.h"
 #include "base/clock.h"

@@ -2,12 +2,12 @@
 // its threads may be borrowed, borrows it, and watches the call come to its end.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
-#include <vector>
 
 #include "base/memory_reader.h"
 #include "base/result.h"

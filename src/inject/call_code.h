@@ -4,7 +4,6 @@
 // when heapspy dies: a thread that has begun one of them comes to its end alone.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>

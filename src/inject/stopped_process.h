@@ -2,7 +2,6 @@
 // it. They go on when this ends, and by the kernel's own doing if we are killed.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <sys/types.h>
 #include <vector>

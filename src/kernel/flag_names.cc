@@ -3,7 +3,6 @@
 #include "kernel/flag_names.h"
 
 #include <array>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>

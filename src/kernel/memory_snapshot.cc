@@ -1,6 +1,7 @@
 #include "kernel/memory_snapshot.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <functional>

@@ -6,7 +6,6 @@
 // before the process is stopped, and what that copy holds does not matter.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <optional>

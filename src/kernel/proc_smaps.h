@@ -1,7 +1,6 @@
 // /proc/PID/smaps: what of each mapping has memory, and the figures of the whole process beside it.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <sys/types.h>

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <linux/types.h>
+#include <sys/ptrace.h>
 
 #include "kernel/proc_status.h"
 #include "kernel/registers.h"

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <sys/ptrace.h>
 #include <sys/types.h>
 
 namespace mini::kernel {

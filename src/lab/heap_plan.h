@@ -2,7 +2,6 @@
 // growths. What it is told is what the program will ask for, in that order; nothing is freed.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 

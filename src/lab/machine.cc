@@ -1,7 +1,6 @@
 #include "lab/machine.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fmt/format.h>
 #include <gnu/libc-version.h>
 #include <string_view>

@@ -1,6 +1,7 @@
 // A program under heapspy's own tracer: its explained events, its ledger, what it printed.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>

@@ -1,5 +1,7 @@
 #include "model/heap.h"
 
+#include <array>
+
 namespace mini::model {
 
 std::string_view piece_use_name(PieceUse use) {

@@ -7,7 +7,6 @@
 //  H2  pieces of mmapped chunks are regions of their own, without an arena
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

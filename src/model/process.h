@@ -1,7 +1,6 @@
 // A process of the story: its address space, the phase it is in, its ledger.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <sys/types.h>

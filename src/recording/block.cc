@@ -2,6 +2,7 @@
 #include "recording/block.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
 
 #include "recording/checksum.h"

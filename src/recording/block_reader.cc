@@ -2,6 +2,7 @@
 #include "recording/block_reader.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "recording/checksum.h"
 

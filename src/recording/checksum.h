@@ -2,7 +2,6 @@
 // distribution.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
 

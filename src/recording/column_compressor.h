@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 
 #include "recording/bytes.h"
 #include "recording/compression.h"

@@ -2,6 +2,7 @@
 #include "recording/definitions.h"
 
 #include <algorithm>
+#include <string>
 
 namespace mini::recording {
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include "recording/bytes.h"
 #include "recording/event.h"

@@ -1,5 +1,4 @@
 // The writer's side of an events block: from full columns to bytes.
-#include <algorithm>
 #include <bit>
 
 #include "recording/event_encoder.h"

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <fmt/format.h>
+#include <span>
 #include <vector>
 
 #include "base/checked.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
+#include <vector>
 
 #include "base/text.h"
 #include "sources/filled_memory.h"

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "heaps/reachability.h"
 #include "recording/event.h"

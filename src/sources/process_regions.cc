@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <string>
 
 #include "kernel/page_scan.h"
 #include "kernel/present_pages.h"

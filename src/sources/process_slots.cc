@@ -1,6 +1,7 @@
 #include "sources/process_slots.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mini::sources {
 

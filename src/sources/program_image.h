@@ -1,7 +1,6 @@
 // What a process looks like at a moment, read from /proc, taken over into the model.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "kernel/proc_maps.h"

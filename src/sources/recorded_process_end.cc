@@ -2,6 +2,7 @@
 // ending.
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "kernel/proc_maps.h"
 #include "kernel/proc_status.h"

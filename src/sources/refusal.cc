@@ -3,7 +3,6 @@
 #include "sources/refusal.h"
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <fmt/format.h>
 #include <string_view>

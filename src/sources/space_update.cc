@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <fmt/format.h>
+#include <string>
 #include <sys/mman.h>
 
 #include "base/checked.h"

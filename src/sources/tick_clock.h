@@ -2,7 +2,6 @@
 // the longer it runs.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 namespace mini::sources {

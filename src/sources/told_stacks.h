@@ -1,6 +1,7 @@
 // The stacks that a ring has told of: their numbers there become those of the recording.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>

@@ -4,6 +4,7 @@
 // its parent have one in common until execve).
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>

@@ -1,6 +1,7 @@
 // Memory system calls from their entry stop to the event that reports them.
 #include <cerrno>
 #include <sched.h>
+#include <string>
 
 #include "kernel/ptrace.h"
 #include "model/address_space.h"

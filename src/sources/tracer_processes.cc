@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <sched.h>
+#include <string>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>

@@ -1,7 +1,6 @@
 // The operations of a DWARF expression, from its bytes.
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "base/byte_cursor.h"

@@ -2,11 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
-#include "base/units.h"
 #include "model/event.h"
 #include "unwind/call_stack.h"
 

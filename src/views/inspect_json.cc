@@ -1,3 +1,4 @@
+#include <optional>
 #include <string_view>
 
 #include "explain/memory_ledger.h"

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <functional>
 #include <iterator>
+#include <string>
 
 #include "base/text.h"
 #include "base/utf8.h"

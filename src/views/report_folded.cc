@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <string>
 
 #include "views/function_table.h"
 #include "views/report_export.h"

@@ -1,7 +1,6 @@
 #include "views/report_json_parts.h"
 
 #include <algorithm>
-#include <functional>
 #include <string>
 #include <string_view>
 

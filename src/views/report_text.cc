@@ -1,6 +1,5 @@
 #include "views/report_text.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <map>
 #include <utility>

@@ -1,7 +1,5 @@
 #include "views/terminal_heading.h"
 
-#include <fmt/format.h>
-
 #include "views/flow.h"
 #include "views/utf8.h"
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <initializer_list>
-#include <iterator>
 #include <utility>
 
 #include "base/text.h"

@@ -1,7 +1,6 @@
 // The terminal form of a trace: the story by phases, then the ledger, then the layout.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
 #include <sys/types.h>

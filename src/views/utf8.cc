@@ -1,7 +1,6 @@
 #include "views/utf8.h"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <iterator>
 #include <utility>

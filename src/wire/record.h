@@ -34,7 +34,6 @@
 // some 10 microseconds in a busy thread, and in any other until the recorder's next beat.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 #include "wire/channel.h"

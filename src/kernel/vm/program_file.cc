@@ -2,6 +2,7 @@
 // 4 and 5): its author may be anybody. Where its segments are elsewhere, nothing is said of it.
 #include "kernel/vm/program_file.h"
 
+#include <cerrno>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 // A system call without libc: no errno, no cancellation point, no interposed wrapper.
 #pragma once
 
-#include <cerrno>
 #include <type_traits>
 
 namespace mini::kernel::vm {

@@ -1,6 +1,7 @@
 // Linux: raw system calls, so that a program's own wrappers are not called and errno is its own.
 #include "kernel/vm/shared.h"
 
+#include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <linux/futex.h>

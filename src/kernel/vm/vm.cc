@@ -2,6 +2,7 @@
 #include "kernel/vm/vm.h"
 
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <ctime>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 // 0.1: the memory calls of any command, by phase.
 #include <fmt/format.h>
+#include <optional>
 #include <set>
 #include <unistd.h>
 

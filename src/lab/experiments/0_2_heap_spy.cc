@@ -1,6 +1,7 @@
 // 0.2: one malloc, three calls of brk: whose is each?
 #include <algorithm>
 #include <fmt/format.h>
+#include <optional>
 
 #include "base/text.h"
 #include "lab/experiment.h"

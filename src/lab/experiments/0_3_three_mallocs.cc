@@ -1,5 +1,6 @@
 // 0.3: three blocks of 1000 bytes: how many growths, and where the blocks are.
 #include <fmt/format.h>
+#include <optional>
 
 #include "base/text.h"
 #include "lab/experiment.h"

@@ -1,5 +1,6 @@
 // 0.4: the trace that the article could not explain: the program moves the break itself.
 #include <fmt/format.h>
+#include <optional>
 
 #include "lab/experiment.h"
 #include "lab/heap_map.h"

@@ -1,5 +1,6 @@
 // 1: a thousand blocks that stay: how many system calls, on which malloc.
 #include <fmt/format.h>
+#include <optional>
 
 #include "base/text.h"
 #include "lab/experiment.h"

@@ -1,6 +1,7 @@
 // 3: every other of a hundred short blocks is freed: who can use the gaps.
 #include <algorithm>
 #include <fmt/format.h>
+#include <optional>
 
 #include "lab/experiment.h"
 #include "lab/heap_plan.h"

@@ -1,5 +1,6 @@
 // 4: a free chunk is split: the heap before and after.
 #include <fmt/format.h>
+#include <optional>
 
 #include "lab/experiment.h"
 #include "lab/heap_map.h"

@@ -2,6 +2,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <map>
+#include <optional>
 
 #include "lab/experiment.h"
 #include "lab/heap_map.h"

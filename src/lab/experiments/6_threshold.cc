@@ -1,6 +1,7 @@
 // 6: the mmap threshold, found by search, and how it rises.
 #include <algorithm>
 #include <fmt/format.h>
+#include <optional>
 
 #include "base/text.h"
 #include "lab/experiment.h"
