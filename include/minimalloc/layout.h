@@ -148,12 +148,12 @@ typedef struct minimalloc_layout_table {
   minimalloc_address first_cache;  ///< where the address of the first thread cache is: 0 for none
   minimalloc_address main_heap;    ///< malloc's heap
   minimalloc_address
-      heap_chunks;              ///< the address of heap h is in chunk h / heap_chunk_slots, entry
-                                ///< h % heap_chunk_slots; a chunk's address is at heap_chunks + 8 *
+      heap_groups;              ///< the address of heap h is in group h / heap_group_slots, entry
+                                ///< h % heap_group_slots; a group's address is at heap_groups + 8 *
                                 ///< its number; either may be 0. Heap 0 is not there: main_heap
   minimalloc_address heap_end;  ///< where the number after the last heap's is: uint32_t
-  uint32_t heap_chunk_count;
-  uint32_t heap_chunk_slots;
+  uint32_t heap_group_count;
+  uint32_t heap_group_slots;
 
   minimalloc_address used_pages;           ///< where the pages of spans are counted: uint32_t
   minimalloc_address free_pages;           ///< and the others of the heap: uint32_t

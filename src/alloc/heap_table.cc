@@ -1,4 +1,4 @@
-// Slots come in chunks that are never moved, so that at() needs no lock.
+// Slots come in groups that are never moved, so that at() needs no lock.
 #include "alloc/heap_table.h"
 
 #include <new>
@@ -10,17 +10,17 @@ bool HeapTable::find_number(Backing& backing, HeapId* id) {
   if (released_ != 0) {
     for (std::uint32_t i = 1; i < end_; ++i) {
       *id = static_cast<HeapId>(i);
-      if (chunk(*id)[i % kChunk].load(std::memory_order_relaxed) != nullptr) continue;
+      if (group(*id)[i % kGroupSlots].load(std::memory_order_relaxed) != nullptr) continue;
       --released_;
       return true;
     }
   }
   if (end_ == kMost) return false;
   *id = static_cast<HeapId>(end_);
-  if (chunk(*id) == nullptr) {
-    auto* const slots = static_cast<Slot*>(backing.records.take(kChunk * sizeof(Slot)));
+  if (group(*id) == nullptr) {
+    auto* const slots = static_cast<Slot*>(backing.records.take(kGroupSlots * sizeof(Slot)));
     if (slots == nullptr) return false;
-    chunks_[*id / kChunk].store(slots, std::memory_order_release);
+    groups_[*id / kGroupSlots].store(slots, std::memory_order_release);
   }
   ++end_;
   return true;
@@ -37,14 +37,14 @@ Heap* HeapTable::create(Backing& backing, const char* name) {
   }
   Heap* const heap = new (record) Heap;
   heap->identify(id, name);
-  chunk(id)[id % kChunk].store(heap, std::memory_order_release);
+  group(id)[id % kGroupSlots].store(heap, std::memory_order_release);
   return heap;
 }
 
 void HeapTable::destroy(Backing& backing, Heap& heap) {
   heap.release_all(backing);
   const Locked locked(lock_);
-  chunk(heap.id())[heap.id() % kChunk].store(nullptr, std::memory_order_relaxed);
+  group(heap.id())[heap.id() % kGroupSlots].store(nullptr, std::memory_order_relaxed);
   ++released_;
   backing.records.put(&heap, sizeof(Heap));
 }

@@ -16,7 +16,7 @@ struct Inspector {
 
   static constexpr Backing& backing(Allocator& a) { return a.backing_; }
   static constexpr Heap& main_heap(Allocator& a) { return a.heap_; }
-  static constexpr auto& heap_chunks(Allocator& a) { return a.heaps_.chunks_; }
+  static constexpr auto& heap_groups(Allocator& a) { return a.heaps_.groups_; }
   static constexpr auto& heap_end(Allocator& a) { return a.heaps_.end_; }
   static constexpr auto& caches(Allocator& a) { return a.caches_; }
   static constexpr Lock& registry_lock(Allocator& a) { return a.registry_lock_; }
@@ -39,14 +39,14 @@ struct Inspector {
   }
 
   static constexpr std::size_t kShelves = PageHeap::kShelves;
-  static constexpr std::size_t kHeapChunks = decltype(Allocator::heaps_.chunks_){}.size();
-  static constexpr std::size_t kHeapChunkSlots = HeapTable::kChunk;
+  static constexpr std::size_t kHeapGroups = decltype(Allocator::heaps_.groups_){}.size();
+  static constexpr std::size_t kHeapGroupSlots = HeapTable::kGroupSlots;
 
   /// The heap of a number; null for none. REQUIRES: the table's lock is held.
   static Heap* heap_of(Allocator& a, HeapId id) {
     if (id == 0) return &a.heap_;
     if (id >= a.heaps_.end_) return nullptr;
-    return a.heaps_.chunk(id)[id % HeapTable::kChunk].load(std::memory_order_relaxed);
+    return a.heaps_.group(id)[id % HeapTable::kGroupSlots].load(std::memory_order_relaxed);
   }
 
   /// Pools that the allocator has, by number; null beyond the last.
@@ -65,11 +65,11 @@ struct Inspector {
     while (offset < pool.bytes_) {
       const std::byte* const block = pool.memory_ + offset;
       const std::uint64_t header = Pool::header(block).load(std::memory_order_relaxed);
-      const std::uint64_t chunk = header & ~Pool::kStateMask;
-      if (chunk == 0) break;  // never taken, or about to be
+      const std::uint64_t chunk_bytes = header & ~Pool::kStateMask;
+      if (chunk_bytes == 0) break;  // never taken, or about to be
       const bool in_use = (header & Pool::kStateMask) == Pool::kInUse;
       if (!apply(block, Pool::usable_size(block), in_use)) return false;
-      offset += chunk;
+      offset += chunk_bytes;
     }
     return true;
   }

@@ -10,21 +10,22 @@ constexpr std::size_t kHeaderBytes = sizeof(std::uint64_t);
 
 void* Pool::take(std::size_t bytes) {
   if (bytes > bytes_) return nullptr;
-  const std::size_t chunk = usable_size_for(bytes) + kHeaderBytes;
+  const std::size_t chunk_bytes = usable_size_for(bytes) + kHeaderBytes;
   std::size_t begin = taken_bytes_.load(std::memory_order_relaxed);
   do {
     // The last block ends half a granule before the pool does.
-    if (begin + chunk + kGranule > bytes_) return nullptr;
-  } while (!taken_bytes_.compare_exchange_weak(begin, begin + chunk, std::memory_order_relaxed));
+    if (begin + chunk_bytes + kGranule > bytes_) return nullptr;
+  } while (
+      !taken_bytes_.compare_exchange_weak(begin, begin + chunk_bytes, std::memory_order_relaxed));
   void* const block = memory_ + begin + kGranule;
-  header(block).store(chunk | kInUse, std::memory_order_relaxed);
+  header(block).store(chunk_bytes | kInUse, std::memory_order_relaxed);
   return block;
 }
 
 Pool::State Pool::state_of(std::uint64_t header, const void* p) const {
   const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(p) - memory_);
-  const std::uint64_t chunk = header & ~kStateMask;
-  if (offset % kGranule != 0 || offset == 0 || chunk == 0 || chunk > bytes_ - offset) {
+  const std::uint64_t chunk_bytes = header & ~kStateMask;
+  if (offset % kGranule != 0 || offset == 0 || chunk_bytes == 0 || chunk_bytes > bytes_ - offset) {
     return State::kNoBlock;
   }
   switch (header & kStateMask) {

@@ -115,7 +115,7 @@ constexpr void set_variables(minimalloc_layout_table& table) {
   table.extents = where(Inspector::extents(a));
   table.first_cache = where(Inspector::caches(a));
   table.main_heap = where(Inspector::main_heap(a));
-  table.heap_chunks = where(Inspector::heap_chunks(a));
+  table.heap_groups = where(Inspector::heap_groups(a));
   table.heap_end = where(Inspector::heap_end(a));
   table.used_pages = where(Inspector::used_pages(a));
   table.cached_pages = where(Inspector::cached_pages(a));
@@ -144,8 +144,8 @@ constexpr minimalloc_layout_table make_table() {
   table.class_stride = sizeof(SizeClass);
   table.page_code_own_heap = kCodeOwnHeap;
   table.page_code_large = kCodeLarge;
-  table.heap_chunk_count = offset(Inspector::kHeapChunks);
-  table.heap_chunk_slots = offset(Inspector::kHeapChunkSlots);
+  table.heap_group_count = offset(Inspector::kHeapGroups);
+  table.heap_group_slots = offset(Inspector::kHeapGroupSlots);
   table.pools[0] = &g_first_pool;
   table.pools[1] = &g_emergency;
   table.pool_count = 2;

@@ -108,8 +108,8 @@ bool is_sound(const minimalloc_layout_table& table) {
   const std::uint64_t extent_bits = (std::uint64_t{table.extent_pages} + 63) / 64 * 8;
   return between(12, table.page_shift, 21) && between(1, table.extent_pages, 1 << 16) &&
          between(1, table.class_count, 255) && between(1, table.slab_most, 1 << 15) &&
-         between(4, table.class_stride, 1 << 12) && between(1, table.heap_chunk_count, 1 << 16) &&
-         between(1, table.heap_chunk_slots, 1 << 16) && table.pool_count <= 4 &&
+         between(4, table.class_stride, 1 << 12) && between(1, table.heap_group_count, 1 << 16) &&
+         between(1, table.heap_group_slots, 1 << 16) && table.pool_count <= 4 &&
          is_sound(table.span, table.slab_most) && is_sound(table.cache, table.class_count) &&
          is_sound(table.heap, table.class_count) && between(1, table.extent.stride, 1 << 20) &&
          fits(table.extent.used, extent_bits, table.extent.stride) &&

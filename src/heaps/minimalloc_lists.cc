@@ -257,12 +257,12 @@ void read_heaps(MinimallocDecoder& decoder) {
   std::set<Address> seen;
   std::uint64_t room = kMostHeapBytes / heap_record_bytes(table).count;
   for (std::uint32_t number = 1; number < end; ++number) {
-    if (number / table.heap_chunk_slots >= table.heap_chunk_count) break;
-    const auto chunk = decoder.pages.read_object<std::uint64_t>(
-        address_of(table.heap_chunks) + Bytes{8 * std::uint64_t{number / table.heap_chunk_slots}});
-    if (!chunk || *chunk == 0) continue;
+    if (number / table.heap_group_slots >= table.heap_group_count) break;
+    const auto group = decoder.pages.read_object<std::uint64_t>(
+        address_of(table.heap_groups) + Bytes{8 * std::uint64_t{number / table.heap_group_slots}});
+    if (!group || *group == 0) continue;
     const auto at = decoder.pages.read_object<std::uint64_t>(
-        Address{*chunk} + Bytes{8 * std::uint64_t{number % table.heap_chunk_slots}});
+        Address{*group} + Bytes{8 * std::uint64_t{number % table.heap_group_slots}});
     if (!at || *at == 0 || !seen.insert({*at}).second) continue;
     if (room-- == 0) break;
     add_heap(decoder, {*at}, number);

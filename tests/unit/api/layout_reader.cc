@@ -103,9 +103,9 @@ std::vector<std::uint64_t> LayoutReader::heaps() const {
   std::vector<std::uint64_t> found{reinterpret_cast<std::uint64_t>(table_.main_heap)};
   const auto end = get<std::uint32_t>(table_.heap_end);
   for (std::uint32_t id = 1; id < end; ++id) {
-    const auto chunks = reinterpret_cast<std::uint64_t>(table_.heap_chunks);
-    const auto chunk = memory_.get<std::uint64_t>(chunks + 8 * (id / table_.heap_chunk_slots));
-    const auto heap = memory_.get<std::uint64_t>(chunk + 8 * (id % table_.heap_chunk_slots));
+    const auto groups = reinterpret_cast<std::uint64_t>(table_.heap_groups);
+    const auto group = memory_.get<std::uint64_t>(groups + 8 * (id / table_.heap_group_slots));
+    const auto heap = memory_.get<std::uint64_t>(group + 8 * (id % table_.heap_group_slots));
     if (heap != 0) found.push_back(heap);
   }
   return found;

@@ -31,8 +31,8 @@ class FakeMinimalloc final : public MemoryReader {
   static constexpr std::uint64_t kTable = 0x100;
   static constexpr std::uint64_t kVariables = 0x400;
   static constexpr std::uint64_t kClasses = 0x480;
-  static constexpr std::uint64_t kChunks = 0x4a0;
-  static constexpr std::uint64_t kChunk = 0x4c0;
+  static constexpr std::uint64_t kHeapGroups = 0x4a0;
+  static constexpr std::uint64_t kHeapGroup = 0x4c0;
   static constexpr std::uint64_t kPool = 0x500;
   static constexpr std::uint64_t kPoolMemory = 0x520;
   static constexpr std::uint64_t kPoolBytes = 0xe0;
@@ -151,9 +151,9 @@ class FakeMinimalloc final : public MemoryReader {
       put(variable(i), values[i]);
     }
     table.main_heap = at(kMainHeap);
-    table.heap_chunks = at(kChunks);
-    table.heap_chunk_count = 1;
-    table.heap_chunk_slots = 4;
+    table.heap_groups = at(kHeapGroups);
+    table.heap_group_count = 1;
+    table.heap_group_slots = 4;
     table.pools[0] = at(kPool);
     table.pool_count = 1;
     table.page_code_large = 120;
@@ -203,8 +203,8 @@ class FakeMinimalloc final : public MemoryReader {
   }
 
   void make_heaps() {
-    put(kChunks, kBase + kChunk);
-    put(kChunk + 8, kBase + kOwnHeap);
+    put(kHeapGroups, kBase + kHeapGroup);
+    put(kHeapGroup + 8, kBase + kOwnHeap);
     make_heap(kMainHeap, 0, 48);
     put(kMainHeap + 24, std::uint64_t{1});
     put(kMainHeap + 32, std::uint32_t{3});

@@ -270,7 +270,7 @@ TEST(MinimallocLayout, ATableThatMakesNoSenseIsRefusedWithAReason) {
         Case{offsetof(Table, page_shift), 63, "no sense"},
         Case{offsetof(Table, class_count), 0, "no sense"},
         Case{offsetof(Table, span) + 4, 64, "no sense"},
-        Case{offsetof(Table, heap_chunk_slots), 0, "no sense"}}) {
+        Case{offsetof(Table, heap_group_slots), 0, "no sense"}}) {
     Fake fake;
     fake.put(Fake::kTable + one.offset, one.value);
     const auto search = locate_minimalloc(fake, Fake::image());
