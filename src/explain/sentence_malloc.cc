@@ -295,7 +295,7 @@ std::string explain_arena_growth(const Call& call) {
   const MallocState* state = call.state();
   const bool first = call.event.range.begin.value % model::kArenaHeap.count == 0;
   if (!first) {
-    return fmt::format("{} needs more of the arena: access to the next {} of its reserve",
+    return fmt::format("{} needs more of the arena: access to the next {} of its reservation",
                        request_text(call), equals(length));
   }
   if (state != nullptr &&
@@ -305,7 +305,8 @@ std::string explain_arena_growth(const Call& call) {
         "the arena starts with its own tables + {} (top pad), rounded up to pages = {}",
         state->top_pad.count, equals(length));
   }
-  return fmt::format("the arena starts with access to the first {} of its reserve", equals(length));
+  return fmt::format("the arena starts with access to the first {} of its reservation",
+                     equals(length));
 }
 
 std::string explain_madvise(const Call& call) {

@@ -236,7 +236,7 @@ TEST(SentenceMallocTest, AnArenaIsReservedTrimmedAndGrown) {
   const auto more = story.mprotect(range_of(kArena + 0x21000, 0xc000), 3, kThread);
   EXPECT_EQ(more.explanation,
             "malloc needs more of the arena: access to the next 49152 bytes = 48 KiB of its "
-            "reserve");
+            "reservation");
   const auto emptied = story.munmap(range_of(kArena, 0x4000000), kFree);
   EXPECT_THAT(emptied.explanation, HasSubstr("has become empty"));
 }
