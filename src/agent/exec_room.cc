@@ -2,7 +2,7 @@
 
 #include "agent/thread_log.h"
 #include "kernel/vm/vm.h"
-#include "unwind/self/arena.h"
+#include "unwind/self/own_memory.h"
 
 namespace mini::agent {
 namespace {

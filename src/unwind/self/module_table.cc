@@ -140,7 +140,7 @@ struct Collector {
   }
 
   const Module* keep(const Module& module) const {
-    void* const at = table.arena_.allocate(sizeof(Module) + module.path_bytes + 1);
+    void* const at = table.records_.allocate(sizeof(Module) + module.path_bytes + 1);
     if (at == nullptr) return nullptr;
     auto* const kept = new (at) Module(module);
     char* const path = static_cast<char*>(at) + sizeof(Module);
@@ -157,7 +157,7 @@ struct Collector {
 };
 
 bool ModuleTable::publish(std::size_t count) {
-  void* const at = arena_.allocate(sizeof(ModuleList) + count * sizeof(const Module*));
+  void* const at = records_.allocate(sizeof(ModuleList) + count * sizeof(const Module*));
   if (at == nullptr) return false;
   auto* const modules =
       reinterpret_cast<const Module**>(static_cast<std::byte*>(at) + sizeof(ModuleList));

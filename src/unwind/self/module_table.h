@@ -11,8 +11,8 @@
 #include <link.h>
 
 #include "base/byte_cursor.h"
-#include "unwind/self/arena.h"
 #include "unwind/self/eh_frame.h"
+#include "unwind/self/own_memory.h"
 
 namespace mini::unwind::self {
 
@@ -82,7 +82,7 @@ class ModuleTable {
   bool publish(std::size_t count);
 
   std::atomic<const ModuleList*> list_{&kNothing};
-  Arena arena_;
+  BumpAllocator records_;
   const Module** found_ = nullptr;  // kMostModules of them, while refresh() is at work
   std::uint32_t next_index_ = 0;
   // The loader's counts of what it ever loaded and unloaded: while they stay, nothing changed.

@@ -4,7 +4,7 @@
 #include <new>
 
 #include "kernel/vm/vm.h"
-#include "unwind/self/arena.h"
+#include "unwind/self/own_memory.h"
 
 namespace mini::unwind::self {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "unwind/self/arena.h"
+#include "unwind/self/own_memory.h"
 #include "unwind/self/stack_word.h"
 #include "unwind/self/walk.h"
 

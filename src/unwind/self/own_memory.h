@@ -24,7 +24,7 @@ inline void* map_zeroed(std::size_t bytes) {
 }
 
 /// Small records that are never given back. Not thread-safe.
-class Arena {
+class BumpAllocator {
  public:
   /// Zeroed, aligned to 16 bytes; null where there is no memory.
   void* allocate(std::size_t bytes) {
