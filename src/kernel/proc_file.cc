@@ -20,8 +20,8 @@
 namespace mini::kernel {
 namespace {
 
-constexpr std::size_t kLongestFile = std::size_t{1} << 30;
-constexpr std::size_t kChunk = 64 * 1024;
+constexpr std::size_t kLongestFileBytes = std::size_t{1} << 30;
+constexpr std::size_t kReadBytes = 64 * 1024;
 
 std::vector<int> read_numeric_names(const std::string& folder) {
   std::vector<int> numbers;
@@ -54,8 +54,8 @@ Result<std::string> read_proc_file(pid_t pid, std::string_view name) {
   if (!file) return fail(fmt::format("cannot read {}: {}", path, std::strerror(errno)), errno);
   std::string text;
   std::size_t size = 0;
-  while (size < kLongestFile) {
-    if (text.size() < size + kChunk) text.resize(std::max(2 * text.size(), kChunk));
+  while (size < kLongestFileBytes) {
+    if (text.size() < size + kReadBytes) text.resize(std::max(2 * text.size(), kReadBytes));
     const ssize_t count = ::read(file.get(), text.data() + size, text.size() - size);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0)
@@ -68,11 +68,11 @@ Result<std::string> read_proc_file(pid_t pid, std::string_view name) {
 }
 
 std::optional<std::string> read_proc_link(pid_t pid, std::string_view name) {
-  std::array<char, 4096> target{};
+  std::array<char, 4096> linked{};
   const std::string path = fmt::format("/proc/{}/{}", pid, name);
-  const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+  const ssize_t length = ::readlink(path.c_str(), linked.data(), linked.size());
   if (length <= 0) return std::nullopt;
-  return std::string(target.data(), static_cast<std::size_t>(length));
+  return std::string(linked.data(), static_cast<std::size_t>(length));
 }
 
 std::string descriptor_path(pid_t pid, int fd) {

@@ -89,10 +89,10 @@ bool EventDecoder::read_columns(ByteReader& in) {
   for (std::size_t i = 0; i < kColumns; ++i) {
     ByteSpan bytes = in.bytes(sizes[i].stored);
     if (sizes[i].stored != sizes[i].raw) {
-      const std::span<std::uint8_t> target = room.first(sizes[i].raw);
-      if (!decompressor_.fill(bytes, target)) return false;
+      const std::span<std::uint8_t> unpacked = room.first(sizes[i].raw);
+      if (!decompressor_.fill(bytes, unpacked)) return false;
       room = room.subspan(sizes[i].raw);
-      bytes = target;
+      bytes = unpacked;
     }
     columns_[i] = ByteReader(bytes);
   }

@@ -95,20 +95,20 @@ std::string ContentHinter::pointers_at(AddressRange block) const {
   const auto bytes = std::as_writable_bytes(std::span(words));
   const std::size_t wanted = std::min<std::uint64_t>(bytes.size(), block.size().count);
   const std::size_t count = pages_.read(block.begin, bytes.first(wanted)) / 8;
-  std::vector<std::pair<std::string, int>> targets;
+  std::vector<std::pair<std::string, int>> words_into;
   for (const std::uint64_t word : std::span(words).first(count)) {
     const model::MemoryRegion* region = inspection_.region_of({word});
     if (region == nullptr) continue;
     const std::string name = name_of(*region);
-    const auto known = std::ranges::find(targets, name, &std::pair<std::string, int>::first);
-    if (known != targets.end()) {
+    const auto known = std::ranges::find(words_into, name, &std::pair<std::string, int>::first);
+    if (known != words_into.end()) {
       ++known->second;
     } else {
-      targets.emplace_back(name, 1);
+      words_into.emplace_back(name, 1);
     }
   }
   std::string text;
-  for (const auto& [name, number] : targets) {
+  for (const auto& [name, number] : words_into) {
     text += text.empty() ? fmt::format("{} of {} words point into {}", number, count, name)
                          : fmt::format(", {} into {}", number, name);
   }
