@@ -50,7 +50,7 @@ static inline void heapspy_pool_memory(const void* block) {
   if (heapspy_agent_pool_memory) heapspy_agent_pool_memory(block);
 }
 
-/* A pool gave out, or got back, a block of its memory. */
+/* A pool gave out, or got back, a block of its memory; `bytes` is what it was asked for. */
 static inline void heapspy_pool_allocated(const void* block, size_t bytes) {
   if (heapspy_agent_pool_allocated) heapspy_agent_pool_allocated(block, bytes);
 }

@@ -19,7 +19,9 @@
 namespace minimalloc {
 
 /// A handle of a heap: copies allocate in the same, and are equal. Containers take it along when
-/// they are moved, swapped or assigned. The heap outlives all that is allocated in it.
+/// they are moved, swapped or assigned.
+///
+/// Thread-safe. REQUIRES: the heap outlives all that is allocated in it.
 template <typename T>
 class allocator {
  public:
@@ -36,6 +38,8 @@ class allocator {
   template <typename U>
   allocator(const allocator<U>& other) noexcept : heap_(other.heap()) {}
 
+  /// Throws std::bad_alloc where there is no memory, and std::bad_array_new_length where that many
+  /// cannot be.
   [[nodiscard]] T* allocate(std::size_t count) {
     if (count > std::numeric_limits<std::size_t>::max() / sizeof(T)) {
       fail<std::bad_array_new_length>();
@@ -48,6 +52,7 @@ class allocator {
     return static_cast<T*>(block);
   }
 
+  /// REQUIRES: allocate(count) of an equal allocator returned the block.
   void deallocate(T* block, std::size_t count) noexcept {
     minimalloc_free_sized(block, count * sizeof(T), alignof(T));
   }

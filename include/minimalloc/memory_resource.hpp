@@ -16,8 +16,9 @@
 
 namespace minimalloc {
 
-/// Thread-safe. Two resources are equal if one may free what the other allocated: those over the
-/// same heap. Compiled without run-time type information, each equals itself alone.
+/// Thread-safe. Allocating throws std::bad_alloc where there is no memory. Two resources are equal if
+/// one may free what the other allocated: those over the same heap. Compiled without run-time type
+/// information, each equals itself alone.
 class memory_resource : public std::pmr::memory_resource {
  public:
   /// Over malloc's heap.

@@ -4,8 +4,8 @@
 // where they always were; a program that uses nothing of this header needs nothing of it. What is
 // here looks at the allocator, tells it what to do, or makes heaps that are not everybody's.
 //
-// C11 and C++. Any thread may call any function at any time, but no signal handler may.
-// minimalloc(7) tells the whole story.
+// C11 and C++. All sizes and alignments are bytes. Any thread may call any function at any time,
+// but no signal handler may. minimalloc(7) tells the whole story.
 #ifndef MINIMALLOC_MINIMALLOC_H
 #define MINIMALLOC_MINIMALLOC_H
 
@@ -44,6 +44,7 @@ size_t minimalloc_good_size(size_t size) MINIMALLOC_NOTHROW;
 /// threads keep their caches.
 ///
 /// The same as malloc_trim(0). Returns 1 where there was any, else 0.
+/// Cost: linear in the pages of the heap; a system call for each run of pages that goes back.
 int minimalloc_purge(void) MINIMALLOC_NOTHROW;
 
 // ── Statistics ─────────────────────────────────────────────────────────────────────────────────
@@ -129,7 +130,8 @@ minimalloc_heap* minimalloc_heap_create(const char* name) MINIMALLOC_NOTHROW;
 /// Cost: linear in slabs and large blocks, not in blocks.
 void minimalloc_heap_destroy(minimalloc_heap* heap) MINIMALLOC_NOTHROW;
 
-/// As malloc, calloc and aligned_alloc, in a heap; a null heap is malloc's.
+/// As malloc, calloc and aligned_alloc, in a heap; a null heap is malloc's. Null with errno ENOMEM
+/// where there is no memory, EINVAL where the alignment is no power of two.
 ///
 /// Where the program's free() and realloc() are minimalloc's, as they are unless somebody replaced
 /// them once more, they do for such blocks too: realloc() leaves a block in its heap.
@@ -140,11 +142,14 @@ void* minimalloc_heap_calloc(minimalloc_heap* heap, size_t count, size_t size) M
 void* minimalloc_heap_aligned_alloc(minimalloc_heap* heap, size_t alignment,
                                     size_t size) MINIMALLOC_NOTHROW MINIMALLOC_ALLOCATES(3);
 /// As realloc: a null `block` is allocated in `heap`, any other stays in the heap that it is in.
+/// Size 0 frees the block and returns null. Null with errno ENOMEM: the block is as it was.
 void* minimalloc_heap_realloc(minimalloc_heap* heap, void* block, size_t size) MINIMALLOC_NOTHROW;
 
-/// As free, for a block of any heap.
+/// As free, for a block of any heap; null does nothing. Ends the program, with a line that says
+/// why, where it is no block or free already. Leaves errno alone.
 void minimalloc_free(void* block) MINIMALLOC_NOTHROW;
-/// The same, by who knows what was asked for: checked, and faster. `alignment`: 1 where none was.
+/// The same, by who knows what was asked for: that is checked, too, and makes it faster.
+/// `alignment`: 1 where none was asked for.
 void minimalloc_free_sized(void* block, size_t size, size_t alignment) MINIMALLOC_NOTHROW;
 
 /// The heap's number; 0 is malloc's, and null's. Numbers of destroyed heaps are used again.
@@ -155,19 +160,21 @@ const char* minimalloc_heap_name(const minimalloc_heap* heap) MINIMALLOC_NOTHROW
 /// a signal handler that interrupted the allocator itself. A null name is "".
 ///
 /// REQUIRES: nobody destroys that heap meanwhile.
+/// Cost: linear in the heaps that there are or were at once.
 minimalloc_heap* minimalloc_heap_find(const char* name) MINIMALLOC_NOTHROW;
 /// The heap that a block is in; null for malloc's. REQUIRES: the block is live.
 minimalloc_heap* minimalloc_heap_of(const void* block) MINIMALLOC_NOTHROW;
 
 /// What is in one heap. Later versions append fields.
 typedef struct minimalloc_heap_stats {
-  size_t struct_size;  ///< the caller's sizeof, set by the caller
-  uint64_t live_bytes;
-  uint64_t live_count;
-  uint64_t pages_bytes;  ///< of its slabs and large blocks
+  size_t struct_size;    ///< the caller's sizeof, set by the caller
+  uint64_t live_bytes;   ///< usable bytes of the blocks that the program has
+  uint64_t live_count;   ///< how many blocks these are
+  uint64_t pages_bytes;  ///< pages of its slabs and large blocks
 } minimalloc_heap_stats;
 
 /// Reads a heap's counters; null: malloc's. REQUIRES and returns: as minimalloc_stats_read().
+/// Cost: linear in size classes, for malloc's heap times threads.
 int minimalloc_heap_stats_read(const minimalloc_heap* heap,
                                minimalloc_heap_stats* out) MINIMALLOC_NOTHROW;
 
@@ -212,6 +219,7 @@ typedef int (*minimalloc_visitor)(const minimalloc_block* block, void* context);
 /// Returns 0, or what `visit` returned; -1 where there is no memory for a copy of the records of
 /// one size class (a few per cent of its slabs), or in a signal handler that interrupted malloc or
 /// free.
+/// Cost: linear in blocks, free ones included.
 int minimalloc_walk(const minimalloc_heap* heap, minimalloc_visitor visit,
                     void* context) MINIMALLOC_NOTHROW;
 
