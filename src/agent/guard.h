@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstddef>
 
-#include "agent/extent.h"
 #include "agent/sampled_blocks.h"
 #include "agent/thread_log.h"
 

@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include "agent/coverage.h"
 #include "agent/export.h"
 #include "agent/guard.h"
 #include "agent/real.h"
@@ -119,13 +120,13 @@ constexpr Ways first_ways() {
 constinit Ways g_ways = first_ways();
 constinit Ways g_sampled_ways = first_ways();
 
-void set_extent(Extent extent) {
+void set_coverage(Coverage coverage) {
   const RealFunctions& real = real_functions();
   const Functions passing{real.malloc, real.calloc, real.realloc, real.free};
   const Functions& recording = may_call_itself() ? kRecording<true> : kRecording<false>;
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  set_ways(g_ways, extent == Extent::kNothing ? passing : recording);
-  set_ways(g_sampled_ways, extent == Extent::kAll ? recording : passing);
+  set_ways(g_ways, coverage == Coverage::kNothing ? passing : recording);
+  set_ways(g_sampled_ways, coverage == Coverage::kAll ? recording : passing);
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 

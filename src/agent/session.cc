@@ -160,8 +160,8 @@ bool Session::renew(const char* path) {
   return true;
 }
 
-Extent Session::extent() const {
-  return settings_.sample_bytes != 0 ? Extent::kSample : Extent::kAll;
+Coverage Session::coverage() const {
+  return settings_.sample_bytes != 0 ? Coverage::kSample : Coverage::kAll;
 }
 
 bool Session::has_lost_recorder() const {
@@ -239,7 +239,7 @@ bool Session::open() {
   if (channel_->magic != wire::kMagic || !wire::has_reader(*channel_)) return false;
   g_channel.store(channel_, std::memory_order_release);
   std::memcpy(&g_agent_path[0], &channel_->agent_path[0], sizeof g_agent_path - 1);
-  set_extent(extent());
+  set_coverage(coverage());
   const auto has_no_room = [] {
     count_roomless();
     return false;
@@ -289,11 +289,11 @@ void Session::lose_recorder() {
   stop_recording();
 }
 
-// Another recording may have begun meanwhile, and have set its extent before this one did.
+// Another recording may have begun meanwhile, and have set its coverage before this one did.
 void Session::stop_recording() {
-  set_extent(Extent::kNothing);
+  set_coverage(Coverage::kNothing);
   if (g_session.load(std::memory_order_acquire) == this) return;
-  if (const Session* const other = current()) set_extent(other->extent());
+  if (const Session* const other = current()) set_coverage(other->coverage());
 }
 
 bool Session::take_ring(std::uint32_t* ring) {

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "agent/extent.h"
+#include "agent/coverage.h"
 #include "agent/page_owners.h"
 #include "wire/channel.h"
 
@@ -127,7 +127,7 @@ class Session {
   static void describe_process(wire::Slot& slot, bool is_copy);
   void close();
   void stop_recording();
-  Extent extent() const;
+  Coverage coverage() const;
   bool is_read() const;
   bool has_lost_recorder() const;
   friend Carried carried_environment();

@@ -7,7 +7,7 @@
 namespace mini::agent {
 
 /// What of a program's calls is recorded.
-enum class Extent : unsigned char {
+enum class Coverage : unsigned char {
   kAll,
   kSample,   // of nearly all nothing
   kNothing,  // nobody reads
@@ -25,6 +25,6 @@ extern constinit Ways g_sampled_ways;  // of one that has not where blocks are s
 
 /// To be called before the first call is recorded. Thread-safe: what was read before it is older
 /// than what it sets, and what is read after it is newer (two fences).
-void set_extent(Extent extent);
+void set_coverage(Coverage coverage);
 
 }  // namespace mini::agent
