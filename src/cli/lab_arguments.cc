@@ -24,7 +24,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
   constexpr auto kOutput = "What is written";
   app.add_flag("--json", raw.parsed.json, "one JSON object instead of text")->group(kOutput);
   app.add_option("--html", raw.html_folder,
-                 "carry out all experiments and write them into DIR as pages")
+                 "carry out all experiments and write them into DIR as web pages")
       ->option_text("DIR")
       ->group(kOutput);
   add_look_options(app, raw.look, kOutput);

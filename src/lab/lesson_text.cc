@@ -135,10 +135,11 @@ void write_list(std::string& out, const views::TextStyle& style) {
     flow.end_line();
   }
   Flow(out, style, 0)
-      .put(fmt::format("Begin with: heapspy lab {0}. To predict yourself first: heapspy lab --ask "
-                       "{0}. All as pages: heapspy lab --html DIR. A word: heapspy lab glossary "
-                       "chunk.",
-                       experiments().front()->id))
+      .put(
+          fmt::format("Begin with: heapspy lab {0}. To predict yourself first: heapspy lab --ask "
+                      "{0}. All as web pages: heapspy lab --html DIR. A word: heapspy lab glossary "
+                      "chunk.",
+                      experiments().front()->id))
       .end_line();
 }
 

@@ -186,7 +186,7 @@ complete -c heapspy -n __heapspy_at_experiment -x -a "(heapspy lab 2>/dev/null |
 complete -c heapspy -n __heapspy_at_experiment -x -a glossary -d 'the words'
 complete -c heapspy -n __heapspy_in_lab -l ask -d 'ask for your own prediction first'
 complete -c heapspy -n __heapspy_in_lab -l json -d 'one JSON object'
-complete -c heapspy -n __heapspy_in_lab -l html -x -a '(__fish_complete_directories)' -d 'all experiments as pages'
+complete -c heapspy -n __heapspy_in_lab -l html -x -a '(__fish_complete_directories)' -d 'all experiments as web pages'
 complete -c heapspy -n __heapspy_in_lab -l color -x -a 'auto always never' -d 'when to colour'
 complete -c heapspy -n __heapspy_in_lab -l width -x -d columns
 complete -c heapspy -n __heapspy_in_lab -s h -l help -d 'show help'

@@ -13,26 +13,26 @@ std::size_t closing(std::string_view text, std::size_t at, std::string_view mark
   return text.find(mark, at + mark.size());
 }
 
-struct Span {
+struct Markup {
   std::string_view mark;
   std::string_view element;
 };
 
 // The longer mark first.
-constexpr Span kSpans[] = {{"**", "strong"}, {"`", "code"}, {"*", "em"}};
+constexpr Markup kMarkup[] = {{"**", "strong"}, {"`", "code"}, {"*", "em"}};
 
 // Appends the marked text at `at` and returns where it ends; 0 where there is none.
-std::size_t append_span(std::string& out, std::string_view text, std::size_t at) {
-  for (const Span& span : kSpans) {
-    if (!text.substr(at).starts_with(span.mark)) continue;
-    const std::size_t end = closing(text, at, span.mark);
+std::size_t append_marked(std::string& out, std::string_view text, std::size_t at) {
+  for (const Markup& markup : kMarkup) {
+    if (!text.substr(at).starts_with(markup.mark)) continue;
+    const std::size_t end = closing(text, at, markup.mark);
     if (end == std::string_view::npos) continue;
-    const std::size_t begin = at + span.mark.size();
+    const std::size_t begin = at + markup.mark.size();
     const std::string_view inside = text.substr(begin, end - begin);
     // Code has no marks inside.
-    out += fmt::format("<{0}>{1}</{0}>", span.element,
-                       span.mark == "`" ? escape_html(inside) : inline_html(inside));
-    return end + span.mark.size();
+    out += fmt::format("<{0}>{1}</{0}>", markup.element,
+                       markup.mark == "`" ? escape_html(inside) : inline_html(inside));
+    return end + markup.mark.size();
   }
   return 0;
 }
@@ -51,11 +51,11 @@ std::size_t append_link(std::string& out, std::string_view text, std::size_t at)
   return end + 1;
 }
 
-std::string_view wide_class(const Page& page) {
+std::string_view wide_class(const WebPage& page) {
   return page.wide ? " class=\"wide\"" : "";
 }
 
-std::string navigation(const Page& page) {
+std::string navigation(const WebPage& page) {
   const auto link = [](const std::string& file, std::string_view text) {
     return file.empty() ? std::string() : fmt::format("<a href=\"{}\">{}</a>", file, text);
   };
@@ -96,7 +96,7 @@ std::string inline_html(std::string_view markdown) {
   std::string out;
   std::size_t at = 0;
   while (at < markdown.size()) {
-    std::size_t end = append_span(out, markdown, at);
+    std::size_t end = append_marked(out, markdown, at);
     if (end == 0) end = append_link(out, markdown, at);
     if (end == 0) {
       out += escape_html(markdown.substr(at, 1));
@@ -123,7 +123,7 @@ std::string paragraphs_html(std::string_view text) {
   return out;
 }
 
-std::string page_html(const Page& page) {
+std::string page_html(const WebPage& page) {
   const std::string links = navigation(page);
   return fmt::format(
       "<!DOCTYPE html>\n"

@@ -18,7 +18,7 @@ std::string prose_html(std::string_view text);
 /// kept as they are.
 std::string paragraphs_html(std::string_view text);
 
-struct Page {
+struct WebPage {
   std::string title;
   std::string body;
   std::string previous;  // file names; "" for none
@@ -27,6 +27,6 @@ struct Page {
 };
 
 /// The whole file.
-std::string page_html(const Page& page);
+std::string page_html(const WebPage& page);
 
 }  // namespace mini::lab

@@ -83,7 +83,7 @@ Result<SiteFile> lesson_page(const SiteLesson& tried, const Bench& bench) {
   const Experiment& experiment = *tried.lesson.experiment;
   const auto sources = sources_html(experiment, bench);
   if (!sources) return std::unexpected(sources.error());
-  Page page;
+  WebPage page;
   page.title = fmt::format("{} · {}", experiment.id, experiment.title);
   page.previous = page_of(neighbour(experiment, -1));
   page.next = page_of(neighbour(experiment, 1));
@@ -97,7 +97,7 @@ Result<SiteFile> lesson_page(const SiteLesson& tried, const Bench& bench) {
 }
 
 SiteFile index_page(const std::vector<SiteLesson>& lessons, const Bench& bench) {
-  Page page;
+  WebPage page;
   page.title = "What malloc does, predicted and observed";
   page.body = fmt::format(
       "<p>{}</p>\n<p class=\"note\">This machine: {}, {} processors.</p>\n"

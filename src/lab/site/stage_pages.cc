@@ -53,7 +53,7 @@ Result<std::vector<Stage>> read_stages(const Bench& bench) {
 }
 
 SiteFile overview(const std::vector<Stage>& stages) {
-  Page page;
+  WebPage page;
   page.title = "Eight allocators";
   page.body = fmt::format(
       "<p>{}</p>\n<p>What all have in common, the names from <code>malloc</code> to "
@@ -75,7 +75,7 @@ SiteFile overview(const std::vector<Stage>& stages) {
 }
 
 SiteFile source_page(const std::vector<Stage>& stages, std::size_t i) {
-  Page page;
+  WebPage page;
   page.title = stages[i].file;
   page.previous = i == 0 ? "stages.html" : difference_page(i);
   page.next = i + 1 < stages.size() ? difference_page(i + 1) : "stages.html";
@@ -104,7 +104,7 @@ std::string hunks_html(const std::vector<DiffHunk>& hunks) {
 }
 
 SiteFile changes_page(const std::vector<Stage>& stages, std::size_t i) {
-  Page page;
+  WebPage page;
   page.title = fmt::format("From {} to {}", stages[i - 1].file, stages[i].file);
   page.previous = stage_page(i - 1);
   page.next = stage_page(i);
@@ -124,7 +124,8 @@ Result<std::vector<SiteFile>> stage_pages(const Bench& bench) {
   const auto family = read_text(bench.places.source("stages/family.h"));
   if (!family) return std::unexpected(family.error());
   std::vector<SiteFile> files = {overview(*stages)};
-  Page common{"family.h", fmt::format("<pre>{}</pre>\n", escape_html(*family)), "stages.html", ""};
+  WebPage common{"family.h", fmt::format("<pre>{}</pre>\n", escape_html(*family)), "stages.html",
+                 ""};
   files.push_back({"stage-family.html", page_html(common)});
   for (std::size_t i = 0; i < stages->size(); ++i) {
     files.push_back(source_page(*stages, i));
@@ -134,7 +135,7 @@ Result<std::vector<SiteFile>> stage_pages(const Bench& bench) {
 }
 
 SiteFile glossary_page() {
-  Page page;
+  WebPage page;
   page.title = "Glossary";
   std::string_view section;
   for (const GlossaryEntry& entry : glossary()) {
