@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "model/process.h"
-#include "unwind/call_stack.h"
 
 namespace mini::explain {
 
