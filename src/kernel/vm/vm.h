@@ -105,7 +105,7 @@ inline bool is_only_thread() {
 /// a system call: the processor's.
 std::uint32_t processor();
 
-/// Sleeps while *word == expected, until a wake() or for no reason at all.
+/// Sleeps while *word == expected, until a wake_one() or for no reason at all.
 void wait(std::uint32_t* word, std::uint32_t expected);
 void wake_one(std::uint32_t* word);
 /// Sleeps for a moment: unlike sched_yield(), it lets threads of lower priority run, too, one of
