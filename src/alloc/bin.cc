@@ -44,7 +44,7 @@ bool has_whole_lines(const Span& slab) {
 template <typename Choose>
 std::uint32_t take_blocks(Span& slab, std::byte* begin, void** out, std::uint32_t most,
                           Choose&& choose) {
-  const std::uint32_t size = slab.block_bytes();
+  const std::uint32_t block_bytes = slab.block_bytes();
   std::uint32_t taken = 0;
   for (std::uint32_t word = 0; word < slab.free.kWords && taken < most; ++word) {
     const std::uint64_t chosen = choose(slab.free.word(word));
@@ -52,7 +52,7 @@ std::uint32_t take_blocks(Span& slab, std::byte* begin, void** out, std::uint32_
     while (left != 0 && taken < most) {
       const auto bit = static_cast<std::uint32_t>(std::countr_zero(left));
       left &= left - 1;
-      out[taken++] = begin + std::size_t{word * 64 + bit} * size;
+      out[taken++] = begin + std::size_t{word * 64 + bit} * block_bytes;
     }
     slab.free.word(word) ^= chosen ^ left;
   }
@@ -139,10 +139,10 @@ std::uint32_t Bin::take_whole_lines(void** out, std::uint32_t most, const Place&
     const Locked locked(lock_);
     if (Span* const slab = slab_with_whole_lines(place); slab != nullptr) {
       const std::uint32_t before = list_of(*slab);
-      const std::uint32_t size = slab->block_bytes();
-      const std::uint32_t taken =
-          take_blocks(*slab, place.backing.begin_of(*slab), out, most,
-                      [size](std::uint64_t bits) { return in_whole_lines(bits, size); });
+      const std::uint32_t block_bytes = slab->block_bytes();
+      const std::uint32_t taken = take_blocks(
+          *slab, place.backing.begin_of(*slab), out, most,
+          [block_bytes](std::uint64_t bits) { return in_whole_lines(bits, block_bytes); });
       move_to_list(*slab, before);
       blocks_out_ += taken;
       check(place.backing);

@@ -12,13 +12,13 @@ constexpr std::uint32_t kMovedToLook = 32;  // blocks of a bin that come or go b
 // Calls apply(run) for the pages of a slab that no block in use touches.
 template <typename Apply>
 void for_each_free_run(const Span& slab, Apply&& apply) {
-  const std::uint32_t size = slab.block_bytes();
+  const std::uint32_t block_bytes = slab.block_bytes();
   BitRun run = slab.free.next_set_run(0);
   while (run.length != 0) {
     const std::uint32_t end = run.begin + run.length;
     const std::size_t end_bytes =
-        end == slab.block_count ? slab.pages.bytes() : std::size_t{end} * size;
-    const PageCount first = pages_for(std::size_t{run.begin} * size);
+        end == slab.block_count ? slab.pages.bytes() : std::size_t{end} * block_bytes;
+    const PageCount first = pages_for(std::size_t{run.begin} * block_bytes);
     const PageCount last{static_cast<std::uint32_t>(end_bytes / kPageBytes)};
     if (first < last) apply(PageRun{slab.first + first, last - first});
     run = slab.free.next_set_run(end);

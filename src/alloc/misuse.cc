@@ -93,11 +93,11 @@ void describe(Text& text, const void* p, const Backing& backing, bool is_free) {
       return describe_block(text, p, begin, span.pages.bytes(), is_free);
     }
     const auto in_span = static_cast<std::size_t>(static_cast<const std::byte*>(p) - begin);
-    const std::uint32_t size = span.block_bytes();
-    const auto index = static_cast<std::uint32_t>(in_span / size);
+    const std::uint32_t block_bytes = span.block_bytes();
+    const auto index = static_cast<std::uint32_t>(in_span / block_bytes);
     if (index >= span.block_count) break;  // the slab's end
     is_free = is_free || span.free.test(index);
-    return describe_block(text, p, begin + std::size_t{index} * size, size, is_free);
+    return describe_block(text, p, begin + std::size_t{index} * block_bytes, block_bytes, is_free);
   }
   text << "in memory of this allocator, where no block is";
 }

@@ -28,15 +28,15 @@ PageCount release(void* record, std::size_t bytes) {
 void* Records::take(std::size_t bytes) {
   const std::uint32_t index = size_index(bytes, kLeast);
   if (index >= kSizes) return nullptr;
-  const std::size_t size = kLeast << index;
+  const std::size_t record_bytes = kLeast << index;
   const Locked locked(lock_);
   if (Free* const record = free_[index]; record != nullptr) {
     free_[index] = record->next;
-    return std::memset(record, 0, size);
+    return std::memset(record, 0, record_bytes);
   }
-  if (!window_.reach_records(used_bytes_ + size)) return nullptr;
+  if (!window_.reach_records(used_bytes_ + record_bytes)) return nullptr;
   void* const record = window_.records() + used_bytes_;
-  used_bytes_ += size;
+  used_bytes_ += record_bytes;
   return record;
 }
 

@@ -142,13 +142,13 @@ ClassSums sum(const ClassTable& table) {
   ClassSums sums;
   for (std::uint32_t i = 1; i < kClassCount; ++i) {
     const ClassFigures& figures = table[i];
-    const std::uint64_t size = kSizeClasses[i].block_bytes;
+    const std::uint64_t block_bytes = kSizeClasses[i].block_bytes;
     sums.counts += figures;
-    sums.in_use_bytes += figures.in_use * size;
-    sums.cached_bytes += figures.cached * size;
-    sums.depot_bytes += figures.in_depots * size;
-    sums.free_bytes += figures.free * size;
-    sums.rest_bytes += figures.pages * kPageBytes - figures.blocks * size;
+    sums.in_use_bytes += figures.in_use * block_bytes;
+    sums.cached_bytes += figures.cached * block_bytes;
+    sums.depot_bytes += figures.in_depots * block_bytes;
+    sums.free_bytes += figures.free * block_bytes;
+    sums.rest_bytes += figures.pages * kPageBytes - figures.blocks * block_bytes;
   }
   return sums;
 }
