@@ -3,6 +3,7 @@
 #include "sources/refusal.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fmt/format.h>
 #include <string_view>

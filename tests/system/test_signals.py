@@ -309,7 +309,7 @@ class Death(SystemTest):
 
     def test_a_duration_ends_the_trace_though_nobody_reads(self):
         ticker, pid = self.start_ticker()
-        heapspy, reader = self.attach_for_no_reader(pid, "--duration", "500ms")
+        heapspy, reader = self.attach_for_no_reader(pid, "--duration", "2s")
         self.check_let_go(heapspy, pid, reader)
         ticker.send_signal(signal.SIGINT)
         self.assertEqual(ticker.wait(), 3)
