@@ -227,6 +227,16 @@ std::string describe(const ProfileFrameView& frame) {
   return fmt::format("{}+{:#x}", module, frame.frame->address);
 }
 
+std::string describe_exactly(const ProfileFrameView& frame) {
+  std::string text = describe(frame);
+  if (function_of(frame).empty()) return text;
+  const std::string module = clipped(path_basename(frame.module->path));
+  const std::string address = fmt::format("{}+{:#x}", module, frame.frame->address);
+  const bool ends_in_module = !module.empty() && text.ends_with(" in " + module);
+  return ends_in_module ? text.substr(0, text.size() - module.size()) + address
+                        : fmt::format("{} ({})", text, address);
+}
+
 std::string describe_place(const ProfileStackView& stack) {
   return describe_place(stack.frames.empty() ? std::nullopt
                                              : std::optional(stack.frames[stack.place]));

@@ -42,6 +42,10 @@ bool is_allocation_plumbing(std::string_view function);
 /// "parse at x.cc:88", "parse in libfoo.so", "libfoo.so+0x1234", "code in no known module, 0x1234".
 std::string describe(const ProfileFrameView& frame);
 
+/// The same with the address, where that is not all there is: "parse in libfoo.so+0x1234", "parse
+/// at x.cc:88 (libfoo.so+0x1234)".
+std::string describe_exactly(const ProfileFrameView& frame);
+
 /// Of the place; "no stack" for the empty one.
 std::string describe_place(const ProfileStackView& stack);
 std::string describe_place(const std::optional<ProfileFrameView>& place);

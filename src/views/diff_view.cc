@@ -9,6 +9,7 @@
 #include "views/place_table.h"
 #include "views/report_text.h"
 #include "views/report_view.h"
+#include "views/stack_text.h"
 #include "views/terminal_heading.h"
 #include "views/text_table.h"
 
@@ -102,11 +103,11 @@ bool write_stacks(std::string& out, const ProfileDiff& diff, const DiffOptions& 
     const explain::LatestStack latest = explain::latest(diff, diff.stacks[order[i]]);
     stacks.push_back(explain::stack_view(*latest.profile, latest.node));
   }
-  const auto callees = tell_apart(stacks, options.depth);
+  const std::vector<StackText> texts = describe_stacks(stacks, options.depth);
   PlaceTable table({"change", "before", "after"});
   for (std::size_t i = 0; i < shown; ++i) {
-    table.add_row(figures_of(diff.stacks[order[i]], measure), explain::describe_place(stacks[i]),
-                  callers_of(stacks[i], options.depth), callees[i]);
+    table.add_row(figures_of(diff.stacks[order[i]], measure), texts[i].place, texts[i].callers,
+                  texts[i].callees);
   }
   table.write(out, options.style);
   return true;

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <fmt/format.h>
 #include <functional>
+#include <span>
+#include <utility>
 
 #include "base/text.h"
 #include "explain/memory_use.h"
@@ -12,6 +14,7 @@
 #include "views/place_table.h"
 #include "views/report_text.h"
 #include "views/report_view.h"
+#include "views/stack_text.h"
 #include "views/terminal_heading.h"
 #include "views/text_table.h"
 
@@ -110,6 +113,24 @@ std::vector<std::string> figures_of(const HeapProfile& profile, const model::Sta
   return {};
 }
 
+struct StackRow {
+  std::uint32_t node = 0;
+  std::vector<std::string> figures;
+};
+
+PlaceTable stack_table(const HeapProfile& profile, const ReportOptions& options,
+                       std::vector<std::string> titles, std::vector<StackRow> rows) {
+  std::vector<explain::ProfileStackView> stacks;
+  for (const StackRow& row : rows) stacks.push_back(explain::stack_view(profile, row.node));
+  std::vector<StackText> texts = describe_stacks_exactly(stacks, options.depth.value_or(kCallers));
+  PlaceTable table(std::move(titles));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    table.add_row(std::move(rows[i].figures), std::move(texts[i].place),
+                  std::move(texts[i].callers), std::move(texts[i].callees));
+  }
+  return table;
+}
+
 /// Whether there were any.
 bool write_stacks(std::string& out, const HeapProfile& profile, const ReportOptions& options,
                   Measure measure) {
@@ -119,19 +140,13 @@ bool write_stacks(std::string& out, const HeapProfile& profile, const ReportOpti
   write_heading(out, options.style,
                 fmt::format("By {}", measure_title(measure, profile.ends_early())),
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
-  const std::size_t callers = options.depth.value_or(kCallers);
-  std::vector<explain::ProfileStackView> shown_stacks;
+  std::vector<StackRow> rows;
   for (std::size_t i = 0; i < shown; ++i) {
-    shown_stacks.push_back(explain::stack_view(profile, profile.stacks[order[i]].node));
+    const model::StackProfile& one = profile.stacks[order[i]];
+    rows.push_back({one.node, figures_of(profile, one, measure)});
   }
-  const auto callees = tell_apart(shown_stacks, callers);
-  PlaceTable table(titles_of(measure, is_searched(profile)));
-  for (std::size_t i = 0; i < shown; ++i) {
-    table.add_row(figures_of(profile, profile.stacks[order[i]], measure),
-                  explain::describe_place(shown_stacks[i]), callers_of(shown_stacks[i], callers),
-                  callees[i]);
-  }
-  table.write(out, options.style);
+  stack_table(profile, options, titles_of(measure, is_searched(profile)), std::move(rows))
+      .write(out, options.style);
   return true;
 }
 
@@ -190,15 +205,15 @@ void write_mappings(std::string& out, const HeapProfile& profile, const ReportOp
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "Asked of the kernel itself, not of malloc",
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
-  PlaceTable table({"at most", profile.ends_early() ? "then" : "at the end", "calls"});
-  for (std::size_t i = 0; i < shown; ++i) {
-    const explain::ProfileStackView view = explain::stack_view(profile, order[i]->node);
-    table.add_row({report_bytes(order[i]->most_live_bytes), report_bytes(order[i]->live_bytes),
-                   format_count(order[i]->calls)},
-                  explain::describe_place(view),
-                  callers_of(view, options.depth.value_or(kCallers)));
+  std::vector<StackRow> rows;
+  for (const model::MappingProfile* const one : std::span(order).first(shown)) {
+    rows.push_back({one->node,
+                    {report_bytes(one->most_live_bytes), report_bytes(one->live_bytes),
+                     format_count(one->calls)}});
   }
-  table.write(out, options.style);
+  const char* const then = profile.ends_early() ? "then" : "at the end";
+  stack_table(profile, options, {"at most", then, "calls"}, std::move(rows))
+      .write(out, options.style);
 }
 
 /// The classes that cost the most at the peak.
@@ -236,19 +251,18 @@ void write_overallocated(std::string& out, const HeapProfile& profile,
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "By overallocated bytes, at the peak",
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
-  PlaceTable table({"bytes", "share", "each", "given"});
   std::uint64_t of_others = all;
   for (const model::StackUsable& one : order)
     of_others -= std::min(of_others, one.peak_overhead_bytes());
-  for (std::size_t i = 0; i < shown; ++i) {
-    const model::StackUsable& one = order[i];
-    const explain::ProfileStackView view = explain::stack_view(profile, one.node);
-    table.add_row({report_bytes(one.peak_overhead_bytes()), share(one.peak_overhead_bytes(), all),
-                   mean_bytes(one.peak),
-                   mean_bytes({.blocks = one.peak.blocks, .bytes = one.peak_usable_bytes})},
-                  explain::describe_place(view),
-                  callers_of(view, options.depth.value_or(kCallers)));
+  std::vector<StackRow> rows;
+  for (const model::StackUsable& one : std::span(order).first(shown)) {
+    const model::Amount given{.blocks = one.peak.blocks, .bytes = one.peak_usable_bytes};
+    rows.push_back({one.node,
+                    {report_bytes(one.peak_overhead_bytes()), share(one.peak_overhead_bytes(), all),
+                     mean_bytes(one.peak), mean_bytes(given)}});
   }
+  PlaceTable table =
+      stack_table(profile, options, {"bytes", "share", "each", "given"}, std::move(rows));
   if (of_others != 0) {
     table.add_row({report_bytes(of_others), share(of_others, all), "", ""},
                   "stacks with small blocks of several sizes", {});
@@ -262,16 +276,14 @@ void write_untouched(std::string& out, const HeapProfile& profile, const ReportO
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "By never-touched bytes, at the peak",
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
-  PlaceTable table({"bytes", "of live", "blocks"});
-  for (std::size_t i = 0; i < shown; ++i) {
-    const explain::UntouchedStack& one = order[i];
-    const explain::ProfileStackView view = explain::stack_view(profile, one.node);
-    table.add_row({report_bytes(one.untouched_bytes()),
-                   share(one.untouched_bytes(), one.peak.bytes), format_count(one.peak.blocks)},
-                  explain::describe_place(view),
-                  callers_of(view, options.depth.value_or(kCallers)));
+  std::vector<StackRow> rows;
+  for (const explain::UntouchedStack& one : std::span(order).first(shown)) {
+    rows.push_back({one.node,
+                    {report_bytes(one.untouched_bytes()),
+                     share(one.untouched_bytes(), one.peak.bytes), format_count(one.peak.blocks)}});
   }
-  table.write(out, options.style);
+  stack_table(profile, options, {"bytes", "of live", "blocks"}, std::move(rows))
+      .write(out, options.style);
 }
 
 void write_touches(std::string& out, const HeapProfile& profile, const ReportOptions& options,
@@ -284,15 +296,14 @@ void write_touches(std::string& out, const HeapProfile& profile, const ReportOpt
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, title,
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
-  PlaceTable table({"bytes", "share", "pages"});
-  for (std::size_t i = 0; i < shown; ++i) {
-    const explain::ProfileStackView view = explain::stack_view(profile, order[i].node);
-    table.add_row({report_bytes(order[i].touched.bytes), share(order[i].touched.bytes, all),
-                   format_count(order[i].touched.blocks)},
-                  explain::describe_place(view),
-                  callers_of(view, options.depth.value_or(kCallers)));
+  std::vector<StackRow> rows;
+  for (const model::TouchProfile& one : std::span(order).first(shown)) {
+    rows.push_back({one.node,
+                    {report_bytes(one.touched.bytes), share(one.touched.bytes, all),
+                     format_count(one.touched.blocks)}});
   }
-  table.write(out, options.style);
+  stack_table(profile, options, {"bytes", "share", "pages"}, std::move(rows))
+      .write(out, options.style);
 }
 
 void write_inherited(std::string& out, const HeapProfile& profile, const ReportOptions& options) {
@@ -306,15 +317,14 @@ void write_inherited(std::string& out, const HeapProfile& profile, const ReportO
   write_heading(out, options.style,
                 fmt::format("Inherited from process {}", profile.inheritance.parent_pid),
                 fmt::format("{} of {}", shown, counted(order.size(), "stack")));
-  PlaceTable table({"at the fork", "blocks", "freed since"});
-  for (std::size_t i = 0; i < shown; ++i) {
-    const explain::ProfileStackView view = explain::stack_view(profile, order[i]->node);
-    table.add_row({report_bytes(order[i]->at_fork.bytes), format_count(order[i]->at_fork.blocks),
-                   report_bytes(order[i]->freed.bytes)},
-                  explain::describe_place(view),
-                  callers_of(view, options.depth.value_or(kCallers)));
+  std::vector<StackRow> rows;
+  for (const model::InheritedProfile* const one : std::span(order).first(shown)) {
+    rows.push_back({one->node,
+                    {report_bytes(one->at_fork.bytes), format_count(one->at_fork.blocks),
+                     report_bytes(one->freed.bytes)}});
   }
-  table.write(out, options.style);
+  stack_table(profile, options, {"at the fork", "blocks", "freed since"}, std::move(rows))
+      .write(out, options.style);
 }
 
 std::vector<std::string> totals_figures(const HeapProfile& profile, const BlockTotals& totals) {

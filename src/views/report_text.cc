@@ -1,8 +1,6 @@
 #include "views/report_text.h"
 
 #include <fmt/format.h>
-#include <map>
-#include <utility>
 
 #include "base/text.h"
 #include "explain/heap_findings.h"
@@ -54,65 +52,6 @@ std::string_view why_nothing(const model::HeapProfile& profile, Measure measure)
 std::string measure_amount(Measure measure, std::uint64_t amount) {
   const bool is_count = measure == Measure::kCalls || measure == Measure::kTemporary;
   return is_count ? format_count(amount) : report_bytes(amount);
-}
-
-std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std::size_t most) {
-  std::vector<std::string> callers;
-  if (stack.frames.empty()) return callers;
-  for (std::size_t i = stack.place + 1; i < stack.frames.size(); ++i) {
-    if (callers.size() == most) {
-      callers.push_back(fmt::format("{} more", stack.frames.size() - i));
-      break;
-    }
-    callers.push_back(explain::describe(stack.frames[i]));
-  }
-  return callers;
-}
-
-namespace {
-
-/// The function that so many calls further in than its place was called; "" where there is none.
-std::string callee_of(const explain::ProfileStackView& stack, std::size_t further) {
-  if (stack.frames.empty() || further > stack.place) return "";
-  return explain::describe(stack.frames[stack.place - further]);
-}
-
-using Positions = std::vector<std::size_t>;
-
-/// Splits a group at each call further in where it parts, and each part again.
-void split(const std::vector<explain::ProfileStackView>& stacks, const Positions& all,
-           std::vector<std::vector<std::string>>& callees) {
-  std::vector<std::pair<Positions, std::size_t>> groups = {{all, 1}};
-  while (!groups.empty()) {
-    const auto [group, further] = std::move(groups.back());
-    groups.pop_back();
-    std::map<std::string, Positions> parts;
-    for (const std::size_t i : group) parts[callee_of(stacks[i], further)].push_back(i);
-    for (auto& [callee, part] : parts) {
-      if (callee.empty()) continue;  // no calls go further
-      for (const std::size_t i : part) {
-        if (parts.size() > 1) callees[i].push_back(callee);
-      }
-      if (part.size() > 1) groups.emplace_back(std::move(part), further + 1);
-    }
-  }
-}
-
-}  // namespace
-
-std::vector<std::vector<std::string>> tell_apart(
-    const std::vector<explain::ProfileStackView>& stacks, std::size_t callers) {
-  std::map<std::vector<std::string>, Positions> alike;
-  for (std::size_t i = 0; i < stacks.size(); ++i) {
-    std::vector<std::string> look = callers_of(stacks[i], callers);
-    look.push_back(explain::describe_place(stacks[i]));
-    alike[std::move(look)].push_back(i);
-  }
-  std::vector<std::vector<std::string>> callees(stacks.size());
-  for (const auto& [look, group] : alike) {
-    if (group.size() > 1) split(stacks, group, callees);
-  }
-  return callees;
 }
 
 namespace {

@@ -29,14 +29,6 @@ inline constexpr std::string_view kNotSampled = "not known, since the recording 
 /// An amount of the measure: bytes or a count.
 std::string measure_amount(explain::Measure measure, std::uint64_t amount);
 
-/// The callers of a stack's place, at most `most` and then how many more.
-std::vector<std::string> callers_of(const explain::ProfileStackView& stack, std::size_t most);
-
-/// Of stacks whose places and callers, as callers_of() shows them, are the same: what their places
-/// called, there where the stacks part, from the place inwards; nothing of all others.
-std::vector<std::vector<std::string>> tell_apart(
-    const std::vector<explain::ProfileStackView>& stacks, std::size_t callers);
-
 /// 'heapspy report FILE', to be typed.
 std::string report_command(const std::string& path);
 

@@ -1,6 +1,5 @@
 // The forms of a report: text word for word, JSON by its meaning. UPDATE_GOLDEN=1
 // rewrites tests/golden/ from what is printed: read the difference before committing it.
-#include <deque>
 #include <functional>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -336,35 +335,6 @@ TEST(ReportTablesTest, RowsThatLookAlikeSayWhatThePlaceCalled) {
   std::string after;
   write_report_tables(after, profile, all_tables(80));
   EXPECT_EQ(count(after, "→ operator new in libc.so.6\n"), count(before, "app::Cache::put"));
-}
-
-TEST(ReportTablesTest, ThoseThatCallTheSameAreToldApartFurtherIn) {
-  const model::ProfileModule module{.path = "m", .build_id = ""};
-  const model::ProfileFrame frame{.module = 1, .address = 0, .lines = {}};
-  std::deque<model::SourceLine> lines;
-  const auto stack_of = [&](const std::vector<const char*>& functions) {
-    explain::ProfileStackView stack{.frames = {}, .place = functions.size() - 2};
-    for (const char* function : functions) {
-      lines.push_back({.function = function, .file = "", .line = 0});
-      stack.frames.push_back({.module = &module, .frame = &frame, .line = &lines.back()});
-    }
-    return stack;
-  };
-  const auto callees = tell_apart(
-      {stack_of({"w", "a", "x", "place", "main"}), stack_of({"w", "b", "x", "place", "main"}),
-       stack_of({"w", "b", "y", "place", "main"}), stack_of({"x", "place", "main"}),
-       stack_of({"w", "y", "other", "main"})},
-      8);
-  const auto shown = [&callees](std::size_t i) {
-    std::string text;
-    for (const std::string& callee : callees[i]) text += "/" + callee.substr(0, 1);
-    return text;
-  };
-  EXPECT_EQ(shown(0), "/x/a");
-  EXPECT_EQ(shown(1), "/x/b");
-  EXPECT_EQ(shown(2), "/y");
-  EXPECT_EQ(shown(3), "/x");
-  EXPECT_EQ(shown(4), "");
 }
 
 TEST(ReportJsonTest, IsWhatWasAgreed) {
