@@ -20,12 +20,15 @@ using model::HeapProfile;
 // A place is named where it has at least this share, and at least this many blocks.
 constexpr double kTemporaryShare = 0.10;
 constexpr double kResizedShare = 0.10;
-constexpr std::uint64_t kFewBlocks = 100;
+constexpr std::uint64_t kFewBlocks = 1000;  // take less time than a program does to start
 constexpr double kLeakShareOfPeak = 0.05;
 constexpr double kPeakShare = 0.25;
 constexpr double kChurnShare = 0.25;
 constexpr std::uint64_t kChurnTimesPeak = 50;
 constexpr std::size_t kMostOfAKind = 3;
+// malloc takes as much from the kernel at once: to have less saves nothing.
+constexpr std::uint64_t kLittleBytes = 128U << 10U;
+constexpr double kLittleShareOfPeak = 0.01;
 // A gap between RSS and the heap that is worth a word.
 constexpr std::uint64_t kGapBytes = 16U << 20U;
 constexpr std::uint64_t kSmallBlockBytes = 32;
@@ -137,6 +140,12 @@ const LeakWords& words_for(const HeapProfile& profile) {
   return profile.ends_early() ? kUnfinished : kAtTheEnd;
 }
 
+/// Whether a place that still has so many blocks allocated all along the run.
+bool goes_on(const HeapProfile& profile, const Place& place, std::uint64_t blocks) {
+  const std::uint64_t all_ns = profile.duration_ns - profile.span.from_ns;
+  return blocks >= 10 && place.last_ns - place.first_ns > all_ns / 2;
+}
+
 Finding leak_finding(const HeapProfile& profile, const Place& place) {
   const bool is_early = profile.ends_early();
   const LeakWords& words = words_for(profile);
@@ -145,30 +154,37 @@ Finding leak_finding(const HeapProfile& profile, const Place& place) {
   finding.statement = fmt::format("{} in {} from {} were {}.", bytes(place.leaked.bytes),
                                   blocks(place.leaked.blocks), place.name,
                                   is_early ? "not freed by " + until : "never freed");
-  const std::uint64_t all_ns = profile.duration_ns - profile.span.from_ns;
-  const bool grows = place.leaked.blocks >= 10 && place.last_ns - place.first_ns > all_ns / 2;
+  const bool grows = goes_on(profile, place, place.leaked.blocks);
   finding.evidence = fmt::format("That is {} of what was live {}; the place allocated {} of {}.",
                                  percent(share(place.leaked.bytes, profile.totals.live.bytes)),
                                  words.when, from_to(place.first_ns, place.last_ns), until);
-  finding.advice = grows ? words.advice_of_growth : words.advice;
+  const bool is_little = !grows && place.leaked.bytes < kLittleBytes;
+  if (is_little) finding.advice = "It is little: malloc takes more from the kernel at once. ";
+  finding.advice += grows ? words.advice_of_growth : words.advice;
   finding.weight = share(place.leaked.bytes, profile.totals.peak.bytes) + (grows ? 0.5 : 0);
   return finding;
 }
 
-/// Of a place whose blocks nothing leads to any more: no guess at what is kept on purpose.
+/// Of a place whose blocks nothing leads to any more: no guess at what is kept on purpose. A little
+/// that is lost once is a mistake like any other, but not what matters most.
 Finding lost_finding(const HeapProfile& profile, const Place& place) {
   const bool is_indirect = place.lost_indirectly == place.unreachable;
+  const double of_peak = share(place.unreachable.bytes, profile.totals.peak.bytes);
+  const bool is_little =
+      of_peak < kLittleShareOfPeak && !goes_on(profile, place, place.unreachable.blocks);
+  const double urgency = is_indirect ? 0.5 : 1;
   return {"lost",
           fmt::format("{} in {} from {} are lost: {}.", bytes(place.unreachable.bytes),
                       blocks(place.unreachable.blocks), place.name,
                       is_indirect ? "only other lost blocks point to them"
                                   : "nothing points to them any more"),
           fmt::format("The program's memory was searched at its end; that is {} of what was live "
-                      "then.",
-                      percent(share(place.unreachable.bytes, profile.totals.live.bytes))),
+                      "then{}.",
+                      percent(share(place.unreachable.bytes, profile.totals.live.bytes)),
+                      is_little ? ", and under 1% of the peak" : ""),
           is_indirect ? "Freeing those should free these, too."
                       : "Free them before the last pointer to them goes.",
-          (is_indirect ? 0.5 : 1) + share(place.unreachable.bytes, profile.totals.peak.bytes)};
+          of_peak + (is_little ? 0 : urgency)};
 }
 
 void find_leaks(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
@@ -186,6 +202,7 @@ void find_leaks(const HeapProfile& profile, const std::vector<Place>& places, Fi
 }
 
 void find_peak(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
+  if (profile.totals.peak.bytes < kLittleBytes) return;
   for (const Place& place : top(places, [](const Place& p) { return p.peak.bytes; })) {
     const double part = share(place.peak.bytes, profile.totals.peak.bytes);
     if (part < kPeakShare) continue;
@@ -207,7 +224,7 @@ void find_churn(const HeapProfile& profile, const std::vector<Place>& places, Fi
   const std::vector<Place> most = top(places, [](const Place& p) { return p.allocated.bytes; });
   if (most.empty()) return;
   const double part = share(most.front().allocated.bytes, totals.allocated.bytes);
-  if (part < kChurnShare) return;
+  if (part < kChurnShare || most.front().allocated.blocks < kFewBlocks) return;
   out.push_back(
       {"churn",
        fmt::format("{} of all bytes that were allocated are from {}.", percent_first(part),

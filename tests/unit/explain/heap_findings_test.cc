@@ -49,6 +49,45 @@ TEST(HeapFindingsTest, SaysWhatWasNeverFreed) {
   EXPECT_TRUE(advice().starts_with("It does not allocate all along the run")) << advice();
 }
 
+TEST(HeapFindingsTest, SaysOfALittleThatWasNeverFreedThatItIsLittle) {
+  model::HeapProfile profile = sample_profile();
+  profile.stacks[1].last_ns = 2'000'000;
+  profile.stacks[1].totals.live = profile.totals.live = {5, 20'000};
+  profile.totals.peak.bytes = 25'000;
+  const auto advice = [&] {
+    const std::vector<Finding> findings = find_in_heap(profile);
+    const Finding* finding = find(findings, "leak");
+    return finding == nullptr ? "" : finding->advice;
+  };
+  EXPECT_TRUE(advice().starts_with("It is little: ")) << advice();
+  profile.stacks[1].totals.live = profile.totals.live = {5, 2'000'000};
+  EXPECT_TRUE(advice().starts_with("It does not allocate all along the run")) << advice();
+}
+
+/// The cache's blocks are searched for, and so many are lost.
+model::HeapProfile searched_profile(model::Amount lost) {
+  model::HeapProfile profile = sample_profile();
+  profile.leak_scan.state = model::LeakScan::State::kDone;
+  for (model::BlockTotals* totals : {&profile.totals, &profile.stacks[1].totals}) {
+    totals->reachable = totals->live;
+    totals->reachable -= lost;
+  }
+  return profile;
+}
+
+TEST(HeapFindingsTest, LittleThatIsLostOnceComesLast) {
+  model::HeapProfile profile = searched_profile({1, 24});
+  EXPECT_EQ(find_in_heap(profile).back().statement,
+            "24 B in 1 block from app::Cache::put at cache.cc:17 are lost: nothing points to them "
+            "any more.");
+  EXPECT_TRUE(find_in_heap(profile).back().evidence.ends_with(", and under 1% of the peak."));
+  EXPECT_EQ(find_in_heap(searched_profile({1, 24'000'000})).front().kind, "lost");
+  profile = searched_profile({50, 1200});
+  EXPECT_EQ(find_in_heap(profile).front().kind, "lost") << "it becomes more along the run";
+  profile.stacks[1].last_ns = 2'000'000;
+  EXPECT_EQ(find_in_heap(profile).back().kind, "lost");
+}
+
 TEST(HeapFindingsTest, WhatWasNotFreedYetIsNotCalledNeverFreed) {
   model::HeapProfile profile = sample_profile();
   profile.span.until_ns = profile.duration_ns;  // the recording goes on
@@ -75,6 +114,17 @@ TEST(HeapFindingsTest, SaysThatLiveBytesFellButRssDidNot) {
 TEST(HeapFindingsTest, SaysWhereThePeakIsFrom) {
   EXPECT_EQ(statement(sample_profile(), "peak"),
             "99% of the peak is from app::Cache::put at cache.cc:17.");
+}
+
+TEST(HeapFindingsTest, AFewBytesOrCallsAreNotWorthAWord) {
+  model::HeapProfile profile = sample_profile();
+  for (model::BlockTotals* totals : {&profile.totals, &profile.stacks[0].totals,
+                                     &profile.stacks[1].totals, &profile.stacks[2].totals}) {
+    totals->peak.bytes /= 1000;
+    totals->temporary.blocks /= 10;
+    totals->allocated.blocks /= 10;
+  }
+  for (const char* kind : {"temporary", "peak", "churn"}) EXPECT_EQ(statement(profile, kind), "");
 }
 
 TEST(HeapFindingsTest, SaysHowFarRssIsAboveTheHeap) {
