@@ -1,6 +1,10 @@
 #include "sources/leak_roots.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/address_ranges.h"
 
 namespace mini::sources {
 namespace {
@@ -64,16 +68,18 @@ void add_between(AddressRange part, std::span<const heaps::LiveRange> blocks,
   if (at < part.end.value) out.push_back({Address{at}, part.end});
 }
 
-/// The part of a stack's mapping that is not in use, if there is a guard below the mapping to tell
-/// that it is one stack's alone.
+/// Whether there is a guard below the mapping to tell that it is one stack's alone.
+bool has_guard(std::span<const MapsEntry> maps, std::size_t entry) {
+  const MapsEntry* const below = entry == 0 ? nullptr : &maps[entry - 1];
+  return below != nullptr && below->range.end == maps[entry].range.begin && !below->read &&
+         !below->write;
+}
+
+/// The part of a stack's mapping that is not in use.
 AddressRange unused_stack(const RootFacts& facts, std::size_t entry) {
   const MapsEntry& stack = facts.maps[entry];
   const AddressRange none{stack.range.begin, stack.range.begin};
-  const bool is_main = stack.path == "[stack]";
-  const MapsEntry* const below = entry == 0 ? nullptr : &facts.maps[entry - 1];
-  const bool has_guard =
-      below != nullptr && below->range.end == stack.range.begin && !below->read && !below->write;
-  if (!is_main && !has_guard) return none;
+  if (stack.path != "[stack]" && !has_guard(facts.maps, entry)) return none;
   std::uint64_t lowest = UINT64_MAX;
   for (const std::uint64_t pointer : facts.stack_pointers) {
     if (stack.range.contains(Address{pointer})) lowest = std::min(lowest, pointer);
@@ -121,7 +127,56 @@ void add_stack_in_block(const RootFacts& facts, std::uint64_t pointer,
   out.push_back({Address{pointer - used}, Address{end_of(block)}});
 }
 
+/// The record of the thread whose stack `mapping` is, if it has ended: glibc's struct pthread.
+std::optional<Address> ended_thread(const MemoryReader& memory, AddressRange mapping) {
+#if defined(__x86_64__)
+  // At its begin and two words on is its own address. The kernel clears `tid` at the thread's end,
+  // and glibc sets it to -1 where it keeps the stack.
+  constexpr Bytes kLargestRecord{4096};
+  constexpr Bytes kSelf{16};
+  constexpr Bytes kTid{0x2d0};
+  constexpr std::uint64_t kAlignment = 64;
+  if (mapping.size() < kLargestRecord) return std::nullopt;
+  for (Address at = mapping.end - kLargestRecord; at + kTid < mapping.end;
+       at = at + Bytes{kAlignment}) {
+    if (memory.read_object<std::uint64_t>(at) != at.value ||
+        memory.read_object<std::uint64_t>(at + kSelf) != at.value) {
+      continue;
+    }
+    const auto tid = memory.read_object<std::int32_t>(at + kTid);
+    return tid && *tid <= 0 ? std::optional(at) : std::nullopt;
+  }
+#else
+  // Nothing in the record says where it begins.
+  static_cast<void>(memory);
+  static_cast<void>(mapping);
+#endif
+  return std::nullopt;
+}
+
 }  // namespace
+
+void exclude(const std::vector<AddressRange>& ranges, RootFacts& facts) {
+  facts.excluded.insert(facts.excluded.end(), ranges.begin(), ranges.end());
+  facts.excluded = merged(std::move(facts.excluded));
+}
+
+std::vector<AddressRange> ended_stacks(const MemoryReader& memory,
+                                       std::span<const kernel::MapsEntry> maps,
+                                       std::span<const std::uint64_t> in_use) {
+  std::vector<AddressRange> stacks;
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    const AddressRange mapping = maps[i].range;
+    if (!maps[i].write || maps[i].shared || !has_guard(maps, i)) continue;
+    if (std::ranges::any_of(
+            in_use, [&](std::uint64_t pointer) { return mapping.contains(Address{pointer}); })) {
+      continue;
+    }
+    if (const auto record = ended_thread(memory, mapping))
+      stacks.push_back({mapping.begin, *record});
+  }
+  return stacks;
+}
 
 heaps::RootSet find_roots(const RootFacts& facts) {
   heaps::RootSet roots;

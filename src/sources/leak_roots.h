@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/memory_reader.h"
 #include "heaps/reachability.h"
 #include "kernel/proc_maps.h"
 
@@ -25,6 +26,9 @@ struct RootFacts {
   bool has_all_blocks = true;
 };
 
+/// Adds to what is excluded.
+void exclude(const std::vector<AddressRange>& ranges, RootFacts& facts);
+
 /// Memory that is shared with other processes, or of a file that is mapped shared, has no part in
 /// it.
 ///
@@ -33,5 +37,13 @@ struct RootFacts {
 /// mappings with blocks, the rest does: it may be another mapping that the kernel joined with it.
 /// A stack counts from its stack pointer on; what is below is left over from calls that returned.
 heaps::RootSet find_roots(const RootFacts& facts);
+
+/// What no pointer counts in of the stacks of threads that have ended: glibc keeps them, as they
+/// were left, for threads to come, and until somebody has joined them. Not the thread's own record
+/// at their ends, which has its result. `in_use`: stack pointers and thread pointers of all
+/// threads.
+std::vector<AddressRange> ended_stacks(const MemoryReader& memory,
+                                       std::span<const kernel::MapsEntry> maps,
+                                       std::span<const std::uint64_t> in_use);
 
 }  // namespace mini::sources

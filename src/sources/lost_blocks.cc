@@ -82,15 +82,18 @@ model::LostBlocks find_lost_blocks(const MemoryReader& memory, const Inspection&
   // live block before it.
   if (inspection.heap && inspection.heap->allocator == "glibc") {
     const Address arena = inspection.heap->arenas.front().address;
-    facts.excluded.push_back({arena, arena + heaps::kLargestState});
-    facts.excluded = merged(std::move(facts.excluded));
+    exclude({{arena, arena + heaps::kLargestState}}, facts);
   }
+  std::vector<std::uint64_t> in_use;
   for (const model::InspectedThread& thread : inspection.threads) {
     if (thread.stack_pointer) facts.stack_pointers.push_back(thread.stack_pointer->value);
+    for (const auto& pointer : {thread.stack_pointer, thread.thread_pointer})
+      if (pointer) in_use.push_back(pointer->value);
     lost.has_registers = lost.has_registers && !thread.registers.empty();
     facts.registers.insert(facts.registers.end(), thread.registers.begin(), thread.registers.end());
   }
   lost.has_registers = lost.has_registers && !inspection.threads.empty();
+  exclude(ended_stacks(memory, maps, in_use), facts);
   heaps::RootSet roots = find_roots(facts);
   if (present) roots.ranges = intersection(merged(std::move(roots.ranges)), *present);
   const heaps::Reachability found = heaps::find_reachable(memory, blocks, roots);

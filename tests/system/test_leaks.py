@@ -11,9 +11,10 @@ from recording import RecordTest
 NODE = 96
 REACHABLE = {"in_global": 1000, "in_tls": 1100, "by_inner_pointer": 1200, "through_block": 1300,
              "in_thread_stack": 1400, "in_thread_register": 1500, "in_thread_tls": 1600,
-             "large_kept": 3 << 20}
+             "in_thread_result": 1700, "large_kept": 3 << 20}
 LOST = {"lost_head": (10 * NODE, 0), "lost_behind": (20 * NODE, 20 * NODE),
-        "lost_ring": (2 * NODE, NODE), "large_lost": (2 << 20, 0), "lost_in_freed": (700, 0)}
+        "lost_ring": (2 * NODE, NODE), "large_lost": (2 << 20, 0), "lost_in_freed": (700, 0),
+        "lost_in_ended_thread": (710, 0)}
 
 
 class Leaks(RecordTest):

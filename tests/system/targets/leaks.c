@@ -2,12 +2,14 @@
 // a report tells them apart. How it ends is its argument: "return", "_exit", "quick", "thread",
 // "main ends", "kill". "reserved" maps terabytes too, of which it uses the last page, and returns.
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct node {
@@ -40,6 +42,12 @@ static void* in_thread_register(void) {
 }
 static void* in_thread_tls(void) {
   return malloc(1600);
+}
+static void* in_thread_result(void) {
+  return malloc(1700);
+}
+static void* lost_in_ended_thread(void) {
+  return malloc(710);
 }
 static void* large_kept(void) {
   return malloc(3 << 20);
@@ -143,6 +151,32 @@ static void* in_register(void* unused) {
   return NULL;
 }
 
+// glibc keeps the stack of a thread that has ended, with what the thread left in its last pages:
+// deep enough that those which get it next do not write over it.
+static void* leaves_in_stack(void* unused) {
+  (void)unused;
+  void* volatile left[1024];
+  left[0] = lost_in_ended_thread();
+  return left[0] != NULL ? NULL : &ready;
+}
+
+// Nobody has joined it, and so somebody may yet.
+static _Atomic int left_tid;
+
+static void* leaves_result(void* unused) {
+  (void)unused;
+  left_tid = (int)syscall(SYS_gettid);
+  return in_thread_result();
+}
+
+static void end_threads(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, leaves_result, NULL);
+  while (left_tid == 0 || syscall(SYS_tgkill, getpid(), left_tid, 0) == 0) sched_yield();
+  pthread_create(&thread, NULL, leaves_in_stack, NULL);
+  pthread_join(thread, NULL);
+}
+
 static void* end_here(void* waits) {
   if (waits != NULL) usleep(100000);
   exit(4);
@@ -162,6 +196,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < 2; ++i) {
     if (read(ready[0], byte, 1) != 1) return 1;
   }
+  end_threads();
   if (strcmp(how, "_exit") == 0) _exit(4);
   if (strcmp(how, "quick") == 0) quick_exit(4);
   if (strcmp(how, "kill") == 0) kill(getpid(), SIGKILL);

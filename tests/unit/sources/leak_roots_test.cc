@@ -1,6 +1,9 @@
 #include "sources/leak_roots.h"
 
+#include <algorithm>
+#include <cstring>
 #include <gtest/gtest.h>
+#include <map>
 
 namespace mini::sources {
 namespace {
@@ -107,6 +110,31 @@ TEST(LeakRootsTest, AnAllocatorsNotesDoNotCount) {
                     .excluded = {range(0x3c60, 0x44f8)}};
   EXPECT_EQ(facts.roots(), (Ranges{range(0x3000, 0x3c60), range(0x44f8, 0x6000)}));
 }
+
+#if defined(__x86_64__)
+TEST(LeakRootsTest, OfAStackThatIsKeptOnlyTheThreadsRecordCounts) {
+  class Memory : public MemoryReader {
+   public:
+    std::map<std::uint64_t, std::uint64_t> words;
+    std::size_t read(Address from, std::span<std::byte> out) const override {
+      const auto word = words.find(from.value);
+      const std::uint64_t value = word == words.end() ? 0 : word->second;
+      std::memcpy(out.data(), &value, std::min(out.size(), sizeof value));
+      return out.size();
+    }
+  } memory;
+  const std::vector<MapsEntry> maps{mapping(0x10000, 0x11000, "", "---p"),
+                                    mapping(0x11000, 0x20000), mapping(0x40000, 0x50000)};
+  EXPECT_EQ(ended_stacks(memory, maps, {}), Ranges{});
+  for (const std::uint64_t record : {0x1f6c0U, 0x4f6c0U})
+    memory.words[record] = memory.words[record + 16] = record;
+  // The other mapping has no guard.
+  EXPECT_EQ(ended_stacks(memory, maps, {}), Ranges{range(0x11000, 0x1f6c0)});
+  EXPECT_EQ(ended_stacks(memory, maps, std::vector<std::uint64_t>{0x1f6c0}), Ranges{});
+  memory.words[0x1f6c0 + 0x2d0] = 4711;  // a thread that runs on another stack
+  EXPECT_EQ(ended_stacks(memory, maps, {}), Ranges{});
+}
+#endif
 
 TEST(LeakRootsTest, BlocksThatCannotBeDoNoHarm) {
   const Facts facts{.maps = {mapping(0x3000, 0x6000)},
