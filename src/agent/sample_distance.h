@@ -10,7 +10,8 @@ class SampleDistance {
  public:
   void seed(std::uint64_t number) { state_ = number | 1; }
 
-  /// Exponentially distributed with this mean: docs/recording-format.md, "Sampling". At least 1.
+  /// Exponentially distributed with this mean: docs/recording-format.md, "Sampling". Rounded up, to
+  /// the number of the byte that the point is in.
   std::uint64_t next(std::uint64_t mean_bytes) {
     state_ = state_ * 6364136223846793005U + 1442695040888963407U;  // Knuth, MMIX
     // The upper bits, mixed; 53 of them are a fraction u in (0, 1].
@@ -18,7 +19,7 @@ class SampleDistance {
     const double fraction = static_cast<double>((mixed >> 11) + 1) * 0x1p-53;
     const double bytes = -natural_log(fraction) * static_cast<double>(mean_bytes);
     constexpr double kMostBytes = 0x1p62;
-    return bytes < 1 ? 1 : bytes < kMostBytes ? static_cast<std::uint64_t>(bytes) : 1ULL << 62;
+    return bytes < kMostBytes ? static_cast<std::uint64_t>(bytes) + 1 : 1ULL << 62;
   }
 
   /// ln x to 9 digits, for 0 < x <= 1; the agent must not need the mathematical library.
