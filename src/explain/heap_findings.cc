@@ -79,7 +79,7 @@ void find_losses(const HeapProfile& profile, Findings& out) {
     out.push_back(
         {"dropped-events",
          fmt::format("{} dropped while recording: the figures are too low, and blocks "
-                     "may seem never freed that were.",
+                     "that were freed may seem never freed.",
                      counted_were(losses.dropped_events, "event")),
          fmt::format("{} recorded.",
                      counted_were(profile.allocation_events + profile.free_events, "event")),
@@ -88,7 +88,7 @@ void find_losses(const HeapProfile& profile, Findings& out) {
   if (losses.is_damaged()) {
     out.push_back({"damaged-file", "The file is damaged: what could not be read is in no figure.",
                    fmt::format("That is {}.", damage_text(losses)),
-                   "Blocks may seem never freed whose frees were in the damaged part.", 2.5});
+                   "Blocks whose frees were in the damaged part may seem never freed.", 2.5});
   }
 }
 
@@ -119,7 +119,7 @@ constexpr LeakWords kAtTheEnd = {
     .when = "at the end",
     .advice_of_growth =
         "It allocates all along the run: unless something frees these blocks, they "
-        "become more as it goes on.",
+        "pile up as it goes on.",
     .advice =
         "It does not allocate all along the run: if they are kept on purpose, they do no "
         "harm."};
@@ -360,7 +360,7 @@ void find_remote_frees(const HeapProfile& profile, Findings& out) {
   if (part < kRemoteShare || remote < kFewBlocks) return;
   out.push_back(
       {"remote-frees",
-       fmt::format("{} of all frees are by another thread than allocated the block.",
+       fmt::format("{} of all frees are by another thread than the allocation.",
                    percent_first(part)),
        fmt::format("{} of {}.", format_count(remote), format_count(profile.totals.freed.blocks)),
        "Allocators pay more for those: give blocks back to the thread that they are "

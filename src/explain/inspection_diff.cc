@@ -141,7 +141,7 @@ Result<InspectionFacts> read_inspection_facts(std::string_view json) {
   const JsonValue& root = *parsed;
   if (root["type"].text() != "inspect") return fail("no output of heapspy inspect --json");
   if (root["schema"].number() != 1) {
-    return fail("its schema is none that this heapspy knows: inspect again with this one");
+    return fail("this heapspy does not know its schema: inspect again with this one");
   }
   InspectionFacts facts;
   facts.pid = amount(root["pid"]);

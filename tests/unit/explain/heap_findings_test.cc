@@ -167,7 +167,7 @@ TEST(HeapFindingsTest, SaysThatOtherThreadsFree) {
   model::HeapProfile profile = sample_profile();
   profile.threads[2].frees_by_others = 4750;
   EXPECT_EQ(statement(profile, "remote-frees"),
-            "50% of all frees are by another thread than allocated the block.");
+            "50% of all frees are by another thread than the allocation.");
 }
 
 TEST(HeapFindingsTest, SaysWhereBytesComeAndGo) {
