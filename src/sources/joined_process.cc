@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "inject/loaded_modules.h"
+#include "kernel/process_memory.h"
 #include "sources/attach.h"
 #include "sources/own_signals.h"
 #include "sources/refusal.h"
@@ -54,10 +56,11 @@ Result<std::unique_ptr<JoinedProcess>> JoinedProcess::join(const RecordOptions& 
       new JoinedProcess(options, std::move(keeper), std::move(*attachment)));
 }
 
-// The program that it became gets the agent from its loader, if it has one.
+// The program that it became gets the agent from its loader, if it has one, or is one.
 bool JoinedProcess::is_lost() {
   const kernel::AuxiliaryVector image = kernel::read_auxv(pid_);
-  return image.entry_point.value != 0 && image.base.value == 0;
+  if (image.entry_point.value == 0 || image.base.value != 0) return false;
+  return !inject::LoaderList::find(pid_, kernel::ProcessMemory(pid_), "");
 }
 
 bool JoinedProcess::is_over(std::uint64_t now_ns, std::uint64_t begin_ns) {

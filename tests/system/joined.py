@@ -1,5 +1,6 @@
 """What the tests of heapspy record -p need: a running program, and heapspy that joins and leaves it."""
 import os
+import pathlib
 import re
 import select
 import signal
@@ -78,6 +79,14 @@ class JoinTest(RecordTest):
         target = self.start(build_target(program), *words, **popen)
         target.line(r"(?:runs|waits): \d+")
         return target
+
+    def loader(self):
+        """glibc's, as a program to be started."""
+        maps = pathlib.Path("/proc/self/maps").read_text()
+        found = re.search(r"/\S+/ld-linux-\S+", maps)
+        if not found:
+            self.skipTest("Python has another loader than glibc's")
+        return found[0]
 
     def join(self, target, *options):
         """heapspy, once the program is being recorded."""

@@ -176,6 +176,19 @@ class RecordFollow(JoinTest):
         messages = heapspy.communicate(timeout=PATIENCE_SECONDS)[1]
         self.assertEqual(heapspy.returncode, 0, messages)
 
+    def test_what_becomes_a_loader_and_its_program_goes_on_being_recorded(self):
+        target = self.start(need("dash"), "-s")
+        self.say(target, "echo runs: $$")
+        target.line(r"runs: \d+")
+        heapspy = self.join(target)
+        self.say(target, shlex.join(["exec", self.loader(), str(build_target("joined")), "loop"]))
+        target.line(r"runs: \d+")
+        counted = target.count(0.3)
+        self.leave(heapspy)
+        report = self.report(self.directory / f"out.{target.pid}.2.heapspy")
+        self.assertEqual(report["process"]["ending"], "detached")
+        self.assertGreaterEqual(report["totals"]["allocations"], counted[0])
+
     def test_another_recorder_s_program_stays_its_own(self):
         target = self.start(need("dash"), "-s")
         self.say(target, "echo runs: $$")
