@@ -26,20 +26,24 @@ struct MeasureWords {
   std::string_view subject;  // at the begin of a sentence
   bool is_bytes;
   double weight;  // of a change by all that was there before
+  Measure whole;  // less than kLeastShare of what was there of that is little
+  std::string_view whole_name;
   std::string_view advice;
 };
 
 constexpr std::array<MeasureWords, 5> kMeasures = {
     {{Measure::kLeaked, "leaked-growth", "leaked-shrinkage", "Bytes that are never freed", true, 2,
+      Measure::kPeak, "the peak of live bytes",
       "See who should free them, or whether they are kept on purpose."},
      {Measure::kPeak, "peak-growth", "peak-shrinkage", "The peak of live bytes", true, 1.5,
-      "What the program needs at most is decided there."},
+      Measure::kPeak, "", "What the program needs at most is decided there."},
      {Measure::kAllocated, "allocated-growth", "allocated-shrinkage", "Allocated bytes", true, 1,
-      "More bytes in all cost time, whether or not they are freed."},
-     {Measure::kCalls, "calls-growth", "calls-shrinkage", "Allocations", false, 1,
-      "Each call costs time, whatever its size."},
+      Measure::kAllocated, "", "More bytes in all cost time, whether or not they are freed."},
+     {Measure::kCalls, "calls-growth", "calls-shrinkage", "Allocations", false, 1, Measure::kCalls,
+      "", "Each call costs time, whatever its size."},
      {Measure::kTemporary, "temporary-growth", "temporary-shrinkage", "Temporary allocations",
-      false, 0.8, "Reuse one buffer for all of them, or keep it on the stack."}}};
+      false, 0.8, Measure::kCalls, "all allocations",
+      "Reuse one buffer for all of them, or keep it on the stack."}}};
 
 std::string amount_text(const MeasureWords& words, std::uint64_t amount) {
   return words.is_bytes ? format_bytes(Bytes{amount}) : format_count(amount);
@@ -98,6 +102,11 @@ void find_change(const ProfileDiff& diff, const MeasureWords& words, std::vector
       "{} {} by {}, from {} to {}{}.", words.subject, change.is_growth ? "grew" : "shrank",
       amount_text(words, change.amount), amount_text(words, before),
       amount_text(words, measure_of(totals.after, words.measure)), relative_text(change, before));
+  const double of_whole = part_of(change.amount, measure_of(totals.before, words.whole));
+  if (of_whole < kLeastShare) {
+    finding.evidence += fmt::format(" It is little: under 1% of {}.", words.whole_name);
+    finding.weight = words.weight * of_whole;
+  }
   if (!change.is_growth) finding.weight *= 0.5;
   out.push_back(std::move(finding));
 }

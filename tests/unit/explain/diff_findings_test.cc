@@ -48,6 +48,22 @@ TEST(DiffFindingsTest, SaysWhatIsNewAndWhatIsGone) {
             std::string::npos);
 }
 
+TEST(DiffFindingsTest, LittleBesideTheWholeComesLastAndIsCalledSo) {
+  HeapProfile before = sample_profile();
+  before.stacks[1].totals.live = before.totals.live = {};
+  HeapProfile after = before;
+  after.stacks[1].totals.live = after.totals.live = {1, 6000};
+  after.stacks[2].totals.peak.bytes += 20'000'000;
+  after.totals.peak.bytes += 20'000'000;
+  const auto findings = found(before, after);
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_EQ(findings[0].kind, "peak-growth");
+  EXPECT_FALSE(findings[0].evidence.contains("little"));
+  EXPECT_EQ(findings[1].statement,
+            "Bytes that are never freed grew by 5.9 KiB, from 0 B to 5.9 KiB.");
+  EXPECT_TRUE(findings[1].evidence.ends_with(" It is little: under 1% of the peak of live bytes."));
+}
+
 TEST(DiffFindingsTest, WhatARecordingThatSamplesDoesNotKnowDidNotShrink) {
   HeapProfile after = sample_profile();
   after.totals.temporary = {};
