@@ -17,6 +17,7 @@
 #include "kernel/proc_status.h"
 #include "kernel/ptrace.h"
 #include "sources/refusal.h"
+#include "sources/tracer.h"
 
 namespace mini::sources {
 namespace {

@@ -1,13 +1,15 @@
 // Joins a process that is running already.
 #pragma once
 
+#include <cstdint>
 #include <sys/types.h>
 
 #include "base/result.h"
 #include "kernel/proc_status.h"
-#include "sources/tracer.h"
 
 namespace mini::sources {
+
+class Tracer;
 
 enum class TargetUse : std::uint8_t { kTrace, kStop, kReadOnly };
 

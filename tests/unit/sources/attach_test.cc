@@ -10,6 +10,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "kernel/proc_file.h"
 #include "kernel/proc_status.h"
 #include "trace_run.h"
 #include "tracer_process.h"
