@@ -77,16 +77,6 @@ bool may_contain_functions(int tag) {
   }
 }
 
-std::string function_name(Dwarf_Die* die, const SectionStrings& strings) {
-  Dwarf_Attribute attribute;
-  for (const unsigned name : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name}) {
-    if (dwarf_attr_integrate(die, name, &attribute) == nullptr) continue;
-    const auto text = strings.text(dwarf_formstring(&attribute));
-    if (text && !text->empty()) return display_name(*text);
-  }
-  return "";
-}
-
 std::uint32_t unsigned_attribute(Dwarf_Die* die, unsigned name) {
   Dwarf_Attribute attribute;
   Dwarf_Word value = 0;
@@ -172,6 +162,7 @@ bool SourceLines::begin(ElfFile& file) {
     dwarf_setalt(dwarf_, supplementary_dwarf_);
   }
   strings_ = std::make_unique<SectionStrings>(dwarf_, supplementary_dwarf_);
+  names_ = std::make_unique<FunctionNames>(*strings_);
   return strings_->string_sections_end();
 }
 
@@ -239,11 +230,11 @@ std::vector<SourceFrame> SourceLines::frames_at(std::uint64_t address) {
   Dwarf_Die function;
   if (function_range != nullptr &&
       dwarf_offdie(dwarf_, function_range->die_offset, &function) != nullptr) {
-    frames[0].function = function_name(&function, *strings_);
+    frames[0].function = names_->of(&function);
     for (Dwarf_Die& die : inlined_at(&function, address)) {
       // So far frames[0] is the innermost: it continues at this call site.
       if (has_lines) set_call_site(&unit, &die, &frames[0]);
-      SourceFrame frame{function_name(&die, *strings_), "", 0, true};
+      SourceFrame frame{names_->of(&die), "", 0, true};
       if (!is_split_part(&die, frame, frames[0])) frames.insert(frames.begin(), std::move(frame));
     }
   }

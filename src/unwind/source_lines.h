@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "unwind/elf_file.h"
+#include "unwind/function_names.h"
 #include "unwind/section_strings.h"
 
 namespace mini::unwind {
@@ -53,6 +54,7 @@ class SourceLines {
   Dwarf* dwarf_ = nullptr;
   Dwarf* supplementary_dwarf_ = nullptr;
   std::unique_ptr<SectionStrings> strings_;  // of both
+  std::unique_ptr<FunctionNames> names_;
   bool units_indexed_ = false;
   std::vector<Range> units_;                                     // by begin
   std::unordered_map<Dwarf_Off, std::vector<Range>> functions_;  // by unit

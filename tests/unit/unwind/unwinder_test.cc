@@ -175,6 +175,25 @@ INSTANTIATE_TEST_SUITE_P(Unwinder, InlinedTest,
                                          "inlined_zstd"),
                          [](const auto& test) { return std::string(test.param); });
 
+// With parameters where the linker has a name for them too, as Clang's have.
+TEST(Unwinder, InlinedFunctionsAreNamedWithTheirScopes) {
+  Tracee tracee({kTargets + "scopes"});
+  ASSERT_TRUE(tracee.run_to_sigstop());
+  std::vector<std::string> names;
+  for (const Frame& frame : frames_in(*unwind_tracee(tracee), "scopes"))
+    names.push_back(frame.function);
+  ASSERT_GE(names.size(), 7U);
+  using testing::HasSubstr;
+  using testing::StartsWith;
+  EXPECT_THAT(names[0], HasSubstr("app::(anonymous namespace)::Cache::put<long"));
+  EXPECT_THAT(names[1], StartsWith("app::(anonymous namespace)::Cache::add"));
+  EXPECT_THAT(names[2], testing::MatchesRegex("app::fill.*::Filler::run.*"));
+  EXPECT_THAT(names[3], testing::MatchesRegex("app::fill.*::.*lambda.*::operator().*"));
+  EXPECT_THAT(names[4], StartsWith("app::fill"));
+  EXPECT_EQ(names[5], "plain");
+  EXPECT_EQ(names[6], "main");
+}
+
 TEST(Unwinder, WithoutSourceLinesThereAreNoInlinedFrames) {
   Tracee tracee({kTargets + "inlined"});
   ASSERT_TRUE(tracee.run_to_sigstop());
