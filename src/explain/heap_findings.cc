@@ -275,13 +275,13 @@ void find_gap(const HeapProfile& profile, Findings& out) {
        fmt::format("RSS was {} at its peak, {} more than {}.", format_bytes(kernel.peak_resident),
                    bytes(gap),
                    sees_all ? "the program ever had in blocks" : "the blocks that heapspy saw"),
-       fmt::format("Peak of live blocks {}, as requested; of RSS at most {} are "
-                   "heapspy's own.",
+       fmt::format("Peak of live blocks {}, as requested; of RSS some {} are "
+                   "heapspy's records.",
                    bytes(live), format_bytes(kernel.agent_resident)),
-       sees_all ? "The rest is code, stacks, memory mapped otherwise, and what the "
-                  "allocator adds and keeps."
+       sees_all ? "The rest is code, heapspy's among it, stacks, memory mapped otherwise, and "
+                  "what the allocator adds and keeps."
                 : "The program has a malloc of its own: its blocks are in the rest, beside "
-                  "code, stacks and memory mapped otherwise.",
+                  "code, heapspy's too, stacks and memory mapped otherwise.",
        0.3 * share(gap, kernel.peak_resident.count)});
 }
 

@@ -185,7 +185,7 @@ struct KernelFigures {
   Bytes peak_resident;  // VmHWM: the kernel saw it, perhaps between two samples
   Bytes most_resident;  // of any sample
   std::uint64_t most_time_ns = 0;
-  Bytes agent_resident;  // at most, in that sample: heapspy's own
+  Bytes agent_resident;  // in that sample, about: its rings and indexes of stacks
   Bytes last_resident;
   std::uint64_t last_time_ns = 0;
   Bytes most_proportional;  // PSS, of the samples that have it; 0: none had

@@ -151,7 +151,7 @@ struct KernelSample {
   std::uint64_t time_ns = 0;
   Bytes resident{};        // RSS
   Bytes peak_resident{};   // VmHWM
-  Bytes agent_resident{};  // of `resident`, at most: what is heapspy's own
+  Bytes agent_resident{};  // of `resident`, about: the agent's rings and indexes of stacks
   Bytes break_bytes{};     // the [heap] region
   Bytes mapped_bytes{};    // VmSize
   std::uint64_t minor_faults = 0;

@@ -227,8 +227,8 @@ void write_kernel_lines(SummaryLines& lines, const HeapProfile& profile) {
     return;
   }
   lines.line("peak RSS",
-             fmt::format("{}, of that at most {} heapspy's own", format_bytes(kernel.peak_resident),
-                         format_bytes(kernel.agent_resident)),
+             fmt::format("{}, of that some {} heapspy's records",
+                         format_bytes(kernel.peak_resident), format_bytes(kernel.agent_resident)),
              "measured");
   if (kernel.most_break.count != 0) {
     lines.line(
