@@ -4,12 +4,11 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <functional>
-#include <map>
 #include <optional>
 
 #include "base/text.h"
+#include "explain/finding_places.h"
 #include "explain/finding_words.h"
-#include "explain/profile_frames.h"
 
 namespace mini::explain {
 namespace {
@@ -21,57 +20,14 @@ using model::HeapProfile;
 constexpr double kTemporaryShare = 0.10;
 constexpr double kResizedShare = 0.10;
 constexpr std::uint64_t kFewBlocks = 1000;  // take less time than a program does to start
-constexpr double kLeakShareOfPeak = 0.05;
 constexpr double kPeakShare = 0.25;
 constexpr double kChurnShare = 0.25;
 constexpr std::uint64_t kChurnTimesPeak = 50;
-constexpr std::size_t kMostOfAKind = 3;
-// malloc takes as much from the kernel at once: to have less saves nothing.
-constexpr std::uint64_t kLittleBytes = 128U << 10U;
-constexpr double kLittleShareOfPeak = 0.01;
 // A gap between RSS and the heap that is worth a word.
 constexpr std::uint64_t kGapBytes = 16U << 20U;
 constexpr std::uint64_t kSmallBlockBytes = 32;
 constexpr std::uint64_t kManyBlocks = 10'000;
 constexpr double kRemoteShare = 0.25;
-
-/// All stacks with one place.
-struct Place {
-  std::string name;
-  Amount allocated, temporary, leaked, unreachable, lost_indirectly, peak;
-  std::uint64_t resized = 0;
-  std::uint64_t first_ns = UINT64_MAX;
-  std::uint64_t last_ns = 0;
-};
-
-std::vector<Place> places_of(const HeapProfile& profile, PlaceNames& names) {
-  std::map<std::string, Place> by_name;
-  for (const model::StackProfile& stack : profile.stacks) {
-    const std::string& name = names.of(stack.node);
-    Place& place = by_name[name];
-    place.name = name;
-    place.allocated += stack.totals.allocated;
-    place.temporary += stack.totals.temporary;
-    place.leaked += stack.totals.leaked();
-    place.unreachable += stack.totals.unreachable();
-    place.lost_indirectly += stack.totals.lost_indirectly;
-    place.peak += stack.totals.peak;
-    place.resized += stack.totals.resized;
-    place.first_ns = std::min(place.first_ns, stack.first_ns);
-    place.last_ns = std::max(place.last_ns, stack.last_ns);
-  }
-  std::vector<Place> places;
-  for (auto& [name, place] : by_name) places.push_back(std::move(place));
-  return places;
-}
-
-/// The places with the most of something, at most kMostOfAKind, the most first.
-std::vector<Place> top(std::vector<Place> places,
-                       const std::function<std::uint64_t(const Place&)>& amount) {
-  std::ranges::stable_sort(places, std::greater<>(), amount);
-  places.resize(std::min(places.size(), kMostOfAKind));
-  return places;
-}
 
 void find_losses(const HeapProfile& profile, Findings& out) {
   const model::ProfileLosses& losses = profile.losses;
@@ -105,99 +61,6 @@ void find_temporary(const HeapProfile& profile, const std::vector<Place>& places
                                format_count(place.temporary.blocks), format_count(all),
                                mean_bytes(place.temporary)),
                    "Reuse one buffer for all of them, or keep it on the stack.", part});
-  }
-}
-
-/// What of leaks is true in a recording to its end, what where it goes on, and what where only the
-/// program does.
-struct LeakWords {
-  std::string_view when;
-  std::string_view advice_of_growth;
-  std::string_view advice;
-};
-constexpr LeakWords kAtTheEnd = {
-    .when = "at the end",
-    .advice_of_growth =
-        "It allocates all along the run: unless something frees these blocks, they "
-        "pile up as it goes on.",
-    .advice =
-        "It does not allocate all along the run: if they are kept on purpose, they do no "
-        "harm."};
-constexpr LeakWords kEarly = {
-    .when = "then",
-    .advice_of_growth =
-        "It allocates all along this time; the rest of the recording tells whether "
-        "they are freed later.",
-    .advice = "The rest of the recording tells whether they are freed later."};
-constexpr LeakWords kUnfinished = {
-    .when = "then",
-    .advice_of_growth =
-        "It allocates all along this time; what the program freed later is not in the recording.",
-    .advice = "What the program freed later is not in the recording."};
-
-const LeakWords& words_for(const HeapProfile& profile) {
-  if (profile.span_ends_early()) return kEarly;
-  return profile.ends_early() ? kUnfinished : kAtTheEnd;
-}
-
-/// Whether a place that still has so many blocks allocated all along the run.
-bool goes_on(const HeapProfile& profile, const Place& place, std::uint64_t blocks) {
-  const std::uint64_t all_ns = profile.duration_ns - profile.span.from_ns;
-  return blocks >= 10 && place.last_ns - place.first_ns > all_ns / 2;
-}
-
-Finding leak_finding(const HeapProfile& profile, const Place& place) {
-  const bool is_early = profile.ends_early();
-  const LeakWords& words = words_for(profile);
-  const std::string until = seconds(profile.duration_ns);
-  Finding finding{.kind = "leak", .statement = {}, .evidence = {}, .advice = {}};
-  finding.statement = fmt::format("{} in {} from {} were {}.", bytes(place.leaked.bytes),
-                                  blocks(place.leaked.blocks), place.name,
-                                  is_early ? "not freed by " + until : "never freed");
-  const bool grows = goes_on(profile, place, place.leaked.blocks);
-  finding.evidence = fmt::format("That is {} of what was live {}; the place allocated {} of {}.",
-                                 percent(share(place.leaked.bytes, profile.totals.live.bytes)),
-                                 words.when, from_to(place.first_ns, place.last_ns), until);
-  const bool is_little = !grows && place.leaked.bytes < kLittleBytes;
-  if (is_little) finding.advice = "It is little: malloc takes more from the kernel at once. ";
-  finding.advice += grows ? words.advice_of_growth : words.advice;
-  finding.weight = share(place.leaked.bytes, profile.totals.peak.bytes) + (grows ? 0.5 : 0);
-  return finding;
-}
-
-/// Of a place whose blocks nothing leads to any more: no guess at what is kept on purpose. A little
-/// that is lost once is a mistake like any other, but not what matters most.
-Finding lost_finding(const HeapProfile& profile, const Place& place) {
-  const bool is_indirect = place.lost_indirectly == place.unreachable;
-  const double of_peak = share(place.unreachable.bytes, profile.totals.peak.bytes);
-  const bool is_little =
-      of_peak < kLittleShareOfPeak && !goes_on(profile, place, place.unreachable.blocks);
-  const double urgency = is_indirect ? 0.5 : 1;
-  return {"lost",
-          fmt::format("{} in {} from {} are lost: {}.", bytes(place.unreachable.bytes),
-                      blocks(place.unreachable.blocks), place.name,
-                      is_indirect ? "only other lost blocks point to them"
-                                  : "nothing points to them any more"),
-          fmt::format("The program's memory was searched at its end; that is {} of what was live "
-                      "then{}.",
-                      percent(share(place.unreachable.bytes, profile.totals.live.bytes)),
-                      is_little ? ", and under 1% of the peak" : ""),
-          is_indirect ? "Freeing those should free these, too."
-                      : "Free them before the last pointer to them goes.",
-          of_peak + (is_little ? 0 : urgency)};
-}
-
-void find_leaks(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
-  const bool is_searched = profile.leak_scan.state == model::LeakScan::State::kDone;
-  if (is_searched) {
-    for (const Place& place : top(places, [](const Place& p) { return p.unreachable.bytes; })) {
-      if (place.unreachable.blocks != 0) out.push_back(lost_finding(profile, place));
-    }
-  }
-  for (const Place& place : top(places, [](const Place& p) { return p.leaked.bytes; })) {
-    if (place.leaked.bytes == 0 || (is_searched && place.unreachable.blocks != 0)) continue;
-    if (share(place.leaked.bytes, profile.totals.peak.bytes) < kLeakShareOfPeak) continue;
-    out.push_back(leak_finding(profile, place));
   }
 }
 

@@ -1,0 +1,36 @@
+// Stacks of a heap profile by the place in the program that they lead to, which findings name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "explain/finding_words.h"
+#include "model/heap_profile.h"
+
+namespace mini::explain {
+
+// malloc takes as much from the kernel at once: to have less saves nothing.
+inline constexpr std::uint64_t kLittleBytes = 128U << 10U;
+
+/// All stacks with one place.
+struct Place {
+  std::string name;
+  model::Amount allocated, temporary, leaked, unreachable, lost_indirectly, peak;
+  std::uint64_t resized = 0;
+  std::uint64_t first_ns = UINT64_MAX;
+  std::uint64_t last_ns = 0;
+};
+
+/// In the order of their names.
+std::vector<Place> places_of(const model::HeapProfile& profile, PlaceNames& names);
+
+/// The places with the most of something, three at most, the most first.
+std::vector<Place> top(std::vector<Place> places,
+                       const std::function<std::uint64_t(const Place&)>& amount);
+
+/// Places whose blocks were never freed, or are lost; see heap_findings.h.
+void find_leaks(const model::HeapProfile& profile, const std::vector<Place>& places, Findings& out);
+
+}  // namespace mini::explain
