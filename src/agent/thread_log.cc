@@ -125,6 +125,13 @@ bool ThreadLog::is_sampled(std::size_t bytes) {
   return true;
 }
 
+// Of a small block with an alignment nothing is told: it has more than others of its size, and how
+// much more depends on the alignment.
+inline bool ThreadLog::is_usable_told(std::size_t bytes, wire::CallKind call) const {
+  if (call == wire::CallKind::kPool) return false;
+  return bytes > kTellOnceBytes || (call != wire::CallKind::kAligned && !knows_usable(bytes));
+}
+
 inline bool ThreadLog::knows_usable(std::size_t bytes) const {
   const std::size_t step = (bytes + 7) / 8;
   return bytes <= kTellOnceBytes && (told_usable_[step / 64] >> step % 64 & 1) != 0;
@@ -153,9 +160,8 @@ void ThreadLog::tell_usable(const void* block, std::size_t bytes) {
   if (sampled != nullptr && !sampled->add(block)) return ring_.drop_event();
   ring_.put_time_if(
       ring_.session()->page_owners().needs_time(address_of(block), ring_.number(), bytes));
-  if (!knows_usable(bytes) && call != wire::CallKind::kPool) [[unlikely]] {
+  if (is_usable_told(bytes, call)) [[unlikely]]
     tell_usable(block, bytes);
-  }
   put_allocation(block, bytes, call, stack);
   ring_.publish();
 }

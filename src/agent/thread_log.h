@@ -60,6 +60,7 @@ class ThreadLog {
   bool connect(Session& session, std::uint32_t ring);
   bool is_sampled(std::size_t bytes);
   void draw_distance(const Session& session);
+  bool is_usable_told(std::size_t bytes, wire::CallKind call) const;
   bool knows_usable(std::size_t bytes) const;
   void tell_usable(const void* block, std::size_t bytes);
   void add_free_with_stack(const void* block, const Caller& caller);

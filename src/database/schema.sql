@@ -53,7 +53,7 @@ CREATE VIEW small_usable_sizes AS
 CREATE VIEW overheads AS
   SELECT allocations.id AS allocation_id, stack_id, bytes, usable_bytes
   FROM allocations JOIN small_usable_sizes ON step = (bytes + 7) / 8
-  WHERE kind <> 'pool';
+  WHERE kind NOT IN ('pool', 'aligned');
 CREATE VIEW stack_frames AS
   WITH RECURSIVE walk (stack_id, depth, node_id) AS (
     SELECT id, 0, id FROM stacks

@@ -38,6 +38,8 @@ struct alignas(64) HeapCounter {
     only_size = is_only ? size : kSeveralSizes;
   }
 
+  void note_other_size() { only_size = kSeveralSizes; }
+
   model::Amount live() const {
     model::Amount live = allocated;
     return live -= gone;

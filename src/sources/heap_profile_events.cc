@@ -232,8 +232,13 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
     cell.resized += amount.blocks;
   }
   if (usable_.is_used() && !is_sampled && event.kind != recording::CallKind::kPool) {
-    usable_.allocated(event.address, size, stack_number, epoch_, is_new_maximum);
-    if (UsableSizeCounter::is_small(size)) stack.note_size(size);
+    if (event.kind == recording::CallKind::kAligned && UsableSizeCounter::is_small(size)) {
+      usable_.set_apart(event.address);
+      stack.note_other_size();
+    } else {
+      usable_.allocated(event.address, size, stack_number, epoch_, is_new_maximum);
+      if (UsableSizeCounter::is_small(size)) stack.note_size(size);
+    }
   }
   if (touch_.is_used()) [[unlikely]] {
     if (is_sampled) {

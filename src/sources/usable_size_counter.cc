@@ -68,6 +68,7 @@ std::uint64_t UsableSizeCounter::large_freed(Address address, std::uint64_t epoc
 void UsableSizeCounter::uncounted(Address address, std::uint64_t bytes, std::uint64_t epoch,
                                   bool takes_back) {
   if (is_small(bytes)) {
+    if (is_apart_no_more(address)) return;
     Small& mine = small_[step_of(bytes)];
     const model::Amount live = mine.live();
     if (live.blocks == 0 || live.bytes < bytes) return;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "model/heap_profile.h"
@@ -36,11 +37,15 @@ class UsableSizeCounter {
     if (!is_new_maximum) mine.keep(epoch);
     mine.allocated += {.blocks = 1, .bytes = bytes};
   }
+  /// Instead, of a small block with an alignment: the usable size of its requested size is another.
+  void set_apart(Address address) { apart_.insert(address.value); }
   /// Returns its usable size; 0: it did not count.
   std::uint64_t freed(Address address, std::uint64_t bytes, std::uint64_t epoch) {
     if (!is_small(bytes)) [[unlikely]] {
       return large_freed(address, epoch);
     }
+    if (is_apart_no_more(address)) [[unlikely]]
+      return 0;
     Small& mine = small_[step_of(bytes)];
     const model::Amount live = mine.live();
     // Else it was allocated before anything was said of its size.
@@ -106,6 +111,9 @@ class UsableSizeCounter {
   static constexpr std::uint64_t kMostSmallBytes = std::uint64_t{32} << 10;
 
   static std::size_t step_of(std::uint64_t bytes) { return (bytes + kStepBytes - 1) / kStepBytes; }
+  bool is_apart_no_more(Address address) {
+    return !apart_.empty() && apart_.erase(address.value) != 0;
+  }
   void large_allocated(Address address, std::uint64_t bytes, std::uint32_t stack,
                        std::uint64_t epoch, bool is_new_maximum);
   std::uint64_t large_freed(Address address, std::uint64_t epoch);
@@ -117,6 +125,7 @@ class UsableSizeCounter {
   recording::UsableSize told_large_;                       // what was said last
   std::unordered_map<std::uint64_t, Block> large_blocks_;  // by address
   std::unordered_map<std::uint32_t, Large> large_of_stack_;
+  std::unordered_set<std::uint64_t> apart_;
 };
 
 }  // namespace mini::sources

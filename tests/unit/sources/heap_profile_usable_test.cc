@@ -70,6 +70,27 @@ TEST(HeapProfileUsableTest, UsableSizesOfAStackAreKnownWhereItsSmallBlocksHaveOn
   EXPECT_EQ(several[0].peak_usable_bytes, 102'400U);
 }
 
+TEST(HeapProfileUsableTest, SmallBlocksWithAnAlignmentHaveNoUsableSizeThatIsKnown) {
+  Story story;
+  const auto gets_aligned = [&story](std::uint64_t time_ns, std::uint64_t address) {
+    story.allocation({.time_ns = time_ns,
+                      .thread = 1,
+                      .address = Address{address},
+                      .requested_bytes = 20,
+                      .stack = kParse,
+                      .kind = recording::CallKind::kAligned});
+  };
+  story.builder.usable_size({.requested_bytes = 20, .usable_bytes = 24});
+  story.gets(1, 0x100, 20, kLoad);
+  gets_aligned(2, 0x200);
+  gets_aligned(3, 0x300);
+  const model::UsableSizes usable = story.frees(4, 0x200).frees(5, 0x100).end().usable;
+  EXPECT_EQ(usable.totals.allocated, (Amount{.blocks = 1, .bytes = 20}));
+  EXPECT_EQ(usable.totals.peak_usable_bytes, 24U);
+  ASSERT_EQ(usable.stacks.size(), 1U);
+  EXPECT_EQ(usable.stacks[0].peak_usable_bytes, 24U);
+}
+
 TEST(HeapProfileUsableTest, BlocksOfNoBytesHaveAUsableSize) {
   Story story;
   story.builder.usable_size({.requested_bytes = 0, .usable_bytes = 24});
