@@ -273,7 +273,8 @@ void write_kernel_at_peak(SummaryLines& lines, const HeapProfile& profile) {
              "measured");
 }
 
-void write_usable_line(SummaryLines& lines, const model::UsableSizes& usable) {
+void write_usable_line(SummaryLines& lines, const HeapProfile& profile) {
+  const model::UsableSizes& usable = profile.usable;
   if (!usable.is_known || usable.totals.peak.blocks == 0) return;
   const model::UsableProfile& totals = usable.totals;
   const std::uint64_t beyond = totals.peak_overhead_bytes();
@@ -281,10 +282,15 @@ void write_usable_line(SummaryLines& lines, const model::UsableSizes& usable) {
       totals.peak.bytes == 0
           ? ""
           : fmt::format(", {} of what was asked for", share_of(beyond, totals.peak.bytes));
+  const std::uint64_t blocks = profile.totals.peak.blocks;
+  const std::string unknown =
+      blocks <= totals.peak.blocks
+          ? ""
+          : fmt::format("; not known of {}", counted(blocks - totals.peak.blocks, "block"));
   lines.line(
       "overallocated",
-      fmt::format("{}{} at the peak: the allocator gave {} for {}", report_bytes(beyond), share,
-                  report_bytes(totals.peak_usable_bytes), report_bytes(totals.peak.bytes)),
+      fmt::format("{}{} at the peak: the allocator gave {} for {}{}", report_bytes(beyond), share,
+                  report_bytes(totals.peak_usable_bytes), report_bytes(totals.peak.bytes), unknown),
       "measured");
 }
 
@@ -339,7 +345,7 @@ void write_report_summary(std::string& out, const HeapProfile& profile, const Te
   write_leak_scan_lines(lines, profile);
   write_suppression_lines(lines, profile);
   write_inheritance_lines(lines, profile.inheritance);
-  write_usable_line(lines, profile.usable);
+  write_usable_line(lines, profile);
   write_kernel_lines(lines, profile);
   write_kernel_at_peak(lines, profile);
   write_touch_lines(lines, profile);
