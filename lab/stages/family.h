@@ -233,9 +233,7 @@ void* memalign(size_t alignment, size_t size) {
 
 int posix_memalign(void** result, size_t alignment, size_t size) {
   if (!is_power_of_two(alignment) || alignment < sizeof(void*)) return EINVAL;
-  const int saved = errno;
   void* block = allocate_checked(size, alignment);
-  errno = saved;  // its error is what it returns
   if (block == NULL) return ENOMEM;
   *result = block;
   return 0;

@@ -34,6 +34,13 @@ class RecordTest(SystemTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
+    def as_database(self, recording):
+        """The file of its SQLite export."""
+        database = recording.with_suffix(".db")
+        subprocess.run([HEAPSPY, "report", "--export", "sqlite", "-o", database, recording],
+                       check=True, timeout=PATIENCE_SECONDS)
+        return database
+
     def report_text(self, file=None):
         return subprocess.run([HEAPSPY, "report", str(file or self.file)], capture_output=True,
                               text=True, check=True, timeout=PATIENCE_SECONDS).stdout

@@ -130,7 +130,7 @@ class Record(RecordTest):
         report = self.report()
         self.assertLessEqual({"main", "churn"}, functions(report))
         self.assertEqual(report["losses"]["unnamed_modules"], [])
-        with contextlib.closing(sqlite3.connect(self.database(self.file))) as connection:
+        with contextlib.closing(sqlite3.connect(self.as_database(self.file))) as connection:
             self.assertLessEqual({("main",), ("churn",)},
                                  set(connection.execute("SELECT function FROM lines")))
         program.unlink()

@@ -4,9 +4,8 @@ import contextlib
 import pathlib
 import re
 import sqlite3
-import subprocess
 
-from harness import HEAPSPY, PATIENCE_SECONDS, build_target
+from harness import build_target
 from recording import RecordTest
 
 EXPORTS = pathlib.Path(__file__).parents[2] / "docs/exports.md"
@@ -59,19 +58,13 @@ class RecordChildren(RecordTest):
                               EXPORTS.read_text(), re.DOTALL)
         freed = []
         for file in self.others():
-            database = self.database(file)
+            database = self.as_database(file)
             with contextlib.closing(sqlite3.connect(database)) as connection:
                 (parent,) = connection.execute(
                     "SELECT value FROM recording WHERE key = 'inherited_recording'").fetchone()
-                connection.execute("ATTACH ? AS parent", [str(self.database(file.with_name(parent)))])
+                connection.execute("ATTACH ? AS parent", [str(self.as_database(file.with_name(parent)))])
                 freed += [row[1:] for row in connection.execute(query)]
         self.assertEqual(sorted(freed), [(1, 5000), (30, 30000)])
-
-    def database(self, recording):
-        database = recording.with_suffix(".db")
-        subprocess.run([HEAPSPY, "report", "--export", "sqlite", "-o", database, recording],
-                       check=True, timeout=PATIENCE_SECONDS)
-        return database
 
     def test_a_child_says_where_its_parents_recording_is_missing(self):
         self.record(build_target("forks"))
