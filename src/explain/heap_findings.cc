@@ -19,7 +19,7 @@ using model::HeapProfile;
 // A place is named where it has at least this share, and at least this many blocks.
 constexpr double kTemporaryShare = 0.10;
 constexpr double kResizedShare = 0.10;
-constexpr std::uint64_t kFewBlocks = 1000;  // take less time than a program does to start
+constexpr std::uint64_t kFewBlocks = 100;
 constexpr double kPeakShare = 0.25;
 constexpr double kChurnShare = 0.25;
 constexpr std::uint64_t kChurnTimesPeak = 50;
@@ -28,6 +28,13 @@ constexpr std::uint64_t kGapBytes = 16U << 20U;
 constexpr std::uint64_t kSmallBlockBytes = 32;
 constexpr std::uint64_t kManyBlocks = 10'000;
 constexpr double kRemoteShare = 0.25;
+constexpr std::uint64_t kFewCalls = 1000;  // take less time than a program does to start
+
+/// What is little in itself comes after what is much, whatever its share.
+double weight_of(double part, bool is_little) {
+  constexpr double kOfLittle = 0.1;
+  return is_little ? kOfLittle * part : part;
+}
 
 void find_losses(const HeapProfile& profile, Findings& out) {
   const model::ProfileLosses& losses = profile.losses;
@@ -60,12 +67,12 @@ void find_temporary(const HeapProfile& profile, const std::vector<Place>& places
                                "allocated again; {} each on average.",
                                format_count(place.temporary.blocks), format_count(all),
                                mean_bytes(place.temporary)),
-                   "Reuse one buffer for all of them, or keep it on the stack.", part});
+                   "Reuse one buffer for all of them, or keep it on the stack.",
+                   weight_of(part, place.temporary.blocks < kFewCalls)});
   }
 }
 
 void find_peak(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
-  if (profile.totals.peak.bytes < kLittleBytes) return;
   for (const Place& place : top(places, [](const Place& p) { return p.peak.bytes; })) {
     const double part = share(place.peak.bytes, profile.totals.peak.bytes);
     if (part < kPeakShare) continue;
@@ -75,7 +82,7 @@ void find_peak(const HeapProfile& profile, const std::vector<Place>& places, Fin
                                bytes(profile.totals.peak.bytes), seconds(profile.peak_time_ns),
                                blocks(place.peak.blocks)),
                    "To lower the peak, begin here: fewer or smaller blocks, or free them earlier.",
-                   part / 2});
+                   weight_of(part / 2, profile.totals.peak.bytes < kLittleBytes)});
   }
 }
 
@@ -87,7 +94,7 @@ void find_churn(const HeapProfile& profile, const std::vector<Place>& places, Fi
   const std::vector<Place> most = top(places, [](const Place& p) { return p.allocated.bytes; });
   if (most.empty()) return;
   const double part = share(most.front().allocated.bytes, totals.allocated.bytes);
-  if (part < kChurnShare || most.front().allocated.blocks < kFewBlocks) return;
+  if (part < kChurnShare) return;
   out.push_back(
       {"churn",
        fmt::format("{} of all bytes that were allocated are from {}.", percent_first(part),
@@ -97,7 +104,8 @@ void find_churn(const HeapProfile& profile, const std::vector<Place>& places, Fi
            bytes(totals.allocated.bytes),
            format_count(totals.allocated.bytes / std::max<std::uint64_t>(totals.peak.bytes, 1)),
            bytes(most.front().allocated.bytes), blocks(most.front().allocated.blocks)),
-       "Blocks come and go here: keep them for the next round.", part / 3});
+       "Blocks come and go here: keep them for the next round.",
+       weight_of(part / 3, most.front().allocated.blocks < kFewCalls)});
 }
 
 void find_resized(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
@@ -111,7 +119,8 @@ void find_resized(const HeapProfile& profile, const std::vector<Place>& places, 
                      place.name),
          fmt::format("{} of {} were made by realloc; {} each on average.",
                      format_count(place.resized), format_count(all), mean_bytes(place.allocated)),
-         "Ask for the final size at once, or grow by a factor.", part / 2});
+         "Ask for the final size at once, or grow by a factor.",
+         weight_of(part / 2, place.resized < kFewCalls)});
   }
 }
 

@@ -1,4 +1,5 @@
 """heapspy lab: every experiment holds on this machine, and says so only where it does."""
+import contextlib
 import errno
 import json
 import os
@@ -358,6 +359,8 @@ class Site(SystemTest):
 
                 wait_until(ended, "it ends")
                 self.assertEqual(running.returncode, -signal.SIGINT)
+            with contextlib.suppress(ChildProcessError):  # an experiment's program that was ending
+                self.wait_for_orphan()
             self.assertEqual(os.listdir(folder), [])
 
     def test_a_page_that_cannot_be_written_is_said_before_anything_is_run(self):
