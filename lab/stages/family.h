@@ -225,7 +225,7 @@ void* aligned_alloc(size_t alignment, size_t size) {
 
 // What is no power of two is rounded up to one, as glibc does.
 void* memalign(size_t alignment, size_t size) {
-  if (alignment > PTRDIFF_MAX) return fail(EINVAL);
+  if (alignment > SIZE_MAX / 2 + 1) return fail(EINVAL);
   size_t power = 1;
   while (power < alignment) power *= 2;
   return allocate_checked(size, power);
