@@ -209,6 +209,15 @@ std::string short_function(std::string_view demangled) {
       with_short_arguments(name.size() < demangled.size() ? without_result(name) : name));
 }
 
+namespace {
+
+/// "libfoo.so+0x1234", of the module of that name.
+std::string address_in(const std::string& module, const ProfileFrameView& frame) {
+  return fmt::format("{}+{:#x}", module, frame.frame->address);
+}
+
+}  // namespace
+
 std::string describe(const ProfileFrameView& frame) {
   const std::string module = clipped(path_basename(frame.module->path));
   if (!function_of(frame).empty()) {
@@ -224,14 +233,14 @@ std::string describe(const ProfileFrameView& frame) {
   if (module.empty()) {
     return fmt::format("code in no known module, {:#x}", frame.frame->address);
   }
-  return fmt::format("{}+{:#x}", module, frame.frame->address);
+  return address_in(module, frame);
 }
 
 std::string describe_exactly(const ProfileFrameView& frame) {
   std::string text = describe(frame);
   if (function_of(frame).empty()) return text;
   const std::string module = clipped(path_basename(frame.module->path));
-  const std::string address = fmt::format("{}+{:#x}", module, frame.frame->address);
+  const std::string address = address_in(module, frame);
   const bool ends_in_module = !module.empty() && text.ends_with(" in " + module);
   return ends_in_module ? text.substr(0, text.size() - module.size()) + address
                         : fmt::format("{} ({})", text, address);

@@ -161,15 +161,16 @@ void exclude(const std::vector<AddressRange>& ranges, RootFacts& facts) {
   facts.excluded = merged(std::move(facts.excluded));
 }
 
-std::vector<AddressRange> ended_stacks(const MemoryReader& memory,
-                                       std::span<const kernel::MapsEntry> maps,
-                                       std::span<const std::uint64_t> in_use) {
+std::vector<AddressRange> ended_stacks(const MemoryReader& memory, const RootFacts& facts) {
   std::vector<AddressRange> stacks;
-  for (std::size_t i = 0; i < maps.size(); ++i) {
-    const AddressRange mapping = maps[i].range;
-    if (!maps[i].write || maps[i].shared || !has_guard(maps, i)) continue;
-    if (std::ranges::any_of(
-            in_use, [&](std::uint64_t pointer) { return mapping.contains(Address{pointer}); })) {
+  for (std::size_t i = 0; i < facts.maps.size(); ++i) {
+    const AddressRange mapping = facts.maps[i].range;
+    if (!facts.maps[i].write || facts.maps[i].shared || !has_guard(facts.maps, i)) continue;
+    const auto is_inside = [&](std::uint64_t pointer) {
+      return mapping.contains(Address{pointer});
+    };
+    if (std::ranges::any_of(facts.stack_pointers, is_inside) ||
+        std::ranges::any_of(facts.thread_pointers, is_inside)) {
       continue;
     }
     if (const auto record = ended_thread(memory, mapping))

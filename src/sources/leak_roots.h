@@ -17,6 +17,7 @@ struct RootFacts {
   std::span<const kernel::MapsEntry> maps;
   std::span<const heaps::LiveRange> blocks;  // by address
   std::vector<std::uint64_t> stack_pointers;
+  std::vector<std::uint64_t> thread_pointers = {};
   std::vector<std::uint64_t> registers;
   /// What no pointer counts in: an allocator's own notes of blocks, free ones above all. By
   /// address, disjoint.
@@ -40,10 +41,7 @@ heaps::RootSet find_roots(const RootFacts& facts);
 
 /// What no pointer counts in of the stacks of threads that have ended: glibc keeps them, as they
 /// were left, for threads to come, and until somebody has joined them. Not the thread's own record
-/// at their ends, which has its result. `in_use`: stack pointers and thread pointers of all
-/// threads.
-std::vector<AddressRange> ended_stacks(const MemoryReader& memory,
-                                       std::span<const kernel::MapsEntry> maps,
-                                       std::span<const std::uint64_t> in_use);
+/// at their ends, which has its result. REQUIRES: the facts have the pointers of all threads.
+std::vector<AddressRange> ended_stacks(const MemoryReader& memory, const RootFacts& facts);
 
 }  // namespace mini::sources

@@ -86,16 +86,14 @@ recording::LeakScan scan_for_leaks(pid_t pid, std::span<const StoppedThread> thr
                   .registers = {},
                   .excluded = allocator_state(memory, *maps),
                   .has_all_blocks = has_all_blocks};
-  std::vector<std::uint64_t> in_use;
   for (const StoppedThread& thread : threads) {
     if (!thread.registers) continue;
     facts.stack_pointers.push_back(thread.registers->dwarf[kStackPointer]);
-    in_use.push_back(facts.stack_pointers.back());
-    in_use.push_back(thread.registers->thread_pointer);
+    facts.thread_pointers.push_back(thread.registers->thread_pointer);
     facts.registers.insert(facts.registers.end(), thread.registers->dwarf.begin(),
                            thread.registers->dwarf.end());
   }
-  exclude(ended_stacks(memory, *maps, in_use), facts);
+  exclude(ended_stacks(memory, facts), facts);
   heaps::RootSet roots = find_roots(facts);
   const Bytes left_out = keep_written(pid, roots.ranges);
   const heaps::Reachability found = heaps::find_reachable(memory, blocks, roots);

@@ -84,16 +84,14 @@ model::LostBlocks find_lost_blocks(const MemoryReader& memory, const Inspection&
     const Address arena = inspection.heap->arenas.front().address;
     exclude({{arena, arena + heaps::kLargestState}}, facts);
   }
-  std::vector<std::uint64_t> in_use;
   for (const model::InspectedThread& thread : inspection.threads) {
     if (thread.stack_pointer) facts.stack_pointers.push_back(thread.stack_pointer->value);
-    for (const auto& pointer : {thread.stack_pointer, thread.thread_pointer})
-      if (pointer) in_use.push_back(pointer->value);
+    if (thread.thread_pointer) facts.thread_pointers.push_back(thread.thread_pointer->value);
     lost.has_registers = lost.has_registers && !thread.registers.empty();
     facts.registers.insert(facts.registers.end(), thread.registers.begin(), thread.registers.end());
   }
   lost.has_registers = lost.has_registers && !inspection.threads.empty();
-  exclude(ended_stacks(memory, maps, in_use), facts);
+  exclude(ended_stacks(memory, facts), facts);
   heaps::RootSet roots = find_roots(facts);
   if (present) roots.ranges = intersection(merged(std::move(roots.ranges)), *present);
   const heaps::Reachability found = heaps::find_reachable(memory, blocks, roots);

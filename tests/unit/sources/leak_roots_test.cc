@@ -4,6 +4,8 @@
 #include <cstring>
 #include <gtest/gtest.h>
 #include <map>
+#include <utility>
+#include <vector>
 
 namespace mini::sources {
 namespace {
@@ -125,14 +127,22 @@ TEST(LeakRootsTest, OfAStackThatIsKeptOnlyTheThreadsRecordCounts) {
   } memory;
   const std::vector<MapsEntry> maps{mapping(0x10000, 0x11000, "", "---p"),
                                     mapping(0x11000, 0x20000), mapping(0x40000, 0x50000)};
-  EXPECT_EQ(ended_stacks(memory, maps, {}), Ranges{});
+  const auto ended = [&](std::vector<std::uint64_t> thread_pointers = {}) {
+    return ended_stacks(memory, {.maps = maps,
+                                 .blocks = {},
+                                 .stack_pointers = {},
+                                 .thread_pointers = std::move(thread_pointers),
+                                 .registers = {},
+                                 .excluded = {}});
+  };
+  EXPECT_EQ(ended(), Ranges{});
   for (const std::uint64_t record : {0x1f6c0U, 0x4f6c0U})
     memory.words[record] = memory.words[record + 16] = record;
   // The other mapping has no guard.
-  EXPECT_EQ(ended_stacks(memory, maps, {}), Ranges{range(0x11000, 0x1f6c0)});
-  EXPECT_EQ(ended_stacks(memory, maps, std::vector<std::uint64_t>{0x1f6c0}), Ranges{});
+  EXPECT_EQ(ended(), Ranges{range(0x11000, 0x1f6c0)});
+  EXPECT_EQ(ended({0x1f6c0}), Ranges{});
   memory.words[0x1f6c0 + 0x2d0] = 4711;  // a thread that runs on another stack
-  EXPECT_EQ(ended_stacks(memory, maps, {}), Ranges{});
+  EXPECT_EQ(ended(), Ranges{});
 }
 #endif
 
