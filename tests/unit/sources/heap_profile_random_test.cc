@@ -55,15 +55,20 @@ void expect_same(const BlockTotals& got, const ReferenceTotals& expected) {
   EXPECT_EQ(got.resized, expected.resized);
 }
 
+/// Returns when it was.
+std::uint64_t tell(Story& story, const HeapEvent& event) {
+  if (const auto* const allocation = std::get_if<Allocation>(&event)) {
+    story.allocation(*allocation);
+    return allocation->time_ns;
+  }
+  const Free& free = std::get<Free>(event);
+  story.free(free);
+  return free.time_ns;
+}
+
 HeapProfile built_from(const std::vector<HeapEvent>& events, model::StackDivision division = {}) {
   Story story({}, division);
-  for (const HeapEvent& event : events) {
-    if (const auto* allocation = std::get_if<Allocation>(&event)) {
-      story.allocation(*allocation);
-    } else {
-      story.free(std::get<Free>(event));
-    }
-  }
+  for (const HeapEvent& event : events) tell(story, event);
   EXPECT_TRUE(story.builder.live_blocks().check());
   return story.end();
 }
@@ -104,13 +109,7 @@ TEST(HeapProfileRandomTest, PoolsMemoryChangesNothing) {
       const std::uint64_t region = 0x100000 + 0x1000 * (random() % 9);
       story.frees(time_ns, region, 0).gets(time_ns, region, random() % 5000, kLoad, 0);
       story.pools(time_ns, region, 0);
-      if (const auto* const allocation = std::get_if<Allocation>(&event)) {
-        time_ns = allocation->time_ns;
-        story.allocation(*allocation);
-      } else {
-        time_ns = std::get<Free>(event).time_ns;
-        story.free(std::get<Free>(event));
-      }
+      time_ns = tell(story, event);
     }
     const HeapProfile profile = story.end();
     expect_same(profile.totals, expected.totals);
@@ -128,14 +127,7 @@ TEST(HeapProfileRandomTest, ReallocsThatFailChangeNothing) {
     ReferenceProfile expected = reference_profile(events);
     Story story;
     for (const HeapEvent& event : events) {
-      const auto* const allocation = std::get_if<Allocation>(&event);
-      if (allocation != nullptr) {
-        story.allocation(*allocation);
-      } else {
-        story.free(std::get<Free>(event));
-      }
-      const std::uint64_t time_ns =
-          allocation != nullptr ? allocation->time_ns : std::get<Free>(event).time_ns;
+      const std::uint64_t time_ns = tell(story, event);
       story.keeps(time_ns, 0x1000 + 16 * (random() % 60), static_cast<std::uint32_t>(random() % 3));
     }
     const HeapProfile profile = story.end();
