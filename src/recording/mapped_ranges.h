@@ -53,11 +53,16 @@ class MappedRanges {
     }
   }
 
-  /// visit(owner, part) of each part of a range that somebody mapped, in whole pages.
+  /// visit(owner, part) of each part of a range that somebody mapped, in whole pages. Not of all
+  /// where calls before have visited very many: a few bytes of a hostile recording ask for as many
+  /// parts as there are, again and again.
   template <typename Visit>
-  void for_each_in(Address begin, Bytes size, const Visit& visit) const {
+  void for_each_in(Address begin, Bytes size, const Visit& visit) {
     const std::uint64_t end = end_of(begin, size);
-    for (auto range = first_after(begin); range != ranges_.end() && range->first < end; ++range) {
+    visits_left_ += kVisitsOfACall;
+    for (auto range = first_after(begin);
+         range != ranges_.end() && range->first < end && visits_left_ != 0; ++range) {
+      --visits_left_;
       const auto& [first, rest] = *range;
       visit(rest.owner,
             AddressRange{Address{std::max(first, begin.value)}, Address{std::min(rest.end, end)}});
@@ -83,6 +88,9 @@ class MappedRanges {
     Owner owner = {};
   };
 
+  static constexpr std::uint64_t kVisitsOfACall = 64;
+  static constexpr std::uint64_t kVisitsAtFirst = std::uint64_t{1} << 20;  // beyond those
+
   // The kernel maps whole pages, whatever size it was asked for.
   static constexpr std::uint64_t kPage = 4096;
   static std::uint64_t end_of(Address begin, Bytes size) {
@@ -92,15 +100,14 @@ class MappedRanges {
   }
 
   using Ranges = std::map<std::uint64_t, Rest>;  // by begin
-  static auto first_after_in(auto& ranges, Address begin) {
-    auto range = ranges.upper_bound(begin.value);
-    if (range != ranges.begin() && std::prev(range)->second.end > begin.value) --range;
+  Ranges::iterator first_after(Address begin) {
+    auto range = ranges_.upper_bound(begin.value);
+    if (range != ranges_.begin() && std::prev(range)->second.end > begin.value) --range;
     return range;
   }
-  Ranges::iterator first_after(Address begin) { return first_after_in(ranges_, begin); }
-  Ranges::const_iterator first_after(Address begin) const { return first_after_in(ranges_, begin); }
 
   Ranges ranges_;
+  std::uint64_t visits_left_ = kVisitsAtFirst;
 };
 
 /// Of each thread, what it unmapped last. Where it goes on with a remap of the same range, it told
@@ -122,7 +129,7 @@ class LastUnmapped {
   };
 
   /// REQUIRES: take() of the event; what it unmaps is still in `ranges`.
-  void keep(const Mapping& event, const MappedRanges<Owner>& ranges) {
+  void keep(const Mapping& event, MappedRanges<Owner>& ranges) {
     Unmapped& last = of_threads_[event.thread];
     last = {.begin = event.address, .size = event.bytes, .parts = {}};
     ranges.for_each_in(event.address, event.bytes, [&](const Owner& owner, AddressRange part) {

@@ -61,5 +61,55 @@ TEST(MappedRanges, NonsenseEndsWithTheAddressSpace) {
   EXPECT_EQ(gone, 10U);
 }
 
+// As a few bytes of a hostile recording say it.
+TEST(MappedRanges, ToLookAtAllAgainAndAgainIsNoMoreThanSomeACall) {
+  MappedRanges<std::uint32_t> ranges;
+  constexpr std::uint64_t kRanges = 5'000;
+  const auto ignore = [](std::uint32_t, AddressRange) {};
+  for (std::uint64_t i = 0; i < kRanges; ++i) {
+    ranges.map(Address{2 * i * kPage}, Bytes{kPage}, 1, ignore);
+  }
+  std::uint64_t visits = 0;
+  const auto look_at_all = [&] {
+    ranges.for_each_in(Address{0}, Bytes{2 * kRanges * kPage},
+                       [&](std::uint32_t, AddressRange) { ++visits; });
+  };
+  constexpr std::uint64_t kWhole = 100;  // calls, which a program may make
+  for (std::uint64_t i = 0; i < kWhole; ++i) look_at_all();
+  EXPECT_EQ(visits, kWhole * kRanges);
+  constexpr std::uint64_t kCalls = 10'000;
+  for (std::uint64_t i = 0; i < kCalls; ++i) look_at_all();
+  EXPECT_LT(visits, kCalls * kRanges / 10);
+}
+
+// And an unmap that came to nothing maps again what it had found.
+TEST(MappedRanges, ToUnmapAllAndTakeItBackIsNoMoreThanSomeACall) {
+  MappedRanges<std::uint32_t> ranges;
+  LastUnmapped<std::uint32_t> last;
+  constexpr std::uint64_t kRanges = 5'000;
+  const auto ignore = [](std::uint32_t, AddressRange) {};
+  Mapping unmap{.operation = Mapping::Operation::kUnmap, .bytes = Bytes{2 * kRanges * kPage}};
+  Mapping take_back = unmap;
+  take_back.operation = Mapping::Operation::kRemap;
+  take_back.old_bytes = unmap.bytes;
+  for (std::uint64_t i = 0; i < kRanges; ++i) {
+    ranges.map(Address{2 * i * kPage}, Bytes{kPage}, 1, ignore);
+  }
+  std::uint64_t parts = 0;
+  constexpr std::uint64_t kCalls = 10'000;
+  for (std::uint64_t i = 0; i < kCalls; ++i) {
+    last.keep(unmap, ranges);
+    ranges.unmap(unmap.address, unmap.bytes, ignore);
+    const auto unmapped = last.take(take_back);
+    ASSERT_TRUE(unmapped);
+    for (const auto& [owner, part] : unmapped->parts) {
+      ranges.map(part.begin, part.size(), owner, ignore);
+      ++parts;
+    }
+  }
+  EXPECT_GT(parts, kRanges);
+  EXPECT_LT(parts, kCalls * kRanges / 10);
+}
+
 }  // namespace
 }  // namespace mini::recording
