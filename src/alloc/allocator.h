@@ -180,6 +180,9 @@ class Allocator {
   std::atomic<std::uint64_t> lost_blocks_{0};  // freed by signal handlers at a bad moment
 };
 
+/// Held around a fork, outside all others, and by who registers fork handlers.
+extern constinit Lock g_fork_handlers_lock;
+
 /// The process's own, and its pools.
 extern constinit Allocator g_allocator;
 extern constinit Pool g_emergency;

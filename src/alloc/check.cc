@@ -57,8 +57,8 @@ void require_equal(std::uint64_t a, std::uint64_t b, const char* invariant, std:
   line.die();
 }
 
-constexpr std::array kLockNames = {"registry", "heap table", "bin",    "shelf",
-                                   "pages",    "spans",      "records"};
+constexpr std::array kLockNames = {"fork handlers", "registry", "heap table", "bin",
+                                   "shelf",         "pages",    "spans",      "records"};
 constexpr std::size_t kRanks = kLockNames.size();
 
 // How many locks of each rank the thread holds.

@@ -15,6 +15,7 @@ inline constexpr bool kChecked = false;
 /// Locks, the highest first: a thread takes them in this order, and of one rank only one, except
 /// while it holds the registry's: fork takes all there are.
 enum class LockRank : std::uint8_t {
+  kForkHandlers,
   kRegistry,
   kHeapTable,
   kBin,

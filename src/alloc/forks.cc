@@ -5,6 +5,7 @@
 namespace mini::alloc {
 
 constinit thread_local bool t_holds_all_locks __attribute__((tls_model("initial-exec"))) = false;
+constinit Lock g_fork_handlers_lock{LockRank::kForkHandlers};
 
 namespace {
 
@@ -14,7 +15,8 @@ constinit thread_local std::uint32_t t_forks_without_locks
 
 }  // namespace
 
-// All locks but the first two. REQUIRES: the heap table's is held: it is the same heaps each time.
+// All locks but the first three. REQUIRES: the heap table's is held: it is the same heaps each
+// time.
 template <typename Apply>
 void Allocator::for_each_later_lock(Apply&& apply) {
   heaps_.for_each([&](Heap& heap) {
@@ -43,6 +45,7 @@ void Allocator::before_fork() {
     return;
   }
   const Inside inside;
+  g_fork_handlers_lock.lock();
   registry_lock_.lock();
   heaps_.lock().lock();
   for_each_later_lock([](auto& lock) { lock.lock(); });
@@ -59,6 +62,7 @@ void Allocator::after_fork_in_parent() {
   for_each_later_lock([](auto& lock) { lock.unlock(); });
   heaps_.lock().unlock();
   registry_lock_.unlock();
+  g_fork_handlers_lock.unlock();
 }
 
 void Allocator::after_fork_in_child() {
@@ -71,6 +75,7 @@ void Allocator::after_fork_in_child() {
   for_each_later_lock([](auto& lock) { lock.reset(); });
   heaps_.lock().reset();
   registry_lock_.reset();
+  g_fork_handlers_lock.reset();
   backing_.pages.after_fork_in_child();
   // The other threads are gone. One that was interrupted in push or pop leaves its stack with a
   // block too few, or with one that nobody got: each is in order.

@@ -11,6 +11,7 @@
 #include <malloc.h>
 
 #include "api/export.h"
+#include "api/next_function.h"
 #include "kernel/vm/redirect.h"
 
 extern "C" void cfree(void* block) noexcept;
@@ -27,16 +28,6 @@ namespace {
 
 constinit std::atomic<decltype(&dlopen)> g_dlopen{nullptr};
 constinit std::atomic<decltype(&dlmopen)> g_dlmopen{nullptr};
-
-template <typename Function>
-Function real_function(std::atomic<Function>& kept, const char* name) {
-  Function real = kept.load(std::memory_order_relaxed);
-  if (real == nullptr) {  // two threads may look at once: both find the same
-    real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
-    kept.store(real, std::memory_order_relaxed);
-  }
-  return real;
-}
 
 void lead_libc_here() {
   const mini::kernel::vm::Redirection functions[] = {
@@ -72,7 +63,7 @@ void lead_libc_here() {
 }  // namespace
 
 MINIMALLOC_EXPORT void* dlopen(const char* file, int mode) noexcept {
-  const auto real = real_function(g_dlopen, "dlopen");
+  const auto real = mini::api::next_function(g_dlopen, "dlopen");
   if (real == nullptr) return nullptr;
   if ((mode & RTLD_DEEPBIND) != 0) lead_libc_here();
   return real(file, mode);
@@ -80,7 +71,7 @@ MINIMALLOC_EXPORT void* dlopen(const char* file, int mode) noexcept {
 
 // Other namespaces have a C library of their own, and a malloc with it.
 MINIMALLOC_EXPORT void* dlmopen(Lmid_t nsid, const char* file, int mode) noexcept {
-  const auto real = real_function(g_dlmopen, "dlmopen");
+  const auto real = mini::api::next_function(g_dlmopen, "dlmopen");
   if (real == nullptr) return nullptr;
   if (nsid == LM_ID_BASE && (mode & RTLD_DEEPBIND) != 0) lead_libc_here();
   return real(nsid, file, mode);

@@ -23,6 +23,10 @@ class Fork(PreloadTest):
         self.check("fork_in_handler", "threads")
 
     @fails_on(jemalloc="hangs", tcmalloc="hangs")
+    def test_while_a_thread_registers_handlers(self):
+        self.check("fork_registers")
+
+    @fails_on(jemalloc="hangs", tcmalloc="hangs")
     def test_while_a_thread_waits_for_a_stream(self):
         self.check("fork_streams")
 

@@ -2,7 +2,6 @@
 // library's list of streams locked. The thread that has the stream allocates then, as getline does.
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "probe.h"
@@ -10,20 +9,8 @@
 static atomic_bool reads;
 static atomic_int flusher, forker;  // threads' numbers, once they are about to wait
 
-// Whether a thread sleeps until another one wakes it.
-static bool waits(int thread) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
-  char text[32] = "";
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  EXPECT_SAYING(fd >= 0, "%s", path);
-  EXPECT(read(fd, text, sizeof text - 1) > 0);
-  close(fd);
-  return strncmp(text, "running", 7) != 0 && strtol(text, NULL, 10) == SYS_futex;
-}
-
 static void wait_until_waits(const atomic_int* thread) {
-  while (atomic_load(thread) == 0 || !waits(atomic_load(thread))) sleep_ms(1);
+  while (atomic_load(thread) == 0 || !waits_for_another(atomic_load(thread))) sleep_ms(1);
 }
 
 // What the stream is read from: called with the stream locked.

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "expect.h"
@@ -51,6 +52,18 @@ static inline void sleep_ms(long milliseconds) {
   struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000};
   while (nanosleep(&left, &left) != 0) {
   }
+}
+
+// Whether a thread sleeps until another one wakes it.
+static inline bool waits_for_another(int thread) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
+  char text[32] = "";
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  EXPECT_SAYING(fd >= 0, "%s", path);
+  EXPECT(read(fd, text, sizeof text - 1) > 0);
+  close(fd);
+  return strncmp(text, "running", 7) != 0 && strtol(text, NULL, 10) == SYS_futex;
 }
 
 static inline void bark(int signal_number) {
