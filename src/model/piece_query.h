@@ -31,11 +31,7 @@ class PieceQuery final : public PieceSink {
     matching_size_ = {};
     place_.reset();
   }
-  void begin_region(const HeapRegion& region) override {
-    previous_.reset();
-    wants_next_ = false;
-    region_ = region;
-  }
+  void begin_region(const HeapRegion& /*region*/) override { end_region(); }
   void piece(const HeapPiece& piece) override {
     if (filter_ && matches(*filter_, piece)) {
       ++matching_;
@@ -44,7 +40,11 @@ class PieceQuery final : public PieceSink {
     }
     if (around_) look(*around_, piece);
   }
-  void end_region() override { wants_next_ = false; }
+  void end_region() override {
+    previous_.reset();
+    wants_next_ = false;
+    is_in_part_ = false;
+  }
 
   const std::vector<HeapPiece>& kept() const { return kept_; }
   std::uint64_t matching() const { return matching_; }
@@ -52,7 +52,7 @@ class PieceQuery final : public PieceSink {
 
   /// What the address is in.
   struct Place {
-    HeapRegion region;
+    AddressRange part;  // of the region: pieces of one arena, side by side
     std::optional<HeapPiece> before;
     HeapPiece piece;
     std::optional<HeapPiece> after;
@@ -67,9 +67,16 @@ class PieceQuery final : public PieceSink {
            (!filter.only_live || piece.use == PieceUse::kLive);
   }
   void look(Address around, const HeapPiece& piece) {
+    const bool goes_on = previous_ && previous_->arena == piece.arena;
+    if (!goes_on) part_begin_ = piece.range.begin;
     if (wants_next_ && place_) place_->after = piece;
+    is_in_part_ = is_in_part_ && goes_on;
+    if (is_in_part_ && place_) place_->part.end = piece.range.end;
     wants_next_ = piece.range.contains(around);
-    if (wants_next_) place_ = Place{region_, previous_, piece, {}};
+    if (wants_next_) {
+      place_ = Place{{part_begin_, piece.range.end}, previous_, piece, {}};
+      is_in_part_ = true;
+    }
     previous_ = piece;
   }
 
@@ -78,9 +85,10 @@ class PieceQuery final : public PieceSink {
   std::vector<HeapPiece> kept_;
   std::uint64_t matching_ = 0;
   Bytes matching_size_;
-  HeapRegion region_;
+  Address part_begin_;
   std::optional<HeapPiece> previous_;
   bool wants_next_ = false;
+  bool is_in_part_ = false;
   std::optional<Place> place_;
 };
 

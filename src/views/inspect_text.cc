@@ -196,15 +196,16 @@ std::string piece_words(const HeapPiece& piece) {
                      format_address(piece.range.begin));
 }
 
-/// "60 bytes into the block that malloc returned as 0x…".
-std::string position_words(const HeapPiece& piece, Address address) {
+/// "60 bytes into what malloc returned, 0x…".
+std::string position_words(const model::Heap& heap, const HeapPiece& piece, Address address) {
   if (piece.use != PieceUse::kLive && piece.use != PieceUse::kCached) {
     return fmt::format("{} into it", format_bytes((address - piece.range.begin)));
   }
   if (address < piece.user())
     return fmt::format("in its header; malloc returned {}", format_address(piece.user()));
-  return fmt::format("{} into what malloc returned, {}", format_bytes(address - piece.user()),
-                     format_address(piece.user()));
+  const bool is_own = heap.allocator == "libminimalloc" && piece.arena != 0;
+  return fmt::format("{} into what {} returned, {}", format_bytes(address - piece.user()),
+                     is_own ? "minimalloc_heap_malloc" : "malloc", format_address(piece.user()));
 }
 
 void write_mapping(Lines& lines, const Inspection& inspection, Address address) {
@@ -235,14 +236,13 @@ void write_around(std::string& out, const Inspection& inspection, const model::P
                                 : fmt::format("not known: {}", inspection.no_heap_because));
   } else {
     const HeapPiece& piece = place->piece;
-    lines.line("program",
-               fmt::format("in {}, {}", piece_words(piece), position_words(piece, address)));
+    lines.line("program", fmt::format("in {}, {}", piece_words(piece),
+                                      position_words(*inspection.heap, piece, address)));
     const std::string arena = explain::arena_name(inspection, piece.arena);
     std::string beside;
     if (place->before) beside += fmt::format("; before it {}", piece_words(*place->before));
     if (place->after) beside += fmt::format("; behind it {}", piece_words(*place->after));
-    lines.line("allocator",
-               fmt::format("in {} {}{}", arena, format_range(place->region.range), beside));
+    lines.line("allocator", fmt::format("in {} {}{}", arena, format_range(place->part), beside));
   }
   write_mapping(lines, inspection, address);
 }

@@ -147,6 +147,24 @@ TEST(InspectTextTest, SaysWhatAnAddressIs) {
   EXPECT_THAT(text, HasSubstr("[heap]"));
 }
 
+TEST(InspectTextTest, SaysWhichPartOfARegionIsAHeapsOfTheProgram) {
+  Inspection inspection = sample();
+  inspection.heap->allocator = "libminimalloc";
+  inspection.heap->arenas.emplace_back().name = "mine";
+  const InspectOptions options = options_of(200, false, Address{0x10320});
+  model::PieceQuery query = query_of(options.around);
+  query.begin_region({{Address{0x10000}, Address{0x10800}}, 0});
+  for (std::uint64_t at = 0x10000; at < 0x10800; at += 0x100) {
+    query.piece({.range = {Address{at}, Address{at + 0x100}},
+                 .arena = 0x10200 <= at && at < 0x10500 ? 1U : 0U});
+  }
+  query.end_region();
+  std::string text;
+  write_inspection(text, inspection, {}, query, options);
+  EXPECT_THAT(text, HasSubstr("in mine 0x10200-0x10500;"));
+  EXPECT_THAT(text, HasSubstr("32 B into what minimalloc_heap_malloc returned, 0x10300"));
+}
+
 TEST(InspectTextTest, WithoutAHeapItSaysWhy) {
   Inspection inspection = sample();
   inspection.heap.reset();
