@@ -40,7 +40,7 @@ bool has_agent(const char* list, const char* agent) {
 
 }  // namespace
 
-EnvironmentPlan plan_environment(Words environment) {
+EnvironmentPlan plan_environment(Words environment, PreloadObstacle obstacle) {
   using Change = EnvironmentPlan::Change;
   EnvironmentPlan plan;
   plan.carried = carried_environment();
@@ -56,7 +56,8 @@ EnvironmentPlan plan_environment(Words environment) {
     return channel != nullptr && std::strcmp(channel, path) == 0;
   };
   const bool is_ours = leads_by(carried.own_channel) || leads_by(carried.channel());
-  if (!carried.has_recorder) {
+  // musl's loader ends a program where it cannot load what is preloaded; glibc's goes on.
+  if (!carried.has_recorder || obstacle == PreloadObstacle::kOtherLibc) {
     if (is_ours) plan.change = Change::kLeave;
     return plan;
   }

@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "agent/session.h"
+#include "base/preload_obstacle.h"
 
 namespace mini::agent {
 
@@ -15,14 +16,16 @@ using Words = char* const*;
 
 /// What becomes of an environment.
 struct EnvironmentPlan {
-  enum class Change { kNone, kLead, kLeave };  // kLeave: of what led to a recorder that is gone
+  enum class Change { kNone, kLead, kLeave };  // kLeave: without what leads to a recorder
   Change change = Change::kNone;
   Carried carried;
   std::size_t words_count = 0;
   const char* preload = "";  // the value of LD_PRELOAD in it
 };
 
-EnvironmentPlan plan_environment(Words environment);
+/// `obstacle`: of the program that is to have it.
+EnvironmentPlan plan_environment(Words environment,
+                                 PreloadObstacle obstacle = PreloadObstacle::kNone);
 
 /// Bytes of both variables as the plan has them, names and zeros included.
 std::size_t variables_bytes(const EnvironmentPlan& plan);

@@ -25,10 +25,11 @@ namespace {
 // The smallest stack that there may be has 16 KiB (PTHREAD_STACK_MIN).
 constexpr std::size_t kMostBytesOnStack = 2048;
 
-/// Calls `call(environment)` with one that leads to the recorder, if there is one.
+/// Calls `call(environment)` with one that leads to the recorder, if there is one and the program
+/// can be recorded.
 template <typename Call>
-int with_environment(Words environment, Call&& call) {
-  const EnvironmentPlan plan = plan_environment(environment);
+int with_environment(const NextProgram& program, Words environment, Call&& call) {
+  const EnvironmentPlan plan = plan_environment(environment, program.obstacle());
   if (plan.change == EnvironmentPlan::Change::kNone) return call(environment);
   const std::size_t words_bytes = (plan.words_count + 3) * sizeof(char*);
   const std::size_t bytes = words_bytes + variables_bytes(plan);
@@ -46,7 +47,7 @@ int become(NextProgram program, Words environment, Call&& call) {
   announce_child();  // where this is one of vfork
   await_last_sample();
   const bool was_roomless = take_back_roomless();
-  const int result = with_environment(environment, call);
+  const int result = with_environment(program, environment, call);
   if (was_roomless) count_roomless();
   program.take_back();
   return result;
@@ -70,7 +71,8 @@ int start(const NextProgram& program, pid_t* pid, Words environment, Call&& call
   pid_t child = 0;
   pid_t* const place = pid != nullptr ? pid : &child;
   announce_child();
-  const int result = with_environment(environment, [&](Words whole) { return call(place, whole); });
+  const int result =
+      with_environment(program, environment, [&](Words whole) { return call(place, whole); });
   if (result == 0) program.tell_started(static_cast<std::uint32_t>(*place));
   return result;
 }

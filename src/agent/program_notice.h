@@ -20,6 +20,8 @@ class NextProgram {
   NextProgram(const NextProgram&) = delete;
   NextProgram& operator=(const NextProgram&) = delete;
 
+  PreloadObstacle obstacle() const { return file_.obstacle; }
+
   /// To be called before this process becomes it.
   void announce();
   /// The same call came back.

@@ -68,6 +68,16 @@ class RecordUnrecorded(JoinTest):
         text = "".join(self.report_text().split())  # however its lines are broken
         self.assertIn(f"notrecorded{self.program},{len(WAYS)}times:itisstaticallylinked", text)
 
+    def test_one_of_another_c_library_is_not_ended_by_its_loader(self):
+        program = build_target("allocates_musl").resolve()
+        status = self.run_plain(program).returncode
+        done = self.record(*self.start_in(WAYS, program))
+        self.assertEqual([f"{way} {status}" for way in WAYS],
+                         [line for line in done.stdout.splitlines() if line.split()[0] in WAYS])
+        self.assertEqual(self.unrecorded(), [(str(program), "other-libc", len(WAYS))])
+        self.check_said(done.stderr, f"{program}, {len(WAYS)} times: it uses another C library (musl)")
+        self.assertNotIn("Error", done.stderr)
+
     def test_one_that_did_not_start_is_not_spoken_of(self):
         done = self.record(*self.start_in(["fails", "execv"]))
         self.assertIn("fails 99\n", done.stdout)

@@ -18,11 +18,12 @@ const char* own_channel = kChannel;
 bool has_recorder = true;
 
 /// The variables that a program is started with, where they are to be these.
-std::vector<std::string> started_with(std::vector<std::string> variables) {
+std::vector<std::string> started_with(std::vector<std::string> variables,
+                                      PreloadObstacle obstacle = PreloadObstacle::kNone) {
   std::vector<char*> words;
   for (std::string& variable : variables) words.push_back(variable.data());
   words.push_back(nullptr);
-  const EnvironmentPlan plan = plan_environment(words.data());
+  const EnvironmentPlan plan = plan_environment(words.data(), obstacle);
   if (plan.change == EnvironmentPlan::Change::kNone) return variables;
   std::vector<char*> room(plan.words_count + 3);
   std::vector<char> text(variables_bytes(plan));
@@ -66,6 +67,14 @@ TEST_F(ExecEnvironment, TakesTheAgentOutWhereTheRecorderIsGone) {
   EXPECT_THAT(started_with({"LD_PRELOAD=a.so:/lib/agent.so:b.so", kLeads}),
               ElementsAre("LD_PRELOAD=a.so:b.so"));
   EXPECT_THAT(started_with({"A=1", "LD_PRELOAD=a.so"}), ElementsAre("A=1", "LD_PRELOAD=a.so"));
+}
+
+TEST_F(ExecEnvironment, TakesTheAgentOutOfWhatItsLoaderWouldEnd) {
+  const std::vector<std::string> recorded = {"LD_PRELOAD=/lib/agent.so:a.so", "A=1", kLeads};
+  EXPECT_THAT(started_with(recorded, PreloadObstacle::kOtherLibc),
+              ElementsAre("A=1", "LD_PRELOAD=a.so"));
+  EXPECT_THAT(started_with({"A=1"}, PreloadObstacle::kOtherLibc), ElementsAre("A=1"));
+  EXPECT_EQ(started_with(recorded, PreloadObstacle::kElf32), recorded);
 }
 
 TEST_F(ExecEnvironment, LeavesAnotherRecordersAsItIsButNotOneThatIsGone) {
