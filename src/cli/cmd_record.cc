@@ -281,8 +281,7 @@ int run_record_command(std::span<const std::string> words) {
   if (const auto why = why_not_preloaded(*path, kAgent)) {
     std::string advice;
     if (is_traceable(*path)) {
-      advice = fmt::format(
-          "; 'heapspy trace {}' works without it, and 'heapspy inspect PID' while it runs", name);
+      advice = "; 'heapspy trace' works without it, and 'heapspy inspect PID' while it runs";
     }
     return complain(kExitCannotRun, fmt::format("{} {}{}", name, *why, advice));
   }

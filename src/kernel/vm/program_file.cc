@@ -122,12 +122,20 @@ bool is_elf(const Head& head) {
   return head.count >= SELFMAG && std::memcmp(&head.bytes[0], ELFMAG, SELFMAG) == 0;
 }
 
-/// glibc's loader, called as a program: it has no loader itself, and loads one with all that is
-/// preloaded.
-bool is_loader(const char* path) {
+/// Whether a file's name begins so.
+bool is_called(const char* path, const char* beginning) {
   const char* const slash = std::strrchr(path, '/');
   const char* const name = slash == nullptr ? path : slash + 1;
-  return std::strncmp(name, "ld-linux", 8) == 0 || std::strncmp(name, "ld.so", 5) == 0;
+  return std::strncmp(name, beginning, std::strlen(beginning)) == 0;
+}
+
+/// A loader that is run as a program has no loader itself. glibc's loads a program with all that is
+/// preloaded, and so does musl's, which is its C library too.
+bool is_glibc_loader(const char* path) {
+  return is_called(path, "ld-linux") || is_called(path, "ld.so");
+}
+bool is_musl_loader(const char* path) {
+  return is_called(path, "ld-musl") || is_called(path, "libc.musl") || is_called(path, "libc.so");
 }
 
 /// What a script's first line names: of a file that is no program at all, the shell that tries it.
@@ -163,7 +171,10 @@ ProgramFile look_at_program(int folder, const char* path) {
     }
     program.device = status.st_dev;
     program.inode = status.st_ino;
-    if (is_readable && !is_loader(path)) program.obstacle = obstacle_of_code(head);
+    if (is_readable && !is_glibc_loader(path)) program.obstacle = obstacle_of_code(head);
+    if (program.obstacle == PreloadObstacle::kStatic && is_musl_loader(path)) {
+      program.obstacle = PreloadObstacle::kOtherLibc;
+    }
     if (program.obstacle == PreloadObstacle::kNone && gives_rights(file, status)) {
       program.obstacle = PreloadObstacle::kMoreRights;
     }

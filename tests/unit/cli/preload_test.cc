@@ -70,6 +70,9 @@ TEST_F(WhyNotPreloaded, TheLoaderAsAProgramLoadsLibraries) {
 
 TEST_F(WhyNotPreloaded, MuslIsAnotherCLibrary) {
   EXPECT_THAT(why_not(file("musl", elf("/lib/ld-musl-x86_64.so.1"))), Optional(HasSubstr("musl")));
+  for (const char* loader : {"ld-musl-x86_64.so.1", "libc.musl-x86_64.so.1", "libc.so"}) {
+    EXPECT_THAT(why_not(file(loader, elf(nullptr))), Optional(HasSubstr("C library musl")));
+  }
 }
 
 TEST_F(WhyNotPreloaded, OtherArchitecturesAreNamed) {
