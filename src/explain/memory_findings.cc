@@ -1,10 +1,11 @@
 #include "explain/memory_findings.h"
 
 #include <algorithm>
+#include <bit>
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "explain/memory_ledger.h"
+#include "explain/memory_finding_words.h"
 
 namespace mini::explain {
 namespace {
@@ -13,20 +14,8 @@ using model::Inspection;
 using model::PieceTotals;
 using model::PieceUse;
 
-constexpr double kOfDamage = 100;     // before everything that is only large
-constexpr double kNoticeable = 0.05;  // a share of the resident memory
-constexpr Bytes kWorthATry = kMiB;
+constexpr double kOfDamage = 100;                // before everything that is only large
 constexpr Bytes kDefaultThreshold = kKiB * 128;  // of glibc's, both
-
-double share_of(const Inspection& inspection, Bytes part) {
-  const Bytes whole = inspection.resident.value_or(inspection.mapped);
-  return whole == Bytes{} ? 0 : static_cast<double>(part.count) / static_cast<double>(whole.count);
-}
-
-std::string share_words(const Inspection& inspection, Bytes part) {
-  return fmt::format("{:.0f}% of the {} memory", 100 * share_of(inspection, part),
-                     inspection.resident ? "resident" : "mapped");
-}
 
 Bytes free_resident(const model::TotalsByUse& totals) {
   Bytes sum;
@@ -129,6 +118,14 @@ void find_returnable(const Inspection& inspection, const model::Heap& heap,
                  .weight = share_of(inspection, bytes)});
 }
 
+/// Where there are more blocks than those of the greatest pin, how many; and the article.
+std::string around_words(const model::HeapAccount& account, const model::HeapPin& greatest) {
+  if (account.pinning_blocks <= greatest.blocks) return "The";
+  return fmt::format("It lies around {} in use, of {} on average; the",
+                     counted(account.pinning_blocks, "block"),
+                     format_bytes(Bytes{account.pinning_bytes.count / account.pinning_blocks}));
+}
+
 void find_pinned(const Inspection& inspection, std::vector<Finding>& out) {
   const Bytes bytes = inspection.account.pinned;
   if (bytes < kWorthATry || share_of(inspection, bytes) < kNoticeable) return;
@@ -136,7 +133,8 @@ void find_pinned(const Inspection& inspection, std::vector<Finding>& out) {
   std::string evidence = "Free chunks share their pages with blocks in use.";
   if (!pins.empty()) {
     evidence =
-        fmt::format("The most is kept by {} from {} on ({}): {} around it.",
+        fmt::format("{} most is kept by {} from {} on ({}): {} around it.",
+                    around_words(inspection.account, pins.front()),
                     counted(pins.front().blocks, "block"), format_address(pins.front().first_block),
                     format_bytes(pins.front().size), format_bytes(pins.front().pinned));
   }
@@ -171,12 +169,23 @@ void find_arenas(const Inspection& inspection, const model::Heap& heap, std::vec
        .weight = share_of(inspection, kept)});
 }
 
+/// Resident, and free in chunks that no block below the threshold that malloc begins with can have
+/// left alone, or at the end of the main arena, which the trim threshold keeps.
+Bytes free_in_large_chunks(const Inspection& inspection) {
+  Bytes sum = top_of_main_arena(inspection);
+  const auto& sizes = inspection.account.sizes;
+  for (std::size_t i = std::bit_width(kDefaultThreshold.count); i < sizes.size(); ++i) {
+    sum += sizes.at(i).free.resident;
+  }
+  return sum;
+}
+
 void find_threshold(const Inspection& inspection, const model::Heap& heap,
                     std::vector<Finding>& out) {
   const model::HeapParameters& parameters = heap.parameters;
   const bool has_grown =
       !parameters.thresholds_are_fixed && parameters.mmap_threshold > kDefaultThreshold;
-  const Bytes free = free_resident(inspection.account.total());
+  const Bytes free = free_in_large_chunks(inspection);
   if (!has_grown || free < kWorthATry || share_of(inspection, free) < kNoticeable) return;
   out.push_back({.kind = "mmap_threshold",
                  .statement = fmt::format("Blocks up to {} no longer get mappings of their own.",
@@ -325,21 +334,6 @@ void find_unseen(const model::Heap& heap, std::vector<Finding>& out) {
   find_unseen_caches(heap, out);
 }
 
-void find_elsewhere(const Inspection& inspection, std::vector<Finding>& out) {
-  const std::int64_t other =
-      sum_of_kind(inspection.resident_ledger, model::MemoryKind::kOtherAnonymous);
-  const Bytes bytes{static_cast<std::uint64_t>(std::max<std::int64_t>(other, 0))};
-  if (bytes < kWorthATry || share_of(inspection, bytes) < 0.5) return;
-  out.push_back(
-      {.kind = "not_malloc",
-       .statement = fmt::format("Most of the memory is not malloc's: {} is anonymous memory "
-                                "of others.",
-                                format_bytes(bytes)),
-       .evidence = fmt::format("{}.", share_words(inspection, bytes)),
-       .advice = "heapspy trace -p shows who maps such memory while it grows.",
-       .weight = share_of(inspection, bytes)});
-}
-
 }  // namespace
 
 std::vector<Finding> find_in_inspection(const Inspection& inspection) {
@@ -355,7 +349,7 @@ std::vector<Finding> find_in_inspection(const Inspection& inspection) {
     find_unseen(*inspection.heap, findings);
   }
   find_huge_pages(inspection, findings);
-  find_elsewhere(inspection, findings);
+  find_most(inspection, findings);
   std::ranges::stable_sort(findings, std::ranges::greater(), &Finding::weight);
   return findings;
 }

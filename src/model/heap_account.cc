@@ -125,6 +125,8 @@ void HeapAccountant::consider_pin(const FreeRun& before, const FreeRun& after) {
   const Bytes together = resident_.resident(returnable_part(all));
   if (together <= apart + used_.size) return;
   const Bytes pinned = together - apart - used_.size;
+  account_.pinning_blocks += used_.blocks;
+  account_.pinning_bytes += used_.size;
   std::vector<HeapPin>& pins = account_.pins;
   const auto place =
       std::ranges::upper_bound(pins, pinned, std::ranges::greater(), &HeapPin::pinned);

@@ -57,9 +57,11 @@ struct HeapAccount {
   std::vector<TotalsByUse> by_arena;  // as Heap::arenas
   TotalsByUse without_arena;          // mmapped chunks
   std::array<SizeRow, kSizeRowCount> sizes;
-  Bytes returnable;           // malloc_trim(0) would give back
-  Bytes pinned;               // resident and free, but in pages with something used
-  std::vector<HeapPin> pins;  // those that pin the most, most first
+  Bytes returnable;                  // malloc_trim(0) would give back
+  Bytes pinned;                      // resident and free, but in pages with something used
+  std::vector<HeapPin> pins;         // those that pin the most, most first
+  std::uint64_t pinning_blocks = 0;  // of all pins
+  Bytes pinning_bytes;
 
   TotalsByUse total() const;
 };

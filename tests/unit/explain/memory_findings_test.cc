@@ -1,6 +1,7 @@
 // Each finding from an inspection that has what it is about, and no other.
 #include "explain/memory_findings.h"
 
+#include <bit>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -38,6 +39,19 @@ std::vector<std::string> kinds(const Inspection& inspection) {
 
 model::PieceTotals& of(Inspection& inspection, std::size_t arena, PieceUse use) {
   return inspection.account.by_arena.at(arena).at(static_cast<std::size_t>(use));
+}
+
+/// The resident bytes of free chunks whose sizes are about that.
+Bytes& free_of_size(Inspection& inspection, Bytes size) {
+  const auto row = static_cast<std::size_t>(std::bit_width(size.count - 1));
+  return inspection.account.sizes.at(row).free.resident;
+}
+
+void add_row(Inspection& inspection, model::MemoryKind kind, Bytes bytes, std::string owner) {
+  inspection.resident_ledger.push_back({.kind = kind,
+                                        .bytes = static_cast<std::int64_t>(bytes.count),
+                                        .owner = std::move(owner),
+                                        .tag = model::FigureTag::kMeasured});
 }
 
 TEST(MemoryFindingsTest, NothingRemarkable) {
@@ -143,6 +157,21 @@ TEST(MemoryFindingsTest, PinnedMemoryWithItsGreatestPin) {
               HasSubstr("1 block from 0x7010 on (48 B): 124 KiB around it"));
 }
 
+TEST(MemoryFindingsTest, AllPinsAreCountedBesideTheGreatest) {
+  Inspection inspection = sample();
+  inspection.account.pinned = kMiB * 40;
+  inspection.account.pins.push_back({.first_block = Address{0x7010},
+                                     .blocks = 1,
+                                     .size = Bytes{48},
+                                     .pinned = Bytes{8000},
+                                     .arena = 0});
+  inspection.account.pinning_blocks = 5000;
+  inspection.account.pinning_bytes = Bytes{5000 * 208};
+  EXPECT_THAT(find_in_inspection(inspection).front().evidence,
+              HasSubstr("around 5,000 blocks in use, of 208 B on average; the most is kept by 1 "
+                        "block from 0x7010 on"));
+}
+
 TEST(MemoryFindingsTest, ThreadArenasThatKeepFreeMemory) {
   Inspection inspection = sample();
   inspection.heap->arenas.emplace_back().attached_threads = 0;
@@ -162,6 +191,12 @@ TEST(MemoryFindingsTest, AThresholdThatHasGrown) {
   Inspection inspection = sample();
   inspection.heap->parameters.mmap_threshold = kMiB * 32;
   of(inspection, 0, PieceUse::kLargebin).resident = kMiB * 30;
+  free_of_size(inspection, kKiB * 200) = kMiB * 30;
+  EXPECT_THAT(kinds(inspection), ElementsAre("mmap_threshold"));
+  free_of_size(inspection, kKiB * 200) = {};  // chunks that no mapping would have been made for
+  free_of_size(inspection, kKiB * 128) = kMiB * 30;
+  EXPECT_THAT(kinds(inspection), IsEmpty());
+  of(inspection, 0, PieceUse::kTop).resident = kMiB * 20;  // the trim threshold is raised, too
   EXPECT_THAT(kinds(inspection), ElementsAre("mmap_threshold"));
 }
 
@@ -222,11 +257,59 @@ TEST(MemoryFindingsTest, WhatHelpsIsAnOptionOfTheAllocatorThatIsThere) {
 
 TEST(MemoryFindingsTest, MemoryThatIsNotMallocs) {
   Inspection inspection = sample();
-  inspection.resident_ledger.push_back({.kind = model::MemoryKind::kOtherAnonymous,
-                                        .bytes = 80 << 20,
-                                        .owner = "",
-                                        .tag = model::FigureTag::kMeasured});
+  add_row(inspection, model::MemoryKind::kOtherAnonymous, kMiB * 80, "");
   EXPECT_THAT(kinds(inspection), ElementsAre("not_malloc"));
+}
+
+TEST(MemoryFindingsTest, MemoryThatIsMostlyFiles) {
+  Inspection inspection = sample();
+  add_row(inspection, model::MemoryKind::kProgramFile, kMiB * 10, "/usr/lib/libc.so.6");
+  add_row(inspection, model::MemoryKind::kProgramFile, kMiB * 70, "/data/index");
+  EXPECT_THAT(kinds(inspection), ElementsAre("not_malloc"));
+  const Finding finding = find_in_inspection(inspection).front();
+  EXPECT_EQ(finding.statement,
+            "Most of the memory is not malloc's: 80 MiB is of files that are mapped.");
+  EXPECT_EQ(finding.evidence, "80% of the resident memory; the most is of /data/index, 70 MiB.");
+}
+
+TEST(MemoryFindingsTest, TheLibrariesOfASmallProgramAreNoFinding) {
+  Inspection inspection = sample();
+  inspection.resident = kMiB * 3;
+  add_row(inspection, model::MemoryKind::kProgramFile, kMiB * 2, "/usr/lib/libc.so.6");
+  EXPECT_THAT(kinds(inspection), IsEmpty());
+}
+
+TEST(MemoryFindingsTest, MemoryThatIsMostlyStacks) {
+  Inspection inspection = sample();
+  add_row(inspection, model::MemoryKind::kMainStack, kMiB, "");
+  add_row(inspection, model::MemoryKind::kThreadStack, kMiB * 30, "thread 71");
+  add_row(inspection, model::MemoryKind::kThreadStack, kMiB * 25, "thread 72");
+  const Finding finding = find_in_inspection(inspection).front();
+  EXPECT_EQ(finding.kind, "not_malloc");
+  EXPECT_THAT(finding.statement, HasSubstr("56 MiB is stacks of threads"));
+  EXPECT_THAT(finding.evidence, HasSubstr("the most is of thread 71, 30 MiB"));
+}
+
+TEST(MemoryFindingsTest, MemoryThatIsMostlyShared) {
+  Inspection inspection = sample();
+  add_row(inspection, model::MemoryKind::kSharedMemory, kMiB * 60, "/dev/shm/pool");
+  const Finding finding = find_in_inspection(inspection).front();
+  EXPECT_EQ(finding.kind, "not_malloc");
+  EXPECT_THAT(finding.statement, HasSubstr("60 MiB is shared memory"));
+}
+
+TEST(MemoryFindingsTest, MemoryThatTheProgramHasItself) {
+  Inspection inspection = sample();
+  of(inspection, 0, PieceUse::kLive) = {.pieces = 1000, .resident = kMiB * 40};
+  EXPECT_THAT(kinds(inspection), IsEmpty());
+  inspection.account.without_arena.at(static_cast<std::size_t>(PieceUse::kLive)) = {
+      .pieces = 24, .resident = kMiB * 20};
+  inspection.account.returnable = kMiB * 20;
+  EXPECT_THAT(kinds(inspection), ElementsAre("live", "returnable"));
+  const Finding finding = find_in_inspection(inspection).front();
+  EXPECT_EQ(finding.statement, "Most of the memory is in blocks that are in use: 60 MiB.");
+  EXPECT_THAT(finding.evidence, HasSubstr("60% of the resident memory, in 1,024 blocks"));
+  EXPECT_THAT(finding.advice, HasSubstr("heapspy record"));
 }
 
 }  // namespace

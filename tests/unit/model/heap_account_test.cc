@@ -165,6 +165,8 @@ TEST_F(HeapAccountTest, KeepsTheGreatestPins) {
   add(PieceUse::kTop, 4 * kPage);
   const HeapAccount account = end();
   EXPECT_EQ(account.pins.size(), ReturnRules{}.most_pins);
+  EXPECT_EQ(account.pinning_blocks, 40U) << "of all pins";
+  EXPECT_EQ(account.pinning_bytes, Bytes{40 * 64});
   EXPECT_TRUE(std::ranges::is_sorted(account.pins, std::ranges::greater(), &HeapPin::pinned));
 }
 
