@@ -24,6 +24,12 @@ inline double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
+/// What is little in itself comes after what is much, whatever its share.
+inline double weight_of(double part, bool is_little) {
+  constexpr double kOfLittle = 0.1;
+  return is_little ? kOfLittle * part : part;
+}
+
 inline std::string percent(double part) {
   if (part > 0 && part < 0.005) return "under 1%";
   return part >= 0.995 && part < 1 ? "over 99%" : fmt::format("{:.0f}%", 100 * part);

@@ -30,12 +30,6 @@ constexpr std::uint64_t kManyBlocks = 10'000;
 constexpr double kRemoteShare = 0.25;
 constexpr std::uint64_t kFewCalls = 1000;  // take less time than a program does to start
 
-/// What is little in itself comes after what is much, whatever its share.
-double weight_of(double part, bool is_little) {
-  constexpr double kOfLittle = 0.1;
-  return is_little ? kOfLittle * part : part;
-}
-
 void find_losses(const HeapProfile& profile, Findings& out) {
   const model::ProfileLosses& losses = profile.losses;
   if (losses.dropped_events != 0) {
@@ -151,7 +145,8 @@ void find_gap(const HeapProfile& profile, Findings& out) {
                    "heapspy's records.",
                    bytes(live), format_bytes(kernel.agent_resident)),
        sees_all ? "The rest is code, heapspy's among it, stacks, memory mapped otherwise, and "
-                  "what the allocator adds and keeps."
+                  "what the allocator adds and keeps: heapspy inspect says how much of each, while "
+                  "it runs."
                 : "The program has a malloc of its own: its blocks are in the rest, beside "
                   "code, heapspy's too, stacks and memory mapped otherwise.",
        0.3 * share(gap, kernel.peak_resident.count)});

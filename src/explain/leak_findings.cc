@@ -68,7 +68,8 @@ Finding leak_finding(const HeapProfile& profile, const Place& place) {
   const bool is_little = !grows && place.leaked.bytes < kLittleBytes;
   if (is_little) finding.advice = "It is little: malloc takes more from the kernel at once. ";
   finding.advice += grows ? words.advice_of_growth : words.advice;
-  finding.weight = share(place.leaked.bytes, profile.totals.peak.bytes) + (grows ? 0.5 : 0);
+  finding.weight = weight_of(share(place.leaked.bytes, profile.totals.peak.bytes), is_little) +
+                   (grows ? 0.5 : 0);
   return finding;
 }
 

@@ -62,6 +62,9 @@ TEST(HeapFindingsTest, SaysOfALittleThatWasNeverFreedThatItIsLittle) {
     return finding == nullptr ? "" : finding->advice;
   };
   EXPECT_TRUE(advice().starts_with("It is little: ")) << advice();
+  profile.kernel.peak_resident = Bytes{300'000'000};
+  const std::vector<Finding> findings = find_in_heap(profile);
+  EXPECT_LT(find(findings, "rss-gap"), find(findings, "leak")) << "what is little comes after it";
   profile.stacks[1].totals.live = profile.totals.live = {5, 2'000'000};
   EXPECT_TRUE(advice().starts_with("It does not allocate all along the run")) << advice();
 }
