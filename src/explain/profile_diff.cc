@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -160,6 +161,20 @@ std::vector<GroupDiff> sum_groups(const ProfileDiff& diff, const GroupKey& key_o
   return list;
 }
 
+std::uint32_t line_of_place(const HeapProfile& profile, const model::StackProfile& stack) {
+  const ProfileStackView view = stack_view(profile, stack.node);
+  if (view.frames.empty()) return 0;
+  const auto* line = view.frames[view.place].line;
+  return line == nullptr ? 0 : line->line;
+}
+
+/// "put at cache.cc" of "put at cache.cc:17": of a function with several places.
+std::string without_line(const std::string& name) {
+  const std::size_t colon = name.find_last_not_of("0123456789");
+  const bool has_line = colon != std::string::npos && name[colon] == ':' && colon + 1 < name.size();
+  return has_line ? name.substr(0, colon) : name;
+}
+
 /// Files of the two builds that have the same base name, where no other in either build has it, are
 /// one.
 void join_moved_files(std::vector<GroupDiff>& groups) {
@@ -293,8 +308,15 @@ std::vector<GroupDiff> diff_places(const ProfileDiff& diff, Measure measure) {
     const ProfileFrameView& place = view.frames[view.place];
     return frame_key(profile, *place.frame, place.line);
   };
-  const auto name_of = [](const HeapProfile& profile, const model::StackProfile& stack) {
-    return describe_place(stack_view(profile, stack.node));
+  std::map<std::pair<const HeapProfile*, std::string>, std::set<std::uint32_t>> lines;
+  for (const HeapProfile* profile : {diff.before, diff.after}) {
+    for (const model::StackProfile& stack : profile->stacks) {
+      lines[{profile, key_of(*profile, stack)}].insert(line_of_place(*profile, stack));
+    }
+  }
+  const auto name_of = [&](const HeapProfile& profile, const model::StackProfile& stack) {
+    const std::string name = describe_place(stack_view(profile, stack.node));
+    return lines[{&profile, key_of(profile, stack)}].size() > 1 ? without_line(name) : name;
   };
   std::vector<GroupDiff> places = sum_groups(diff, key_of, name_of);
   sort_by_difference(places, [&](const GroupDiff& place) { return difference(place, measure); });

@@ -33,6 +33,23 @@ TEST(DiffFindingsTest, SaysWhatGrewByHowMuchAndWhere) {
   EXPECT_EQ(calls->evidence, "79% of it in app::parse at x.cc:90: from 7,400 to 3,700.");
 }
 
+TEST(DiffFindingsTest, AFunctionWithSeveralPlacesIsNamedWithoutALine) {
+  HeapProfile after = changed_profile();
+  // A second call of the allocator, in another line of the function that has the blocks.
+  model::StackNode other = after.nodes.at(after.stacks[1].node);
+  after.frames.push_back(after.frames.at(other.frame));
+  for (model::SourceLine& line : after.frames.back().lines) line.line += 6;
+  other.frame = static_cast<std::uint32_t>(after.frames.size() - 1);
+  after.nodes.push_back(other);
+  after.stacks.push_back(after.stacks[1]);
+  after.stacks.back().node = static_cast<std::uint32_t>(after.nodes.size() - 1);
+  after.stacks.back().totals = {};
+  const auto findings = found(sample_profile(), after);
+  ASSERT_FALSE(findings.empty());
+  EXPECT_EQ(findings[0].evidence,
+            "100% of it in app::Cache::put at cache.cc: from 47.7 MiB to 152.6 MiB.");
+}
+
 TEST(DiffFindingsTest, SaysWhatIsNewAndWhatIsGone) {
   HeapProfile before = sample_profile();
   before.stacks.erase(before.stacks.begin() + 1);
