@@ -107,13 +107,15 @@ void find_free_growth(const InspectionDiff& diff, std::vector<Finding>& out) {
                  .weight = static_cast<double>(free)});
 }
 
-/// Of blocks and what is free between them the other findings speak.
+/// Of blocks and what is free between them the other findings speak; what the allocator adds grows
+/// along with them.
 void find_growth_outside(const InspectionDiff& diff, std::vector<Finding>& out) {
   const bool is_resident = diff.compares_resident();
   const std::string_view of = is_resident ? "resident" : "mapped";
   const std::int64_t all = growth_of(diff, is_resident ? "rss_bytes" : "virtual_bytes");
   const auto of_heap = [](const auto& kind) {
-    return is_among(kind.first, kFreeKinds) || is_among(kind.first, kLiveKinds);
+    return is_among(kind.first, kFreeKinds) || is_among(kind.first, kLiveKinds) ||
+           kind.first == "overhead";
   };
   auto outside = diff.kinds | std::views::filter(std::not_fn(of_heap));
   const auto most =

@@ -27,12 +27,13 @@ struct Memory {
   std::int64_t free = 0;
   std::int64_t free_resident = 0;
   std::int64_t other = 0;
+  std::int64_t headers = 0;
 };
 
 std::string ledger(const Memory& memory, std::int64_t free) {
   return fmt::format(R"([{{"kind":"live_blocks","bytes":{}}},{{"kind":"free_in_bins","bytes":{}}},
-                         {{"kind":"other_anonymous","bytes":{}}}])",
-                     memory.live, free, memory.other);
+                         {{"kind":"other_anonymous","bytes":{}}},{{"kind":"overhead","bytes":{}}}])",
+                     memory.live, free, memory.other, memory.headers);
 }
 
 std::string process(const Memory& memory) {
@@ -40,7 +41,8 @@ std::string process(const Memory& memory) {
       R"({{"type":"inspect","schema":1,"source":"process","pid":7,"executable":"/bin/a",
     "rss_bytes":{},"virtual_bytes":{},"resident_ledger":{},"virtual_ledger":{},
     "heap":{{"live_bytes":{},"live_blocks":3,"free_bytes":{},"pinned_bytes":{}}}}})",
-      memory.live + memory.free_resident + memory.other, memory.live + memory.free + memory.other,
+      memory.live + memory.free_resident + memory.other + memory.headers,
+      memory.live + memory.free + memory.other + memory.headers,
       ledger(memory, memory.free_resident), ledger(memory, memory.free), memory.live, memory.free,
       memory.free_resident);
 }
@@ -49,8 +51,8 @@ std::string core(const Memory& memory) {
   return fmt::format(R"({{"type":"inspect","schema":1,"source":"core","pid":7,"executable":"/bin/a",
     "rss_bytes":null,"virtual_bytes":{},"resident_ledger":[],"virtual_ledger":{},
     "heap":{{"live_bytes":{},"live_blocks":3,"free_bytes":{},"pinned_bytes":{}}}}})",
-                     memory.live + memory.free + memory.other, ledger(memory, memory.free),
-                     memory.live, memory.free, memory.free);
+                     memory.live + memory.free + memory.other + memory.headers,
+                     ledger(memory, memory.free), memory.live, memory.free, memory.free);
 }
 
 TotalChange total_named(const InspectionDiff& diff, std::string_view name) {
@@ -110,6 +112,12 @@ TEST(InspectionDiffTest, FreeMemoryThatIsNotResidentDidNotGrow) {
             "Of resident memory outside the heap, other anonymous grew the most, by 200 MiB.");
   EXPECT_EQ(findings[0].evidence,
             "It was 0 B and is 200 MiB; all resident memory grew by 140 MiB.");
+}
+
+TEST(InspectionDiffTest, HeadersOfBlocksAreNotOutsideTheHeap) {
+  const auto before = facts(process({.live = kMiB, .headers = kMiB}));
+  const auto after = facts(process({.live = 90 * kMiB, .headers = 9 * kMiB}));
+  EXPECT_TRUE(find_in_inspection_diff(diff_inspections(before, after)).empty());
 }
 
 TEST(InspectionDiffTest, WhatGrewInPlaceOfOtherMemoryDoesNotStandOut) {
