@@ -15,6 +15,9 @@ using model::Event;
 using model::MallocState;
 using model::Role;
 
+// malloc/malloc.c, DEFAULT_MMAP_THRESHOLD_MAX, of 64-bit systems.
+constexpr Bytes kMostOfMmapThreshold = kMiB * 32;
+
 /// A call on behalf of malloc, taken apart for a sentence.
 struct Call {
   const Event& event;
@@ -86,7 +89,7 @@ std::string explain_first_growth(const Call& call, Bytes grown) {
     text += fmt::format(" needs a {}-byte chunk", request->chunk.count);
     const bool fits = *cache + request->chunk + model::kSmallestChunk <= grown;
     rest = fits ? "; its chunk is cut from the same growth"
-                : "; that is too little for its chunk, which needs a growth of its own";
+                : "; that is too little for its chunk: the next call is for that";
   } else {
     text += " is the first to need memory";
   }
@@ -270,6 +273,9 @@ std::string explain_munmap(const Call& call, const MappingMeaning& meaning) {
         "; freeing one raises the bar for the next: the mmap threshold is now {} and the trim "
         "threshold twice that, {}, so the same request comes from the heap from now on",
         state->mmap_threshold.count, state->trim_threshold.count);
+  } else if (state != nullptr && length > kMostOfMmapThreshold) {
+    text += fmt::format("; one of more than {} leaves the mmap threshold where it is, {}",
+                        format_bytes(kMostOfMmapThreshold), state->mmap_threshold.count);
   }
   return text;
 }

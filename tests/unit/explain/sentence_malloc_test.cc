@@ -7,6 +7,7 @@
 namespace mini::explain {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -38,7 +39,7 @@ TEST(SentenceMallocTest, AFirstRequestTooLargeForThatGrowthNeedsAnother) {
   Story story = with_heap();
   const auto event =
       story.brk(kHeap + 0x21000, kMallocGrowth, malloc_state(), request(134500, 134512));
-  EXPECT_THAT(event.explanation, HasSubstr("which needs a growth of its own"));
+  EXPECT_THAT(event.explanation, EndsWith("too little for its chunk: the next call is for that"));
 }
 
 TEST(SentenceMallocTest, AFirstRequestThatIsNotKnownHasNoNumber) {
@@ -168,6 +169,15 @@ TEST(SentenceMallocTest, AThresholdThatDidNotMoveIsNotMentioned) {
   story.next_state = malloc_state(kHeap, 0x1000);
   EXPECT_EQ(story.munmap(kBlock, kFree).explanation,
             "free gives the block's own mapping back: 266240 bytes = 260 KiB");
+}
+
+TEST(SentenceMallocTest, AMappingTooLargeToRaiseTheThresholdIsSaidToBe) {
+  constexpr AddressRange kLarge = range_of(0x7f0000000000, (40U << 20U) + 0x1000);
+  Story story;
+  story.mmap(kLarge, "mmap@c malloc@c main@p");
+  story.next_state = malloc_state(kHeap, 0x1000);
+  EXPECT_THAT(story.munmap(kLarge, kFree).explanation,
+              EndsWith("one of more than 32 MiB leaves the mmap threshold where it is, 131072"));
 }
 
 TEST(SentenceMallocTest, AnArenaThatGrowsByMmap) {
