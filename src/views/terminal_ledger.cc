@@ -164,7 +164,14 @@ void write_by_kind(std::string& out, const TextStyle& style, const TraceSummary&
   table.write(out, style);
 }
 
-void write_break(std::string& out, const TextStyle& style, const Ledger& ledger) {
+/// Whether malloc has moved the break far, and it stands where it was at its highest.
+bool has_only_grown(const Ledger& ledger) {
+  const model::LedgerRow& malloc = ledger.by_cause.at(static_cast<std::size_t>(Cause::kMalloc));
+  return malloc.break_moved_bytes >= static_cast<std::int64_t>(kMiB.count) &&
+         ledger.heap_now == ledger.peak_heap;
+}
+
+void write_break(std::string& out, const TextStyle& style, const Ledger& ledger, bool several) {
   std::uint64_t moves_count = 0;
   std::string by;
   for (std::size_t i = 0; i < ledger.by_cause.size(); ++i) {
@@ -178,6 +185,11 @@ void write_break(std::string& out, const TextStyle& style, const Ledger& ledger)
   write_sentence(out, style,
                  moves_count == 0 ? "The program break never moved."
                                   : fmt::format("The program break moved{}.", by));
+  if (several || !has_only_grown(ledger)) return;
+  write_sentence(out, style,
+                 "It is as high as it ever was: only what is free at the heap's end goes back with "
+                 "it. heapspy inspect PID says, while the program runs, what is free, and what "
+                 "keeps it.");
 }
 
 void write_peaks(std::string& out, const TextStyle& style, const Ledger& ledger, bool several) {
@@ -293,7 +305,7 @@ void write_ledger(std::string& out, const TextStyle& style, const TraceSummary& 
   write_by_cause(out, style, summary.total);
   write_by_kind(out, style, summary);
   out += '\n';
-  write_break(out, style, summary.total);
+  write_break(out, style, summary.total, several);
   write_peaks(out, style, summary.total, several);
   write_calls(out, style, summary.total);
   write_sentence(out, style,
