@@ -123,6 +123,16 @@ std::string paragraphs_html(std::string_view text) {
   return out;
 }
 
+std::string source_html(std::string_view text) {
+  std::string out = "<pre class=\"source\">";
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    out += fmt::format("<span>{}</span>\n", escape_html(text.substr(0, end)));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return out + "</pre>\n";
+}
+
 std::string page_html(const WebPage& page) {
   const std::string links = navigation(page);
   return fmt::format(

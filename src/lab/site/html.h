@@ -18,6 +18,9 @@ std::string prose_html(std::string_view text);
 /// kept as they are.
 std::string paragraphs_html(std::string_view text);
 
+/// A program, each line an element of its own, which the page numbers.
+std::string source_html(std::string_view text);
+
 struct WebPage {
   std::string title;
   std::string body;

@@ -40,8 +40,8 @@ Result<std::string> sources_html(const Experiment& experiment, const Bench& benc
   for (const std::string_view name : experiment.sources) {
     const auto text = read_text(bench.places.source(name));
     if (!text) return std::unexpected(text.error());
-    html += fmt::format("<h2>The program</h2>\n<p class=\"path\">lab/{}</p>\n<pre>{}</pre>\n",
-                        escape_html(name), escape_html(*text));
+    html += fmt::format("<h2>The program</h2>\n<p class=\"path\">lab/{}</p>\n{}", escape_html(name),
+                        source_html(*text));
   }
   if (!experiment.sources_note.empty()) {
     if (experiment.sources.empty()) html += "<h2>The program</h2>\n";

@@ -38,5 +38,11 @@ TEST(HtmlTest, KeepsLinesThatBeginWithASpace) {
   EXPECT_EQ(html, "<p>One.</p>\n<pre>  a &lt; b\n  c</pre>\n<p>Two.</p>\n");
 }
 
+TEST(HtmlTest, ALineOfASourceIsAnElementThatThePageNumbers) {
+  EXPECT_EQ(source_html("int a < 1;\n\n}\n"),
+            "<pre class=\"source\"><span>int a &lt; 1;</span>\n<span></span>\n<span>}</span>\n"
+            "</pre>\n");
+}
+
 }  // namespace
 }  // namespace mini::lab
