@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 
 prefix ?= /usr/local
 JOBS ?= $(shell nproc)
+# Tests wait for other processes a third of their time: with as many as processors, those stand idle.
+TEST_JOBS ?= $(shell expr $(JOBS) + $(JOBS) / 2)
 FUZZ_SECONDS ?= 60
 
 # Everything that a configured build tree depends on.
@@ -27,7 +29,7 @@ demo: packages-build build/release/build.ninja  ## show what heapspy tells of ls
 
 .PHONY: test
 test: packages-build packages-test build-dev  ## build everything and run the tests
-	@ctest --preset dev --parallel $(JOBS)
+	@ctest --preset dev --parallel $(TEST_JOBS)
 
 .PHONY: install
 install: packages-build build-release  ## install to $(DESTDIR)$(prefix)
@@ -39,18 +41,18 @@ bench: packages-build packages-bench build-release  ## measure, and print the ta
 
 .PHONY: asan
 asan: packages-build packages-test packages-check build-asan  ## run the tests under AddressSanitizer and UBSan
-	@ctest --preset asan --parallel $(JOBS)
+	@ctest --preset asan --parallel $(TEST_JOBS)
 
 .PHONY: ubsan
 ubsan: packages-build packages-test build-ubsan  ## run the tests under UBSan alone
-	@ctest --preset ubsan --parallel $(JOBS)
+	@ctest --preset ubsan --parallel $(TEST_JOBS)
 
 # ThreadSanitizer leaves 1.5 TiB for mappings: where the kernel places them at random, libminimalloc's window of
 # more than 1 TiB fits into that only now and then. Left out are long tests of one thread.
 .PHONY: tsan
 tsan: packages-build packages-test build/tsan/build.ninja  ## run the tests of what threads share under ThreadSanitizer
 	@cmake --build build/tsan --parallel $(JOBS) --target concurrent_tests
-	@setarch -R ctest --preset tsan -L concurrent -E 'UnderFailure|SweepTest' --parallel $(JOBS)
+	@setarch -R ctest --preset tsan -L concurrent -E 'UnderFailure|SweepTest' --parallel $(TEST_JOBS)
 
 .PHONY: fuzz
 fuzz: packages-build packages-test packages-check build/asan/build.ninja  ## fuzz each parser for $(FUZZ_SECONDS) seconds
@@ -60,7 +62,7 @@ fuzz: packages-build packages-test packages-check build/asan/build.ninja  ## fuz
 .PHONY: coverage
 coverage: packages-build packages-test packages-coverage build-coverage  ## print how much of each file the tests reach
 	@find build/coverage -name '*.gcda' -delete
-	@ctest --preset coverage --parallel $(JOBS) --quiet
+	@ctest --preset coverage --parallel $(TEST_JOBS) --quiet
 	@gcovr --root . --filter src/ build/coverage
 
 .PHONY: check-format
