@@ -48,8 +48,11 @@ Result<SharedFile> SharedFile::create(const char* name, std::size_t bytes) {
         "unlimited' first",
         EFBIG);
   }
-  FileDescriptor descriptor(::memfd_create(name, MFD_CLOEXEC));
-  if (!descriptor || ::ftruncate(descriptor.get(), static_cast<off_t>(bytes)) != 0) {
+  // Who has it mapped would get SIGBUS where another one cut it.
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  FileDescriptor descriptor(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!descriptor || ::ftruncate(descriptor.get(), static_cast<off_t>(bytes)) != 0 ||
+      ::fcntl(descriptor.get(), F_ADD_SEALS, kSeals) != 0) {
     return fail(fmt::format("cannot make shared memory: {}", std::strerror(errno)), errno);
   }
   return SharedFile(std::move(descriptor));

@@ -45,6 +45,16 @@ TEST(SharedFile, AChildHasTheFileAndNotTheMapping) {
   ::waitpid(child, nullptr, 0);
 }
 
+TEST(SharedFile, NobodyCutsIt) {
+  const auto file = SharedFile::create("test", 2 * kPage);
+  ASSERT_TRUE(file);
+  const auto ours = file->map(0, 2 * kPage);
+  ASSERT_TRUE(ours);
+  ours->begin()[kPage] = std::byte{42};
+  ASSERT_NE(::truncate(file->path().c_str(), kPage), 0);
+  ASSERT_EQ(ours->begin()[kPage], std::byte{42});
+}
+
 TEST(SharedFile, AHugeSparseOneTakesNothing) {
   const auto file = SharedFile::create("test", std::size_t{1} << 40);
   ASSERT_TRUE(file);
