@@ -131,6 +131,8 @@ bool ThreadCache::resize(ClassIndex size_class, std::uint32_t capacity) {
 void* ThreadCache::refill(ClassIndex size_class, bool shared) {
   const Busy busy(*this);
   tidy(shared);
+  // A signal handler may have freed some since the stack was found empty: it may be full.
+  if (void* const block = pop(size_class); block != nullptr) return block;
   visits_[size_class] = 1;
   const bool is_first = shared && shares_lines(size_class) && capacity_[size_class] == 0;
   grow(size_class);

@@ -72,6 +72,20 @@ TEST_F(ThreadCacheTest, TheLastFreedBlockIsTheNextTaken) {
   EXPECT_EQ(allocate(kSmall), blocks[0]);
 }
 
+// A signal handler frees between the look into the empty stack and the refill; the stack may not
+// grow.
+TEST_F(ThreadCacheTest, ARefillOfAFullStackTakesFromIt) {
+  backing().pages.prepare();
+  g_options.thread_cache_bytes.store(0, std::memory_order_relaxed);
+  std::vector<void*> blocks = allocate_many(kSmall, 100);
+  std::size_t freed = 0;
+  while (cache().push(kSmall, blocks[freed])) ++freed;
+  const std::uint32_t full = cache().count(kSmall);
+  EXPECT_EQ(cache().refill(kSmall, false), blocks[freed - 1]);
+  EXPECT_EQ(cache().count(kSmall), full - 1);
+  check();
+}
+
 TEST_F(ThreadCacheTest, ARefillGivesTheLowestAddressFirst) {
   const std::vector<void*> blocks = allocate_many(kSmall, 4);
   EXPECT_TRUE(std::ranges::is_sorted(blocks));
