@@ -81,6 +81,7 @@ TEST(InspectionDiffTest, NamesTheSizeThatGrewTheMostWithItsArithmetic) {
   ASSERT_FALSE(findings.empty());
   EXPECT_EQ(findings[0].kind, "leak_suspect");
   EXPECT_THAT(findings[0].evidence, HasSubstr("11,000 - 1,000 = 10,000 more blocks of 96 bytes"));
+  EXPECT_THAT(findings[0].advice, HasSubstr("heapspy record -p, for about as long, which code"));
 }
 
 TEST(InspectionDiffTest, RowsOfAKindAreOne) {
