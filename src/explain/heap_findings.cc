@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "base/text.h"
@@ -25,6 +26,7 @@ constexpr double kChurnShare = 0.25;
 constexpr std::uint64_t kChurnTimesPeak = 50;
 // A gap between RSS and the heap that is worth a word.
 constexpr std::uint64_t kGapBytes = 16U << 20U;
+constexpr double kMappedShare = 0.5;  // of that gap
 constexpr std::uint64_t kSmallBlockBytes = 32;
 constexpr std::uint64_t kManyBlocks = 10'000;
 constexpr double kRemoteShare = 0.25;
@@ -127,14 +129,63 @@ bool has_malloc_of_its_own(const HeapProfile& profile) {
                              });
 }
 
-void find_gap(const HeapProfile& profile, Findings& out) {
+/// By how much RSS was above what was ever live; 0 where that is not worth a word.
+std::uint64_t gap_of(const HeapProfile& profile) {
   const model::KernelFigures& kernel = profile.kernel;
   const std::uint64_t live = profile.totals.peak.bytes;
   if (kernel.samples == 0 || kernel.peak_resident.count < live + kGapBytes ||
       kernel.peak_resident.count < live + live / 2) {
-    return;
+    return 0;
   }
-  const std::uint64_t gap = kernel.peak_resident.count - live;
+  return kernel.peak_resident.count - live;
+}
+
+/// Who had most of the gap mapped without malloc. How much of that was in RAM is known of page
+/// faults only: no more than the gap, else.
+void find_mapped(const HeapProfile& profile, PlaceNames& names, Findings& out) {
+  struct Mapped {
+    std::uint64_t bytes = 0;  // each stack's most
+    std::uint64_t calls = 0;
+    std::uint64_t touched_bytes = 0;
+  };
+  const std::uint64_t gap = gap_of(profile);
+  if (gap == 0) return;
+  std::map<std::string, Mapped> places;
+  for (const model::MappingProfile& mapping : profile.mappings) {
+    Mapped& place = places[names.of(mapping.node)];
+    place.bytes += mapping.most_live_bytes;
+    place.calls += mapping.calls;
+  }
+  const bool is_touch_known = profile.first_touch.state == model::FirstTouch::State::kRecorded;
+  for (const model::TouchProfile& owner : profile.first_touch.owners) {
+    const auto place = places.find(names.of(owner.node));
+    if (place != places.end()) place->second.touched_bytes += owner.touched.bytes;
+  }
+  const auto in_ram = [&](const Mapped& place) {
+    return std::min({place.bytes, gap, is_touch_known ? place.touched_bytes : gap});
+  };
+  const auto most =
+      std::ranges::max_element(places, {}, [&](const auto& place) { return in_ram(place.second); });
+  if (most == places.end() || share(in_ram(most->second), gap) < kMappedShare) return;
+  const auto& [name, mapped] = *most;
+  out.push_back(
+      {"mapped",
+       fmt::format("{} were asked of the kernel itself, not of malloc, by {}.", bytes(mapped.bytes),
+                   name),
+       fmt::format("So much at once, in {}; RSS was {} at its peak, of which blocks can have been "
+                   "{}.",
+                   counted(mapped.calls, "call"), format_bytes(profile.kernel.peak_resident),
+                   bytes(profile.totals.peak.bytes)),
+       "It takes memory as far as it is touched, until munmap or madvise(MADV_DONTNEED).",
+       // Other findings' shares are of the blocks, which are the lesser part here.
+       0.25 + share(in_ram(mapped), profile.kernel.peak_resident.count)});
+}
+
+void find_gap(const HeapProfile& profile, Findings& out) {
+  const model::KernelFigures& kernel = profile.kernel;
+  const std::uint64_t live = profile.totals.peak.bytes;
+  const std::uint64_t gap = gap_of(profile);
+  if (gap == 0) return;
   const bool sees_all = !has_malloc_of_its_own(profile);
   out.push_back(
       {"rss-gap",
@@ -268,6 +319,7 @@ std::vector<Finding> find_in_heap(const HeapProfile& profile) {
   find_resized(profile, places, findings);
   find_small_blocks(profile, findings);
   find_rounding(profile, names, findings);
+  find_mapped(profile, names, findings);
   find_gap(profile, findings);
   find_never_touched(profile, names, findings);
   find_remote_frees(profile, findings);

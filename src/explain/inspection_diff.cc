@@ -81,10 +81,10 @@ void find_suspect(const InspectionDiff& diff, std::vector<Finding>& out) {
            "{} - {} = {} more blocks of {} bytes are {}{}.", count_words(suspect->blocks.after),
            count_words(suspect->blocks.before), count_words(suspect->blocks.growth()),
            count_words(suspect->block_bytes), bytes_words(suspect->bytes.growth()), share),
-       .advice = fmt::format("heapspy inspect --leaks says whether they can still be reached; {}, "
-                             "which code allocates what is not freed.",
-                             diff.is_core_after ? "heapspy record"
-                                                : "heapspy record -p, for about as long"),
+       .advice = fmt::format(
+           "heapspy inspect --leaks says whether they can still be reached; {}, "
+           "which code allocates what is not freed.",
+           diff.is_core_after ? "heapspy record" : "heapspy record -p, for about as long"),
        .weight = static_cast<double>(suspect->bytes.growth())});
 }
 

@@ -150,6 +150,24 @@ TEST(HeapFindingsTest, SaysHowFarRssIsAboveTheHeap) {
             "RSS was 286.1 MiB at its peak, 190 MiB more than the program ever had in blocks.");
 }
 
+TEST(HeapFindingsTest, SaysWhoHasMostOfRssMappedWithoutMalloc) {
+  model::HeapProfile profile = sample_profile();
+  profile.kernel.peak_resident = Bytes{300'000'000};  // 190 MiB above all blocks
+  const std::string name = "150 MiB were asked of the kernel itself, not of malloc, by ";
+  profile.mappings = {
+      {.node = profile.stacks[1].node, .calls = 3, .most_live_bytes = (kMiB * 150).count}};
+  EXPECT_EQ(statement(profile, "mapped"), name + "app::Cache::put at cache.cc:17.");
+  profile.mappings[0].most_live_bytes = (kMiB * 90).count;  // others have more
+  EXPECT_EQ(statement(profile, "mapped"), "");
+  profile.mappings[0].most_live_bytes = (kMiB * 150).count;
+  profile.first_touch.state = model::FirstTouch::State::kRecorded;  // and little was touched
+  profile.first_touch.owners = {};
+  EXPECT_EQ(statement(profile, "mapped"), "");
+  profile.kernel.peak_resident = Bytes{100'000'000};
+  profile.first_touch.state = model::FirstTouch::State::kNotAsked;
+  EXPECT_EQ(statement(profile, "mapped"), "") << "RSS is not above the blocks";
+}
+
 TEST(HeapFindingsTest, SaysThatRssHasBlocksThatWereNotSeen) {
   model::HeapProfile profile = sample_profile();
   profile.kernel.peak_resident = Bytes{300'000'000};
