@@ -171,7 +171,8 @@ std::string explain(const Bench& bench) {
   return fmt::format(
       "free has to be quick, and malloc has to find what fits. glibc takes it in steps.\n"
       "\n"
-      "First the thread's own cache: {} chunks of each size, of up to 1032 bytes, that come back "
+      "First the thread's own cache: {} chunks of each size, of requests of up to 1032 bytes, that "
+      "come back "
       "without a lock. Beyond it come the arena's bins.{}{}\n"
       "\n"
       "Sorting is left to the next malloc that finds nothing. It goes through the waiting room and "
