@@ -129,6 +129,14 @@ bool has_malloc_of_its_own(const HeapProfile& profile) {
                              });
 }
 
+/// Whether the program may have had blocks before what was recorded of it: it may have been joined
+/// as it ran, is a copy of another process, or only a part of the time is asked for.
+bool may_miss_early_blocks(const HeapProfile& profile) {
+  using Kind = model::ProfileEnding::Kind;
+  return profile.ending.kind == Kind::kDetached || profile.ending.kind == Kind::kUnknown ||
+         profile.inheritance.state != model::Inheritance::State::kNone || profile.span.from_ns != 0;
+}
+
 /// By how much RSS was above what was ever live; 0 where that is not worth a word.
 std::uint64_t gap_of(const HeapProfile& profile) {
   const model::KernelFigures& kernel = profile.kernel;
@@ -172,13 +180,28 @@ void find_mapped(const HeapProfile& profile, PlaceNames& names, Findings& out) {
       {"mapped",
        fmt::format("{} were asked of the kernel itself, not of malloc, by {}.", bytes(mapped.bytes),
                    name),
-       fmt::format("So much at once, in {}; RSS was {} at its peak, of which blocks can have been "
-                   "{}.",
+       fmt::format("So much at once, in {}; RSS was {} at its peak, {} more than the blocks that "
+                   "heapspy saw.",
                    counted(mapped.calls, "call"), format_bytes(profile.kernel.peak_resident),
-                   bytes(profile.totals.peak.bytes)),
+                   bytes(gap)),
        "It takes memory as far as it is touched, until munmap or madvise(MADV_DONTNEED).",
        // Other findings' shares are of the blocks, which are the lesser part here.
        0.25 + share(in_ram(mapped), profile.kernel.peak_resident.count)});
+}
+
+/// What may be in RSS beside all blocks that heapspy saw, and code, stacks and other mappings.
+std::string_view rest_of_gap(const HeapProfile& profile) {
+  if (has_malloc_of_its_own(profile)) {
+    return "The program has a malloc of its own: its blocks are in the rest, beside code, "
+           "heapspy's too, stacks and memory mapped otherwise.";
+  }
+  if (may_miss_early_blocks(profile)) {
+    return "Blocks that the program had before are in the rest, beside code, stacks, memory mapped "
+           "otherwise, and what the allocator adds and keeps: heapspy inspect says how much of "
+           "each, while it runs.";
+  }
+  return "The rest is code, heapspy's among it, stacks, memory mapped otherwise, and what the "
+         "allocator adds and keeps: heapspy inspect says how much of each, while it runs.";
 }
 
 void find_gap(const HeapProfile& profile, Findings& out) {
@@ -186,7 +209,7 @@ void find_gap(const HeapProfile& profile, Findings& out) {
   const std::uint64_t live = profile.totals.peak.bytes;
   const std::uint64_t gap = gap_of(profile);
   if (gap == 0) return;
-  const bool sees_all = !has_malloc_of_its_own(profile);
+  const bool sees_all = !has_malloc_of_its_own(profile) && !may_miss_early_blocks(profile);
   out.push_back(
       {"rss-gap",
        fmt::format("RSS was {} at its peak, {} more than {}.", format_bytes(kernel.peak_resident),
@@ -195,12 +218,7 @@ void find_gap(const HeapProfile& profile, Findings& out) {
        fmt::format("Peak of live blocks {}, as requested; of RSS some {} are "
                    "heapspy's records.",
                    bytes(live), format_bytes(kernel.agent_resident)),
-       sees_all ? "The rest is code, heapspy's among it, stacks, memory mapped otherwise, and "
-                  "what the allocator adds and keeps: heapspy inspect says how much of each, while "
-                  "it runs."
-                : "The program has a malloc of its own: its blocks are in the rest, beside "
-                  "code, heapspy's too, stacks and memory mapped otherwise.",
-       0.3 * share(gap, kernel.peak_resident.count)});
+       std::string(rest_of_gap(profile)), 0.3 * share(gap, kernel.peak_resident.count)});
 }
 
 /// The deepest fall of live bytes after the peak, and what RSS did.

@@ -176,9 +176,18 @@ TEST(HeapFindingsTest, SaysThatRssHasBlocksThatWereNotSeen) {
       {.path = profile.process.executable, .obstacle = PreloadObstacle::kStatic, .count = 1}};
   EXPECT_EQ(statement(profile, "rss-gap"),
             "RSS was 286.1 MiB at its peak, 190 MiB more than the program ever had in blocks.");
+  const std::string seen =
+      "RSS was 286.1 MiB at its peak, 190 MiB more than the blocks that heapspy saw.";
   profile.unrecorded_programs[1].obstacle = PreloadObstacle::kOwnMalloc;
-  EXPECT_EQ(statement(profile, "rss-gap"),
-            "RSS was 286.1 MiB at its peak, 190 MiB more than the blocks that heapspy saw.");
+  EXPECT_EQ(statement(profile, "rss-gap"), seen);
+  profile.unrecorded_programs.clear();
+  profile.ending.kind = model::ProfileEnding::Kind::kDetached;  // joined as it ran, perhaps
+  EXPECT_EQ(statement(profile, "rss-gap"), seen);
+  const std::vector<Finding> findings = find_in_heap(profile);
+  EXPECT_TRUE(find(findings, "rss-gap")->advice.starts_with("Blocks that the program had before"));
+  profile.ending.kind = model::ProfileEnding::Kind::kExited;
+  profile.inheritance.state = model::Inheritance::State::kKnown;  // a child of fork
+  EXPECT_EQ(statement(profile, "rss-gap"), seen);
 }
 
 TEST(HeapFindingsTest, SaysWhoResizesAgainAndAgain) {
