@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/regular_file.h"
 #include "kernel/file_descriptor.h"
 #include "sources/unpacked_file.h"
 
@@ -242,14 +243,9 @@ const CoreFile::MappedFile* CoreFile::mapped_file(const CoreFileMapping& mapping
   auto& slot = opened_[mapping.path];
   const auto instead = instead_.find(mapping.path);
   const std::string& path = instead != instead_.end() ? instead->second : mapping.path;
-  auto file = std::make_shared<MappedFile>();
-  file->descriptor =
-      kernel::FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status{};
-  if (!file->descriptor || ::fstat(file->descriptor.get(), &status) != 0 ||
-      !S_ISREG(status.st_mode)) {
-    return nullptr;
-  }
+  const auto descriptor = open_regular_file(path);
+  if (!descriptor) return nullptr;
+  auto file = std::make_shared<MappedFile>(kernel::FileDescriptor(*descriptor));
   for (const CoreFileMapping& first : notes_.files) {
     if (first.path != mapping.path || first.file_offset != 0) continue;
     std::array<std::byte, 1024> in_core{};

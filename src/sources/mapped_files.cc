@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/regular_file.h"
 
 namespace mini::sources {
 
@@ -29,10 +29,9 @@ int MappedFiles::descriptor_of(const model::Mapping& mapping) const {
   const auto known = opened_.find(mapping.path);
   if (known != opened_.end()) return known->second->get();
   auto file = std::make_unique<kernel::FileDescriptor>(
-      ::open((root_ + mapping.path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+      open_regular_file(root_ + mapping.path).value_or(-1));
   struct stat status{};
-  const bool same = *file && ::fstat(file->get(), &status) == 0 && S_ISREG(status.st_mode) &&
-                    status.st_ino == mapping.inode;
+  const bool same = *file && ::fstat(file->get(), &status) == 0 && status.st_ino == mapping.inode;
   if (!same) file = std::make_unique<kernel::FileDescriptor>();
   return opened_.emplace(mapping.path, std::move(file)).first->second->get();
 }

@@ -18,6 +18,7 @@
 #include <zstd.h>
 
 #include "base/checked.h"
+#include "base/regular_file.h"
 
 namespace mini::unwind {
 namespace {
@@ -39,8 +40,9 @@ constexpr std::uint32_t kZstd = 2;  // ELFCOMPRESS_ZSTD of gABI; in <elf.h> sinc
 // File systems where stat's device is not the one of /proc/PID/maps (linux/magic.h).
 constexpr long kStackedFileSystems[] = {0x794c7630 /* overlayfs */, 0x9123683e /* btrfs */};
 
-bool is_file_mapped_as(int descriptor, const struct stat& status, FileIdentity identity) {
-  if (status.st_ino != identity.inode) return false;
+bool is_file_mapped_as(int descriptor, FileIdentity identity) {
+  struct stat status{};
+  if (fstat(descriptor, &status) != 0 || status.st_ino != identity.inode) return false;
   if (status.st_dev == identity.device) return true;
   struct statfs file_system{};
   if (fstatfs(descriptor, &file_system) != 0) return false;
@@ -57,19 +59,13 @@ ElfFile::~ElfFile() {
 
 Result<std::unique_ptr<ElfFile>> ElfFile::open(const std::string& path,
                                                std::optional<FileIdentity> identity, Kind kind) {
-  // O_NONBLOCK: a hostile FIFO in the file's place must not block us.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (descriptor < 0) return fail(fmt::format("cannot open {}", path), errno);
-  struct stat status{};
-  if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    close(descriptor);
-    return fail(fmt::format("{} is not a regular file", path));
-  }
-  if (identity && !is_file_mapped_as(descriptor, status, *identity)) {
-    close(descriptor);
+  const auto descriptor = open_regular_file(path);
+  if (!descriptor) return std::unexpected(descriptor.error());
+  if (identity && !is_file_mapped_as(*descriptor, *identity)) {
+    close(*descriptor);
     return fail(fmt::format("{} is no longer the file that is mapped", path));
   }
-  auto file = from_descriptor(descriptor, kind);
+  auto file = from_descriptor(*descriptor, kind);
   if (file) (*file)->path_ = path;
   return file;
 }

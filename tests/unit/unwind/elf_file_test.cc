@@ -6,7 +6,12 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "support/temporary_folder.h"
 
 namespace mini::unwind {
 namespace {
@@ -47,6 +52,23 @@ TEST(ElfFile, RefusesWhatIsNoElfFile) {
   EXPECT_FALSE(ElfFile::open("/"));
   EXPECT_FALSE(ElfFile::open("/no/such/file"));
   EXPECT_FALSE(ElfFile::from_memory({}));
+}
+
+// A device in a file's place may do something when it is opened. A socket in a file's place says
+// whether it was: to open one is an error of its own.
+TEST(ElfFile, DoesNotOpenWhatIsNoRegularFile) {
+  const test::TemporaryFolder folder;
+  sockaddr_un name{.sun_family = AF_UNIX, .sun_path = ""};
+  const std::string path = folder / "socket";
+  ASSERT_LT(path.size(), sizeof name.sun_path);
+  path.copy(&name.sun_path[0], path.size());
+  const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(bind(server, reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+  const auto file = ElfFile::open(path);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().message, path + " is not a regular file");
+  EXPECT_EQ(file.error().error_number, 0);
+  close(server);
 }
 
 TEST(ElfFile, RefusesEveryTruncation) {
