@@ -50,6 +50,12 @@ void* next_function(const char* name) {
   return nullptr;
 }
 
+const char* own_path() {
+  const link_map* library = _r_debug.r_map;
+  while (library != nullptr && !is_ours(*library)) library = library->l_next;
+  return library != nullptr ? library->l_name : "";
+}
+
 bool program_has_function(const char* name) {
   const link_map* const program = _r_debug.r_map;
   return program != nullptr &&

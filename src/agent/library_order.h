@@ -9,6 +9,9 @@ namespace mini::agent {
 /// none does. What dlsym(RTLD_NEXT, name) gives. REQUIRES: no library is being unloaded.
 void* next_function(const char* name);
 
+/// The path by which the loader has our library; "" where it does not list it. REQUIRES: the same.
+const char* own_path();
+
 /// Whether the program's own file, which comes before all libraries, offers one: then calls go
 /// there.
 bool program_has_function(const char* name);

@@ -24,7 +24,7 @@ constexpr std::uint64_t kWaitForRingNs = 5'000'000;
 
 constinit std::atomic<Session*> g_session{nullptr};
 constinit char g_channel_path[wire::kMostChannelPathBytes] = {};
-constinit char g_agent_path[wire::kMostAgentPathBytes] = {};
+constinit char g_agent_path[1024] = {};
 constinit std::atomic<wire::Channel*> g_channel{nullptr};  // a child of fork has it too
 constinit std::atomic<bool> g_has_begun{false};    // this process, or the one that it is a copy of
 constinit std::atomic<std::uint64_t> g_origin{0};  // of a child: [ serial: 32 ][ fork: 32 ]
@@ -44,12 +44,15 @@ bool make_sampled_blocks() {
   return true;
 }
 
-// As the loader has it: what led to a recorder that is gone is taken from environments by it.
+// As the loader has it, once: programs get the agent by it, and what led to a recorder that is gone
+// is taken from environments. Not as the channel might say, where all that are recorded write: what
+// a process wrote that has dropped its rights, the others would load.
 void take_own_path() {
+  if (g_agent_path[0] != '\0') return;
   unwind::self::LoaderObject own;
   const auto answer =
       unwind::self::ask_loader_index(reinterpret_cast<std::uintptr_t>(&take_own_path), &own);
-  if (answer != unwind::self::LoaderAnswer::kModule) return;
+  if (answer != unwind::self::LoaderAnswer::kModule) own.path = own_path();
   const std::size_t bytes = std::strlen(own.path) + 1;
   if (bytes <= sizeof g_agent_path) std::memcpy(&g_agent_path[0], own.path, bytes);
 }
@@ -238,7 +241,11 @@ bool Session::open() {
   settings_ = channel_->settings;
   if (channel_->magic != wire::kMagic || !wire::has_reader(*channel_)) return false;
   g_channel.store(channel_, std::memory_order_release);
-  std::memcpy(&g_agent_path[0], &channel_->agent_path[0], sizeof g_agent_path - 1);
+  if (settings_.leads_programs != 0) {
+    take_own_path();
+  } else {
+    g_agent_path[0] = '\0';
+  }
   set_coverage(coverage());
   const auto has_no_room = [] {
     count_roomless();

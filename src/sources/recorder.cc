@@ -127,12 +127,9 @@ Recorder::Recorder(const RecordOptions& options, kernel::SharedFile file,
                         .free_stacks = options.free_stacks ? 1U : 0U,
                         .overflow = options.overflow,
                         .scan_at_end = options.finds_leaks ? 1U : 0U,
-                        .sample_bytes = options.sample.count};
-  // One that LD_PRELOAD cannot name can be put into the process that is joined alone.
-  const std::string& agent = options.agent;
-  if (agent.size() < sizeof channel().agent_path && is_preloadable(agent)) {
-    std::ranges::copy(agent, &channel().agent_path[0]);
-  }
+                        .sample_bytes = options.sample.count,
+                        // One that LD_PRELOAD cannot name is in the process that is joined alone.
+                        .leads_programs = is_preloadable(options.agent) ? 1U : 0U};
   channel().magic = wire::kMagic;
 }
 

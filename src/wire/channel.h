@@ -19,7 +19,7 @@
 
 namespace mini::wire {
 
-inline constexpr std::uint64_t kMagic = 0x37'79'70'73'70'61'65'68U;  // "heapspy7"
+inline constexpr std::uint64_t kMagic = 0x38'79'70'73'70'61'65'68U;  // "heapspy8"
 
 /// Where an agent finds the channel: the path of the file, as text, in this variable.
 inline constexpr char kChannelVariable[] = "HEAPSPY_CHANNEL";
@@ -29,8 +29,6 @@ inline constexpr std::uint32_t kRingWords = std::uint32_t{16} << 10;  // 128 KiB
 
 enum class Overflow : std::uint32_t { kWait, kDrop };
 
-inline constexpr std::size_t kMostAgentPathBytes = 1024;
-
 /// What the agents are to do. Written by the recorder before any agent starts.
 struct Settings {
   std::uint32_t most_frames = 0;  // of a stack
@@ -38,6 +36,7 @@ struct Settings {
   Overflow overflow = Overflow::kWait;
   std::uint32_t scan_at_end = 0;   // 1: a process waits at its end until it was searched for leaks
   std::uint64_t sample_bytes = 0;  // 0: every allocation
+  std::uint32_t leads_programs = 0;  // 1: what a process becomes or starts gets the agent too
 };
 
 inline constexpr std::uint32_t kDied = 0x40000000;  // FUTEX_OWNER_DIED of linux/futex.h
@@ -56,9 +55,7 @@ struct Channel {
   std::uint64_t recorder_link;
   // Counts the recorder's looks at the rings: a thread reads the clock anew after each.
   alignas(64) std::atomic<std::uint32_t> beat;
-  alignas(
-      64) char agent_path[kMostAgentPathBytes];  // that programs started by these load; "" for none
-  std::uint32_t user;  // the recorder's, to whom the file is open by its path
+  alignas(64) std::uint32_t user;  // the recorder's, to whom the file is open by its path
   std::uint32_t group;
   Door doors[kDoors];
   alignas(64) SlotClaims claims;  // of a few processes' the rest has no memory

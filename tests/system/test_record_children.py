@@ -5,10 +5,30 @@ import pathlib
 import re
 import sqlite3
 
-from harness import build_target
+from harness import build_target, need
 from recording import RecordTest
 
 EXPORTS = pathlib.Path(__file__).parents[2] / "docs/exports.md"
+
+# Puts another library's name wherever the channel's head has the agent's, as one of several recorded
+# processes might that has dropped its rights; then has a child that becomes a program.
+OVERWRITES = """
+import mmap, os, sys
+other = sys.argv[1].encode() + b'\\0'
+with open(os.environ['HEAPSPY_CHANNEL'], 'r+b') as channel:
+    head = mmap.mmap(channel.fileno(), 13 * 4096)
+at = head.find(b'libheapspy-agent.so')
+while at >= 0:
+    begin = head.rfind(b'\\0', 0, at) + 1
+    head[begin:begin + len(other)] = other
+    at = head.find(b'libheapspy-agent.so')
+sys.stdout.flush()
+child = os.fork()
+if child == 0:
+    kept = [str(i) * 500 for i in range(3000)]
+    os.execve('/usr/bin/env', ['env'], {})
+os.waitpid(child, 0)
+"""
 
 
 class RecordChildren(RecordTest):
@@ -65,6 +85,13 @@ class RecordChildren(RecordTest):
                 connection.execute("ATTACH ? AS parent", [str(self.as_database(file.with_name(parent)))])
                 freed += [row[1:] for row in connection.execute(query)]
         self.assertEqual(sorted(freed), [(1, 5000), (30, 30000)])
+
+    def test_what_one_process_writes_into_the_channel_loads_nothing_into_another(self):
+        library = str(build_target("libjoined_library.so"))
+        done = self.record(need("/usr/bin/python3", "python3"), "-S", "-c", OVERWRITES, library)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"LD_PRELOAD=\S*libheapspy-agent\.so")
+        self.assertNotIn(library, done.stdout)
 
     def test_a_child_says_where_its_parents_recording_is_missing(self):
         self.record(build_target("forks"))
