@@ -54,20 +54,21 @@ class TreeBuilder {
 
 using Path = std::vector<std::string>;
 
-/// What a stack goes through, the outermost last.
-Path nodes_of(const ProfileStackView& stack, TreeDirection direction, std::optional<Grouping> by) {
-  if (stack.frames.empty()) return {"no stack"};
+/// Puts what a stack goes through into the path, in the tree's direction, up to where that is too
+/// deep.
+void add_frames(const ProfileStackView& stack, TreeDirection direction, std::optional<Grouping> by,
+                Path& path) {
+  if (stack.frames.empty()) path.emplace_back("no stack");
   const bool is_of_calls = !by || division_for(*by) != model::StackDivision::kNone;
-  Path path;
-  const std::size_t first = direction == TreeDirection::kCallers ? stack.place : 0;
-  for (std::size_t i = first; i < stack.frames.size(); ++i) {
-    path.push_back(is_of_calls ? describe(stack.frames[i]) : group_name(stack.frames[i], *by));
+  const bool is_inwards = direction == TreeDirection::kCallees;
+  const std::size_t count = stack.frames.size() - (is_inwards ? 0 : stack.place);
+  const std::size_t first = path.size();
+  for (std::size_t i = 0; i < count && path.size() < kDeepest; ++i) {
+    const ProfileFrameView& frame = stack.frames[is_inwards ? count - 1 - i : stack.place + i];
+    std::string name = is_of_calls ? describe(frame) : group_name(frame, *by);
+    const bool is_again = !is_of_calls && path.size() > first && path.back() == name;
+    if (!is_again) path.push_back(std::move(name));
   }
-  if (!is_of_calls) {
-    const auto again = std::ranges::unique(path);
-    path.erase(again.begin(), again.end());
-  }
-  return path;
 }
 
 std::string describe_part(const model::HeapProfile& profile, std::uint32_t part) {
@@ -83,12 +84,11 @@ CallTree make_call_tree(const model::HeapProfile& profile, Measure measure, Tree
   for (const model::StackProfile& stack : profile.stacks) {
     const std::uint64_t amount = measure_of(stack.totals, measure);
     if (amount == 0) continue;
-    Path path = nodes_of(stack_view(profile, stack.node), direction, by);
-    if (direction == TreeDirection::kCallees) std::ranges::reverse(path);
+    Path path;
     if (profile.division != model::StackDivision::kNone) {
-      path.insert(path.begin(), describe_part(profile, stack.part));
+      path.push_back(describe_part(profile, stack.part));
     }
-    if (path.size() > kDeepest) path.resize(kDeepest);
+    add_frames(stack_view(profile, stack.node), direction, by, path);
     builder.add(path, amount);
   }
   return builder.finish();

@@ -88,12 +88,11 @@ void sort_by_difference(auto& list, const auto& difference_of) {
 }
 
 /// The same for stacks with the same names from the allocator to the place, in either build.
-std::string way_to_place(const ProfileDiff& diff, const StackDiff& stack) {
+std::string way_of(const ProfileDiff& diff, const StackDiff& stack) {
   const LatestStack shown = latest(diff, stack);
-  const ProfileStackView view = stack_view(*shown.profile, shown.node);
   std::string way;
-  for (std::size_t i = 0; i < view.frames.size() && i <= view.place; ++i) {
-    way.append(frame_key(*shown.profile, *view.frames[i].frame, view.frames[i].line)) += '\0';
+  for (const ProfileFrameView& frame : way_to_place(*shown.profile, shown.node).frames) {
+    way.append(frame_key(*shown.profile, *frame.frame, frame.line)) += '\0';
   }
   return way;
 }
@@ -162,10 +161,8 @@ std::vector<GroupDiff> sum_groups(const ProfileDiff& diff, const GroupKey& key_o
 }
 
 std::uint32_t line_of_place(const HeapProfile& profile, const model::StackProfile& stack) {
-  const ProfileStackView view = stack_view(profile, stack.node);
-  if (view.frames.empty()) return 0;
-  const auto* line = view.frames[view.place].line;
-  return line == nullptr ? 0 : line->line;
+  const auto place = place_of(profile, stack.node);
+  return place && place->line != nullptr ? place->line->line : 0;
 }
 
 /// "put at cache.cc" of "put at cache.cc:17": of a function with several places.
@@ -279,7 +276,7 @@ std::vector<Listed<StackDiff>> list_differences(const ProfileDiff& diff, Measure
   auto list = merge_light_stacks(
       std::span<const StackDiff>(diff.stacks), order, limits,
       [&](const StackDiff& stack) { return matters(stack, all, measures, limits.share); },
-      [&](const StackDiff& stack) { return way_to_place(diff, stack); }, add_stack);
+      [&](const StackDiff& stack) { return way_of(diff, stack); }, add_stack);
   sort_by_difference(list, [&](const Listed<StackDiff>& one) { return change_of(one.stack); });
   return list;
 }
@@ -303,10 +300,8 @@ std::vector<GroupDiff> diff_groups(const ProfileDiff& diff, Grouping grouping, M
 
 std::vector<GroupDiff> diff_places(const ProfileDiff& diff, Measure measure) {
   const auto key_of = [](const HeapProfile& profile, const model::StackProfile& stack) {
-    const ProfileStackView view = stack_view(profile, stack.node);
-    if (view.frames.empty()) return std::string();
-    const ProfileFrameView& place = view.frames[view.place];
-    return frame_key(profile, *place.frame, place.line);
+    const auto place = place_of(profile, stack.node);
+    return place ? frame_key(profile, *place->frame, place->line) : std::string();
   };
   std::map<std::pair<const HeapProfile*, std::string>, std::set<std::uint32_t>> lines;
   for (const HeapProfile* profile : {diff.before, diff.after}) {
@@ -315,7 +310,7 @@ std::vector<GroupDiff> diff_places(const ProfileDiff& diff, Measure measure) {
     }
   }
   const auto name_of = [&](const HeapProfile& profile, const model::StackProfile& stack) {
-    const std::string name = describe_place(stack_view(profile, stack.node));
+    const std::string name = describe_place(place_of(profile, stack.node));
     return lines[{&profile, key_of(profile, stack)}].size() > 1 ? without_line(name) : name;
   };
   std::vector<GroupDiff> places = sum_groups(diff, key_of, name_of);

@@ -192,6 +192,18 @@ ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t nod
   return view;
 }
 
+ProfileStackView way_to_place(const model::HeapProfile& profile, std::uint32_t node) {
+  ProfileStackView view;
+  PlaceSearch search;
+  walk_stack(profile, node, [&](const ProfileFrameView& frame) {
+    if (search.take(frame)) view.place = view.frames.size();
+    view.frames.push_back(frame);
+    return !search.is_over();
+  });
+  if (!view.frames.empty()) view.frames.resize(view.place + 1);
+  return view;
+}
+
 std::optional<ProfileFrameView> place_of(const model::HeapProfile& profile, std::uint32_t node) {
   std::optional<ProfileFrameView> place;
   PlaceSearch search;

@@ -32,8 +32,11 @@ struct ProfileStackView {
 
 ProfileStackView stack_view(const model::HeapProfile& profile, std::uint32_t node);
 
-/// The same stack's place, for which the frames behind it need not be looked at; nothing of the
-/// empty stack.
+/// The same stack from the allocator to its place, which is the last frame then: those behind it
+/// need not be looked at.
+ProfileStackView way_to_place(const model::HeapProfile& profile, std::uint32_t node);
+
+/// The same of the place alone; nothing of the empty stack.
 std::optional<ProfileFrameView> place_of(const model::HeapProfile& profile, std::uint32_t node);
 
 /// Whether a function only passes requests for memory on, by its demangled name.

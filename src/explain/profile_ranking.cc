@@ -163,15 +163,25 @@ std::vector<Group> group_blocks(const HeapProfile& profile, Grouping grouping, M
   return groups;
 }
 
+// Each frame is asked about once, however many stacks it is in; a node's caller comes before it
+// (P4).
 void keep_matching_stacks(HeapProfile& profile,
                           const std::function<bool(const std::string&)>& matches) {
-  std::erase_if(profile.stacks, [&](const model::StackProfile& stack) {
-    const ProfileStackView view = stack_view(profile, stack.node);
-    return std::ranges::none_of(view.frames, [&](const ProfileFrameView& frame) {
-      if (matches(frame.module->path)) return true;
-      return frame.line != nullptr && (matches(frame.line->function) || matches(frame.line->file));
-    });
-  });
+  const auto frame_matches = [&](const model::ProfileFrame& frame) {
+    return matches(profile.modules[frame.module].path) ||
+           std::ranges::any_of(frame.lines, [&](const model::SourceLine& line) {
+             return matches(line.function) || matches(line.file);
+           });
+  };
+  std::vector<bool> of_frame(profile.frames.size());
+  for (std::size_t i = 0; i < of_frame.size(); ++i) of_frame[i] = frame_matches(profile.frames[i]);
+  std::vector<bool> of_node(profile.nodes.size());
+  for (std::size_t i = 1; i < of_node.size(); ++i) {
+    const model::StackNode& node = profile.nodes[i];
+    of_node[i] = of_node[node.caller] || of_frame[node.frame];
+  }
+  std::erase_if(profile.stacks,
+                [&](const model::StackProfile& stack) { return !of_node[stack.node]; });
 }
 
 std::size_t count_stacks(const HeapProfile& profile) {

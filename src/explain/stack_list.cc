@@ -31,11 +31,10 @@ bool matters(const BlockTotals& one, const BlockTotals& all, std::span<const Mea
 /// The frames from the allocator to the place of a stack.
 using Way = std::vector<std::pair<const model::ProfileFrame*, const model::SourceLine*>>;
 
-Way way_to_place(const HeapProfile& profile, std::uint32_t node) {
-  const ProfileStackView view = stack_view(profile, node);
+Way way_of(const HeapProfile& profile, std::uint32_t node) {
   Way way;
-  for (std::size_t i = 0; i < view.frames.size() && i <= view.place; ++i) {
-    way.emplace_back(view.frames[i].frame, view.frames[i].line);
+  for (const ProfileFrameView& frame : way_to_place(profile, node).frames) {
+    way.emplace_back(frame.frame, frame.line);
   }
   return way;
 }
@@ -67,7 +66,7 @@ std::vector<Listed<Stack>> list_figures(const HeapProfile& profile, std::span<co
   };
   auto list = merge_light_stacks(
       stacks, order, limits, is_heavy,
-      [&](const Stack& stack) { return way_to_place(profile, stack.node); }, add);
+      [&](const Stack& stack) { return way_of(profile, stack.node); }, add);
   std::ranges::stable_sort(list, std::greater<>(),
                            [&](const Listed<Stack>& one) { return weight(one.stack); });
   return list;
@@ -86,7 +85,7 @@ std::vector<Listed<StackProfile>> list_stacks(const HeapProfile& profile, Measur
   auto list = merge_light_stacks(
       std::span<const StackProfile>(profile.stacks), rank_stacks(profile, measure), limits,
       [&](const StackProfile& stack) { return matters(stack.totals, all, measures, limits.share); },
-      [&](const StackProfile& stack) { return way_to_place(profile, stack.node); },
+      [&](const StackProfile& stack) { return way_of(profile, stack.node); },
       [](StackProfile& sum, const StackProfile& stack) { sum += stack; });
   std::ranges::stable_sort(list, std::greater<>(), [measure](const Listed<StackProfile>& one) {
     const bool is_leak = measure == Measure::kLeaked;

@@ -231,9 +231,8 @@ void write_listed_frames(JsonWriter& json, const HeapProfile& profile, std::uint
   const bool is_merged = merged_stacks != 0;
   json.key("merged_stacks");
   is_merged ? json.number(merged_stacks) : json.null();
-  explain::ProfileStackView stack = explain::stack_view(profile, node);
-  if (is_merged && !stack.frames.empty()) stack.frames.resize(stack.place + 1);
-  write_frames_of(json, stack);
+  write_frames_of(
+      json, is_merged ? explain::way_to_place(profile, node) : explain::stack_view(profile, node));
 }
 
 }  // namespace mini::views

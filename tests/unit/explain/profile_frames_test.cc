@@ -7,10 +7,15 @@
 namespace mini::explain {
 namespace {
 
-/// Both ways lead to the same.
+/// All ways lead to the same.
 std::string place_name(const model::HeapProfile& profile, std::uint32_t node) {
-  const std::string name = describe_place(stack_view(profile, node));
+  const ProfileStackView stack = stack_view(profile, node);
+  const std::string name = describe_place(stack);
   EXPECT_EQ(describe_place(place_of(profile, node)), name);
+  const ProfileStackView way = way_to_place(profile, node);
+  EXPECT_EQ(way.place, stack.place);
+  EXPECT_EQ(way.frames.size(), stack.frames.empty() ? 0 : stack.place + 1);
+  EXPECT_EQ(describe_place(way), name);
   return name;
 }
 

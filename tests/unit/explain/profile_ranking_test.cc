@@ -75,6 +75,20 @@ TEST(ProfileRankingTest, KeepsStacksWithAFrameThatMatches) {
   EXPECT_TRUE(profile.stacks.empty());
 }
 
+// 3000 stacks have two frames in common.
+TEST(ProfileRankingTest, AsksOfEachFrameOnce) {
+  model::HeapProfile profile = crowded_profile();
+  std::size_t names = 0;
+  for (const model::ProfileFrame& frame : profile.frames) names += 1 + 2 * frame.lines.size();
+  std::size_t asked = 0;
+  keep_matching_stacks(profile, [&asked](const std::string& name) {
+    ++asked;
+    return name == "app::intern(char const*)";
+  });
+  EXPECT_EQ(profile.stacks.size(), 3000U);
+  EXPECT_LE(asked, names);
+}
+
 const CallTreeNode& child(const CallTree& tree, const CallTreeNode& node, std::size_t i) {
   return tree.nodes[node.children.at(i)];
 }
