@@ -1,6 +1,7 @@
 // Why a program goes without a library that is to be preloaded into it, or makes no use of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -38,9 +39,25 @@ constexpr std::string_view words_of(PreloadObstacle obstacle) {
   return kWords[static_cast<std::uint8_t>(obstacle)];
 }
 
-/// Whether LD_PRELOAD can hold a path: it ends at spaces and colons there.
+/// Whether the loader puts something else in the place of a name that follows a "$" (ld.so(8),
+/// "Dynamic string tokens").
+constexpr bool is_loader_token(std::string_view text) {
+  constexpr std::string_view kWordCharacters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+  const bool is_in_braces = text.starts_with('{');
+  if (is_in_braces) text.remove_prefix(1);
+  const std::string_view name = text.substr(0, text.find_first_not_of(kWordCharacters));
+  if (is_in_braces && !text.substr(name.size()).starts_with('}')) return false;
+  return name == "ORIGIN" || name == "LIB" || name == "PLATFORM";
+}
+
+/// Whether LD_PRELOAD can hold a path: it ends at spaces and colons there, and tokens are expanded.
 constexpr bool is_preloadable(std::string_view path) {
-  return path.find_first_of(" :") == std::string_view::npos;
+  if (path.find_first_of(" :") != std::string_view::npos) return false;
+  for (std::size_t at = 0; (at = path.find('$', at)) != std::string_view::npos;) {
+    if (is_loader_token(path.substr(++at))) return false;
+  }
+  return true;
 }
 
 }  // namespace mini

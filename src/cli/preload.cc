@@ -134,8 +134,8 @@ Result<std::string> choose_preloaded_library(const OwnLibrary& library,
   auto path = choose_library(library, chosen);
   if (!path || is_preloadable(*path)) return path;
   return fail(fmt::format(
-      "the loader preloads no library whose path has a space or a colon: '{}'; name a copy that is "
-      "elsewhere with {}",
+      "the loader preloads no library whose path has a space, a colon, $ORIGIN, $LIB or $PLATFORM: "
+      "'{}'; name a copy that is elsewhere with {}",
       *path, library.option));
 }
 

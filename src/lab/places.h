@@ -26,8 +26,8 @@ class Places {
   std::string minimalloc() const { return minimalloc_; }
 
  private:
-  /// A name of the folder that LD_PRELOAD takes, as long as this object lives: of one that has a
-  /// space or a colon in its path, by way of our own descriptor.
+  /// A name of the folder that LD_PRELOAD takes, as long as this object lives: of one whose path
+  /// it cannot hold, by way of our own descriptor.
   std::string preloadable(const std::string& folder);
 
   std::string programs_;

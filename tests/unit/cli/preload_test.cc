@@ -130,12 +130,14 @@ TEST(PreloadList, ComesAfterWhatIsThere) {
 }
 
 TEST_F(WhyNotPreloaded, RefusesPathsThatTheLoaderWouldCut) {
-  for (const char* name : {"with space.so", "with:colon.so"}) {
+  for (const char* name :
+       {"with space.so", "with:colon.so", "$LIB.so", "a$ORIGIN", "${PLATFORM}x"}) {
     const auto chosen = choose_preloaded_library(kMinimalloc, file(name, ""));
     ASSERT_FALSE(chosen);
     EXPECT_THAT(chosen.error().message, HasSubstr("with --library"));
   }
-  for (const char* name : {"plain.so", "with\ttab.so", "with\nnewline.so", "with;semicolon.so"}) {
+  for (const char* name : {"plain.so", "with\ttab.so", "with\nnewline.so", "with;semicolon.so",
+                           "$LIBRARY.so", "$", "$$x", "${LIB", "LIB"}) {
     EXPECT_TRUE(choose_preloaded_library(kMinimalloc, file(name, ""))) << name;
   }
 }
