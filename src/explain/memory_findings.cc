@@ -80,22 +80,38 @@ bool is_minimalloc(const Inspection& inspection) {
   return inspection.heap && inspection.heap->allocator == "libminimalloc";
 }
 
-Bytes top_of_main_arena(const Inspection& inspection) {
+Bytes resident_of_main_arena(const Inspection& inspection, PieceUse use) {
   const auto& arenas = inspection.account.by_arena;
-  constexpr auto kTop = static_cast<std::size_t>(PieceUse::kTop);
-  return arenas.empty() ? Bytes{} : arenas.front().at(kTop).resident;
+  return arenas.empty() ? Bytes{} : arenas.front().at(static_cast<std::size_t>(use)).resident;
 }
 
-/// A trim threshold helps where most is at the end of the main arena, and a rule of malloc's own
-/// has raised it.
+/// Whether libminimalloc keeps so many free pages for the next blocks. What is more, as where they
+/// lie between blocks in use, is free for another reason, and stays with MINIMALLOC_RETAIN too.
+bool may_retain_less(const Inspection& inspection) {
+  const Bytes free = resident_of_main_arena(inspection, PieceUse::kFreePages);
+  Bytes used;
+  for (const model::PieceTotals& of_use : inspection.account.total()) used += of_use.size;
+  used -= inspection.account.total().at(static_cast<std::size_t>(PieceUse::kFreePages)).size;
+  constexpr Bytes kLargeHeap = kMiB * 8;  // one that may have huge pages
+  const Bytes share{used.count / 24};
+  const Bytes usual = kMiB + (used < kLargeHeap ? share : std::max(share, kMiB * 2));
+  return kMiB < free && free <= usual;
+}
+
+/// A trim threshold helps where most is at the end of glibc's main arena, and a rule of malloc's
+/// own has raised it.
 std::string_view advice_on_returnable(const Inspection& inspection, const model::Heap& heap) {
   if (is_minimalloc(inspection)) {
-    return "Call malloc_trim(0) after the work that needed the memory, or have less kept: "
-           "MINIMALLOC_RETAIN=1M.";
+    if (may_retain_less(inspection)) {
+      return "Call malloc_trim(0) after the work that needed the memory, or have less kept: "
+             "MINIMALLOC_RETAIN=1M.";
+    }
+    return "Call malloc_trim(0) after the work that needed the memory: what is free between blocks "
+           "in use is kept long.";
   }
   const model::HeapParameters& parameters = heap.parameters;
   if (!parameters.thresholds_are_fixed && parameters.trim_threshold > kDefaultThreshold &&
-      inspection.account.returnable < top_of_main_arena(inspection) * 2) {
+      inspection.account.returnable < resident_of_main_arena(inspection, PieceUse::kTop) * 2) {
     return "Call malloc_trim(0) after the work that needed the memory, or have it given back "
            "earlier: GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072.";
   }
@@ -212,7 +228,7 @@ void find_fixed_thresholds(const Inspection& inspection, const model::Heap& heap
   const auto matters = [&](Bytes bytes) {
     return bytes >= kWorthATry && share_of(inspection, bytes) >= kNoticeable;
   };
-  const Bytes top = top_of_main_arena(inspection);
+  const Bytes top = resident_of_main_arena(inspection, PieceUse::kTop);
   if (matters(top) && heap.arenas.front().top_size <= parameters.trim_threshold) {
     out.push_back(
         {.kind = "trim_threshold",

@@ -251,7 +251,12 @@ TEST(MemoryFindingsTest, WhatHelpsIsAnOptionOfTheAllocatorThatIsThere) {
   EXPECT_THAT(find_in_inspection(inspection)[0].advice, Not(HasSubstr("MINIMALLOC")));
   EXPECT_THAT(find_in_inspection(inspection)[1].advice, HasSubstr("transparent_hugepage"));
   inspection.heap->allocator = "libminimalloc";
+  EXPECT_THAT(find_in_inspection(inspection)[0].advice, Not(HasSubstr("MINIMALLOC_RETAIN")));
+  of(inspection, 0, PieceUse::kLive).size = kMiB * 48;
+  of(inspection, 0, PieceUse::kFreePages).resident = kMiB * 2;
   EXPECT_THAT(find_in_inspection(inspection)[0].advice, HasSubstr("MINIMALLOC_RETAIN=1M"));
+  of(inspection, 0, PieceUse::kFreePages).resident = kMiB * 4;  // more than is kept in any case
+  EXPECT_THAT(find_in_inspection(inspection)[0].advice, Not(HasSubstr("MINIMALLOC_RETAIN")));
   EXPECT_THAT(find_in_inspection(inspection)[1].advice, HasSubstr("MINIMALLOC_HUGE_PAGES=never"));
 }
 
