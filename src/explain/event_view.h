@@ -14,6 +14,7 @@ inline constexpr Bytes kPageSize{4096};  // x86-64; only sentences depend on it,
 // Values of <sys/mman.h> on Linux, as the target's registers hold them.
 inline constexpr std::uint64_t kProtWrite = 2;
 inline constexpr std::uint64_t kMapFixed = 0x10;
+inline constexpr std::uint64_t kMapHugePages = 0x40000;  // MAP_HUGETLB
 
 /// The raw value of a parameter by its name; nullopt where the call has none.
 inline std::optional<std::uint64_t> argument(const model::Event& event, std::string_view name) {

@@ -40,6 +40,10 @@ constexpr std::array<ErrorHint, 6> kErrorHints = {{
 }};
 
 std::string explain_failure(const Event& event) {
+  if (event.error_number == ENOMEM && event.syscall == "mmap" && has_flag(event, kMapHugePages)) {
+    return "refused: the system has too few free huge pages (vm.nr_hugepages, none by default), or "
+           "a limit";
+  }
   for (const ErrorHint& hint : kErrorHints) {
     if (hint.error_number != event.error_number) continue;
     const bool needs_mapping = hint.error_number == ENOMEM && event.syscall != "mmap";

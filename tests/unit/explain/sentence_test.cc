@@ -85,6 +85,13 @@ TEST(SentenceTest, FailuresHaveAHint) {
   EXPECT_THAT(story.failed("mlock", ENOMEM, kOwnMmap).explanation, HasSubstr("is not mapped"));
   EXPECT_THAT(story.failed("mlock", EAGAIN, kOwnMmap).explanation, HasSubstr("RLIMIT_MEMLOCK"));
   EXPECT_EQ(story.failed("mmap", ENODEV, kOwnMmap).explanation, "");
+  model::Event huge;
+  huge.syscall = "mmap";
+  huge.arguments = {{.name = "flags", .form = {}, .value = 0x40022, .text = {}}};
+  huge.result = -1;
+  huge.error_number = ENOMEM;
+  story.tell(huge, kOwnMmap, {});
+  EXPECT_THAT(huge.explanation, HasSubstr("vm.nr_hugepages"));
 }
 
 TEST(SentenceTest, WhatIsNoMemoryCall) {
