@@ -1,5 +1,6 @@
 #include "explain/mapping_role.h"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 
@@ -93,12 +94,19 @@ MappingMeaning describe_loader_memory(const model::Event& event, const model::Pr
   return {Role::kLoader, "loader's own memory", true};
 }
 
-// Where the break cannot be moved the main arena grows by mappings. A request below the threshold
-// gets no mapping of its own.
+bool comes_by(const model::Event& event, std::string_view function) {
+  return event.stack != nullptr &&
+         std::ranges::any_of(event.stack->frames, [&](const unwind::Frame& frame) {
+           return frame.function == function;
+         });
+}
+
+// Where the break cannot be moved, or is not, with glibc.malloc.hugetlb=2, the main arena grows by
+// mappings. A request below the threshold gets no mapping of its own.
 bool is_growth_of_arena(const model::Event& event, const model::Process& process) {
   const bool is_small = event.malloc_request && event.malloc_state &&
                         event.malloc_request->chunk < event.malloc_state->mmap_threshold;
-  return process.break_refused || is_small;
+  return process.break_refused || is_small || comes_by(event, "sysmalloc_mmap_fallback");
 }
 
 // glibc's malloc maps without access only what it reserves for an arena.

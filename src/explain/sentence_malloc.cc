@@ -218,7 +218,7 @@ std::string explain_growth_by_mmap(const Call& call, Bytes length) {
   const std::string need =
       request == nullptr ? "more" : fmt::format("a {}-byte chunk", request->chunk.count);
   return fmt::format(
-      "{} needs {}, and the break cannot be moved: the arena grows by a mapping elsewhere, {}{}",
+      "{} needs {}, and the break does not move: the arena grows by a mapping elsewhere, {}{}",
       request_text(call), need, equals(length),
       length == kMiB ? ", the least that malloc starts with there" : "");
 }

@@ -193,16 +193,19 @@ TEST(SentenceMallocTest, AnArenaThatGrowsByMmap) {
   EXPECT_EQ(first.role, model::Role::kMallocArena);
   EXPECT_EQ(first.mapping_text, "malloc arena, by mmap");
   EXPECT_EQ(first.explanation,
-            "malloc needs more, and the break cannot be moved: the arena grows by a mapping "
+            "malloc needs more, and the break does not move: the arena grows by a mapping "
             "elsewhere, 1048576 bytes = 1 MiB, the least that malloc starts with there");
 
   // Nothing was refused before this one: a block's own.
   EXPECT_EQ(story.mmap(kBlock, kGrowth).role, model::Role::kMmappedChunk);
+  // Nor before this one, where malloc does not move the break at all.
+  EXPECT_EQ(story.mmap(kBlock, "mmap@c sysmalloc_mmap_fallback@c sysmalloc@c malloc@c main@p").role,
+            model::Role::kMallocArena);
 
   story.next_state = malloc_state(kHeap, 0x1000);
   story.next_request = request(20000, 20016);
   EXPECT_EQ(story.mmap(range_of(0x7f0000200000, 0x25000), kGrowth).explanation,
-            "malloc(20000) needs a 20016-byte chunk, and the break cannot be moved: the arena "
+            "malloc(20000) needs a 20016-byte chunk, and the break does not move: the arena "
             "grows by a mapping elsewhere, 151552 bytes = 148 KiB");
 }
 
