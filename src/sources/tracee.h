@@ -93,11 +93,15 @@ struct TracedProcess {
   std::uint64_t events_since_verified = 0;
   std::optional<Bytes> last_rss;
   std::optional<Call> exit_call;  // exit_group, where that is how it ended
+  bool main_let_go = false;       // the main thread, at its exit stop
 };
 
 struct Thread {
   explicit Thread(pid_t id, std::shared_ptr<TracedProcess> owner)
       : tid(id), process(std::move(owner)) {}
+
+  /// At its exit stop; other threads of its process are left.
+  bool was_let_go() const { return process->main_let_go && tid == process->model.pid; }
 
   pid_t tid;
   std::shared_ptr<TracedProcess> process;

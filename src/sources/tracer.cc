@@ -221,7 +221,7 @@ void Tracer::begin_detach() {
   std::vector<Thread*> threads;
   for (const auto& [tid, thread] : threads_) threads.push_back(thread.get());
   for (Thread* thread : threads) {
-    if (thread->stopped) {
+    if (thread->stopped || thread->was_let_go()) {
       detach(*thread, 0);
     } else {
       kernel::trace_interrupt(thread->tid);

@@ -74,7 +74,7 @@ class Tracer {
   // Threads that are let go already change mappings that nobody sees.
   bool may_verify() const { return options_.verify_every != 0 && !detaching_; }
 
-  // tracer_processes.cc: births, new programs, deaths.
+  // tracer_processes.cc: births and new programs.
   void start_attached(TracedProcess& process);
   void on_birth(Thread& parent, int event);
   void copy_space(const TracedSpace& space, pid_t child, TracedSpace& copy);
@@ -87,13 +87,19 @@ class Tracer {
   void leave_one_thread(Thread& survivor);
   std::shared_ptr<TracedSpace> begin_space(TracedProcess& process);
   void report_exec(TracedProcess& process, std::optional<Call> call);
-  void look_by_a_living_thread(TracedProcess& process);
-  void on_exit_stop(Thread& thread);
-  void on_gone(pid_t tid, int status);
-  void end_process(const std::shared_ptr<TracedProcess>& process);
   void warn_of_setuid(const TracedProcess& process);
   void notice_once(const std::string& key, const std::string& line);
   void make_unwinder(TracedSpace& space);
+
+  // tracer_ends.cc
+  void look_by_a_living_thread(TracedProcess& process);
+  void on_exit_stop(Thread& thread);
+  bool let_end(Thread& thread);
+  void end_if_last(const std::shared_ptr<TracedProcess>& process, int status);
+  void on_gone(pid_t tid, int status);
+  void report_end(const std::shared_ptr<TracedProcess>& process, int status);
+  void end_process(const std::shared_ptr<TracedProcess>& process);
+  void count_stacks(const TracedSpace& space);
 
   const TraceOptions& options_;
   TraceSink& sink_;

@@ -1,4 +1,4 @@
-// Births, new programs and deaths of what is followed.
+// Births and new programs of what is followed.
 #include <algorithm>
 #include <fmt/format.h>
 #include <sched.h>
@@ -6,13 +6,11 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/elf_class.h"
 #include "kernel/proc_status.h"
 #include "kernel/ptrace.h"
-#include "sources/own_signals.h"
 #include "sources/program_image.h"
 #include "sources/tracer.h"
 
@@ -48,21 +46,9 @@ std::string_view name_of(int event, bool shares_memory) {
   return event == PTRACE_EVENT_VFORK ? "vfork" : "clone";
 }
 
-void add_statistics(unwind::UnwinderStatistics& sum, const unwind::UnwinderStatistics& more) {
-  sum.stacks_count += more.stacks_count;
-  sum.truncated_count += more.truncated_count;
-  // These two are of the modules all unwinders share.
-  sum.modules_count = std::max(sum.modules_count, more.modules_count);
-  sum.rejected_modules_count = std::max(sum.rejected_modules_count, more.rejected_modules_count);
-}
-
 bool is_setuid(const std::string& path) {
   struct stat status{};
   return ::stat(path.c_str(), &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) != 0;
-}
-
-int exit_code(int status) {
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 }  // namespace
@@ -239,10 +225,7 @@ void Tracer::leave_one_thread(Thread& survivor) {
 std::shared_ptr<TracedSpace> Tracer::begin_space(TracedProcess& process) {
   const std::shared_ptr<TracedSpace> old = std::exchange(process.space, nullptr);
   --old->live_threads;
-  const std::optional<unwind::Unwinder>& unwinder = old->unwinder;
-  if (old->live_threads == 0 && unwinder) {
-    add_statistics(unwinder_statistics_, unwinder->statistics());
-  }
+  count_stacks(*old);
   process.space = std::make_shared<TracedSpace>();
   process.space->live_threads = process.live_threads = 1;
   process.model.space = process.space->model;
@@ -272,6 +255,7 @@ void Tracer::on_exec(Thread& leader) {
   caller->stopped = true;
   const std::shared_ptr<TracedSpace> old_space = begin_space(*process);
   process->exit_call.reset();
+  process->main_let_go = false;
   started_ = true;
   const auto kind = kernel::classify_process(pid);
   const bool foreign = kind == kernel::FileKind::kElf32 || kind == kernel::FileKind::kForeign;
@@ -289,90 +273,6 @@ void Tracer::on_exec(Thread& leader) {
   }
   resume(*caller);
   release_waiting(*old_space);
-}
-
-void Tracer::look_by_a_living_thread(TracedProcess& process) {
-  const Thread* const reader = find_thread(process.reader);
-  if (reader != nullptr && !reader->exiting) return;
-  for (const auto& [tid, thread] : threads_) {
-    if (thread->process.get() == &process && !thread->exiting) return process.look_by(tid);
-  }
-}
-
-// The last moment at which the thread's address space can be looked at.
-void Tracer::on_exit_stop(Thread& thread) {
-  const std::shared_ptr<TracedProcess> process = thread.process;
-  const std::shared_ptr<TracedSpace> space = process->space;
-  const bool in_flight = thread.ordered;
-  std::optional<Call> call = std::move(thread.call);
-  call_ended(thread);
-  if (in_flight) space->order_lost = true;  // killed within a call: nobody knows what it did
-  if (!thread.exiting) {
-    thread.exiting = true;
-    --process->live_threads;
-    --space->live_threads;
-  }
-  if (!process->silent && started_) {
-    resync_if_needed(*process);
-    measure(*process);
-    if (may_verify() && space->live_threads == 0 && !space->order_lost) verify(*process);
-    const bool own_exit = call && call->spec->id == kernel::SyscallId::kExit;
-    if (own_exit && process->live_threads > 0) {
-      model::Event event = new_event(model::EventKind::kThreadExit, *process, thread.tid);
-      event.syscall = "exit";
-      event.arguments = std::move(call->arguments);
-      event.stack = call->stack;
-      emit(*process, event);
-    } else if (call && (own_exit || call->spec->id == kernel::SyscallId::kExitGroup)) {
-      process->exit_call = std::move(call);
-    }
-  }
-  look_by_a_living_thread(*process);
-  resume(thread);
-  release_waiting(*space);
-  adopt_orphans();
-}
-
-void Tracer::on_gone(pid_t tid, int status) {
-  early_stops_.erase(tid);
-  Thread* thread = find_thread(tid);
-  if (thread == nullptr) return;
-  const std::shared_ptr<TracedProcess> process = thread->process;
-  const std::shared_ptr<TracedSpace> space = process->space;
-  if (thread->ordered) space->order_lost = true;
-  call_ended(*thread);
-  if (!thread->exiting) {
-    --process->live_threads;
-    --space->live_threads;
-  }
-  threads_.erase(tid);
-  look_by_a_living_thread(*process);
-  release_waiting(*space);
-  adopt_orphans();
-  if (tid != process->model.pid) return;
-  if (tid == first_pid_) {
-    outcome_.exit_status = exit_code(status);
-    OwnSignals::end_on_request();
-  }
-  if (started_) {
-    model::Event event = new_event(model::EventKind::kProcessExit, *process, tid);
-    if (!WIFSIGNALED(status)) event.syscall = "exit";
-    event.result = status;
-    if (const std::optional<Call>& call = process->exit_call) {
-      event.arguments = call->arguments;
-      event.stack = call->stack;
-    }
-    emit(*process, event);
-  }
-  end_process(process);
-}
-
-void Tracer::end_process(const std::shared_ptr<TracedProcess>& process) {
-  const TracedSpace& space = *process->space;
-  if (space.live_threads == 0 && space.unwinder) {
-    add_statistics(unwinder_statistics_, space.unwinder->statistics());
-  }
-  processes_.erase(process->model.pid);
 }
 
 }  // namespace mini::sources

@@ -57,6 +57,7 @@ PROGRAMS = {
     "threads_static": target("threads_static", "64"),
     "main_ends": target("main_ends"),
     "children": target("children", "200"),
+    "waits_by_pidfd": target("waits_by_pidfd"),
     "exec_self": target("exec_self"),
     "vfork_shared": target("vfork_shared"),
     "untraced": target("untraced"),

@@ -1,4 +1,5 @@
 """A traced program does what it does untraced: output, status, and all it sees of itself."""
+import collections
 import os
 import re
 import shlex
@@ -82,6 +83,13 @@ class SameBehaviour(SystemTest):
         self.assertEqual(trace.status, 0)
         self.assertEqual({e["pid"] for e in trace.events}, {trace.events[0]["pid"]})
         self.assertIn("sum of statuses: 190 of 190", trace.output)
+
+    def test_how_children_end_is_known_though_they_are_let_go(self):
+        trace = self.trace(TARGETS / "waits_by_pidfd")
+        ends = collections.Counter((event["exit_status"], event["signal"])
+                                   for event in trace.events if event["type"] == "exit")
+        self.assertEqual(ends, {(0, None): 1, (1, None): 60, (137, "SIGKILL"): 60, (3, None): 60,
+                                (4, None): 60, (5, None): 60})
 
     def test_unprivileged_user_can_trace(self):
         home = self.open_directory()
