@@ -152,6 +152,7 @@ MappingMeaning describe_new(const model::Event& event, const Attribution& who,
                             const model::Process& process) {
   const Mapping* mapping = first_mapping(event);
   if (mapping == nullptr) return {};
+  if (is_of_agent(mapping->path)) return {Role::kAgent, "heapspy's own", true};
   if (is_shared_memory(*mapping)) {
     return {Role::kSharedMemory, fmt::format("shared memory {}", mapping->path), true};
   }
@@ -231,6 +232,7 @@ Role role_at_start(const Mapping& mapping, const Mapping* before, const model::P
   if (mapping.path == "[heap]") return Role::kHeap;
   if (mapping.path == "[stack]") return Role::kMainStack;
   if (mapping.path.starts_with("[v")) return Role::kKernel;
+  if (is_of_agent(mapping.path)) return Role::kAgent;
   if (is_shared_memory(mapping)) return Role::kSharedMemory;
   if (is_file(mapping)) return file_role(mapping, process);
   const bool after_data = before != nullptr && before->range.end == mapping.range.begin &&

@@ -129,12 +129,6 @@ bool is_shared_memory(const model::Mapping& mapping) {
           }));
 }
 
-constexpr std::string_view kAgentMemory = "/memfd:heapspy";
-
-bool is_of_agent(const model::Mapping& mapping) {
-  return mapping.path.starts_with(kAgentMemory) || is_agent_file(mapping.path);
-}
-
 /// Tells what heapspy's agent maps in a process that is being recorded. By name; and the frame
 /// information of a module, which the agent maps once more (src/unwind/self/module_table.cc): a
 /// read-only part of a file, apart from the file's image.
@@ -142,14 +136,14 @@ class AgentMappings {
  public:
   explicit AgentMappings(const std::vector<MemoryRegion>& regions)
       : regions_(regions), is_here_(std::ranges::any_of(regions, [](const MemoryRegion& region) {
-          return is_of_agent(region.mapping);
+          return is_of_agent(region.mapping.path);
         })) {}
 
   /// "" of what is not the agent's.
   std::string owner_of(std::size_t i) const {
     if (!is_here_) return "";
     const model::Mapping& mapping = regions_[i].mapping;
-    if (is_of_agent(mapping)) return mapping.path;
+    if (is_of_agent(mapping.path)) return mapping.path;
     return is_second_view(i) ? "frame information of " + mapping.path : "";
   }
 

@@ -101,6 +101,10 @@ bool is_agent_file(std::string_view path) {
   return path.starts_with('/') && path_basename(path).starts_with("libheapspy-agent.so");
 }
 
+bool is_of_agent(std::string_view path) {
+  return path.starts_with("/memfd:heapspy") || is_agent_file(path);
+}
+
 Module classify_module(std::string_view path, const model::Process& process) {
   if (path.empty() || path.starts_with("/memfd:") || path.starts_with("//anon")) return {};
   if (path.starts_with('[')) return {ModuleKind::kKernel, {}};

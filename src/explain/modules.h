@@ -27,6 +27,8 @@ struct Module {
 
 /// heapspy's own, in a program that is recorded.
 bool is_agent_file(std::string_view path);
+/// The same, or memory that its agent shares with the recorder.
+bool is_of_agent(std::string_view path);
 
 Module classify_module(std::string_view path, const model::Process& process);
 

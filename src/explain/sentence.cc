@@ -174,6 +174,7 @@ std::string explain_loader_mmap(const Situation& s) {
     case Role::kAnonymous:
     case Role::kSharedMemory:
     case Role::kKernel:
+    case Role::kAgent:
       break;
   }
   return "";

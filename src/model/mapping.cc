@@ -7,12 +7,12 @@ namespace mini::model {
 namespace {
 
 // In the order of Role.
-constexpr std::array<std::string_view, 16> kRoleNames = {
-    "unknown",      "program file", "library file",  "loader", "bss",          "data file",
-    "heap",         "main stack",   "thread stack",  "guard",  "malloc arena", "mmapped chunk",
-    "runtime heap", "anonymous",    "shared memory", "kernel",
+constexpr std::array<std::string_view, 17> kRoleNames = {
+    "unknown",      "program file", "library file",  "loader", "bss",           "data file",
+    "heap",         "main stack",   "thread stack",  "guard",  "malloc arena",  "mmapped chunk",
+    "runtime heap", "anonymous",    "shared memory", "kernel", "heapspy's own",
 };
-static_assert(static_cast<std::size_t>(Role::kKernel) + 1 == kRoleNames.size());
+static_assert(static_cast<std::size_t>(Role::kAgent) + 1 == kRoleNames.size());
 
 }  // namespace
 

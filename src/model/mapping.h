@@ -37,6 +37,7 @@ enum class Role : std::uint8_t {
   kAnonymous,     // the program's own
   kSharedMemory,  // SysV, memfd, MAP_SHARED|MAP_ANONYMOUS
   kKernel,        // vdso, vvar, vsyscall
+  kAgent,         // heapspy's own, in a program that is recorded, or was
 };
 
 /// "malloc arena"

@@ -158,6 +158,8 @@ TEST(MappingRoleTest, WhatTheKernelMappedAtExec) {
   add(0x9000, "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", false, 6);
   add(0x20000, "[stack]", true, 0);
   add(0x30000, "[vdso]", false, 0);
+  add(0x40000, "/memfd:heapspy (deleted)", true, 0);
+  add(0x50000, "/usr/lib/heapspy/libheapspy-agent.so", false, 7);
   story.exec();
   const auto role = [&](std::uint64_t at) { return story.process.space->find(Address{at})->role; };
   EXPECT_EQ(role(0x1000), Role::kProgramFile);
@@ -166,6 +168,8 @@ TEST(MappingRoleTest, WhatTheKernelMappedAtExec) {
   EXPECT_EQ(role(0x9000), Role::kLoader);
   EXPECT_EQ(role(0x20000), Role::kMainStack);
   EXPECT_EQ(role(0x30000), Role::kKernel);
+  EXPECT_EQ(role(0x40000), Role::kAgent);
+  EXPECT_EQ(role(0x50000), Role::kAgent);
 }
 
 TEST(MappingRoleTest, AFailedCallMapsNothing) {

@@ -26,10 +26,10 @@ TEST(NamesTest, PhasesHaveATitleForPeopleAndANameForMachines) {
 
 TEST(NamesTest, EveryRoleHasANameOfItsOwn) {
   std::set<std::string_view> names;
-  for (int i = 0; i <= static_cast<int>(Role::kKernel); ++i) {
+  for (int i = 0; i <= static_cast<int>(Role::kAgent); ++i) {
     names.insert(role_name(static_cast<Role>(i)));
   }
-  EXPECT_EQ(names.size(), static_cast<std::size_t>(Role::kKernel) + 1);
+  EXPECT_EQ(names.size(), static_cast<std::size_t>(Role::kAgent) + 1);
   EXPECT_EQ(role_name(Role::kMallocArena), "malloc arena");
   EXPECT_EQ(role_name(Role::kKernel), "kernel");
 }
