@@ -25,7 +25,10 @@ namespace {
 void undo(const std::set<pid_t>& seized) {
   for (const pid_t tid : seized) {
     kernel::trace_interrupt(tid);
-    if (::waitpid(tid, nullptr, __WALL) == tid) kernel::trace_detach(tid, 0);
+    int status = 0;
+    if (::waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status)) continue;
+    // It may have been on its way to a signal, which it gets.
+    kernel::trace_detach(tid, status >> 16 == 0 ? WSTOPSIG(status) : 0);
   }
 }
 
