@@ -188,7 +188,7 @@ void find_arenas(const Inspection& inspection, const model::Heap& heap, std::vec
 /// Resident, and free in chunks that no block below the threshold that malloc begins with can have
 /// left alone, or at the end of the main arena, which the trim threshold keeps.
 Bytes free_in_large_chunks(const Inspection& inspection) {
-  Bytes sum = top_of_main_arena(inspection);
+  Bytes sum = resident_of_main_arena(inspection, PieceUse::kTop);
   const auto& sizes = inspection.account.sizes;
   for (std::size_t i = std::bit_width(kDefaultThreshold.count); i < sizes.size(); ++i) {
     sum += sizes.at(i).free.resident;
