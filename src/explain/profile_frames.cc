@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "explain/functions.h"
+#include "explain/malloc_wrappers.h"
 #include "explain/modules.h"
 #include "explain/rust_functions.h"
 
@@ -20,12 +21,6 @@ constexpr std::size_t kLongestName = 120;
 constexpr std::array<std::string_view, 8> kPlumbingPrefixes = {
     "heapspy_pool_", "operator new", "operator delete", "std::",
     "__gnu_cxx::",   "__cxxabiv1::", "__cxa_",          "_Znwm"};
-
-// Functions of widely used libraries that are malloc by another name.
-constexpr std::array<std::string_view, 14> kWrappers = {
-    "g_malloc", "g_malloc0",       "g_realloc",    "g_malloc_n",     "g_slice_alloc",
-    "xmalloc",  "xcalloc",         "xrealloc",     "xzalloc",        "xstrdup",
-    "g_strdup", "PyMem_RawMalloc", "PyMem_Malloc", "PyObject_Malloc"};
 
 constexpr std::array<std::string_view, 11> kLibraryFiles = {
     "libc.so",  "libc-2.", "libstdc++.so", "libc++.so",  "libc++abi.so", "libgcc_s.so",
@@ -154,7 +149,7 @@ bool is_allocation_plumbing(std::string_view function) {
   if (fact != nullptr && (fact->duty == Duty::kMallocEntry || fact->duty == Duty::kMallocPart)) {
     return true;
   }
-  if (std::ranges::find(kWrappers, plain_name(function)) != kWrappers.end()) return true;
+  if (is_malloc_wrapper(plain_name(function))) return true;
   if (!function.contains('(')) return false;
   const std::string_view name = without_result(function.substr(0, parameters_begin(function)));
   return begins_with_any(name, kPlumbingPrefixes);

@@ -87,7 +87,8 @@ TEST(ProfileFramesTest, KnowsPlumbing) {
         "__libc_calloc", "std::allocator<int>::allocate(unsigned long)",
         "void std::vector<int>::_M_realloc_insert<int>(int&&)",
         "std::enable_if<true, int>::type std::make<int>(int)", "__gnu_cxx::new_allocator<int>::f()",
-        "g_malloc", "_int_malloc", "<alloc::vec::Vec<app::Name>>::push", "__rust_alloc"}) {
+        "g_malloc", "ztrymalloc_usable_internal", "AllocSetAlloc", "luaM_realloc_", "xmalloc",
+        "_int_malloc", "<alloc::vec::Vec<app::Name>>::push", "__rust_alloc"}) {
     EXPECT_TRUE(is_allocation_plumbing(name)) << name;
   }
   for (const char* name :

@@ -1,0 +1,69 @@
+#include "explain/malloc_wrappers.h"
+
+#include <algorithm>
+#include <array>
+
+namespace mini::explain {
+namespace {
+
+constexpr auto kWrappers = [] {
+  auto names = std::to_array<std::string_view>(
+      {// GNU programs, git
+       "x2nrealloc", "x2realloc", "xcalloc", "xcharalloc", "xmalloc", "xmallocz", "xmemdup",
+       "xmemdupz", "xnmalloc", "xnrealloc", "xpalloc", "xrealloc", "xreallocarray", "xstrdup",
+       "xstrndup", "xzalloc",
+       // GLib
+       "g_aligned_alloc", "g_malloc", "g_malloc0", "g_malloc0_n", "g_malloc_n", "g_memdup",
+       "g_memdup2", "g_realloc", "g_realloc_n", "g_slice_alloc", "g_slice_alloc0", "g_strdup",
+       "g_strndup", "g_try_malloc", "g_try_malloc0", "g_try_realloc",
+       // OpenSSL
+       "CRYPTO_clear_realloc", "CRYPTO_malloc", "CRYPTO_memdup", "CRYPTO_realloc", "CRYPTO_strdup",
+       "CRYPTO_strndup", "CRYPTO_zalloc",
+       // SQLite
+       "dbMallocRawFinish", "mallocWithAlarm", "sqlite3DbMallocRaw", "sqlite3DbMallocRawNN",
+       "sqlite3DbMallocZero", "sqlite3DbRealloc", "sqlite3DbReallocOrFree", "sqlite3Malloc",
+       "sqlite3MallocZero", "sqlite3PageMalloc", "sqlite3Realloc", "sqlite3MemMalloc",
+       "sqlite3MemRealloc", "sqlite3_malloc", "sqlite3_malloc64", "sqlite3_realloc",
+       "sqlite3_realloc64",
+       // CPython
+       "PyMem_Calloc", "PyMem_Malloc", "PyMem_RawCalloc", "PyMem_RawMalloc", "PyMem_RawRealloc",
+       "PyMem_Realloc", "PyObject_Calloc", "PyObject_Malloc", "PyObject_Realloc",
+       "_PyMem_RawCalloc", "_PyMem_RawMalloc", "_PyMem_RawRealloc", "_PyObject_Calloc",
+       "_PyObject_Malloc", "_PyObject_Realloc",
+       // Lua
+       "l_alloc", "luaM_growaux_", "luaM_malloc_", "luaM_realloc_", "luaM_saferealloc_",
+       "luaM_shrinkvector_",
+       // Perl
+       "Perl_safesyscalloc", "Perl_safesysmalloc", "Perl_safesysrealloc",
+       // Ruby
+       "objspace_xcalloc", "objspace_xmalloc0", "objspace_xrealloc", "rb_xmalloc_mul_add",
+       "ruby_strdup", "ruby_xcalloc", "ruby_xmalloc", "ruby_xmalloc2", "ruby_xrealloc",
+       "ruby_xrealloc2",
+       // PHP
+       "__zend_calloc", "__zend_malloc", "__zend_realloc", "_ecalloc", "_emalloc", "_erealloc",
+       // PostgreSQL
+       "AllocSetAlloc", "AllocSetRealloc", "GenerationAlloc", "MemoryContextAlloc",
+       "MemoryContextAllocExtended", "MemoryContextAllocHuge", "MemoryContextAllocZero",
+       "MemoryContextAllocZeroAligned", "MemoryContextStrdup", "SlabAlloc", "palloc", "palloc0",
+       "palloc_extended", "pnstrdup", "pstrdup", "repalloc", "repalloc_huge",
+       // Redis
+       "zcalloc", "zcalloc_usable", "zmalloc", "zmalloc_usable", "zrealloc", "zrealloc_usable",
+       "zstrdup", "ztrycalloc", "ztrycalloc_usable", "ztrycalloc_usable_internal", "ztrymalloc",
+       "ztrymalloc_usable", "ztrymalloc_usable_internal", "ztryrealloc", "ztryrealloc_usable",
+       "ztryrealloc_usable_internal",
+       // Apache, nginx
+       "allocator_alloc", "apr_allocator_alloc", "apr_palloc", "apr_pcalloc", "ngx_alloc",
+       "ngx_calloc", "ngx_memalign", "ngx_palloc", "ngx_pcalloc", "ngx_pnalloc",
+       // GCC
+       "_obstack_begin", "_obstack_newchunk", "ggc_internal_alloc", "ggc_internal_cleared_alloc"});
+  std::ranges::sort(names);
+  return names;
+}();
+
+}  // namespace
+
+bool is_malloc_wrapper(std::string_view function) {
+  return std::ranges::binary_search(kWrappers, function);
+}
+
+}  // namespace mini::explain
