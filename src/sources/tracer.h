@@ -93,7 +93,8 @@ class Tracer {
 
   // tracer_ends.cc
   void look_by_a_living_thread(TracedProcess& process);
-  void on_exit_stop(Thread& thread);
+  Thread& who_ends(Thread& thread);
+  void on_exit_stop(Thread& stopped);
   bool let_end(Thread& thread);
   void end_if_last(const std::shared_ptr<TracedProcess>& process, int status);
   void on_gone(pid_t tid, int status);

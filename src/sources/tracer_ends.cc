@@ -1,5 +1,7 @@
 // Ends of threads and processes that are followed.
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <sys/wait.h>
 
 #include "kernel/ptrace.h"
@@ -31,8 +33,30 @@ void Tracer::look_by_a_living_thread(TracedProcess& process) {
   }
 }
 
+// An execve that fails late has ended all other threads: the one that called it, which it kills,
+// has the main thread's number then, and nothing ever comes by its own.
+Thread& Tracer::who_ends(Thread& thread) {
+  const std::shared_ptr<TracedProcess> process = thread.process;
+  const pid_t pid = process->model.pid;
+  if (thread.tid != pid) return thread;
+  const auto caller = std::ranges::find_if(threads_, [&](const auto& entry) {
+    return entry.second->process == process && ::tgkill(pid, entry.first, 0) != 0 &&
+           errno == ESRCH && entry.first != pid;
+  });
+  if (caller == threads_.end()) return thread;
+  Thread& survivor = *caller->second;
+  leave_one_thread(survivor);
+  survivor.stopped = true;
+  process->main_let_go = false;
+  process->look_by(pid);
+  release_waiting(*begin_space(*process));
+  process->space->order_lost = true;  // what it has of the new program is to be read
+  return survivor;
+}
+
 // The last moment at which the thread's address space can be looked at.
-void Tracer::on_exit_stop(Thread& thread) {
+void Tracer::on_exit_stop(Thread& stopped) {
+  Thread& thread = who_ends(stopped);
   const std::shared_ptr<TracedProcess> process = thread.process;
   const std::shared_ptr<TracedSpace> space = process->space;
   const bool in_flight = thread.ordered;
@@ -97,6 +121,7 @@ void Tracer::on_gone(pid_t tid, int status) {
   early_stops_.erase(tid);
   Thread* thread = find_thread(tid);
   if (thread == nullptr) return;
+  thread = &who_ends(*thread);
   const std::shared_ptr<TracedProcess> process = thread->process;
   const std::shared_ptr<TracedSpace> space = process->space;
   if (thread->ordered) space->order_lost = true;

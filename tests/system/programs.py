@@ -59,6 +59,7 @@ PROGRAMS = {
     "children": target("children", "200"),
     "waits_by_pidfd": target("waits_by_pidfd"),
     "exec_self": target("exec_self"),
+    "exec_fails_late": target("exec_fails_late"),
     "vfork_shared": target("vfork_shared"),
     "untraced": target("untraced"),
     "memory_calls": target("memory_calls"),

@@ -91,6 +91,12 @@ class SameBehaviour(SystemTest):
         self.assertEqual(ends, {(0, None): 1, (1, None): 60, (137, "SIGKILL"): 60, (3, None): 60,
                                 (4, None): 60, (5, None): 60})
 
+    def test_what_an_execve_has_ended_that_fails_late(self):
+        trace = self.trace(TARGETS / "exec_fails_late")
+        ends = [(event["exit_status"], event["signal"]) for event in trace.events
+                if event["type"] == "exit"]
+        self.assertEqual(ends, [(139, "SIGSEGV")] * 3)
+
     def test_unprivileged_user_can_trace(self):
         home = self.open_directory()
         heapspy = self.copy_to(home, HEAPSPY)
