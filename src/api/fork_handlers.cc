@@ -8,6 +8,7 @@
 #include "alloc/allocator.h"
 #include "api/export.h"
 #include "api/next_function.h"
+#include "api/process.h"
 
 extern "C" int register_fork_handlers(void (*prepare)(), void (*parent)(), void (*child)(),
                                       void* shared_object) noexcept asm("__register_atfork");
@@ -23,6 +24,7 @@ MINIMALLOC_EXPORT int register_fork_handlers(void (*prepare)(), void (*parent)()
                                              void* shared_object) noexcept {
   const auto next = mini::api::next_function(g_next, "__register_atfork");
   if (next == nullptr) return ENOMEM;
+  mini::api::watch_forks();  // which comes here too
   const mini::alloc::Locked not_in_a_fork(mini::alloc::g_fork_handlers_lock);
   return next(prepare, parent, child, shared_object);
 }

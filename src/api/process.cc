@@ -38,6 +38,7 @@ using alloc::g_allocator;
 
 pthread_key_t g_key;
 pid_t g_first_process;
+constinit std::atomic<bool> g_watches_forks{false};
 
 /// Where the report goes. Many programs close standard error as the last thing that they do, so it
 /// is kept open, far from the numbers that they use; one that closes everything may have something
@@ -129,7 +130,7 @@ void after_fork_in_child() {
   minimalloc_reset_streams();
 }
 
-// As early as a library's code runs, so that fork handlers of others come before ours in prepare.
+// As early as a library's code runs.
 __attribute__((constructor(101))) void start() {
   const int saved = errno;
   read_environment(environ);
@@ -142,11 +143,16 @@ __attribute__((constructor(101))) void start() {
     g_allocator.set_watch_thread(watch_thread);
     if (alloc::t_thread.cache != nullptr) watch_thread();
   }
-  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  watch_forks();
   errno = saved;
 }
 
 }  // namespace
+
+void watch_forks() {
+  if (g_watches_forks.exchange(true, std::memory_order_relaxed)) return;
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 void keep_report_file() {
   g_report_file.keep();

@@ -6,4 +6,8 @@ namespace mini::api {
 /// The report at exit goes to what standard error is now, unless that has been settled before.
 void keep_report_file();
 
+/// Registers the library's fork handlers, unless that has been done. Those of others have to come
+/// later: then they run before ours in prepare, and may wait for who is about to allocate.
+void watch_forks();
+
 }  // namespace mini::api

@@ -27,6 +27,10 @@ class Fork(PreloadTest):
         self.check("fork_registers")
 
     @fails_on(jemalloc="hangs", tcmalloc="hangs")
+    def test_handlers_that_lock_what_others_allocate_under(self):
+        self.check("fork_locks")
+
+    @fails_on(jemalloc="hangs", tcmalloc="hangs")
     def test_while_a_thread_waits_for_a_stream(self):
         self.check("fork_streams")
 

@@ -1,5 +1,6 @@
 // A thread forks while another one registers so many fork handlers that the C library's list of
 // them grows: it allocates with that list locked, and the fork goes through the list.
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -33,9 +34,15 @@ static void in_parent(void) {
   if (at_parent) let_register();
 }
 
-// Ahead of every constructor: the allocator is ready for the fork while these handlers run.
+// Ahead of every constructor, and past an allocator that has its own handlers come first: it is
+// ready for the fork while these run.
 static void register_early(void) {
-  pthread_atfork(before_fork, in_parent, NULL);
+  void* c_library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+  EXPECT(c_library != NULL);
+  int (*register_handlers)(void (*)(void), void (*)(void), void (*)(void), void*) = NULL;
+  *(void**)&register_handlers = dlsym(c_library, "__register_atfork");
+  EXPECT(register_handlers != NULL);
+  EXPECT_NUMBERS(register_handlers(before_fork, in_parent, NULL, NULL), ==, 0);
 }
 __attribute__((section(".preinit_array"),
                used)) static void (*const preinit)(void) = register_early;
