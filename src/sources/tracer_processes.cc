@@ -190,7 +190,11 @@ void Tracer::adopt_orphans() {
   std::vector<pid_t> stopped;
   for (const auto& [tid, ticks] : early_stops_) stopped.push_back(tid);
   for (const pid_t tid : stopped) {
-    const auto status = kernel::read_status(tid);
+    auto status = kernel::read_status(tid);
+    // The last thread of a process that has ended for us is nobody's child.
+    if (status && status->thread_group != tid && !processes_.contains(status->thread_group)) {
+      status.reset();
+    }
     if (status && early_stops_[tid] < kMostBirthTicks && may_be_announced(*status)) continue;
     auto parent = processes_.end();
     if (status) parent = processes_.find(status->thread_group);

@@ -91,6 +91,12 @@ class SameBehaviour(SystemTest):
         self.assertEqual(ends, {(0, None): 1, (1, None): 60, (137, "SIGKILL"): 60, (3, None): 60,
                                 (4, None): 60, (5, None): 60})
 
+    def test_a_thread_that_is_born_as_its_process_ends_is_no_child(self):
+        trace = self.trace(TARGETS / "ends_amid_births")
+        kinds = collections.Counter(event["type"] for event in trace.events)
+        self.assertEqual(kinds["process"], 40)
+        self.assertEqual(kinds["exit"], 41)
+
     def test_what_an_execve_has_ended_that_fails_late(self):
         trace = self.trace(TARGETS / "exec_fails_late")
         ends = [(event["exit_status"], event["signal"]) for event in trace.events
