@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "kernel/vm/file_pages.h"
 #include "unwind/self/loader_index.h"
@@ -68,7 +69,8 @@ void find_build_id(ByteRange notes, std::size_t alignment, Module* module) {
 
 bool is_same(const Module& a, const Module& b) {
   return a.bias == b.bias && a.code.begin == b.code.begin && a.code.end == b.code.end &&
-         a.frames.header == b.frames.header && a.path_bytes == b.path_bytes &&
+         a.frames.header == b.frames.header && a.frames.bytes.begin == b.frames.bytes.begin &&
+         a.frames.bytes.end == b.frames.bytes.end && a.path_bytes == b.path_bytes &&
          std::memcmp(a.path, b.path, a.path_bytes) == 0 && a.build_id_bytes == b.build_id_bytes &&
          std::memcmp(&a.build_id[0], &b.build_id[0], a.build_id_bytes) == 0;
 }
@@ -140,6 +142,7 @@ struct Collector {
   }
 
   const Module* keep(const Module& module) const {
+    if (const Module* const known = table.find_record(module); known != nullptr) return known;
     void* const at = table.records_.allocate(sizeof(Module) + module.path_bytes + 1);
     if (at == nullptr) return nullptr;
     auto* const kept = new (at) Module(module);
@@ -148,6 +151,7 @@ struct Collector {
     kept->path = path;
     kept->index = table.next_index_++;
     kept->is_in_loaders_index = loader_index_knows(module.code.begin);
+    kept->older = std::exchange(table.newest_record_, kept);
     return kept;
   }
 
@@ -156,13 +160,36 @@ struct Collector {
   }
 };
 
+// Frame pages are those of the file that was there at first.
+const Module* ModuleTable::find_record(const Module& module) const {
+  const Module* record = newest_record_;
+  for (std::size_t i = 0; record != nullptr && i < kMostLookedAt; ++i, record = record->older) {
+    if (record->frame_pages.begin == 0 && is_same(*record, module)) return record;
+  }
+  return nullptr;
+}
+
+// Of those in found_.
+const ModuleList* ModuleTable::find_list(std::size_t count) const {
+  const ModuleList* list = newest_list_;
+  for (std::size_t i = 0; list != nullptr && i < kMostLookedAt; ++i, list = list->older) {
+    if (std::equal(found_, found_ + count, list->modules, list->modules + list->count)) return list;
+  }
+  return nullptr;
+}
+
 bool ModuleTable::publish(std::size_t count) {
+  if (const ModuleList* const known = find_list(count); known != nullptr) {
+    list_.store(known, std::memory_order_release);
+    return true;
+  }
   void* const at = records_.allocate(sizeof(ModuleList) + count * sizeof(const Module*));
   if (at == nullptr) return false;
   auto* const modules =
       reinterpret_cast<const Module**>(static_cast<std::byte*>(at) + sizeof(ModuleList));
   std::copy(found_, found_ + count, modules);
-  list_.store(new (at) ModuleList{count, modules}, std::memory_order_release);
+  newest_list_ = new (at) ModuleList{count, modules, newest_list_};
+  list_.store(newest_list_, std::memory_order_release);
   return true;
 }
 

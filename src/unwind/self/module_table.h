@@ -16,11 +16,12 @@
 
 namespace mini::unwind::self {
 
-/// Immutable, and never freed: it may be kept and compared by address.
+/// Immutable, and never freed: it may be kept and compared by address. A module that comes back as
+/// it was may have the one that it had.
 struct Module {
   static constexpr std::size_t kMostBuildIdBytes = 32;
 
-  std::uint32_t index = 0;  // in the order of appearance; no number is used twice
+  std::uint32_t index = 0;  // in the order of appearance; no other's
   std::uintptr_t bias = 0;  // what the loader added to the file's addresses
   ByteRange code;           // from the first executable segment to the last
   EhFrame frames;
@@ -33,6 +34,7 @@ struct Module {
   std::size_t path_bytes = 0;
   std::uint8_t build_id[kMostBuildIdBytes] = {};
   std::size_t build_id_bytes = 0;  // 0: the module has none, or a longer one
+  const Module* older = nullptr;   // the record that the table made before
 };
 
 /// Told of changes by refresh(), outside of the loader's lock: those that vanished first.
@@ -46,6 +48,7 @@ struct ModuleListener {
 struct ModuleList {
   std::size_t count = 0;
   const Module* const* modules = nullptr;
+  const ModuleList* older = nullptr;  // the one that the table made before
 
   const Module* find(std::uintptr_t pc) const;
   bool has(const Module* module) const { return find(module->code.begin) == module; }
@@ -59,7 +62,7 @@ bool describe_module(const ElfW(Phdr) * headers, std::size_t count, std::uintptr
 ///
 /// A list is complete before the store (release) that publishes it, and a reader's load (acquire)
 /// finds it so. Nobody changes or frees a published list or module, so a reader may use an old one
-/// as long as it likes.
+/// as long as it likes. What plug-ins leave that come and go is found again when they come back.
 class ModuleTable {
  public:
   constexpr ModuleTable() = default;
@@ -77,12 +80,17 @@ class ModuleTable {
  private:
   friend struct Collector;
   static constexpr std::size_t kMostModules = kMapStep / sizeof(const Module*);
+  static constexpr std::size_t kMostLookedAt = 256;  // records or lists, of the newest
   static constexpr ModuleList kNothing{};
 
+  const Module* find_record(const Module& module) const;
+  const ModuleList* find_list(std::size_t count) const;
   bool publish(std::size_t count);
 
   std::atomic<const ModuleList*> list_{&kNothing};
   BumpAllocator records_;
+  const Module* newest_record_ = nullptr;
+  const ModuleList* newest_list_ = nullptr;
   const Module** found_ = nullptr;  // kMostModules of them, while refresh() is at work
   std::uint32_t next_index_ = 0;
   // The loader's counts of what it ever loaded and unloaded: while they stay, nothing changed.

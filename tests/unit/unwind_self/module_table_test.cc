@@ -6,6 +6,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -123,6 +124,32 @@ TEST(ModuleTableTest, EachChangeIsToldOnce) {
   EXPECT_EQ(changes.vanished[0], changes.appeared[0]);
   EXPECT_EQ(changes.vanished[0]->index, index);
   EXPECT_EQ(changes.appeared.size(), 1U);
+}
+
+// A program that opens and closes plug-ins without end would grow while it is recorded.
+TEST(ModuleTableTest, WhatComesBackToItsPlaceTakesNoMemoryAgain) {
+  ModuleTable table;
+  table.refresh({});
+  std::set<std::uintptr_t> places;
+  std::set<const Module*> records;
+  std::set<const ModuleList*> lists;
+  for (int round = 0; round < 100; ++round) {
+    void* const plugin = dlopen(plugin_path(1).c_str(), RTLD_NOW | RTLD_LOCAL);
+    ASSERT_NE(plugin, nullptr) << dlerror();
+    table.refresh({});
+    const auto call = address_of(reinterpret_cast<PluginCall>(dlsym(plugin, "plugin_call")));
+    const Module* const module = table.list().find(call);
+    ASSERT_NE(module, nullptr);
+    places.insert(call);
+    records.insert(module);
+    lists.insert(&table.list());
+    dlclose(plugin);
+    table.refresh({});
+    EXPECT_EQ(table.list().find(call), nullptr);
+    lists.insert(&table.list());
+  }
+  EXPECT_EQ(records.size(), places.size());
+  EXPECT_LE(lists.size(), places.size() + 1);
 }
 
 struct Visit {
