@@ -63,7 +63,7 @@ struct WalkCounters {
   std::uint64_t walks = 0;
   std::uint64_t frames = 0;         // of all chains
   std::uint64_t reused_frames = 0;  // of those, not walked again
-  std::uint64_t compiled_rows = 0;  // addresses that no walk of the process had met, or too many
+  std::uint64_t compiled_rows = 0;  // addresses that no walk had met, or too many, or no code yet
   std::uint64_t guessed_frames = 0;
   std::uint64_t ends[5] = {};  // by StackEnd
 };
@@ -190,9 +190,10 @@ class SelfUnwinder {
   std::uint32_t demanding_count_ = 0;  // all kDemanding ones are among so many of the outermost
   std::uint64_t sum_ = 0;              // of their return addresses by place_factor()
   std::uint64_t seed_ = 0;  // of their keys: that of an earlier walk that went by the same, or new
-  std::uint64_t last_seed_ = 0;      // of the new ones
-  std::uint64_t era_ = 0;            // earlier walks of another one are void
-  std::uint32_t factors_count_ = 0;  // so many of places_ have theirs
+  std::uint64_t last_seed_ = 0;       // of the new ones
+  std::uint64_t era_ = 0;             // earlier walks of another one are void
+  std::uint32_t factors_count_ = 0;   // so many of places_ have theirs
+  std::uint32_t not_code_count_ = 0;  // so often walks came to what is no code
   bool may_join_ = false;  // there is a walk, and all words that its end rests on are known
   StackEnd end_ = StackEnd::kUnreadable;
   std::uintptr_t lone_pc_ = 0;    // what a chain of one frame points at, without room for more

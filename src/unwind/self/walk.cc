@@ -64,10 +64,18 @@ inline bool SelfUnwinder::Walk::join(const Position& at) {
   return true;
 }
 
+// What was no code may be code by now: a compiler of the program's may have written it there, or
+// have taken the right to execute its pages away only while it wrote. No walk rests on such a row:
+// a stack ends at it, and is not joined.
+inline bool SelfUnwinder::Walk::is_worth_another_look(Row row) {
+  constexpr std::uint32_t kPeriod = 1024;  // to look costs as much as many walks
+  return row.kind() == RowKind::kNotCode && ++owner_.not_code_count_ % kPeriod == 0;
+}
+
 inline Row SelfUnwinder::Walk::row_of(std::uintptr_t return_address) {
   // One less: a call may be the last instruction of its function.
   const Row row = RowCache::find(table_, return_address - 1);
-  if (row.kind() != RowKind::kAbsent) [[likely]]
+  if (row.kind() != RowKind::kAbsent && !is_worth_another_look(row)) [[likely]]
     return row;
   ++owner_.counters_.compiled_rows;
   return owner_.code_->compile(return_address - 1, owner_.buffer_);

@@ -70,6 +70,7 @@ class SelfUnwinder::Walk {
   bool step_frame_pointer();
   bool is_bottom_of_made_stack();
   bool push(const Frame& frame, std::uintptr_t sp);
+  bool is_worth_another_look(Row row);
   Row row_of(std::uintptr_t return_address);
 
   SelfUnwinder& owner_;

@@ -92,6 +92,52 @@ TEST(FramePointerTest, CodeOfNoModuleIsFollowedToo) {
   munmap(memory, kBytes);
 }
 
+// As a compiler in the program does that makes its pages writable or executable, never both.
+struct CompilerVisit {
+  static constexpr int kManyWalks = 1 << 12;
+  SelfUnwinder& unwinder;
+  void* memory;
+  std::size_t bytes;
+  StackEnd end_while_written = StackEnd::kComplete;
+  StackEnd end = StackEnd::kComplete;
+
+  [[gnu::noinline]] static StackEnd walk(SelfUnwinder& unwinder) {
+    return unwinder.unwind(capture_caller()).end;
+  }
+  static void here(void* self) {
+    auto& visit = *static_cast<CompilerVisit*>(self);
+    mprotect(visit.memory, visit.bytes, PROT_READ | PROT_WRITE);
+    visit.end = visit.end_while_written = walk(visit.unwinder);
+    mprotect(visit.memory, visit.bytes, PROT_READ | PROT_EXEC);
+    for (int i = 0; i < kManyWalks && visit.end != StackEnd::kComplete; ++i) {
+      visit.end = walk(visit.unwinder);
+    }
+  }
+};
+
+TEST(FramePointerTest, WhatWasNoCodeForAWhileIsCodeAgain) {
+  constexpr std::size_t kBytes = 4096;
+  void* const memory =
+      mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  std::byte* const function = static_cast<std::byte*>(memory) + 64;
+  std::memcpy(function, reinterpret_cast<const void*>(&without_cfi), 24);
+  if (mprotect(memory, kBytes, PROT_READ | PROT_EXEC) != 0) {
+    munmap(memory, kBytes);
+    GTEST_SKIP() << "the system allows no code that was written";
+  }
+  CodeTable table;  // another's may know the place from a mapping before
+  table.refresh();
+  SelfUnwinder unwinder;
+  ASSERT_TRUE(unwinder.start(table));
+  CompilerVisit visit{.unwinder = unwinder, .memory = memory, .bytes = kBytes};
+  reinterpret_cast<decltype(&without_cfi)>(function)(&CompilerVisit::here, &visit);
+  EXPECT_EQ(visit.end_while_written, StackEnd::kNoUnwindInfo);
+  EXPECT_EQ(visit.end, StackEnd::kComplete);
+  unwinder.stop();
+  munmap(memory, kBytes);
+}
+
 TEST(FramePointerTest, ThatLeadsNowhereEndsTheStack) {
   Taker taker;
   Visit visit{taker};
