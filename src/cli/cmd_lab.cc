@@ -3,11 +3,14 @@
 #include <cerrno>
 #include <csignal>
 #include <fmt/format.h>
+#include <string>
 #include <unistd.h>
+#include <vector>
 
 #include "cli/cmd_trace.h"
 #include "cli/lab_arguments.h"
 #include "cli/lab_quiz.h"
+#include "cli/likely_word.h"
 #include "cli/output_file.h"
 #include "cli/terminal.h"
 #include "lab/glossary.h"
@@ -78,11 +81,22 @@ Result<lab::Bench> set_up(const LabArguments& arguments, const views::TextStyle&
                     .command = arguments.command};
 }
 
+std::string unknown_word_message(const std::string& words) {
+  std::vector<std::string> known;
+  for (const lab::GlossaryEntry& entry : lab::glossary()) {
+    known.insert(known.end(), entry.names.begin(), entry.names.end());
+  }
+  const std::string likely = likely_word(words, known);
+  if (likely.empty()) return fmt::format("no word '{}': 'heapspy lab glossary' has all", words);
+  return fmt::format("no word '{}': did you mean '{}'? 'heapspy lab glossary' has all", words,
+                     likely);
+}
+
 int explain_words(const LabArguments& arguments, const views::TextStyle& style) {
   std::string words;
   for (const std::string& part : arguments.words) words += words.empty() ? part : " " + part;
   if (!words.empty() && lab::find_in_glossary(words) == nullptr) {
-    return complain(kExitUsage, fmt::format("no word '{}': 'heapspy lab glossary' has all", words));
+    return complain(kExitUsage, unknown_word_message(words));
   }
   std::string text;
   lab::write_glossary(text, style, words);

@@ -1,7 +1,9 @@
 #include "cli/cmd_report.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <regex.h>
+#include <string>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -46,8 +48,12 @@ class Pattern {
 
   Result<void> check(const std::string& text) const {
     if (error_ == 0) return {};
-    char reason[200] = "";
-    regerror(error_, &compiled_, reason, sizeof reason);
+    char buffer[200] = "";
+    regerror(error_, &compiled_, buffer, sizeof buffer);
+    // "Unmatched ( or \\(": the other is that of basic expressions.
+    std::string reason = buffer;
+    reason.resize(std::min(reason.find(" or \\"), reason.size()));
+    std::erase(reason, '\\');
     return fail(fmt::format("--focus '{}' is no regular expression: {}", text, reason));
   }
   bool matches(const std::string& subject) const {

@@ -200,7 +200,8 @@ class Experiments(SystemTest):
         script.write_text("#!/bin/sh\n")
         script.chmod(0o755)
         self.assertIn("is a script", lab("0.1", str(script), check=1).stderr)
-        self.assertIn("no word 'xyzzy'", lab("glossary", "xyzzy", check=2).stderr)
+        self.assertIn("no word 'xyzzy': 'heapspy", lab("glossary", "xyzzy", check=2).stderr)
+        self.assertIn("did you mean 'top chunk'?", lab("glossary", "topchunk", check=2).stderr)
 
 
 class Asking(SystemTest):

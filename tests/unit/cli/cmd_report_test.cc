@@ -172,6 +172,15 @@ TEST_F(ReportCommandTest, AFocusThatMatchesNothingSaysWhatToDo) {
             "heapspy report: the export is empty: no stack matches --focus 'nobody'\n");
 }
 
+TEST_F(ReportCommandTest, AFocusThatIsNoExpressionIsRefusedWithoutBackslashes) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run({"--focus", "a("}, recording()), 2);
+  const std::string error = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(error.starts_with("heapspy report: --focus 'a(' is no regular expression: "))
+      << error;
+  EXPECT_EQ(error.find('\\'), std::string::npos) << error;
+}
+
 TEST_F(ReportCommandTest, AnEmptyExportIsExplained) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(said({"--export", "folded", "--measure", "temporary", "--focus", "load"}), "");
