@@ -1,9 +1,11 @@
 // What most of the memory is: blocks in use, or nothing of malloc's.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/text.h"
 #include "explain/memory_finding_words.h"
+#include "explain/memory_ledger.h"
 
 namespace mini::explain {
 namespace {
@@ -15,39 +17,43 @@ constexpr double kMost = 0.5;
 
 /// Memory that is not malloc's, of one sort.
 struct Elsewhere {
-  std::array<MemoryKind, 2> kinds;  // the same twice where there is one
-  Bytes least;                      // to be worth a word
+  MemoryKind kind;
+  std::optional<MemoryKind> other_kind;
+  Bytes least;  // to be worth a word
   std::string_view what;
   std::string_view advice;
+
+  bool has(MemoryKind one) const { return one == kind || one == other_kind; }
 };
 constexpr std::array<Elsewhere, 4> kElsewhere = {{
-    {{MemoryKind::kOtherAnonymous, MemoryKind::kOtherAnonymous},
+    {MemoryKind::kOtherAnonymous,
+     {},
      kWorthATry,
      "anonymous memory of others",
      "heapspy trace -p shows who maps such memory while it grows."},
-    {{MemoryKind::kProgramFile, MemoryKind::kProgramFile},
+    {MemoryKind::kProgramFile,
+     {},
      kMiB * 16,  // a small program is mostly libraries
      "of files that are mapped",
      "Where memory is short, the kernel takes back pages that it can read again from the file; "
      "munmap gives all back."},
-    {{MemoryKind::kSharedMemory, MemoryKind::kSharedMemory},
+    {MemoryKind::kSharedMemory,
+     {},
      kWorthATry,
      "shared memory",
      "It counts in each process that has touched it, and stays until the last has unmapped it and "
      "its name is removed."},
-    {{MemoryKind::kMainStack, MemoryKind::kThreadStack},
-     kWorthATry,
-     "stacks of threads",
+    {MemoryKind::kThreadStack, MemoryKind::kMainStack, kWorthATry, "stacks of threads",
      "A stack keeps what its deepest calls have touched until its thread ends: have fewer threads, "
      "or less in local variables."},
 }};
 
 /// "; the most is of /data/index, 70 MiB": of several rows of a sort; "" where none has a name.
-std::string whose_most(const std::vector<const model::MemoryRow*>& rows) {
+std::string whose_most(const std::vector<model::MemoryRow>& rows, const Elsewhere& sort) {
   const model::MemoryRow* most = nullptr;
-  for (const model::MemoryRow* row : rows) {
-    if (row->owner.empty() || row->bytes <= 0) continue;
-    if (most == nullptr || row->bytes > most->bytes) most = row;
+  for (const model::MemoryRow& row : rows) {
+    if (!sort.has(row.kind) || row.owner.empty() || row.bytes <= 0) continue;
+    if (most == nullptr || row.bytes > most->bytes) most = &row;
   }
   if (most == nullptr) return "";
   return fmt::format("; the most is of {}, {}", most->owner,
@@ -55,21 +61,17 @@ std::string whose_most(const std::vector<const model::MemoryRow*>& rows) {
 }
 
 void find_elsewhere(const Inspection& inspection, std::vector<Finding>& out) {
+  const std::vector<model::MemoryRow>& rows = inspection.resident_ledger;
   for (const Elsewhere& sort : kElsewhere) {
-    std::int64_t sum = 0;
-    std::vector<const model::MemoryRow*> rows;
-    for (const model::MemoryRow& row : inspection.resident_ledger) {
-      if (std::ranges::find(sort.kinds, row.kind) == sort.kinds.end()) continue;
-      sum += row.bytes;
-      rows.push_back(&row);
-    }
+    const std::int64_t sum =
+        sum_of_kind(rows, sort.kind) + (sort.other_kind ? sum_of_kind(rows, *sort.other_kind) : 0);
     const Bytes bytes{static_cast<std::uint64_t>(std::max<std::int64_t>(sum, 0))};
     if (bytes < sort.least || share_of(inspection, bytes) < kMost) continue;
     out.push_back(
         {.kind = "not_malloc",
          .statement = fmt::format("Most of the memory is not malloc's: {} is {}.",
                                   format_bytes(bytes), sort.what),
-         .evidence = fmt::format("{}{}.", share_words(inspection, bytes), whose_most(rows)),
+         .evidence = fmt::format("{}{}.", share_words(inspection, bytes), whose_most(rows, sort)),
          .advice = std::string(sort.advice),
          .weight = share_of(inspection, bytes)});
   }

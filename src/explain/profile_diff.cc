@@ -160,11 +160,6 @@ std::vector<GroupDiff> sum_groups(const ProfileDiff& diff, const GroupKey& key_o
   return list;
 }
 
-std::uint32_t line_of_place(const HeapProfile& profile, const model::StackProfile& stack) {
-  const auto place = place_of(profile, stack.node);
-  return place && place->line != nullptr ? place->line->line : 0;
-}
-
 /// "put at cache.cc" of "put at cache.cc:17": of a function with several places.
 std::string without_line(const std::string& name) {
   const std::size_t colon = name.find_last_not_of("0123456789");
@@ -299,19 +294,24 @@ std::vector<GroupDiff> diff_groups(const ProfileDiff& diff, Grouping grouping, M
 }
 
 std::vector<GroupDiff> diff_places(const ProfileDiff& diff, Measure measure) {
-  const auto key_of = [](const HeapProfile& profile, const model::StackProfile& stack) {
-    const auto place = place_of(profile, stack.node);
+  const auto key_of_place = [](const HeapProfile& profile, const auto& place) {
     return place ? frame_key(profile, *place->frame, place->line) : std::string();
+  };
+  const auto key_of = [&](const HeapProfile& profile, const model::StackProfile& stack) {
+    return key_of_place(profile, place_of(profile, stack.node));
   };
   std::map<std::pair<const HeapProfile*, std::string>, std::set<std::uint32_t>> lines;
   for (const HeapProfile* profile : {diff.before, diff.after}) {
     for (const model::StackProfile& stack : profile->stacks) {
-      lines[{profile, key_of(*profile, stack)}].insert(line_of_place(*profile, stack));
+      const auto place = place_of(*profile, stack.node);
+      const std::uint32_t line = place && place->line != nullptr ? place->line->line : 0;
+      lines[{profile, key_of_place(*profile, place)}].insert(line);
     }
   }
   const auto name_of = [&](const HeapProfile& profile, const model::StackProfile& stack) {
-    const std::string name = describe_place(place_of(profile, stack.node));
-    return lines[{&profile, key_of(profile, stack)}].size() > 1 ? without_line(name) : name;
+    const auto place = place_of(profile, stack.node);
+    const std::string name = describe_place(place);
+    return lines[{&profile, key_of_place(profile, place)}].size() > 1 ? without_line(name) : name;
   };
   std::vector<GroupDiff> places = sum_groups(diff, key_of, name_of);
   sort_by_difference(places, [&](const GroupDiff& place) { return difference(place, measure); });
