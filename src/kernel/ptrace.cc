@@ -5,6 +5,7 @@
 #include <csignal>
 #include <linux/types.h>
 #include <sys/ptrace.h>
+#include <sys/wait.h>
 
 #include "kernel/proc_status.h"
 #include "kernel/registers.h"
@@ -52,6 +53,10 @@ int trace_continue(pid_t tid, int signal) {
 
 int trace_to_syscall(pid_t tid, int signal) {
   return request(PTRACE_SYSCALL, tid, 0L, widen(signal));
+}
+
+int signal_due(int wait_status) {
+  return wait_status >> 16 == 0 ? WSTOPSIG(wait_status) : 0;
 }
 
 std::optional<std::uint64_t> trace_event_message(pid_t tid) {

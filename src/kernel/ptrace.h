@@ -22,6 +22,10 @@ int trace_to_syscall(pid_t tid, int signal);
 /// The new thread's id at a clone event, the old id at an exec event, the status at an exit event.
 std::optional<std::uint64_t> trace_event_message(pid_t tid);
 
+/// The signal that is to be delivered when a thread goes on from a stop, by the stop's wait status;
+/// 0 at a stop that is an event. REQUIRES: no stop at a system call.
+int signal_due(int wait_status);
+
 /// Who sent the signal a thread is stopped at.
 struct SignalOrigin {
   int code = 0;  // SI_USER, SI_KERNEL…

@@ -23,11 +23,6 @@ bool is_event(int status, int event) {
   return status >> 8 == (SIGTRAP | (event << 8));
 }
 
-// Of a stop that is not an event: what is to be delivered when it goes on.
-int signal_of(int status) {
-  return status >> 16 == 0 ? WSTOPSIG(status) : 0;
-}
-
 // Until the process has ended. Its threads are not traced; it stops at its signals and once, while
 // its memory is still there, at its end.
 Result<void> run_to_end(pid_t pid, std::uint64_t started_ns, Cost& cost) {
@@ -44,7 +39,7 @@ Result<void> run_to_end(pid_t pid, std::uint64_t started_ns, Cost& cost) {
           cost.page_faults = reading->minor_faults + reading->major_faults;
         }
       }
-      kernel::trace_continue(pid, signal_of(status));
+      kernel::trace_continue(pid, kernel::signal_due(status));
       continue;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};

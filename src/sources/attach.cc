@@ -28,7 +28,7 @@ void undo(const std::set<pid_t>& seized) {
     int status = 0;
     if (::waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status)) continue;
     // It may have been on its way to a signal, which it gets.
-    kernel::trace_detach(tid, status >> 16 == 0 ? WSTOPSIG(status) : 0);
+    kernel::trace_detach(tid, kernel::signal_due(status));
   }
 }
 
