@@ -40,8 +40,8 @@ Thread& Tracer::who_ends(Thread& thread) {
   const pid_t pid = process->model.pid;
   if (thread.tid != pid) return thread;
   const auto caller = std::ranges::find_if(threads_, [&](const auto& entry) {
-    return entry.second->process == process && ::tgkill(pid, entry.first, 0) != 0 &&
-           errno == ESRCH && entry.first != pid;
+    return entry.second->process == process && entry.first != pid &&
+           ::tgkill(pid, entry.first, 0) != 0 && errno == ESRCH;
   });
   if (caller == threads_.end()) return thread;
   Thread& survivor = *caller->second;
