@@ -1,13 +1,22 @@
-// The heap of a process that is about to fill tables: its pages in one call to the kernel, where
-// otherwise each costs a fault.
+// The heap of a process that is about to fill tables: its pages by the hundred, where otherwise
+// each costs a fault.
 #pragma once
 
 #include "base/units.h"
 
 namespace mini::kernel {
 
-/// Gives this process's heap so many resident bytes, and has it keep them. A fault costs as much as
-/// hundreds of recorded events, the more so in a virtual machine.
-void warm_heap(Bytes bytes);
+/// What of the heap's addresses, from where it ends now, is given memory how.
+struct HeapPlan {
+  Bytes resident{};    // so many bytes at once
+  Bytes huge_begin{};  // behind so many, in huge pages, where the kernel has some
+  Bytes huge_end{};    // up to so many
+};
+
+/// Has this process's heap take these addresses, and keep what it has: freed blocks are for later
+/// ones. A fault costs as much as hundreds of recorded events, the more so in a virtual machine. In
+/// vain where malloc is not the C library's, or the kernel refuses; where addresses are limited,
+/// all but the first of these is left.
+void prepare_heap(const HeapPlan& plan);
 
 }  // namespace mini::kernel

@@ -93,6 +93,7 @@ void HeapProfileBuilder::finish_stacks(model::HeapProfile& profile) {
     usable.node = stack.owner;
     if (usable.peak.blocks != 0) profile.usable.stacks.push_back(usable);
   }
+  stacks_ = {};  // what comes takes memory, too
 }
 
 /// Threads, sizes, lifetimes and all together.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "kernel/own_heap.h"
 #include "recording/reader.h"
 #include "sources/heap_profile_builder.h"
 #include "sources/next_recording.h"
@@ -99,11 +100,15 @@ void ReportingBuilder::process(const recording::ProcessFacts& facts) {
   set_inheritance(std::move(inheritance));
 }
 
+// Most recordings are small, and take no more memory than they need.
+constexpr kernel::HeapPlan kTables{.huge_begin = Bytes{4 << 20}, .huge_end = Bytes{128 << 20}};
+
 }  // namespace
 
 Result<model::HeapProfile> read_heap_profile(const std::string& path, model::TimeSpan span,
                                              const ReadProgress& progress, std::size_t most_buckets,
                                              model::StackDivision division) {
+  kernel::prepare_heap(kTables);
   ReportingBuilder builder(path, span, most_buckets, division, progress, nullptr);
   const auto summary = recording::read_recording(path, builder);
   if (!summary) return std::unexpected(summary.error());

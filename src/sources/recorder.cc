@@ -42,14 +42,17 @@ constexpr std::uint64_t kLookForEndsNs = 5'000'000;  // two system calls, and on
 struct Pace {
   std::uint64_t most_sleep_ns;
   std::uint64_t sample_ns;
-  Bytes warm_heap;
+  Bytes resident_heap;
 };
 // The tables of one process, of what compresses, and a part of those of stacks and symbols.
 constexpr Pace kEveryAllocation{
-    .most_sleep_ns = 8'000'000, .sample_ns = 10'000'000, .warm_heap = Bytes{12 << 20}};
+    .most_sleep_ns = 8'000'000, .sample_ns = 10'000'000, .resident_heap = Bytes{12 << 20}};
 // Little comes, and it is the price that counts.
 constexpr Pace kSampling{
-    .most_sleep_ns = 100'000'000, .sample_ns = 100'000'000, .warm_heap = Bytes{1 << 20}};
+    .most_sleep_ns = 100'000'000, .sample_ns = 100'000'000, .resident_heap = Bytes{1 << 20}};
+// Tables of stacks are filled from their begin on. With many processes it is columns of events that
+// take the most, of which large parts are never written.
+constexpr Bytes kHugePagesEnd{64 << 20};
 
 recording::Ending ending_by(int wait_status) {
   recording::Ending ending;
@@ -275,7 +278,7 @@ Result<RecordOutcome> Recorder::run_command() {
 
 void Recorder::record_until_done() {
   // Not before the command was started: a fork copies what there is, and it has its own limits.
-  kernel::warm_heap(pace_.warm_heap);
+  kernel::prepare_heap({.resident = pace_.resident_heap, .huge_end = kHugePagesEnd});
   kernel::raise_limits();
   try {
     record_until_over();
