@@ -17,21 +17,20 @@
 namespace mini::kernel {
 namespace {
 
-constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;
+constexpr int kHugePage = 2 << 20;
 
 struct Range {
   std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
 };
 
-/// Has the heap take so many bytes of addresses at once, all blocks but the largest from there, and
-/// give nothing back. What it has then; nothing where malloc is another one, or was refused them.
+/// Has the heap take so many bytes of addresses at once, and give nothing back. What it has then;
+/// nothing where malloc is another one, or was refused them.
 Range reserve_heap(Bytes bytes) {
   if (bytes == Bytes{}) return {};
 #if defined(__GLIBC__)
-  constexpr int kMostBlock = 32 << 20;  // of the heap itself, not mapped: glibc's HEAP_MAX_SIZE / 2
   constexpr int kLaterStep = 1 << 20;
-  ::mallopt(M_MMAP_THRESHOLD, kMostBlock);
+  ::mallopt(M_MMAP_THRESHOLD, kHugePage);  // a table that grows leaves no holes
   ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
   ::mallopt(M_TOP_PAD, static_cast<int>(bytes.count));
   void* const block = std::malloc(kLaterStep);  // more than the heap begins with
@@ -73,6 +72,12 @@ void prepare_heap(const HeapPlan& plan) {
   advise({round_up(heap.begin + plan.huge_begin.count, kHugePage), until(plan.huge_end)},
          MADV_HUGEPAGE);
   advise({heap.begin, until(plan.resident)}, MADV_POPULATE_WRITE);
+}
+
+void use_huge_pages(void* block, std::size_t bytes) {
+  if (bytes < kHugePage) return;
+  const auto begin = reinterpret_cast<std::uintptr_t>(block);
+  advise({begin, begin + bytes}, MADV_HUGEPAGE);
 }
 
 }  // namespace mini::kernel

@@ -14,9 +14,11 @@ struct HeapPlan {
 };
 
 /// Has this process's heap take these addresses, and keep what it has: freed blocks are for later
-/// ones. A fault costs as much as hundreds of recorded events, the more so in a virtual machine. In
-/// vain where malloc is not the C library's, or the kernel refuses; where addresses are limited,
-/// all but the first of these is left.
+/// ones. Large blocks have mappings of their own. In vain where malloc is not the C library's, or
+/// the kernel refuses; where addresses are limited, all but the first of these is left.
 void prepare_heap(const HeapPlan& plan);
+
+/// Asks for huge pages for a block that is just allocated, if it is large enough for some.
+void use_huge_pages(void* block, std::size_t bytes);
 
 }  // namespace mini::kernel

@@ -101,7 +101,7 @@ void ReportingBuilder::process(const recording::ProcessFacts& facts) {
 }
 
 // Most recordings are small, and take no more memory than they need.
-constexpr kernel::HeapPlan kTables{.huge_begin = Bytes{4 << 20}, .huge_end = Bytes{128 << 20}};
+constexpr kernel::HeapPlan kTables{.huge_begin = Bytes{4 << 20}, .huge_end = Bytes{16 << 20}};
 
 }  // namespace
 

@@ -50,9 +50,9 @@ constexpr Pace kEveryAllocation{
 // Little comes, and it is the price that counts.
 constexpr Pace kSampling{
     .most_sleep_ns = 100'000'000, .sample_ns = 100'000'000, .resident_heap = Bytes{1 << 20}};
-// Tables of stacks are filled from their begin on. With many processes it is columns of events that
-// take the most, of which large parts are never written.
-constexpr Bytes kHugePagesEnd{64 << 20};
+// Beyond, with many processes, it is columns of events that take the most, of which large parts are
+// never written.
+constexpr Bytes kHugePagesEnd{16 << 20};
 
 recording::Ending ending_by(int wait_status) {
   recording::Ending ending;
