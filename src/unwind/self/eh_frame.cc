@@ -107,8 +107,8 @@ bool describes(const EhFrame& sections, std::uintptr_t at, std::uintptr_t pc,
 
 // The table has `count` pairs of numbers relative to the header: where code begins, where its entry
 // is; in the order of the code.
-bool search_table(const EhFrame& sections, std::uintptr_t table, std::uint64_t count,
-                  std::uintptr_t pc, FrameDescription* frame) {
+std::uintptr_t search_table(const EhFrame& sections, std::uintptr_t table, std::uint64_t count,
+                            std::uintptr_t pc) {
   constexpr std::uint64_t kPairBytes = 8;
   const auto number = [&](std::uint64_t pair, std::uint64_t which) {
     ByteCursor bytes({table + pair * kPairBytes + which * 4, sections.bytes.end});
@@ -124,7 +124,14 @@ bool search_table(const EhFrame& sections, std::uintptr_t table, std::uint64_t c
       high = middle;
     }
   }
-  return low != 0 && describes(sections, number(low - 1, 1), pc, frame);
+  return low != 0 ? number(low - 1, 1) : 0;
+}
+
+// Of a function without code. Of entries that begin together lld lists the first, and so hides the
+// one of the function behind it.
+bool is_empty(const EhFrame& sections, std::uintptr_t at) {
+  FrameDescription frame;
+  return parse_description(sections, at, &frame) && frame.begin == frame.end;
 }
 
 // Without a table: every entry from the first on. Each is four bytes at least, so this ends.
@@ -152,7 +159,8 @@ bool find_frame_description(const EhFrame& sections, std::uintptr_t pc, FrameDes
   if (table_encoding == kTableEncoding &&
       take_pointer(bytes, count_encoding, sections.header, &count) &&
       count <= (sections.bytes.end - bytes.at()) / 8) {
-    return search_table(sections, bytes.at(), count, pc, found);
+    const std::uintptr_t at = search_table(sections, bytes.at(), count, pc);
+    if (!is_empty(sections, at)) return describes(sections, at, pc, found);
   }
   return search_entries(sections, frames, pc, found);
 }

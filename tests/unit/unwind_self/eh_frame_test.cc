@@ -38,6 +38,14 @@ TEST(EhFrameTest, FindsTheEntryOfEachAddress) {
   }
 }
 
+TEST(EhFrameTest, AnEntryOfNoCodeDoesNotHideAnother) {
+  const Bytes bytes =
+      make_sections({}, {{0x1000, 0x10, cfa_offset(16)}, {0x1000, 0, cfa_offset(24)}});
+  EXPECT_EQ(row_at(bytes, 0x1000), Row::make(RowKind::kSp, 16));
+  EXPECT_EQ(row_at(bytes, 0x100f), Row::make(RowKind::kSp, 16));
+  EXPECT_EQ(row_at(bytes, 0x1010).kind(), RowKind::kFramePointer);
+}
+
 TEST(EhFrameTest, AugmentationsOfCxx) {
   // A personality (absolute, 8 bytes) and a pointer to language-specific data before the encoding.
   const Bytes bytes =
