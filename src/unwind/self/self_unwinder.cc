@@ -187,7 +187,7 @@ Chain SelfUnwinder::unwind(const CallerRegisters& caller) {
     }
     generation_ = generation;
     if (!refresh(caller, stack, &chain)) {
-      Walk walk(*this, stack);
+      Walk walk(*this, caller.sp, stack);
       walk.run(caller);
       finish(walk, &chain);
     }

@@ -173,7 +173,7 @@ bool SelfUnwinder::Walk::step_signal() {
     return false;
   }
   if (!stack.contains(sp)) return stop(StackEnd::kUnreadable, false);
-  stack_ = stack;
+  stack_ = frames_from(sp, stack);
   return true;
 }
 

@@ -1,6 +1,7 @@
 // From a frame to the next one out, up to the end of the stack or to what is known of it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "unwind/self/registers.h"
@@ -16,12 +17,12 @@ namespace mini::unwind::self {
 /// rare is done by step_slowly(), with the position in at_. Both follow the same rules.
 class SelfUnwinder::Walk {
  public:
-  Walk(SelfUnwinder& owner, ByteRange stack)
+  Walk(SelfUnwinder& owner, std::uintptr_t sp, ByteRange stack)
       : owner_(owner),
         table_(owner.code_->rows().table()),
         past_all_(owner.new_frames_ + owner.max_depth_),
         candidates_(owner.may_join_ ? owner.count_ : 0),
-        stack_(stack) {}
+        stack_(frames_from(sp, stack)) {}
 
   void run(const CallerRegisters& caller);
 
@@ -41,6 +42,14 @@ class SelfUnwinder::Walk {
     std::uintptr_t bp = 0;
     Frame* top = nullptr;  // the outermost frame found yet, the first of the new ones
   };
+
+  // No frame has anything further in, but what a function that calls nothing keeps there (psABI,
+  // §3.2.2). What a row leads to there need not be memory: the first thread's stack has not grown
+  // to all of its range. REQUIRES: it is in the stack.
+  static ByteRange frames_from(std::uintptr_t sp, ByteRange stack) {
+    constexpr std::uintptr_t kRedZoneBytes = 128;
+    return {sp - std::min(sp - stack.begin, kRedZoneBytes), stack.end};
+  }
 
   // Whether the word there is part of the stack. A stack is a page at least.
   bool readable(std::uintptr_t address) const { return holds_word(stack_, address); }

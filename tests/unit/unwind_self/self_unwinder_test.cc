@@ -210,6 +210,34 @@ TEST(SelfUnwinderTest, WrongRegistersDoNoHarm) {
   unwinder.stop();
 }
 
+#if defined(__x86_64__)
+
+// Code that is never run. Its stack pointer is 16 bytes below its frame's end.
+#define SAVES_BP_AT(name, offset)                                                            \
+  extern "C" void name();                                                                    \
+  asm(".text\n.type " #name ", @function\n" #name                                            \
+      ": .cfi_startproc\n.cfi_def_cfa_offset 16\n"                                           \
+      ".cfi_offset %rbp, " #offset "\n nop\n nop\n.cfi_endproc\n.size " #name ", . - " #name \
+      "\n");
+SAVES_BP_AT(saves_bp_in_red_zone, -144)
+SAVES_BP_AT(saves_bp_below_red_zone, -152)
+
+// The first thread's stack may go on there, and not be memory yet.
+TEST(SelfUnwinderTest, NothingFurtherInIsRead) {
+  static std::uintptr_t stack[1024] = {};
+  SelfUnwinder unwinder;
+  ASSERT_TRUE(unwinder.start(code()));
+  const auto end_in = [&](void (*function)()) {
+    const auto pc = reinterpret_cast<std::uintptr_t>(function) + 1;
+    return unwinder.unwind({pc, reinterpret_cast<std::uintptr_t>(&stack[512]), 0}).end;
+  };
+  EXPECT_EQ(end_in(saves_bp_in_red_zone), StackEnd::kComplete);
+  EXPECT_EQ(end_in(saves_bp_below_red_zone), StackEnd::kUnreadable);
+  unwinder.stop();
+}
+
+#endif
+
 TEST(SelfUnwinderTest, MayBeStartedAgain) {
   SelfUnwinder unwinder;
   const CallerRegisters caller = capture_caller();
