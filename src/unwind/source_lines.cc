@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <dwarf.h>
+#include <optional>
 #include <utility>
 
 #include "unwind/debug_file.h"
@@ -14,26 +15,40 @@ namespace {
 // libdw reads all debug sections at once; above this we go without source lines.
 constexpr std::uint64_t kLargestDebugInfo = std::uint64_t{1} << 30;
 constexpr std::size_t kMaxUnits = 1 << 20;
-constexpr std::size_t kMaxUnitRanges = 1 << 22;  // of all units: one of each function, perhaps
-constexpr std::size_t kMaxRangesPerDie = 1 << 14;
 constexpr std::size_t kMaxDiesPerUnit = 1 << 22;
-constexpr std::size_t kMaxNesting = 256;
-// The function tables of this many units at most are kept.
+constexpr std::size_t kMaxNesting = 64;   // of scopes: libdw goes through each one's DIEs once more
+constexpr std::size_t kMaxInlined = 256;  // into each other
+// Ranges that are looked at, kept or not: any number of DIEs may refer to one long list.
+constexpr std::size_t kMaxUnitRanges = 1 << 22;      // of all units: one of each function, perhaps
+constexpr std::size_t kMaxFunctionRanges = 1 << 21;  // of one unit
+constexpr std::size_t kMaxInlinedRanges = 1 << 20;   // for one address
+// The function tables of so many units, and so many ranges, are kept.
 constexpr std::size_t kMaxIndexedUnits = 1 << 12;
+constexpr std::size_t kMaxKeptRanges = 1 << 21;
 
-/// Calls visit(begin, end) for each non-empty range of a DIE, of `most` at the most.
+/// Calls visit(begin, end) for each non-empty range of a DIE until it returns false. What is looked
+/// at is taken off *left; at 0 there is no more.
 template <typename Visit>
-void for_each_range(Dwarf_Die* die, std::size_t most, Visit visit) {
+void for_each_range(Dwarf_Die* die, std::size_t* left, Visit visit) {
   Dwarf_Addr base = 0;
   Dwarf_Addr begin = 0;
   Dwarf_Addr end = 0;
   std::ptrdiff_t position = 0;
-  for (std::size_t i = 0; i < most; ++i) {
+  for (; *left != 0; --*left) {
     position = dwarf_ranges(die, position, &base, &begin, &end);
     if (position <= 0) return;
     // A linker leaves [0, 0 + size) for what it threw away.
-    if (begin < end && begin != 0) visit(begin, end);
+    if (begin < end && begin != 0 && !visit(begin, end)) return;
   }
+}
+
+bool covers(Dwarf_Die* die, std::uint64_t address, std::size_t* left) {
+  bool is_in = false;
+  for_each_range(die, left, [&](std::uint64_t begin, std::uint64_t end) {
+    is_in = begin <= address && address < end;
+    return !is_in;
+  });
+  return is_in;
 }
 
 /// Visits the DIEs below `top`, depth first: visit(die, tag) says whether to go into one. REQUIRES
@@ -125,15 +140,32 @@ void set_line(Dwarf_Die* unit, std::uint64_t address, SourceFrame* frame) {
     frame->line = static_cast<std::uint32_t>(number);
 }
 
+/// The block or inlined function right below `scope` that `address` is in: no two are there.
+std::optional<Dwarf_Die> child_at(Dwarf_Die* scope, std::uint64_t address, std::size_t* left) {
+  Dwarf_Die die;
+  if (dwarf_child(scope, &die) != 0) return std::nullopt;
+  while (*left != 0) {
+    --*left;
+    const int tag = dwarf_tag(&die);
+    if ((tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block) &&
+        covers(&die, address, left)) {
+      return die;
+    }
+    Dwarf_Die next;
+    if (dwarf_siblingof(&die, &next) != 0 || next.addr <= die.addr) return std::nullopt;
+    die = next;
+  }
+  return std::nullopt;
+}
+
 /// The functions inlined at `address` in `function`, outermost first.
 std::vector<Dwarf_Die> inlined_at(Dwarf_Die* function, std::uint64_t address) {
   std::vector<Dwarf_Die> found;
-  walk_dies(function, [&](Dwarf_Die* die, int tag) {
-    if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block) return false;
-    if (dwarf_haspc(die, address) <= 0) return false;
-    if (tag == DW_TAG_inlined_subroutine && found.size() < kMaxNesting) found.push_back(*die);
-    return true;
-  });
+  std::size_t left = kMaxInlinedRanges;
+  for (auto die = child_at(function, address, &left); die && found.size() < kMaxInlined;
+       die = child_at(&*die, address, &left)) {
+    if (dwarf_tag(&*die) == DW_TAG_inlined_subroutine) found.push_back(*die);
+  }
   return found;
 }
 
@@ -180,14 +212,15 @@ void SourceLines::index_units() {
   Dwarf_CU* unit = nullptr;
   Dwarf_Die die;
   std::uint8_t type = 0;
+  std::size_t left = kMaxUnitRanges;
   for (std::size_t i = 0; i < kMaxUnits; ++i) {
     if (dwarf_get_units(dwarf_, unit, &unit, nullptr, &type, &die, nullptr) != 0) break;
     // A skeleton has the lines and ranges of a unit whose other parts are in a file of their own.
     if (type != DW_UT_compile && type != DW_UT_skeleton) continue;
     const Dwarf_Off offset = dwarf_dieoffset(&die);
-    const std::size_t room = kMaxUnitRanges - units_.size();
-    for_each_range(&die, room, [&](std::uint64_t begin, std::uint64_t end) {
+    for_each_range(&die, &left, [&](std::uint64_t begin, std::uint64_t end) {
       units_.push_back({begin, end, offset});
+      return true;
     });
   }
   std::ranges::sort(units_, {}, &Range::begin);
@@ -197,16 +230,22 @@ const std::vector<SourceLines::Range>& SourceLines::functions_of(Dwarf_Die unit)
   const Dwarf_Off offset = dwarf_dieoffset(&unit);
   const auto known = functions_.find(offset);
   if (known != functions_.end()) return known->second;
-  if (functions_.size() >= kMaxIndexedUnits) functions_.clear();
+  if (functions_.size() >= kMaxIndexedUnits || kept_ranges_ >= kMaxKeptRanges) {
+    functions_.clear();
+    kept_ranges_ = 0;
+  }
   std::vector<Range>& functions = functions_[offset];
+  std::size_t left = kMaxFunctionRanges;
   walk_dies(&unit, [&](Dwarf_Die* die, int tag) {
     if (tag == DW_TAG_subprogram) {
-      for_each_range(die, kMaxRangesPerDie, [&](std::uint64_t begin, std::uint64_t end) {
+      for_each_range(die, &left, [&](std::uint64_t begin, std::uint64_t end) {
         functions.push_back({begin, end, dwarf_dieoffset(die)});
+        return true;
       });
     }
     return may_contain_functions(tag);
   });
+  kept_ranges_ += functions.size();
   std::ranges::sort(functions, {}, &Range::begin);
   return functions;
 }

@@ -58,6 +58,7 @@ class SourceLines {
   bool units_indexed_ = false;
   std::vector<Range> units_;                                     // by begin
   std::unordered_map<Dwarf_Off, std::vector<Range>> functions_;  // by unit
+  std::size_t kept_ranges_ = 0;                                  // in functions_
 };
 
 }  // namespace mini::unwind
