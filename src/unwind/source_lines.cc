@@ -25,6 +25,9 @@ constexpr std::size_t kMaxInlinedRanges = 1 << 20;   // for one address
 // The function tables of so many units, and so many ranges, are kept.
 constexpr std::size_t kMaxIndexedUnits = 1 << 12;
 constexpr std::size_t kMaxKeptRanges = 1 << 21;
+// A byte of a line table may be a row of it, and libdw takes some hundred bytes for each.
+constexpr std::uint64_t kLargestLineTable = std::uint64_t{8} << 20;
+constexpr std::uint64_t kMostLineBytes = std::uint64_t{64} << 20;  // of all units asked about
 
 /// Calls visit(begin, end) for each non-empty range of a DIE until it returns false. What is looked
 /// at is taken off *left; at 0 there is no more.
@@ -112,12 +115,35 @@ void set_call_site(Dwarf_Die* unit, Dwarf_Die* inlined, SourceFrame* frame) {
   if (name != nullptr) frame->file = printable(name);
 }
 
-/// Whether libdw may read the unit's line table: it takes for granted that DW_AT_comp_dir ends. It
-/// is empty where a compiler was told to leave it out (-ffile-prefix-map).
+/// Whether libdw may join the unit's names of files: it takes for granted that DW_AT_comp_dir ends.
+/// It is empty where a compiler was told to leave it out (-ffile-prefix-map).
 bool has_sound_directory(Dwarf_Die* unit, const SectionStrings& strings) {
   Dwarf_Attribute attribute;
   return dwarf_attr(unit, DW_AT_comp_dir, &attribute) == nullptr ||
          strings.text(dwarf_formstring(&attribute)).has_value();
+}
+
+/// What libdw takes for it: the first of these names.
+ByteRange line_tables_of(const ElfFile& file) {
+  Elf_Scn* section = file.section(".debug_line");
+  Elf_Scn* const other = file.section(".zdebug_line");
+  if (section == nullptr || (other != nullptr && elf_ndxscn(other) < elf_ndxscn(section))) {
+    section = other;
+  }
+  const Elf_Data* const data = section != nullptr ? elf_rawdata(section, nullptr) : nullptr;
+  if (data == nullptr || data->d_buf == nullptr) return {};
+  const auto begin = reinterpret_cast<std::uintptr_t>(data->d_buf);
+  return {begin, begin + data->d_size};
+}
+
+/// As the table at `offset` says; no less than any where there is none.
+std::uint64_t line_table_bytes(ByteRange tables, std::uint64_t offset) {
+  constexpr std::uint32_t kLong = 0xffffffff;  // the next 8 bytes say it
+  ByteCursor bytes(tables);
+  bytes.skip(offset);
+  const auto length = bytes.take<std::uint32_t>();
+  const std::uint64_t whole = length == kLong ? bytes.take<std::uint64_t>() : length;
+  return bytes.ok() ? whole : ~std::uint64_t{0};
 }
 
 /// Whether `inlined` is only what GCC made of a function's first part when it split the function:
@@ -195,6 +221,7 @@ bool SourceLines::begin(ElfFile& file) {
   }
   strings_ = std::make_unique<SectionStrings>(dwarf_, supplementary_dwarf_);
   names_ = std::make_unique<FunctionNames>(*strings_);
+  line_tables_ = line_tables_of(file);  // unpacked by now
   return strings_->string_sections_end();
 }
 
@@ -250,6 +277,23 @@ const std::vector<SourceLines::Range>& SourceLines::functions_of(Dwarf_Die unit)
   return functions;
 }
 
+bool SourceLines::may_read_lines(Dwarf_Die* unit) {
+  Dwarf_Attribute attribute;
+  Dwarf_Word offset = 0;
+  if (!has_sound_directory(unit, *strings_) ||
+      dwarf_attr(unit, DW_AT_stmt_list, &attribute) == nullptr ||
+      dwarf_formudata(&attribute, &offset) != 0) {
+    return false;
+  }
+  const auto [read, is_new] = lines_read_.try_emplace(offset, false);
+  if (is_new) {
+    const std::uint64_t bytes = line_table_bytes(line_tables_, offset);
+    read->second = bytes <= std::min(kLargestLineTable, kMostLineBytes - line_bytes_);
+    if (read->second) line_bytes_ += bytes;
+  }
+  return read->second;
+}
+
 std::vector<SourceFrame> SourceLines::frames_at(std::uint64_t address) {
   if (dwarf_ == nullptr) return {};
   if (!units_indexed_) index_units();
@@ -263,7 +307,7 @@ std::vector<SourceFrame> SourceLines::frames_at(std::uint64_t address) {
   Dwarf_Die unit;
   if (unit_range == nullptr || dwarf_offdie(dwarf_, unit_range->die_offset, &unit) == nullptr)
     return {};
-  const bool has_lines = has_sound_directory(&unit, *strings_);
+  const bool has_lines = may_read_lines(&unit);
   std::vector<SourceFrame> frames(1);
   const Range* function_range = covering(functions_of(unit));
   Dwarf_Die function;

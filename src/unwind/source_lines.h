@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/byte_cursor.h"
 #include "unwind/elf_file.h"
 #include "unwind/function_names.h"
 #include "unwind/section_strings.h"
@@ -49,12 +50,16 @@ class SourceLines {
   void end();
   void index_units();
   const std::vector<Range>& functions_of(Dwarf_Die unit);
+  bool may_read_lines(Dwarf_Die* unit);
 
   std::unique_ptr<ElfFile> supplement_;
   Dwarf* dwarf_ = nullptr;
   Dwarf* supplementary_dwarf_ = nullptr;
   std::unique_ptr<SectionStrings> strings_;  // of both
   std::unique_ptr<FunctionNames> names_;
+  ByteRange line_tables_;                               // .debug_line
+  std::unordered_map<std::uint64_t, bool> lines_read_;  // by where in it a unit's table is
+  std::uint64_t line_bytes_ = 0;                        // of those that are read
   bool units_indexed_ = false;
   std::vector<Range> units_;                                     // by begin
   std::unordered_map<Dwarf_Off, std::vector<Range>> functions_;  // by unit

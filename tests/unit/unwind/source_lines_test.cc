@@ -8,44 +8,47 @@
 namespace mini::unwind {
 namespace {
 
-class ManyRanges : public testing::Test {
- protected:
-  void SetUp() override {
-    auto file = ElfFile::open(MINI_UNWIND_TARGETS "/many_ranges");
-    ASSERT_TRUE(file) << file.error().message;
-    file_ = std::move(*file);
-  }
-
-  /// Innermost first.
-  std::vector<std::string> functions_at(const char* symbol) {
-    const SymbolTable symbols(*file_, SymbolTable::Kind::kStatic);
-    std::vector<std::string> names;
-    SourceLines lines(*file_, "");
-    for (const SourceFrame& frame : lines.frames_at(symbols.address_of(symbol).value())) {
-      names.push_back(frame.function);
-    }
-    return names;
-  }
-
-  std::unique_ptr<ElfFile> file_;
-};
+std::vector<SourceFrame> frames_at(const std::string& program, const char* symbol) {
+  const auto file = ElfFile::open(MINI_UNWIND_TARGETS "/" + program);
+  if (!file) return {};
+  const SymbolTable symbols(**file, SymbolTable::Kind::kStatic);
+  return SourceLines(**file, "").frames_at(symbols.address_of(symbol).value());
+}
 
 using Names = std::vector<std::string>;
 
-TEST_F(ManyRanges, AreNoConcernOfWhatComesBeforeThem) {
+/// Innermost first.
+Names functions_at(const char* symbol) {
+  Names names;
+  for (const SourceFrame& frame : frames_at("many_ranges", symbol)) names.push_back(frame.function);
+  return names;
+}
+
+TEST(ManyRanges, AreNoConcernOfWhatComesBeforeThem) {
   EXPECT_EQ(functions_at("sound"), (Names{"inlined", "sound"}));
 }
 
-TEST_F(ManyRanges, OfInlinedFunctionsAreNotAllLookedAt) {
+TEST(ManyRanges, OfInlinedFunctionsAreNotAllLookedAt) {
   EXPECT_EQ(functions_at("crowded"), Names{"crowded"});
 }
 
-TEST_F(ManyRanges, OfFunctionsAreNotAllKept) {
+TEST(ManyRanges, OfFunctionsAreNotAllKept) {
   EXPECT_EQ(functions_at("far_function"), Names{""});
 }
 
-TEST_F(ManyRanges, OfUnitsAreNotAllLookedAt) {
+TEST(ManyRanges, OfUnitsAreNotAllLookedAt) {
   EXPECT_EQ(functions_at("far_unit"), Names{});
+}
+
+TEST(LongLineTable, IsNotRead) {
+  const auto with_lines = frames_at("long_lines", "with_lines");
+  ASSERT_EQ(with_lines.size(), 1U);
+  EXPECT_EQ(with_lines[0].file, "with_lines.c");
+  EXPECT_EQ(with_lines[0].line, 1U);
+  const auto with_long_lines = frames_at("long_lines", "with_long_lines");
+  ASSERT_EQ(with_long_lines.size(), 1U);
+  EXPECT_EQ(with_long_lines[0].file, "");
+  EXPECT_EQ(with_long_lines[0].line, 0U);
 }
 
 }  // namespace
