@@ -5,6 +5,7 @@ import collections
 import errno
 import json
 import os
+import pathlib
 import re
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ from harness import (HEAPSPY, PATIENCE_SECONDS, READERS, SystemTest, Terminal, b
 MEASURES = {"peak": "peak_live_bytes", "leaked": "live_at_exit_bytes",
             "allocated": "allocated_bytes", "calls": "allocations",
             "temporary": "temporary_allocations"}
+EXPORTS = pathlib.Path(__file__).parents[2] / "docs/exports.md"
 SVG = "{http://www.w3.org/2000/svg}"
 # The name of the program is markup, and no UTF-8: every form has to say it all the same.
 HOSTILE_NAME = b"a<b>&\"'\xff]]>"
@@ -475,6 +477,12 @@ class ReportExports(SystemTest):
         self.assertGreater(sum(found.values()), 2 << 20)
         kinds = {kind for [kind] in ask("SELECT DISTINCT kind FROM mapping_events")}
         self.assertEqual(kinds, {"map", "unmap", "remap", "discard"})
+        mappings = ask("SELECT begun_id, coalesce(ended_id, 1 << 62), bytes FROM mappings").fetchall()
+        most = max(sum(bytes for begun, ended, bytes in mappings if begun <= at < ended)
+                   for at, _, _ in mappings)
+        (query,) = re.findall(r"What was mapped when the most was.*?```sql\n(.*?)```",
+                              EXPORTS.read_text(), re.DOTALL)
+        self.assertEqual(sum(bytes for _, bytes in ask(query)), most)
         [pss] = ask("SELECT max(proportional_bytes) FROM samples").fetchone()
         self.assertEqual(pss, self.report["totals"]["peak_pss_bytes"])
 
