@@ -118,7 +118,7 @@ Result<int> write_pages(const LabArguments& arguments) {
   for (const lab::SiteLesson& tried : *lessons) {
     if (tried.holds()) continue;
     status = kExitNotAsPredicted;
-    print_error(fmt::format("heapspy lab: {}: {}\n", tried.lesson.experiment->id,
+    complain(0, fmt::format("{}: {}", tried.lesson.experiment->id,
                             tried.failure.empty() ? "not as predicted" : tried.failure));
   }
   const int failed = show(fmt::format("{}/index.html\n", folder));

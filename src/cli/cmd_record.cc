@@ -196,7 +196,7 @@ int report(sources::RecordOutcome outcome, const RecordArguments& arguments) {
         fmt::format("heapspy: nothing was recorded: the agent did not start in {}{}\n"
                     "  'heapspy trace' needs nothing in the program\n",
                     arguments.process ? fmt::format("process {}", *arguments.process)
-                                      : arguments.command.front(),
+                                      : shown(arguments.command.front()),
                     why_not_started()));
     return outcome.exit_status;
   }

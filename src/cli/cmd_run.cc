@@ -75,8 +75,8 @@ int run_run_command(std::span<const std::string> words) {
   const auto library = choose_preloaded_library(kMinimalloc, arguments->library);
   if (!library) return complain(kExitCannotRun, library.error().message);
   if (its.has_own) {
-    print_error(
-        fmt::format("heapspy run: {} has a malloc of its own, and does not use this one\n", name));
+    print_complaint("heapspy run",
+                    fmt::format("{} has a malloc of its own, and does not use this one", name));
   }
   set_environment(*arguments, preload_list(std::getenv("LD_PRELOAD"), *library));
   const int error = become(*path, arguments->command);

@@ -168,9 +168,9 @@ void TraceStory::report_failures() {
   for (ViewSlot& slot : views_) {
     if (slot.reported || slot.view->healthy()) continue;
     slot.reported = true;
-    print_error(
-        fmt::format("heapspy trace: cannot write {}: {}; what follows is not recorded there\n",
-                    slot.name, views::errno_text(slot.output->error_number())));
+    print_complaint("heapspy trace",
+                    fmt::format("cannot write {}: {}; what follows is not recorded there",
+                                slot.name, views::errno_text(slot.output->error_number())));
   }
 }
 
