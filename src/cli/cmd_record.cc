@@ -278,6 +278,9 @@ int run_record_command(std::span<const std::string> words) {
     const bool not_found = path.error().error_number == ENOENT;
     return complain(not_found ? kExitNotFound : kExitCannotRun, path.error().message);
   }
+  if (const auto other = check_not_input(arguments->output_path, {{*path}}); !other) {
+    return complain(kExitUsage, other.error().message);
+  }
   if (const auto why = why_not_preloaded(*path, kAgent)) {
     std::string advice;
     if (is_traceable(*path)) {

@@ -48,6 +48,17 @@ class RecordFiles(RecordTest):
         self.assertEqual(self.report()["process"]["command"], ["cat"])
         self.assertEqual(self.record("true").returncode, 0)
 
+    def test_a_recording_does_not_take_the_place_of_its_program(self):
+        script = self.directory / "script"
+        script.write_text("#!/bin/sh\necho ran\n")
+        script.chmod(0o755)
+        self.file = script
+        done = self.record(script)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(done.stderr, "^heapspy record: -o .* is what is read here, and would be lost: "
+                                      "type another name\n$")
+        self.assertEqual(script.read_text(), "#!/bin/sh\necho ran\n")
+
     def test_a_name_that_no_file_can_have_is_said_before_anything_runs(self):
         self.file = self.directory / ("n" * 256)
         done = self.record("touch", self.directory / "ran")
