@@ -256,12 +256,13 @@ Result<void> check_file(const std::vector<std::string>& operands, const CLI::App
   }
   if (operands.size() > 1) {
     // A value that may be left out is part of its option's word.
-    if (app.count("--tree") != 0 && (operands[0] == "callers" || operands[0] == "callees")) {
-      return fail(fmt::format("--tree {}: type --tree={}", operands[0], operands[0]));
-    }
-    if (app.count("--fail-on-leak") != 0 && parse_size(operands[0])) {
-      return fail(
-          fmt::format("--fail-on-leak {}: type --fail-on-leak={}", operands[0], operands[0]));
+    for (const std::string& word : operands) {
+      if (app.count("--tree") != 0 && (word == "callers" || word == "callees")) {
+        return fail(fmt::format("--tree {}: type --tree={}", word, word));
+      }
+      if (app.count("--fail-on-leak") != 0 && parse_size(word)) {
+        return fail(fmt::format("--fail-on-leak {}: type --fail-on-leak={}", word, word));
+      }
     }
     return fail(fmt::format("one recording at a time: leave out '{}'", operands[1]));
   }

@@ -95,6 +95,8 @@ TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
       "--focus chooses stacks, and --by thread has none: leave one of them out, or add --tree");
   EXPECT_EQ(refused({"--tree", "callers", "f"}), "--tree callers: type --tree=callers");
   EXPECT_EQ(refused({"--fail-on-leak", "64K", "f"}), "--fail-on-leak 64K: type --fail-on-leak=64K");
+  EXPECT_EQ(refused({"f", "--tree", "callers"}), "--tree callers: type --tree=callers");
+  EXPECT_EQ(refused({"f", "--fail-on-leak", "64K"}), "--fail-on-leak 64K: type --fail-on-leak=64K");
   EXPECT_EQ(refused({"--nonsense", "f"}), "no option '--nonsense': see 'heapspy report --help'");
   EXPECT_EQ(refused({"--export", "svg", "f"}),
             "--export svg: choose folded, flamegraph, pprof, speedscope, perfetto or sqlite");
