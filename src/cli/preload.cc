@@ -79,16 +79,16 @@ std::optional<std::string> sanitizer_of(const unwind::ElfFile& file) {
   return std::nullopt;
 }
 
-/// Whether the library at `path` is one of ours.
+/// Whether the file at `path` may stand for a library of ours.
 bool is_own_library(const std::string& path, const OwnLibrary& library) {
-  if (library.function == nullptr) return true;
   const auto file = unwind::ElfFile::open(path);
   return file && has_function(**file, library.function);
 }
 
 }  // namespace
 
-const OwnLibrary kMinimalloc{"libminimalloc.so.0", "libminimalloc", "--library", "../api", nullptr};
+const OwnLibrary kMinimalloc{"libminimalloc.so.0", "libminimalloc", "--library", "../api",
+                             "malloc"};  // another malloc may be chosen
 const OwnLibrary kAgent{"libheapspy-agent.so", "heapspy's agent", "--agent", "../agent",
                         wire::kAttachFunction};
 

@@ -14,7 +14,7 @@ struct OwnLibrary {
   const char* name;          // in messages
   const char* option;        // that names another one
   const char* build_folder;  // from heapspy's own folder in a build tree
-  const char* function;      // that it has, and no other library; null: another one may be chosen
+  const char* function;      // what has none of that name is not chosen
 };
 extern const OwnLibrary kMinimalloc;
 extern const OwnLibrary kAgent;

@@ -64,6 +64,9 @@ class Run(SystemTest):
 
     def test_another_library_can_be_named(self):
         self.refused("--library", "/no/such.so", "true", status=126, saying="'/no/such.so'")
+        for no_malloc in ("/", __file__, HEAPSPY):
+            self.refused("--library", no_malloc, "true", status=126,
+                         saying="is not libminimalloc: without --library")
 
     def test_a_script_without_a_first_line_is_the_shells(self):
         script = self.directory / "script"

@@ -1,6 +1,7 @@
 #include "cli/preload.h"
 
 #include <cstring>
+#include <dlfcn.h>
 #include <elf.h>
 #include <filesystem>
 #include <fstream>
@@ -27,6 +28,15 @@ class WhyNotPreloaded : public testing::Test {
   std::string file(const std::string& name, const std::string& contents) {
     const std::string path = folder_ / name;
     std::ofstream(path, std::ios::binary) << contents;
+    return path;
+  }
+
+  /// The file that this program's malloc is in, by another name.
+  std::string library(const std::string& name) {
+    Dl_info place{};
+    ::dladdr(::dlsym(RTLD_DEFAULT, "malloc"), &place);
+    const std::string path = folder_ / name;
+    std::filesystem::create_symlink(std::filesystem::absolute(place.dli_fname), path);
     return path;
   }
 
@@ -132,13 +142,21 @@ TEST(PreloadList, ComesAfterWhatIsThere) {
 TEST_F(WhyNotPreloaded, RefusesPathsThatTheLoaderWouldCut) {
   for (const char* name :
        {"with space.so", "with:colon.so", "$LIB.so", "a$ORIGIN", "${PLATFORM}x"}) {
-    const auto chosen = choose_preloaded_library(kMinimalloc, file(name, ""));
+    const auto chosen = choose_preloaded_library(kMinimalloc, library(name));
     ASSERT_FALSE(chosen);
     EXPECT_THAT(chosen.error().message, HasSubstr("with --library"));
   }
   for (const char* name : {"plain.so", "with\ttab.so", "with\nnewline.so", "with;semicolon.so",
                            "$LIBRARY.so", "$", "$$x", "${LIB", "LIB"}) {
-    EXPECT_TRUE(choose_preloaded_library(kMinimalloc, file(name, ""))) << name;
+    EXPECT_TRUE(choose_preloaded_library(kMinimalloc, library(name))) << name;
+  }
+}
+
+TEST_F(WhyNotPreloaded, RefusesALibraryWithoutMalloc) {
+  for (const std::string& path : {file("empty", ""), std::string("/")}) {
+    const auto chosen = choose_preloaded_library(kMinimalloc, path);
+    ASSERT_FALSE(chosen) << path;
+    EXPECT_THAT(chosen.error().message, HasSubstr("is not libminimalloc: without --library"));
   }
 }
 
