@@ -37,13 +37,16 @@ struct Command {
   std::string (*help)();
 };
 
+int show_help(std::span<const std::string> words);
+
 constexpr Command kCommands[] = {{"trace", run_trace_command, trace_help},
                                  {"record", run_record_command, record_help},
                                  {"report", run_report_command, report_help},
                                  {"diff", run_diff_command, diff_help},
                                  {"inspect", run_inspect_command, inspect_help},
                                  {"run", run_run_command, run_help},
-                                 {"lab", run_lab_command, lab_help}};
+                                 {"lab", run_lab_command, lab_help},
+                                 {"help", show_help, main_help}};
 
 const Command* find_command(std::string_view name) {
   for (const Command& command : kCommands) {
@@ -53,7 +56,7 @@ const Command* find_command(std::string_view name) {
 }
 
 std::string likely_command(std::string_view typed) {
-  std::vector<std::string> names{"help"};
+  std::vector<std::string> names;
   for (const Command& command : kCommands) names.emplace_back(command.name);
   return likely_word(typed, names);
 }
@@ -66,9 +69,12 @@ int refuse(std::string_view who, std::string_view message) {
 int show_help(std::span<const std::string> words) {
   constexpr std::string_view kWho = "heapspy help";
   if (words.empty()) return show_text(kWho, main_help());
-  const Command* command = find_command(words.front());
+  const std::string& name = words.front();
+  const Command* command = find_command(name);
   if (command == nullptr) {
-    return refuse(kWho, fmt::format("no command '{}': 'heapspy help' has all", words.front()));
+    const std::string likely = likely_command(name);
+    const std::string hint = likely.empty() ? "" : fmt::format("did you mean '{}'? ", likely);
+    return refuse(kWho, fmt::format("no command '{}': {}'heapspy help' has all", name, hint));
   }
   if (words.size() == 1) return show_text(kWho, command->help());
   return refuse(kWho, fmt::format("one command at a time: leave out '{}'", words[1]));
@@ -86,7 +92,7 @@ int run_words(std::span<const std::string> words) {
   }
   const std::span<const std::string> rest = words.subspan(1);
   const std::string& name = words.front();
-  if (name == "-h" || name == "--help" || name == "help") return show_help(rest);
+  if (name == "-h" || name == "--help") return show_help(rest);
   if (name == "-V" || name == "--version") return show_version(rest);
   const Command* command = find_command(name);
   if (command != nullptr) return command->run(rest);

@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 
 #include "cli/help.h"
+#include "cli/likely_word.h"
 #include "cli/own_words.h"
 #include "lab/registry.h"
 
 namespace mini::cli {
 namespace {
+
+constexpr std::string_view kGlossary = "glossary";
 
 /// What CLI11 fills in, before it is checked.
 struct RawArguments {
@@ -47,7 +50,7 @@ Result<void> check_operands(const std::vector<std::string>& operands, LabArgumen
     return out.ask ? fail("--ask needs an experiment: 'heapspy lab' lists them") : Result<void>{};
   }
   const std::vector<std::string> rest(operands.begin() + 1, operands.end());
-  if (operands.front() == "glossary") {
+  if (operands.front() == kGlossary) {
     if (out.ask || out.json) return fail("the glossary is text: leave out --ask and --json");
     out.glossary = true;
     out.words = rest;
@@ -57,7 +60,10 @@ Result<void> check_operands(const std::vector<std::string>& operands, LabArgumen
   out.command = rest;
   const lab::Experiment* experiment = lab::find_experiment(out.id);
   if (experiment == nullptr) {
-    return fail(fmt::format("no experiment '{}': 'heapspy lab' lists them", out.id));
+    const std::vector<std::string> words{std::string(kGlossary)};
+    const std::string likely = likely_word(out.id, words);
+    const std::string hint = likely.empty() ? "" : fmt::format("did you mean '{}'? ", likely);
+    return fail(fmt::format("no experiment '{}': {}'heapspy lab' lists them", out.id, hint));
   }
   if (!out.command.empty() && !experiment->takes_command) {
     return fail(fmt::format("experiment {} runs a program of its own: leave out '{}'", out.id,

@@ -75,6 +75,8 @@ std::string refusal(std::vector<const char*> words) {
 TEST(App, HelpForWhatIsNoCommandSaysWhereTheyAre) {
   for (const char* help : {"help", "-h", "--help"}) {
     EXPECT_EQ(refusal({help, "nope"}), "heapspy help: no command 'nope': 'heapspy help' has all\n");
+    EXPECT_EQ(refusal({help, "reprot"}),
+              "heapspy help: no command 'reprot': did you mean 'report'? 'heapspy help' has all\n");
   }
 }
 

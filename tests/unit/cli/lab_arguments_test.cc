@@ -56,6 +56,7 @@ TEST(LabArgumentsTest, TheGlossaryTakesAWord) {
 
 TEST(LabArgumentsTest, SaysWhatToType) {
   EXPECT_THAT(refusal({"0.99"}), HasSubstr("no experiment '0.99': 'heapspy lab' lists them"));
+  EXPECT_THAT(refusal({"glosary", "chunk"}), HasSubstr("did you mean 'glossary'? 'heapspy lab'"));
   EXPECT_THAT(refusal({"--ask"}), HasSubstr("needs an experiment"));
   EXPECT_THAT(refusal({"--ask", "--json", "0.3"}), HasSubstr("choose one"));
   EXPECT_THAT(refusal({"--html", "out", "0.3"}), HasSubstr("'heapspy lab --html DIR' and no more"));
