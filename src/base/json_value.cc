@@ -6,6 +6,8 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include "base/utf8.h"
+
 namespace mini {
 namespace {
 
@@ -159,26 +161,9 @@ class Parser {
       if (!low || *low < 0xdc00 || *low > 0xdfff) return false;
       point = 0x10000 + ((*point - 0xd800) << 10U) + (*low - 0xdc00);
     }
-    append_utf8(out, *point);
+    constexpr std::uint32_t kReplacement = 0xfffd;  // of half of a pair
+    append_utf8(out, is_character(*point) ? *point : kReplacement);
     return true;
-  }
-
-  static void append_utf8(std::string& out, std::uint32_t point) {
-    constexpr std::uint32_t kReplacement = 0xfffd;
-    if (point >= 0xd800 && point <= 0xdfff) point = kReplacement;  // half of a pair
-    const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
-    if (point < 0x80) return put(point);
-    if (point < 0x800) {
-      put(0xc0 | point >> 6U);
-    } else if (point < 0x10000) {
-      put(0xe0 | point >> 12U);
-      put(0x80 | (point >> 6U & 0x3f));
-    } else {
-      put(0xf0 | point >> 18U);
-      put(0x80 | (point >> 12U & 0x3f));
-      put(0x80 | (point >> 6U & 0x3f));
-    }
-    put(0x80 | (point & 0x3f));
   }
 
   std::string_view text_;
