@@ -49,7 +49,21 @@ std::optional<std::uint64_t> parse_quantity(std::string text) {
   return number * factor;
 }
 
+// A word without what a reader may leave out.
+std::string essence(std::string_view word) {
+  constexpr std::string_view kArticle = "a ";
+  if (word.starts_with(kArticle)) word.remove_prefix(kArticle.size());
+  std::string out(word);
+  std::erase_if(out, [](char c) { return std::string_view(" ,[]").contains(c); });
+  return out;
+}
+
 }  // namespace
+
+bool says(const Answer& said, const Answer& figure) {
+  return said.form == figure.form && said.number == figure.number &&
+         essence(said.word) == essence(figure.word);
+}
 
 std::string format_answer(const Answer& answer) {
   switch (answer.form) {

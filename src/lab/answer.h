@@ -48,4 +48,7 @@ std::string format_answer(const Answer& answer);
 /// nullopt where it is no such figure.
 std::optional<Answer> parse_answer(std::string_view text, Answer::Form form);
 
+/// Whether what a reader typed is that figure: "1,2,1" is "1, 2, 1", and "heap" is "[heap]".
+bool says(const Answer& said, const Answer& figure);
+
 }  // namespace mini::lab

@@ -51,7 +51,7 @@ std::string observed_text(const Line& line) {
 
 void write_said(std::string& out, const views::TextStyle& style, const Line& line) {
   if (!line.said) return;
-  const bool right = line.said == line.observed;
+  const bool right = line.observed && says(*line.said, *line.observed);
   Flow flow(out, style, kIndent + 3);
   flow.column(kIndent + 3)
       .put(fmt::format("you said {}: {}", format_answer(*line.said), right ? "right" : "not so"))

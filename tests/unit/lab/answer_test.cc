@@ -30,6 +30,20 @@ TEST(AnswerTest, ReadsWordsWithoutRegardToCase) {
   EXPECT_EQ(parse_answer("No.", Form::kWord), yes_or_no(false));
 }
 
+TEST(AnswerTest, AWordIsRightHoweverItIsSpelt) {
+  const auto is_right = [](std::string_view typed, const char* figure) {
+    const auto said = parse_answer(typed, Form::kWord);
+    return said && says(*said, word(figure));
+  };
+  for (const char* typed : {"1, 2, 1", "1,2,1", "1 2 1"}) EXPECT_TRUE(is_right(typed, "1, 2, 1"));
+  EXPECT_TRUE(is_right("Heap", "[heap]"));
+  EXPECT_TRUE(is_right("mapping", "a mapping"));
+  EXPECT_FALSE(is_right("1, 1, 1", "1, 2, 1"));
+  EXPECT_FALSE(is_right("r--", "r-x"));
+  EXPECT_FALSE(says(count(3), count(4)));
+  EXPECT_TRUE(says(count(3), count(3)));
+}
+
 TEST(AnswerTest, WhatIsNoFigureIsNotOne) {
   for (const char* text : {"", " ", "many", "12 parsecs", "-3", "0x", "99999999999999999999",
                            "18446744073709551615 KiB", "1.5 KiB"}) {
