@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "lab/target_output.h"
 #include "sources/target_settings.h"
 #include "unwind/elf_file.h"
@@ -87,20 +88,28 @@ std::optional<std::uint64_t> symbol_address(const std::string& path, std::string
   return table.address_of(name);
 }
 
+std::vector<std::string> listed_libraries(std::string_view listed, std::string_view loader) {
+  constexpr std::string_view kArrow = " => ";
+  std::vector<std::string> libraries;
+  while (!listed.empty()) {
+    std::string_view line = take_line(listed);
+    line = line.substr(0, line.rfind(" ("));
+    if (line.starts_with('\t')) line.remove_prefix(1);
+    const auto arrow = line.find(kArrow);
+    if (arrow != std::string_view::npos) line.remove_prefix(arrow + kArrow.size());
+    // The kernel's has no path.
+    if (line.contains('/') && line != loader) libraries.emplace_back(line);
+  }
+  return libraries;
+}
+
 Result<std::vector<std::string>> libraries_of(const std::string& path) {
   const auto program = read_elf_program(path);
   if (!program) return std::unexpected(program.error());
   if (program->interpreter.empty()) return std::vector<std::string>{};
-  auto listed = output_of({program->interpreter, "--list", path});
+  const auto listed = output_of({program->interpreter, "--list", path});
   if (!listed) return std::unexpected(listed.error());
-  std::vector<std::string> libraries;
-  constexpr std::string_view kArrow = " => ";
-  for (std::size_t at = listed->find(kArrow); at != std::string::npos;
-       at = listed->find(kArrow, at)) {
-    at += kArrow.size();
-    libraries.push_back(listed->substr(at, listed->find_first_of(" \n", at) - at));
-  }
-  return libraries;
+  return listed_libraries(*listed, program->interpreter);
 }
 
 }  // namespace mini::lab

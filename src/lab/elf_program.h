@@ -35,6 +35,10 @@ Result<ElfProgram> read_elf_program(const std::string& path);
 /// The address of a symbol in the file's own numbering; nullopt where there is none of that name.
 std::optional<std::uint64_t> symbol_address(const std::string& path, std::string_view name);
 
+/// Those in a loader's list: "\tNAME => PATH (0xADDRESS)", or "\tPATH (0xADDRESS)" of one that was
+/// asked for by its path.
+std::vector<std::string> listed_libraries(std::string_view listed, std::string_view loader);
+
 /// The libraries that the loader will map for a program, itself and the kernel's not counted: as
 /// the program's own loader lists them, which does not run the program.
 Result<std::vector<std::string>> libraries_of(const std::string& path);

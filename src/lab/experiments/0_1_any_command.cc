@@ -98,10 +98,8 @@ struct Loading {
   std::uint64_t caches = 0;
 };
 
-Loading loading_in(const TracedRun& run, const std::vector<std::string>& expected) {
+Loading loading_in(const TracedRun& run) {
   Loading loading;
-  std::set<std::string, std::less<>> names;
-  for (const std::string& path : expected) names.emplace(path_basename(path));
   for (const model::Event* event : calls_of(run, "mmap")) {
     if (event->cause != model::Cause::kLoader || event->phase > model::Phase::kLibraryLoading ||
         event->error_number != 0 || event->mappings_before.empty()) {
@@ -149,11 +147,9 @@ std::string by_phase(const model::Ledger& ledger) {
 
 Result<Observation> observe(const Bench& bench) {
   const auto command = command_of(bench);
-  const auto expected = libraries_to_map(bench);
-  if (!expected) return std::unexpected(expected.error());
   const auto run = run_traced({.command = command});
   if (!run) return std::unexpected(run.error());
-  const Loading loading = loading_in(*run, expected->paths);
+  const Loading loading = loading_in(*run);
   Observation seen;
   seen.answers = {count(loading.libraries.size()), count(loading.segments), count(loading.tails),
                   count(loading.caches)};

@@ -35,6 +35,17 @@ TEST(ElfProgramTest, TheLoaderListsTheLibraries) {
   EXPECT_TRUE(has_libc);
 }
 
+TEST(ElfProgramTest, APathInTheListMayHaveSpacesAndNoName) {
+  const std::vector<std::string> libraries = {"/opt/a b/libg.so", "./libf.so", "/lib/libc.so.6"};
+  EXPECT_EQ(listed_libraries("\tlinux-vdso.so.1 (0x00007f6a1680b000)\n"
+                             "\tlibg.so => /opt/a b/libg.so (0x00007f6a167f9000)\n"
+                             "\t./libf.so (0x00007f1377c68000)\n"
+                             "\tlibc.so.6 => /lib/libc.so.6 (0x00007f6a1660b000)\n"
+                             "\t/lib64/ld-linux-x86-64.so.2 (0x00007f6a1680d000)\n",
+                             "/lib64/ld-linux-x86-64.so.2"),
+            libraries);
+}
+
 TEST(ElfProgramTest, WhatIsNoProgramIsRefused) {
   EXPECT_FALSE(read_elf_program("/etc/passwd"));
   EXPECT_FALSE(read_elf_program("/nowhere"));
