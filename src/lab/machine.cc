@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <gnu/libc-version.h>
 #include <string_view>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "base/text.h"
 #include "kernel/proc_status.h"
@@ -26,6 +28,23 @@ bool alters_malloc(std::string_view variable) {
   return std::ranges::any_of(kSettings, [&](auto name) { return variable.starts_with(name); });
 }
 
+rlim_t limit_of(__rlimit_resource what) {
+  rlimit limit{};
+  return ::getrlimit(what, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
+/// As a shell sets them.
+std::vector<std::string> limits_of_memory() {
+  constexpr std::pair<__rlimit_resource, char> kLimits[] = {{RLIMIT_AS, 'v'}, {RLIMIT_DATA, 'd'}};
+  std::vector<std::string> limits;
+  for (const auto& [what, letter] : kLimits) {
+    const rlim_t most = limit_of(what);
+    if (most == RLIM_INFINITY) continue;
+    limits.push_back(fmt::format("ulimit -{} {}", letter, most / kKiB.count));
+  }
+  return limits;
+}
+
 }  // namespace
 
 Machine this_machine() {
@@ -33,6 +52,8 @@ Machine this_machine() {
   machine.glibc_version = ::gnu_get_libc_version();
   machine.page_size = kernel::page_size();
   machine.processors = std::max(1U, std::thread::hardware_concurrency());
+  machine.is_stack_unlimited = limit_of(RLIMIT_STACK) == RLIM_INFINITY;
+  machine.altered_by = limits_of_memory();
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     if (alters_malloc(*variable)) machine.altered_by.emplace_back(*variable);
   }

@@ -16,8 +16,11 @@ struct Machine {
   Bytes top_pad{128 * 1024};
   Bytes mmap_threshold{128 * 1024};
   Bytes trim_threshold{128 * 1024};
-  // Variables of the environment that make malloc another than the predictions are for:
-  // "MALLOC_TOP_PAD_=0". They are left as they are, so that a reader may try what they do.
+  // Then the kernel keeps no room for it: mappings begin below the program, and go upwards.
+  bool is_stack_unlimited = false;
+  // Variables of the environment, and limits, that make malloc another than the predictions are
+  // for: "MALLOC_TOP_PAD_=0", "ulimit -v 60000". They are left as they are, so that a reader may
+  // try what they do.
   std::vector<std::string> altered_by = {};
 };
 

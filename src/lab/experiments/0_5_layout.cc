@@ -46,7 +46,10 @@ Result<std::vector<Prediction>> predict(const Bench& bench) {
   const std::string by_header = "as the program's own headers say: ";
   return std::vector<Prediction>{
       {"addresses rise in this order", "Code, variables, heap, libraries, stack: in this order?",
-       word("yes"), "program, heap above it, mappings from the stack downwards, the stack on top"},
+       yes_or_no(!bench.machine.is_stack_unlimited),
+       bench.machine.is_stack_unlimited
+           ? "the stack has no limit (ulimit -s): mappings begin below the program"
+           : "program, heap above it, mappings from the stack downwards, the stack on top"},
       {"main, from the program's start", "Where is main, from the program's first byte?",
        offset(*code), "its symbol's value; only the start is random"},
       {"the variable, from there", "And the initialised variable?", offset(*variable), "likewise"},
@@ -170,9 +173,8 @@ std::string explain(const Bench& bench) {
       "Every process has a map of its own, and it is drawn by the same hand each time. At the "
       "bottom lies the program, as its file says: code, constants, variables, and behind them the "
       "variables that are zero and need no place in the file. Then, after a gap of random length, "
-      "the heap: the one region that grows by brk. Far above, mappings are laid one below the "
-      "other from a point under the stack: the loader, the libraries, then what the program maps "
-      "later. On top is the main stack, which grows downwards by itself.\n"
+      "the heap: the one region that grows by brk. {}: the loader, the libraries, then what the "
+      "program maps later. On top is the main stack, which grows downwards by itself.\n"
       "\n"
       "The addresses are others in each run, since the kernel chooses the beginnings at random to "
       "make attacks harder. But only the beginnings: the distances within a file are fixed, and so "
@@ -181,6 +183,10 @@ std::string explain(const Bench& bench) {
       "Both blocks are malloc's. The small one is from the heap. The large one is not less than "
       "{}, the mmap threshold: for such blocks malloc asks for a mapping of their own, which free "
       "can give back at once, wherever it is.",
+      bench.machine.is_stack_unlimited
+          ? "Mappings are below all that here, since the stack has no limit (ulimit -s), and no "
+            "room can be kept for it: they are laid one above the other"
+          : "Far above, mappings are laid one below the other from a point under the stack",
       format_bytes(bench.machine.mmap_threshold));
 }
 

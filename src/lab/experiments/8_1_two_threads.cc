@@ -79,10 +79,11 @@ bool is_in_brk_heap(const SeenHeap& heap, std::optional<Address> block) {
 }
 
 // The reservation in which the arena's record is: its begin, if it is at a multiple of 64 MiB.
-std::optional<Answer> alignment_of(const SeenHeap& heap, const model::HeapArena& arena) {
-  const Address begin{arena.address.value / model::kArenaHeap.count * model::kArenaHeap.count};
+std::optional<Answer> alignment_of(const SeenHeap& heap, const model::HeapArena* arena) {
+  if (arena == nullptr) return std::nullopt;
+  const Address begin{arena->address.value / model::kArenaHeap.count * model::kArenaHeap.count};
   for (const model::MemoryRegion& region : heap.inspection.regions) {
-    if (region.mapping.range.begin == begin && region.mapping.range.contains(arena.address)) {
+    if (region.mapping.range.begin == begin && region.mapping.range.contains(arena->address)) {
       return bytes(model::kArenaHeap);
     }
   }
@@ -111,12 +112,14 @@ Result<Observation> observe(const Bench& bench) {
   const SeenHeap& then = seen->heaps[1];
   const model::HeapArena* of_second = arena_of(two, second);
   const model::HeapArena* of_third = arena_of(then, third);
-  if (of_second == nullptr) return fail("the second thread's block is in no arena");
+  const auto first_bytes =
+      of_second != nullptr ? std::optional(bytes(of_second->system)) : std::nullopt;
   return Observation{
       .answers = {count(two.heap().arenas.size()), yes_or_no(is_in_brk_heap(two, first)),
-                  yes_or_no(is_in_brk_heap(two, second)), alignment_of(two, *of_second),
-                  bytes(of_second->system), count(then.heap().arenas.size()),
-                  yes_or_no(of_third != nullptr && of_third->address == of_second->address)},
+                  yes_or_no(is_in_brk_heap(two, second)), alignment_of(two, of_second), first_bytes,
+                  count(then.heap().arenas.size()),
+                  yes_or_no(of_second != nullptr && of_third != nullptr &&
+                            of_third->address == of_second->address)},
       .exhibits = {{"LAB_WAIT=1 two_threads, the second thread's look: heapspy inspect PID",
                     list_arenas(two)},
                    {"and the third thread's", list_arenas(then)}}};
