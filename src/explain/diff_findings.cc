@@ -59,6 +59,9 @@ std::string relative_text(const Difference& change, std::uint64_t before) {
   if (before == 0) return "";
   const double part = part_of(change.amount, before);
   if (change.is_growth && part >= 9) return fmt::format(", {:.0f} times as much", 1 + part);
+  if (!change.is_growth && change.amount != before) {
+    return fmt::format(" (-{:.0f}%)", std::min(100 * part, 99.0));  // something is left
+  }
   return fmt::format(" ({}{:.0f}%)", change.is_growth ? '+' : '-', 100 * part);
 }
 

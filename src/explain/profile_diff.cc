@@ -160,13 +160,6 @@ std::vector<GroupDiff> sum_groups(const ProfileDiff& diff, const GroupKey& key_o
   return list;
 }
 
-/// "put at cache.cc" of "put at cache.cc:17": of a function with several places.
-std::string without_line(const std::string& name) {
-  const std::size_t colon = name.find_last_not_of("0123456789");
-  const bool has_line = colon != std::string::npos && name[colon] == ':' && colon + 1 < name.size();
-  return has_line ? name.substr(0, colon) : name;
-}
-
 /// Files of the two builds that have the same base name, where no other in either build has it, are
 /// one.
 void join_moved_files(std::vector<GroupDiff>& groups) {
@@ -310,8 +303,8 @@ std::vector<GroupDiff> diff_places(const ProfileDiff& diff, Measure measure) {
   }
   const auto name_of = [&](const HeapProfile& profile, const model::StackProfile& stack) {
     const auto place = place_of(profile, stack.node);
-    const std::string name = describe_place(place);
-    return lines[{&profile, key_of_place(profile, place)}].size() > 1 ? without_line(name) : name;
+    const bool has_several = lines[{&profile, key_of_place(profile, place)}].size() > 1;
+    return place && has_several ? describe_without_line(*place) : describe_place(place);
   };
   std::vector<GroupDiff> places = sum_groups(diff, key_of, name_of);
   sort_by_difference(places, [&](const GroupDiff& place) { return difference(place, measure); });

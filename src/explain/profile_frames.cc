@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kLongestArguments = 24;
 constexpr std::size_t kLongestName = 120;
+constexpr std::size_t kLongestCharacter = 3;  // of UTF-8, bytes beyond the first
 
 // How names begin that stand between an allocator and the code that wants memory.
 constexpr std::array<std::string_view, 8> kPlumbingPrefixes = {
@@ -97,11 +98,19 @@ std::string with_short_arguments(std::string_view name) {
   return out;
 }
 
-/// The begin and the end of a name that is too long to read.
+/// Whether a byte goes on with a character of UTF-8 that others began.
+bool is_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U;
+}
+
+/// The begin and the end of a name that is too long to read, of whole characters.
 std::string clipped(std::string_view name) {
   if (name.size() <= kLongestName) return std::string(name);
-  const std::size_t half = (kLongestName - 3) / 2;
-  return fmt::format("{}...{}", name.substr(0, half), name.substr(name.size() - half));
+  std::size_t begin = (kLongestName - 3) / 2;
+  std::size_t end = name.size() - begin;
+  for (std::size_t i = 0; i < kLongestCharacter && is_continuation(name[begin]); ++i) --begin;
+  for (std::size_t i = 0; i < kLongestCharacter && is_continuation(name[end]); ++i) ++end;
+  return fmt::format("{}...{}", name.substr(0, begin), name.substr(end));
 }
 
 bool is_library_code(const ProfileFrameView& frame) {
@@ -223,16 +232,19 @@ std::string address_in(const std::string& module, const ProfileFrameView& frame)
   return fmt::format("{}+{:#x}", module, frame.frame->address);
 }
 
-}  // namespace
+/// "x.cc:88", or "x.cc" where the line is not to be said.
+std::string source_of(const ProfileFrameView& frame, bool with_line) {
+  return fmt::format("{}{}{}", clipped(path_basename(frame.line->file)),
+                     with_line ? fmt::format(":{}", frame.line->line) : "",
+                     is_agent_file(frame.module->path) ? ", heapspy's own" : "");
+}
 
-std::string describe(const ProfileFrameView& frame) {
+std::string described(const ProfileFrameView& frame, bool with_line) {
   const std::string module = clipped(path_basename(frame.module->path));
   if (!function_of(frame).empty()) {
     const std::string function = short_function(function_of(frame));
     if (!frame.line->file.empty() && frame.line->line != 0) {
-      return fmt::format("{} at {}:{}{}", function, clipped(path_basename(frame.line->file)),
-                         frame.line->line,
-                         is_agent_file(frame.module->path) ? ", heapspy's own" : "");
+      return fmt::format("{} at {}", function, source_of(frame, with_line));
     }
     return module.empty() ? function : fmt::format("{} in {}", function, module);
   }
@@ -241,6 +253,16 @@ std::string describe(const ProfileFrameView& frame) {
     return fmt::format("code in no known module, {:#x}", frame.frame->address);
   }
   return address_in(module, frame);
+}
+
+}  // namespace
+
+std::string describe(const ProfileFrameView& frame) {
+  return described(frame, true);
+}
+
+std::string describe_without_line(const ProfileFrameView& frame) {
+  return described(frame, false);
 }
 
 std::string describe_exactly(const ProfileFrameView& frame) {

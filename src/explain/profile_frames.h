@@ -45,8 +45,11 @@ bool is_allocation_plumbing(std::string_view function);
 /// "parse at x.cc:88", "parse in libfoo.so", "libfoo.so+0x1234", "code in no known module, 0x1234".
 std::string describe(const ProfileFrameView& frame);
 
-/// The same with the address, where that is not all there is: "parse in libfoo.so+0x1234", "parse
-/// at x.cc:88 (libfoo.so+0x1234)".
+/// The same without the line: "parse at x.cc".
+std::string describe_without_line(const ProfileFrameView& frame);
+
+/// The same as describe() with the address, where that is not all there is: "parse in
+/// libfoo.so+0x1234", "parse at x.cc:88 (libfoo.so+0x1234)".
 std::string describe_exactly(const ProfileFrameView& frame);
 
 /// Of the place; "no stack" for the empty one.

@@ -50,6 +50,41 @@ TEST(DiffFindingsTest, AFunctionWithSeveralPlacesIsNamedWithoutALine) {
             "100% of it in app::Cache::put at cache.cc: from 47.7 MiB to 152.6 MiB.");
 }
 
+TEST(DiffFindingsTest, OfAPlaceWithoutALineTheNameStaysWhole) {
+  // Its calls differ in lines alone, which are not known of all.
+  const auto with_calls_in_two_lines = [](HeapProfile profile, const std::string& path) {
+    profile.modules[1].path = path;
+    model::StackNode other = profile.nodes.at(profile.stacks[1].node);
+    model::ProfileFrame frame = profile.frames.at(other.frame);
+    for (model::SourceLine& line : profile.frames[other.frame].lines) line = {line.function};
+    profile.frames.push_back(frame);
+    other.frame = static_cast<std::uint32_t>(profile.frames.size() - 1);
+    profile.nodes.push_back(other);
+    profile.stacks.push_back(profile.stacks[1]);
+    profile.stacks.back().node = static_cast<std::uint32_t>(profile.nodes.size() - 1);
+    profile.stacks.back().totals = {};
+    return profile;
+  };
+  const auto findings = found(with_calls_in_two_lines(sample_profile(), "/opt/tool:12"),
+                              with_calls_in_two_lines(changed_profile(), "/opt/tool:12"));
+  ASSERT_FALSE(findings.empty());
+  EXPECT_EQ(findings[0].evidence,
+            "100% of it in app::Cache::put in tool:12: from 47.7 MiB to 152.6 MiB.");
+}
+
+TEST(DiffFindingsTest, NotAllIsGoneWhereSomethingIsLeft) {
+  HeapProfile after = sample_profile();
+  after.totals.live = {1, 50'000};
+  after.stacks[1].totals.live = after.totals.live;
+  const auto findings = found(sample_profile(), after);
+  const Finding* less = of_kind(findings, "leaked-shrinkage");
+  ASSERT_NE(less, nullptr);
+  EXPECT_TRUE(less->statement.ends_with("from 47.7 MiB to 48.8 KiB (-99%).")) << less->statement;
+  after.totals.live = after.stacks[1].totals.live = {};
+  const auto gone = found(sample_profile(), after);
+  EXPECT_TRUE(of_kind(gone, "leaked-shrinkage")->statement.ends_with("to 0 B (-100%)."));
+}
+
 TEST(DiffFindingsTest, SaysWhatIsNewAndWhatIsGone) {
   HeapProfile before = sample_profile();
   before.stacks.erase(before.stacks.begin() + 1);

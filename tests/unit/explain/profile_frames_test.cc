@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/utf8.h"
 #include "sample_profile.h"
 
 namespace mini::explain {
@@ -139,6 +140,18 @@ TEST(ProfileFramesTest, ANameThatIsTooLongToReadLosesItsMiddle) {
   EXPECT_LE(name.size(), 120U);
   EXPECT_TRUE(name.starts_with("ab") && name.ends_with("bc")) << name;
   EXPECT_NE(name.find("b...b"), std::string::npos);
+}
+
+TEST(ProfileFramesTest, ANameLosesWholeCharacters) {
+  for (std::size_t shift = 0; shift < 4; ++shift) {
+    std::string name(shift, 'a');
+    for (int i = 0; i < 100; ++i) name += "\U0001d6fc";
+    const std::string shown = short_function(name);
+    EXPECT_EQ(well_formed_utf8(shown), shown) << shift;
+    EXPECT_LE(shown.size(), 120U);
+    EXPECT_GT(shown.size(), 108U);
+  }
+  EXPECT_FALSE(short_function(std::string(5000, '\x80')).empty()) << "bytes that are no character";
 }
 
 }  // namespace
