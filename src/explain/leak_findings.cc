@@ -53,23 +53,37 @@ bool goes_on(const HeapProfile& profile, const Place& place, std::uint64_t block
   return blocks >= 10 && place.last_ns - place.first_ns > all_ns / 2;
 }
 
+bool is_searched(const HeapProfile& profile) {
+  return profile.leak_scan.state == model::LeakScan::State::kDone;
+}
+
+/// Of what was never freed, that which is not known to be lost.
+model::Amount kept_of(const HeapProfile& profile, const Place& place) {
+  model::Amount kept = place.leaked;
+  if (is_searched(profile)) kept -= place.unreachable;
+  return kept;
+}
+
 Finding leak_finding(const HeapProfile& profile, const Place& place) {
+  const model::Amount kept = kept_of(profile, place);
   const bool is_early = profile.ends_early();
   const LeakWords& words = words_for(profile);
   const std::string until = seconds(profile.duration_ns);
   Finding finding{.kind = "leak", .statement = {}, .evidence = {}, .advice = {}};
-  finding.statement = fmt::format("{} in {} from {} were {}.", bytes(place.leaked.bytes),
-                                  blocks(place.leaked.blocks), place.name,
-                                  is_early ? "not freed by " + until : "never freed");
-  const bool grows = goes_on(profile, place, place.leaked.blocks);
+  finding.statement = fmt::format(
+      "{} in {} from {} were {}{}.", bytes(kept.bytes), blocks(kept.blocks), place.name,
+      is_early ? "not freed by " + until : "never freed",
+      place.unreachable.blocks != place.leaked.blocks ? ", though pointers still lead to them"
+                                                      : "");
+  const bool grows = goes_on(profile, place, kept.blocks);
   finding.evidence = fmt::format("That is {} of what was live {}; the place allocated {} of {}.",
-                                 percent(share(place.leaked.bytes, profile.totals.live.bytes)),
-                                 words.when, from_to(place.first_ns, place.last_ns), until);
-  const bool is_little = !grows && place.leaked.bytes < kLittleBytes;
+                                 percent(share(kept.bytes, profile.totals.live.bytes)), words.when,
+                                 from_to(place.first_ns, place.last_ns), until);
+  const bool is_little = !grows && kept.bytes < kLittleBytes;
   if (is_little) finding.advice = "It is little: malloc takes more from the kernel at once. ";
   finding.advice += grows ? words.advice_of_growth : words.advice;
-  finding.weight = weight_of(share(place.leaked.bytes, profile.totals.peak.bytes), is_little) +
-                   (grows ? 0.5 : 0);
+  finding.weight =
+      weight_of(share(kept.bytes, profile.totals.peak.bytes), is_little) + (grows ? 0.5 : 0);
   return finding;
 }
 
@@ -77,15 +91,16 @@ Finding leak_finding(const HeapProfile& profile, const Place& place) {
 /// that is lost once is a mistake like any other, but not what matters most.
 Finding lost_finding(const HeapProfile& profile, const Place& place) {
   const bool is_indirect = place.lost_indirectly == place.unreachable;
+  std::string_view why = "nothing points to them any more";
+  if (place.lost_indirectly.blocks != 0) why = "only lost blocks, if any, point to them";
+  if (is_indirect) why = "only other lost blocks point to them";
   const double of_peak = share(place.unreachable.bytes, profile.totals.peak.bytes);
   const bool is_little =
       of_peak < kLittleShareOfPeak && !goes_on(profile, place, place.unreachable.blocks);
   const double urgency = is_indirect ? 0.5 : 1;
   return {"lost",
           fmt::format("{} in {} from {} are lost: {}.", bytes(place.unreachable.bytes),
-                      blocks(place.unreachable.blocks), place.name,
-                      is_indirect ? "only other lost blocks point to them"
-                                  : "nothing points to them any more"),
+                      blocks(place.unreachable.blocks), place.name, why),
           fmt::format("The program's memory was searched at its end; that is {} of what was live "
                       "then{}.",
                       percent(share(place.unreachable.bytes, profile.totals.live.bytes)),
@@ -98,15 +113,15 @@ Finding lost_finding(const HeapProfile& profile, const Place& place) {
 }  // namespace
 
 void find_leaks(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
-  const bool is_searched = profile.leak_scan.state == model::LeakScan::State::kDone;
-  if (is_searched) {
+  if (is_searched(profile)) {
     for (const Place& place : top(places, [](const Place& p) { return p.unreachable.bytes; })) {
       if (place.unreachable.blocks != 0) out.push_back(lost_finding(profile, place));
     }
   }
-  for (const Place& place : top(places, [](const Place& p) { return p.leaked.bytes; })) {
-    if (place.leaked.bytes == 0 || (is_searched && place.unreachable.blocks != 0)) continue;
-    if (share(place.leaked.bytes, profile.totals.peak.bytes) < kLeakShareOfPeak) continue;
+  const auto kept_bytes = [&](const Place& place) { return kept_of(profile, place).bytes; };
+  for (const Place& place : top(places, kept_bytes)) {
+    const std::uint64_t kept = kept_bytes(place);
+    if (kept == 0 || share(kept, profile.totals.peak.bytes) < kLeakShareOfPeak) continue;
     out.push_back(leak_finding(profile, place));
   }
 }

@@ -93,6 +93,25 @@ TEST(HeapFindingsTest, LittleThatIsLostOnceComesLast) {
   EXPECT_EQ(find_in_heap(profile).back().kind, "lost");
 }
 
+TEST(HeapFindingsTest, WhatIsKeptIsSaidBesideWhatIsLostAtTheSamePlace) {
+  EXPECT_EQ(statement(searched_profile({1, 24}), "leak"),
+            "47.7 MiB in 499 blocks from app::Cache::put at cache.cc:17 were never freed, though "
+            "pointers still lead to them.");
+  EXPECT_EQ(statement(searched_profile({500, 50'000'000}), "leak"), "") << "nothing is kept";
+}
+
+TEST(HeapFindingsTest, WhatLostBlocksPointToIsNotSaidToBePointedToByNothing) {
+  model::HeapProfile profile = searched_profile({400, 40'000'000});
+  const auto ends_with = [&](std::string_view why) {
+    return statement(profile, "lost").ends_with(why);
+  };
+  EXPECT_TRUE(ends_with(" are lost: nothing points to them any more."));
+  profile.stacks[1].totals.lost_indirectly = {50, 5'000'000};
+  EXPECT_TRUE(ends_with(" are lost: only lost blocks, if any, point to them."));
+  profile.stacks[1].totals.lost_indirectly = {400, 40'000'000};
+  EXPECT_TRUE(ends_with(" are lost: only other lost blocks point to them."));
+}
+
 TEST(HeapFindingsTest, WhatWasNotFreedYetIsNotCalledNeverFreed) {
   model::HeapProfile profile = sample_profile();
   profile.span.until_ns = profile.duration_ns;  // the recording goes on
