@@ -113,7 +113,8 @@ void find_resized(const HeapProfile& profile, const std::vector<Place>& places, 
         {"resized",
          fmt::format("{} of all allocations resize a block in {}.", percent_first(part),
                      place.name),
-         fmt::format("{} of {} were made by realloc; {} each on average.",
+         fmt::format("{} of {} were made by realloc of another block; the place asks for {} on "
+                     "average.",
                      format_count(place.resized), format_count(all), mean_bytes(place.allocated)),
          "Ask for the final size at once, or grow by a factor.",
          weight_of(part / 2, place.resized < kFewCalls)});
@@ -152,6 +153,7 @@ std::uint64_t gap_of(const HeapProfile& profile) {
 /// faults only: no more than the gap, else.
 void find_mapped(const HeapProfile& profile, PlaceNames& names, Findings& out) {
   struct Mapped {
+    std::uint64_t stacks = 0;
     std::uint64_t bytes = 0;  // each stack's most
     std::uint64_t calls = 0;
     std::uint64_t touched_bytes = 0;
@@ -161,6 +163,7 @@ void find_mapped(const HeapProfile& profile, PlaceNames& names, Findings& out) {
   std::map<std::string, Mapped> places;
   for (const model::MappingProfile& mapping : profile.mappings) {
     Mapped& place = places[names.of(mapping.node)];
+    ++place.stacks;
     place.bytes += mapping.most_live_bytes;
     place.calls += mapping.calls;
   }
@@ -180,8 +183,11 @@ void find_mapped(const HeapProfile& profile, PlaceNames& names, Findings& out) {
       {"mapped",
        fmt::format("{} were asked of the kernel itself, not of malloc, by {}.", bytes(mapped.bytes),
                    name),
-       fmt::format("So much at once, in {}; RSS was {} at its peak, {} more than the blocks that "
-                   "heapspy saw.",
+       fmt::format("{}, in {}; RSS was {} at its peak, {} more than the blocks that heapspy saw.",
+                   mapped.stacks == 1 ? "So much at once"
+                                      : fmt::format("That is the most of each of {} call stacks, "
+                                                    "perhaps by turns",
+                                                    format_count(mapped.stacks)),
                    counted(mapped.calls, "call"), format_bytes(profile.kernel.peak_resident),
                    bytes(gap)),
        "It takes memory as far as it is touched, until munmap or madvise(MADV_DONTNEED).",
@@ -226,8 +232,17 @@ struct Fall {
   std::size_t from = 0;  // buckets
   std::size_t to = 0;
   std::uint64_t live_bytes = 0;
-  std::uint64_t resident_before = 0;
-  std::uint64_t resident_after = 0;
+  std::uint64_t live_after = 0;
+  std::uint64_t resident_before = 0;  // the most until then: blocks are touched after they are live
+  std::uint64_t resident_after = 0;   // the least from then on
+
+  std::uint64_t given_back() const {
+    return resident_before - std::min(resident_before, resident_after);
+  }
+  /// Whether what is resident afterwards may have been the blocks that are gone.
+  bool is_kept() const {
+    return given_back() <= live_bytes / 4 && resident_after >= live_after + live_bytes / 2;
+  }
 };
 
 std::optional<Fall> find_fall(const model::Timeline& timeline) {
@@ -240,11 +255,12 @@ std::optional<Fall> find_fall(const model::Timeline& timeline) {
   const auto lowest =
       std::ranges::min_element(highest, buckets.end(), {}, &model::TimelineBucket::last_live_bytes);
   fall.to = static_cast<std::size_t>(lowest - buckets.begin());
-  fall.live_bytes = highest->most_live_bytes - lowest->last_live_bytes;
+  fall.live_after = lowest->last_live_bytes;
+  fall.live_bytes = highest->most_live_bytes - fall.live_after;
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     const std::uint64_t resident = buckets[i].resident_bytes;
     if (resident == 0) continue;
-    if (i <= fall.from) fall.resident_before = std::max(fall.resident_before, resident);
+    if (i <= fall.to) fall.resident_before = std::max(fall.resident_before, resident);
     if (i > fall.to && (fall.resident_after == 0 || resident < fall.resident_after)) {
       fall.resident_after = resident;
     }
@@ -258,16 +274,15 @@ void find_retention(const HeapProfile& profile, Findings& out) {
   if (!fall || fall->live_bytes < kGapBytes || fall->live_bytes < profile.totals.peak.bytes / 4) {
     return;
   }
-  const std::uint64_t given_back = fall->resident_before > fall->resident_after
-                                       ? fall->resident_before - fall->resident_after
-                                       : 0;
-  if (given_back > fall->live_bytes / 4) return;
+  if (!fall->is_kept()) return;
+  const std::uint64_t given_back = fall->given_back();
   out.push_back(
       {"retention",
-       fmt::format("Live bytes fell by {} {}, but RSS {}.", bytes(fall->live_bytes),
-                   from_to(fall->from * profile.timeline.bucket_ns,
-                           (fall->to + 1) * profile.timeline.bucket_ns),
-                   given_back == 0 ? "did not" : fmt::format("by {} only", bytes(given_back))),
+       fmt::format(
+           "Live bytes fell by {} {}, but RSS {}.", bytes(fall->live_bytes),
+           from_to(fall->from * profile.timeline.bucket_ns,
+                   std::min((fall->to + 1) * profile.timeline.bucket_ns, profile.duration_ns)),
+           given_back == 0 ? "did not" : fmt::format("by {} only", bytes(given_back))),
        fmt::format("RSS was {} before and {} at the least afterwards.",
                    bytes(fall->resident_before), bytes(fall->resident_after)),
        "The allocator keeps the memory, or blocks in between pin it; another allocator, or "
@@ -307,7 +322,7 @@ void find_remote_frees(const HeapProfile& profile, Findings& out) {
 }  // namespace
 
 std::string format_duration(double ns) {
-  if (ns < 1e3) return fmt::format("{:.0f} ns", ns);
+  if (ns < 999.5) return fmt::format("{:.0f} ns", ns);
   const auto scaled = [](double value, const char* unit) {
     const int decimals = value < 9.95 ? 1 : 0;
     std::string text = fmt::format("{:.{}f}", value, decimals);
@@ -316,7 +331,7 @@ std::string format_duration(double ns) {
   };
   if (ns < 999.5e3) return scaled(ns / 1e3, "us");
   if (ns < 999.5e6) return scaled(ns / 1e6, "ms");
-  if (ns < 60e9) return fmt::format("{:.1f} s", std::floor(ns / 1e8) / 10);
+  if (ns < 60e9) return fmt::format("{:.1f} s", std::floor(std::max(ns, 1e9) / 1e8) / 10);
   const double all_seconds = std::floor(ns / 1e9);
   const double minutes = std::floor(all_seconds / 60);
   if (minutes < 60) return fmt::format("{:.0f} min {:.0f} s", minutes, all_seconds - 60 * minutes);

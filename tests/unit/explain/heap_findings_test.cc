@@ -131,8 +131,28 @@ TEST(HeapFindingsTest, SaysThatLiveBytesFellButRssDidNot) {
   model::HeapProfile profile = sample_profile();
   EXPECT_EQ(statement(profile, "retention"),
             "Live bytes fell by 58 MiB from 5.0 s to 7.0 s, but RSS by 976.6 KiB only.");
+  profile.timeline.buckets[8].last_live_bytes = 10'000'000;
+  profile.duration_ns = 8'500'000'000;  // in the middle of that time
+  EXPECT_EQ(statement(profile, "retention"),
+            "Live bytes fell by 86.6 MiB from 5.0 s to 8.5 s, but RSS by 976.6 KiB only.");
   for (std::size_t i = 6; i < 10; ++i) profile.timeline.buckets[i].resident_bytes = 55'000'000;
   EXPECT_EQ(statement(profile, "retention"), "");
+}
+
+TEST(HeapFindingsTest, BlocksThatAreTouchedLateOrNeverAreNotKept) {
+  const auto with_rss = [](std::uint64_t until_peak, std::uint64_t then, std::uint64_t after) {
+    model::HeapProfile profile = sample_profile();
+    std::vector<model::TimelineBucket>& buckets = profile.timeline.buckets;
+    for (std::size_t i = 0; i < buckets.size(); ++i) {
+      buckets[i].resident_bytes = i <= 5 ? until_peak : i == 6 ? then : after;
+    }
+    return profile;
+  };
+  EXPECT_NE(statement(with_rss(12'000'000, 110'000'000, 110'000'000), "retention"), "");
+  EXPECT_EQ(statement(with_rss(52'000'000, 110'000'000, 50'000'000), "retention"), "")
+      << "touched after the peak, and given back";
+  EXPECT_EQ(statement(with_rss(52'000'000, 51'000'000, 50'000'000), "retention"), "")
+      << "never touched: there was nothing to give back";
 }
 
 TEST(HeapFindingsTest, SaysWhereThePeakIsFrom) {
@@ -176,6 +196,19 @@ TEST(HeapFindingsTest, SaysWhoHasMostOfRssMappedWithoutMalloc) {
   profile.mappings = {
       {.node = profile.stacks[1].node, .calls = 3, .most_live_bytes = (kMiB * 150).count}};
   EXPECT_EQ(statement(profile, "mapped"), name + "app::Cache::put at cache.cc:17.");
+  const auto evidence = [&] {
+    const std::vector<Finding> findings = find_in_heap(profile);
+    const Finding* finding = find(findings, "mapped");
+    return finding == nullptr ? "" : finding->evidence;
+  };
+  EXPECT_TRUE(evidence().starts_with("So much at once, in 3 calls; RSS was ")) << evidence();
+  profile.nodes.push_back(profile.nodes[profile.stacks[1].node]);  // another way to that place
+  profile.mappings.push_back(profile.mappings[0]);
+  profile.mappings[1].node = static_cast<std::uint32_t>(profile.nodes.size() - 1);
+  EXPECT_TRUE(evidence().starts_with(
+      "That is the most of each of 2 call stacks, perhaps by turns, in 6 calls; RSS was "))
+      << evidence();
+  profile.mappings.pop_back();
   profile.mappings[0].most_live_bytes = (kMiB * 90).count;  // others have more
   EXPECT_EQ(statement(profile, "mapped"), "");
   profile.mappings[0].most_live_bytes = (kMiB * 150).count;
@@ -341,9 +374,12 @@ TEST(HeapFindingsTest, LossesComeFirst) {
 TEST(HeapFindingsTest, WritesDurations) {
   EXPECT_EQ(format_duration(0), "0 ns");
   EXPECT_EQ(format_duration(999), "999 ns");
+  EXPECT_EQ(format_duration(999.7), "1 us");
   EXPECT_EQ(format_duration(1500), "1.5 us");
   EXPECT_EQ(format_duration(2e6), "2 ms");
   EXPECT_EQ(format_duration(340e6), "340 ms");
+  EXPECT_EQ(format_duration(999.4e6), "999 ms");
+  EXPECT_EQ(format_duration(999.6e6), "1.0 s");
   EXPECT_EQ(format_duration(12.54e9), "12.5 s");
   EXPECT_EQ(format_duration(59.99e9), "59.9 s");
   EXPECT_EQ(format_duration(80e9), "1 min 20 s");
