@@ -82,9 +82,8 @@ std::string explain_own_move(const Situation& s, std::int64_t moved) {
   const auto bytes = static_cast<std::uint64_t>(moved < 0 ? -moved : moved);
   const std::string mover =
       s.who.library.empty() ? "the program" : fmt::format("{}'s code", s.who.library);
-  std::string text =
-      fmt::format("{} moved the break {} itself by {} bytes; malloc had no part in it", mover,
-                  moved < 0 ? "back" : "up", bytes);
+  std::string text = fmt::format("{} moved the break {} itself by {}; malloc had no part in it",
+                                 mover, moved < 0 ? "back" : "up", in_bytes(Bytes{bytes}));
   if (moved > 0 && s.event.mapped_bytes == s.event.mapped_before) {
     text += "; they lie in a page that was mapped already";
   }
@@ -279,6 +278,10 @@ std::string explain_other_kind(const Situation& s) {
 }
 
 }  // namespace
+
+std::string in_bytes(Bytes n) {
+  return fmt::format("{} byte{}", n.count, n.count == 1 ? "" : "s");
+}
 
 std::string explain_call(const Event& event, const Attribution& who, const MappingMeaning& meaning,
                          const model::Process& process) {

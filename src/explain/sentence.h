@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/units.h"
 #include "explain/attribution.h"
 #include "explain/mapping_role.h"
 #include "model/event.h"
@@ -18,5 +19,8 @@ std::string explain_call(const model::Event& event, const Attribution& who,
 /// Calls that glibc's malloc made; part of explain_call.
 std::string explain_malloc_call(const model::Event& event, const Attribution& who,
                                 const MappingMeaning& meaning);
+
+/// "135168 bytes", "1 byte": as one reckons with it.
+std::string in_bytes(Bytes n);
 
 }  // namespace mini::explain

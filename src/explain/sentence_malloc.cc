@@ -31,8 +31,7 @@ struct Call {
 
 // "135168 bytes = 132 KiB"
 std::string equals(Bytes n) {
-  return n < kKiB ? fmt::format("{} bytes", n.count)
-                  : fmt::format("{} bytes = {}", n.count, format_bytes(n));
+  return n < kKiB ? in_bytes(n) : fmt::format("{} = {}", in_bytes(n), format_bytes(n));
 }
 
 std::string for_whom(const Attribution& who) {
@@ -49,11 +48,11 @@ std::string request_text(const Call& call) {
   if (call.request() == nullptr) return fmt::format("{}{}", entry, source);
   const std::uint64_t bytes = call.request()->requested.count;
   if (entry == "malloc") return fmt::format("malloc({}){}", bytes, source);
-  if (entry == "realloc") return fmt::format("realloc to {} bytes{}", bytes, source);
+  if (entry == "realloc") return fmt::format("realloc to {}{}", in_bytes(Bytes{bytes}), source);
   if (entry.find("align") != std::string_view::npos || entry.ends_with("valloc")) {
     return fmt::format("{}{}, with room to align,", entry, source);
   }
-  return fmt::format("{} of {} bytes{}", entry, bytes, source);
+  return fmt::format("{} of {}{}", entry, in_bytes(Bytes{bytes}), source);
 }
 
 // Where malloc believes that the heap ends.
@@ -74,9 +73,10 @@ std::string foreign_text(const Event& event) {
   const Bytes moved = foreign_bytes(event);
   if (moved == Bytes{}) return "";
   return fmt::format(
-      "; the break stands {} bytes past the end malloc knows: somebody else moved it, so this "
-      "growth does not continue malloc's memory",
-      moved.count);
+      "; the break stands {} past the end malloc knows: somebody else moved it, so this growth "
+      "does "
+      "not continue malloc's memory",
+      in_bytes(moved));
 }
 
 std::string explain_first_growth(const Call& call, Bytes grown) {
@@ -132,13 +132,14 @@ std::string explain_correction(const Call& call, Bytes grown) {
   if (!state.top) {
     return fmt::format(
         "malloc's first chunk does not start on a page, because somebody else moved the break "
-        "before: {} bytes more, so that the heap is aligned and ends on a page",
-        grown.count);
+        "before: {} more, so that the heap is aligned and ends on a page",
+        in_bytes(grown));
   }
   return fmt::format(
       "malloc found the break moved by somebody else and starts a new top chunk behind it: {} "
-      "bytes more, so that it holds the old top's {} bytes again and ends on a page",
-      grown.count, state.top_bytes->count);
+      "more, "
+      "so that it holds the old top's {} again and ends on a page",
+      in_bytes(grown), in_bytes(*state.top_bytes));
 }
 
 std::string observe_growth(const Call& call, Bytes grown) {

@@ -196,7 +196,7 @@ void write_peaks(std::string& out, const TextStyle& style, const Ledger& ledger,
   const std::string_view dot = style.glyphs().dot;
   write_sentence(
       out, style,
-      fmt::format("Peak{}: mapped {} {} heap {} (derived) {} RSS {} (measured)",
+      fmt::format("Peak{}: mapped {} {} heap {} (derived) {} RSS {} (at calls)",
                   several ? " of the largest process" : "", format_bytes(ledger.peak_mapped), dot,
                   format_bytes(ledger.peak_heap), dot, format_bytes(ledger.peak_rss)));
 }

@@ -32,6 +32,8 @@ TEST(SentenceTest, TheProgramMovesTheBreakItself) {
       "the program moved the break up itself by 1000 bytes; malloc had no part in it; they lie "
       "in a page that was mapped already");
   EXPECT_THAT(story.brk(kHeap, kOwnSbrk).explanation, HasSubstr("back itself by 2000 bytes"));
+  EXPECT_THAT(story.brk(kHeap + 1, kOwnSbrk).explanation, HasSubstr("up itself by 1 byte;"));
+  EXPECT_THAT(story.brk(kHeap, kOwnSbrk).explanation, HasSubstr("back itself by 1 byte;"));
   EXPECT_THAT(story.brk(kHeap + 16, "brk@c sbrk@c grow@x main@p").explanation,
               StartsWith("libother.so.2's code moved the break"));
 }
