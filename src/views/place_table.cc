@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kIndent = 2;
 constexpr std::size_t kBetween = 2;
+constexpr std::size_t kLeastName = 16;  // columns; with fewer, names have lines of their own
 
 /// What is wider than a line goes on further in, so that every arrow begins a name.
 void write_calls(std::string& out, const TextStyle& style, std::size_t begin,
@@ -40,23 +41,26 @@ void PlaceTable::write(std::string& out, const TextStyle& style) const {
     widths.push_back(width);
     text_column += width + kBetween;
   }
+  const bool is_below = text_column + kLeastName > style.width;
+  const std::size_t name_column = is_below ? kIndent + kBetween : text_column;
   const auto put_figures = [&](Flow& flow, const std::vector<std::string>& figures, Ink ink) {
     std::size_t begin = kIndent;
     for (std::size_t i = 0; i < widths.size(); ++i) {
       flow.column(begin + widths[i] - figures[i].size()).piece(ink, figures[i]);
       begin += widths[i] + kBetween;
     }
-    flow.column(text_column);
+    if (is_below) flow.end_line();
+    flow.column(name_column);
   };
-  Flow titles(out, style, text_column);
+  Flow titles(out, style, name_column);
   put_figures(titles, titles_, Ink::kDim);
   titles.put(Ink::kDim, name_title_).end_line();
   for (const Row& row : rows_) {
-    Flow flow(out, style, text_column);
+    Flow flow(out, style, name_column);
     put_figures(flow, row.figures, Ink::kPlain);
     flow.piece(Ink::kStrong, row.place).end_line();
-    write_calls(out, style, text_column, style.unicode ? "→ " : "-> ", row.callees);
-    write_calls(out, style, text_column, style.unicode ? "← " : "<- ", row.callers);
+    write_calls(out, style, name_column, style.unicode ? "→ " : "-> ", row.callees);
+    write_calls(out, style, name_column, style.unicode ? "← " : "<- ", row.callers);
   }
 }
 

@@ -203,6 +203,19 @@ TEST(ReportTablesTest, ARecordingThatSamplesSaysNothingOfTemporaryAllocations) {
   EXPECT_EQ(printed({"", sampled, by(explain::Grouping::kThread)}).find("0.0%"), std::string::npos);
 }
 
+TEST(ReportTablesTest, NamesHaveRoomWhereFiguresTakeTheLine) {
+  HeapProfile profile = sample_profile();
+  for (model::BlockTotals* totals : {&profile.totals, &profile.stacks[1].totals}) {
+    totals->allocated.blocks += 20'000'000;
+  }
+  ReportOptions options = by(explain::Grouping::kFunction);
+  options.style.width = kMinWidth;
+  std::string out;
+  write_report(out, profile, {}, options);
+  expect_lines_fit(out, kMinWidth);
+  EXPECT_NE(out.find("\n    app::Cache::put\n"), std::string::npos) << out;
+}
+
 TEST(ReportTreeTest, AllOfItLeavesNothingOut) {
   ReportOptions options = tree(explain::TreeDirection::kCallers, explain::Measure::kCalls);
   EXPECT_NE(printed({"", crowded_profile, options}).find("... 2,999 more"), std::string::npos);
