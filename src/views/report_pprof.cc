@@ -59,22 +59,32 @@ enum LocationField : unsigned {
 enum LineField : unsigned { kLineFunction = 1, kLineNumber = 2 };
 enum FunctionField : unsigned { kFunctionId = 1, kName = 2, kSystemName = 3, kFileName = 4 };
 
+using model::Amount;
+
 struct SampleType {
   const char* name;
   const char* unit;
-  model::Amount BlockTotals::* amount;
-  std::uint64_t model::Amount::* figure;
+  Amount (*amount)(const BlockTotals&);
+  std::uint64_t Amount::* figure;
 };
 
+template <Amount BlockTotals::* kAmount>
+Amount total(const BlockTotals& totals) {
+  return totals.*kAmount;
+}
+Amount leaked(const BlockTotals& totals) {
+  return totals.leaked();
+}
+
 constexpr std::array kSampleTypes = {
-    SampleType{"allocations", "count", &BlockTotals::allocated, &model::Amount::blocks},
-    SampleType{"allocated", "bytes", &BlockTotals::allocated, &model::Amount::bytes},
-    SampleType{"peak_blocks", "count", &BlockTotals::peak, &model::Amount::blocks},
-    SampleType{"peak", "bytes", &BlockTotals::peak, &model::Amount::bytes},
-    SampleType{"leaked_blocks", "count", &BlockTotals::live, &model::Amount::blocks},
-    SampleType{"leaked", "bytes", &BlockTotals::live, &model::Amount::bytes},
-    SampleType{"temporary", "count", &BlockTotals::temporary, &model::Amount::blocks},
-    SampleType{"temporary_bytes", "bytes", &BlockTotals::temporary, &model::Amount::bytes},
+    SampleType{"allocations", "count", total<&BlockTotals::allocated>, &Amount::blocks},
+    SampleType{"allocated", "bytes", total<&BlockTotals::allocated>, &Amount::bytes},
+    SampleType{"peak_blocks", "count", total<&BlockTotals::peak>, &Amount::blocks},
+    SampleType{"peak", "bytes", total<&BlockTotals::peak>, &Amount::bytes},
+    SampleType{"leaked_blocks", "count", leaked, &Amount::blocks},
+    SampleType{"leaked", "bytes", leaked, &Amount::bytes},
+    SampleType{"temporary", "count", total<&BlockTotals::temporary>, &Amount::blocks},
+    SampleType{"temporary_bytes", "bytes", total<&BlockTotals::temporary>, &Amount::bytes},
 };
 
 /// The type that pprof shows unless it is asked for another one.
@@ -168,7 +178,7 @@ class PprofWriter {
     }
     std::array<std::uint64_t, kSampleTypes.size()> values{};
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const std::uint64_t value = stack.totals.*kSampleTypes[i].amount.*kSampleTypes[i].figure;
+      const std::uint64_t value = kSampleTypes[i].amount(stack.totals).*kSampleTypes[i].figure;
       values[i] = std::min<std::uint64_t>(value, INT64_MAX);
     }
     std::string message;

@@ -356,6 +356,8 @@ void write_report_groups(std::string& out, const HeapProfile& profile, const Rep
                          explain::Grouping grouping) {
   const bool of_stacks =
       grouping != explain::Grouping::kThread && grouping != explain::Grouping::kSize;
+  BlockTotals all = of_stacks ? explain::sum_of_stacks(profile) : profile.totals;
+  if (!of_stacks) all.suppressed = {};  // nor is it known of a thread or a size
   const Measure measure = options.measure.value_or(Measure::kPeak);
   const auto groups = explain::group_blocks(profile, grouping, measure);
   write_heading(out, options.style, fmt::format("By {}", explain::grouping_name(grouping)),
@@ -364,8 +366,7 @@ void write_report_groups(std::string& out, const HeapProfile& profile, const Rep
                     : fmt::format("sorted by {}", measure_title(measure, profile.ends_early())));
   write_groups(out, profile, options.style, groups,
                grouping == explain::Grouping::kSize ? groups.size() : options.top,
-               of_stacks ? explain::sum_of_stacks(profile) : profile.totals,
-               explain::grouping_name(grouping));
+               all, explain::grouping_name(grouping));
 }
 
 void write_report_emptiness(std::string& out, const HeapProfile& profile, Measure measure,

@@ -11,6 +11,7 @@
 
 #include "../explain/sample_profile.h"
 #include "base/utf8.h"
+#include "explain/leak_suppressions.h"
 #include "explain/profile_frames.h"
 #include "sample_story.h"
 #include "views/report_export.h"
@@ -242,6 +243,20 @@ TEST(ReportPprofTest, FiguresAddUpAndReferencesHold) {
       }
     }
   }
+}
+
+TEST(ReportPprofTest, WhatIsSuppressedIsNotLeaked) {
+  HeapProfile profile = sample_profile();
+  const auto leaked_of = [&] {
+    std::uint64_t sum = 0;
+    Fields file = decoded(unzipped(written(write_pprof, profile)));
+    for (const Field& sample : file[2]) sum += packed(decoded(sample.bytes)[2].at(0)).at(5);
+    return sum;
+  };
+  EXPECT_EQ(leaked_of(), profile.totals.live.bytes);
+  explain::suppress_leaks(profile,
+                          {{.pattern = "Cache::put", .line = 1, .stacks = 0, .matched = {}}});
+  EXPECT_EQ(leaked_of(), 0U);
 }
 
 TEST(ReportPprofTest, TheFirstMappingIsTheProgram) {

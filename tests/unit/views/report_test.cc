@@ -203,6 +203,14 @@ TEST(ReportTablesTest, ARecordingThatSamplesSaysNothingOfTemporaryAllocations) {
   EXPECT_EQ(printed({"", sampled, by(explain::Grouping::kThread)}).find("0.0%"), std::string::npos);
 }
 
+TEST(ReportTablesTest, ThreadsAddUpWhereLeaksAreSuppressed) {
+  // Of which thread a suppressed block is, is not known: theirs are all that were never freed.
+  std::string out;
+  write_report(out, suppressed_profile(), {}, by(explain::Grouping::kThread));
+  const std::string all = out.substr(out.rfind('\n', out.size() - 2) + 1);
+  EXPECT_NE(all.find("47.7 MiB"), std::string::npos) << all;
+}
+
 TEST(ReportTablesTest, NamesHaveRoomWhereFiguresTakeTheLine) {
   HeapProfile profile = sample_profile();
   for (model::BlockTotals* totals : {&profile.totals, &profile.stacks[1].totals}) {
