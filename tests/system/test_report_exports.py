@@ -313,6 +313,35 @@ class ReportExports(SystemTest):
         if kept:
             (self.directory / "calls.png").rename(os.path.join(kept, "flame_graph.png"))
 
+    def test_a_flame_graph_can_be_read_on_light_and_on_dark_pages(self):
+        file = self.export("flamegraph", name="colours.svg")
+        colours = ("[...document.querySelectorAll("
+                   "'.page, .heading, .hint, .button, #boxes rect, #boxes text')]"
+                   ".map(e => [e.closest('#boxes') ? 'box ' + e.tagName : e.getAttribute('class'),"
+                   "           getComputedStyle(e).fill.match(/[0-9]+/g).slice(0, 3).map(Number)])")
+
+        def light_of(colour):  # relative luminance, as WCAG has it
+            parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+            return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+        def contrast(one, other):
+            high, low = sorted((light_of(one), light_of(other)), reverse=True)
+            return (high + 0.05) / (low + 0.05)
+
+        with Browser() as browser:
+            for scheme in ("light", "dark"):
+                browser.call("Emulation.setEmulatedMedia",
+                             features=[{"name": "prefers-color-scheme", "value": scheme}])
+                browser.open(f"file://{file}")
+                found = {(what, tuple(colour)) for what, colour in browser.run(colours)}
+                page = dict(found)["page"]
+                self.assertEqual(light_of(page) < 0.1, scheme == "dark", page)
+                boxes = [colour for what, colour in found if what == "box rect"]
+                for what, colour in found:
+                    for ground in boxes if what == "box text" else [page]:
+                        if what not in ("page", "box rect"):
+                            self.assertGreater(contrast(colour, ground), 4.5, (scheme, what))
+
     def trace_events(self):
         file = self.export("perfetto")
         return file, json.loads(file.read_text())["traceEvents"]
