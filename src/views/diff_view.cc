@@ -97,7 +97,7 @@ bool write_stacks(std::string& out, const ProfileDiff& diff, const DiffOptions& 
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style,
                 fmt::format("{}: {}", growths ? "More" : "Less", measure_title(measure)),
-                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+                shown_of(shown, order.size(), "stack"));
   std::vector<explain::ProfileStackView> stacks;
   for (std::size_t i = 0; i < shown; ++i) {
     const explain::LatestStack latest = explain::latest(diff, diff.stacks[order[i]]);
@@ -122,10 +122,9 @@ void write_groups(std::string& out, const ProfileDiff& diff, const DiffOptions& 
   });
   const std::string_view what = explain::grouping_name(grouping);
   const std::size_t shown = std::min(groups.size(), options.top);
-  write_heading(out, options.style, fmt::format("By {}: {}", what, measure_title(measure)),
-                groups.empty()
-                    ? "nothing changed"
-                    : fmt::format("{} of {} that changed", shown, counted(groups.size(), what)));
+  write_heading(
+      out, options.style, fmt::format("By {}: {}", what, measure_title(measure)),
+      groups.empty() ? "nothing changed" : shown_of(shown, groups.size(), what) + " that changed");
   PlaceTable table({"change", "before", "after"}, std::string(what));
   for (std::size_t i = 0; i < shown; ++i) {
     table.add_row(figures_of(groups[i], measure), groups[i].name, {});

@@ -6,6 +6,7 @@
 #include "views/flow.h"
 #include "views/inspect_parts.h"
 #include "views/place_table.h"
+#include "views/report_text.h"
 #include "views/terminal_heading.h"
 
 namespace mini::views {
@@ -22,9 +23,10 @@ void write_inspect_lost(std::string& out, const Inspection& inspection,
                         const InspectOptions& options) {
   if (!inspection.lost) return;
   const model::LostBlocks& lost = *inspection.lost;
-  write_heading(out, options.style, "Lost blocks",
-                fmt::format("{} of {}, {}", lost.direct + lost.indirect,
-                            counted(lost.blocks, "live block"), format_bytes(lost.size)));
+  write_heading(
+      out, options.style, "Lost blocks",
+      fmt::format("{}, {}", shown_of(lost.direct + lost.indirect, lost.blocks, "live block"),
+                  format_bytes(lost.size)));
   const auto say = [&](std::string_view text) {
     Flow(out, options.style, kIndent).column(kIndent).put(text).end_line();
   };

@@ -8,6 +8,7 @@
 #include "views/flow.h"
 #include "views/inspect_view.h"
 #include "views/place_table.h"
+#include "views/report_text.h"
 #include "views/terminal_heading.h"
 #include "views/text_table.h"
 
@@ -141,7 +142,8 @@ void write_inspect_arenas(std::string& out, const Inspection& inspection,
                    format_bytes(of(totals, PieceUse::kCached).size), format_bytes(in_bins(totals)),
                    format_bytes(of(totals, PieceUse::kTop).size)});
   }
-  if (shown < arenas.size()) table.add_row({fmt::format("{} more", arenas.size() - shown)});
+  if (shown < arenas.size())
+    table.add_row({fmt::format("{} more", format_count(arenas.size() - shown))});
   table.write(out, options.style);
 }
 
@@ -151,8 +153,7 @@ void write_inspect_bins(std::string& out, const Inspection& inspection,
   std::vector<model::HeapBin> bins = inspection.heap->bins;
   std::ranges::stable_sort(bins, std::ranges::greater(), &model::HeapBin::size);
   const std::size_t shown = std::min(bins.size(), options.top);
-  write_heading(out, options.style, "Bins",
-                fmt::format("the largest {} of {}", shown, counted(bins.size(), "list")));
+  write_heading(out, options.style, "Bins", "the largest " + shown_of(shown, bins.size(), "list"));
   TextTable table;
   table.add_column("list", Align::kLeft);
   table.add_column("of", Align::kLeft);

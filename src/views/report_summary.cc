@@ -133,7 +133,9 @@ std::string list_unused(const std::vector<model::LeakSuppression>& suppressions)
     list += list.empty() ? "" : ", ";
     list += fmt::format("'{}' (line {})", suppression.pattern, suppression.line);
   }
-  return unused > kMostNamed ? fmt::format("{} and {} more", list, unused - kMostNamed) : list;
+  return unused > kMostNamed
+             ? fmt::format("{} and {} more", list, format_count(unused - kMostNamed))
+             : list;
 }
 
 void write_suppression_lines(SummaryLines& lines, const HeapProfile& profile) {

@@ -139,7 +139,7 @@ bool write_stacks(std::string& out, const HeapProfile& profile, const ReportOpti
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style,
                 fmt::format("By {}", measure_title(measure, profile.ends_early())),
-                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+                shown_of(shown, order.size(), "stack"));
   std::vector<StackRow> rows;
   for (std::size_t i = 0; i < shown; ++i) {
     const model::StackProfile& one = profile.stacks[order[i]];
@@ -204,7 +204,7 @@ void write_mappings(std::string& out, const HeapProfile& profile, const ReportOp
   std::ranges::stable_sort(order, std::greater(), &model::MappingProfile::most_live_bytes);
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "Asked of the kernel itself, not of malloc",
-                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+                shown_of(shown, order.size(), "stack"));
   std::vector<StackRow> rows;
   for (const model::MappingProfile* const one : std::span(order).first(shown)) {
     rows.push_back({one->node,
@@ -224,7 +224,7 @@ void write_usable(std::string& out, const HeapProfile& profile, const ReportOpti
   std::ranges::stable_sort(order, std::greater(), &model::UsableProfile::peak_overhead_bytes);
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "Requested against usable, at the peak",
-                fmt::format("{} of {}", shown, counted(order.size(), "size")));
+                shown_of(shown, order.size(), "size"));
   TextTable table;
   for (const char* const title : {"usable", "blocks", "requested", "given", "not asked for"}) {
     table.add_column(title, Align::kRight);
@@ -250,7 +250,7 @@ void write_overallocated(std::string& out, const HeapProfile& profile,
   const std::uint64_t all = totals.peak_overhead_bytes();
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "By overallocated bytes, at the peak",
-                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+                shown_of(shown, order.size(), "stack"));
   std::uint64_t of_others = all;
   for (const model::StackUsable& one : order)
     of_others -= std::min(of_others, one.peak_overhead_bytes());
@@ -275,7 +275,7 @@ void write_untouched(std::string& out, const HeapProfile& profile, const ReportO
   if (order.empty()) return;
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style, "By never-touched bytes, at the peak",
-                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+                shown_of(shown, order.size(), "stack"));
   std::vector<StackRow> rows;
   for (const explain::UntouchedStack& one : std::span(order).first(shown)) {
     rows.push_back({one.node,
@@ -294,8 +294,7 @@ void write_touches(std::string& out, const HeapProfile& profile, const ReportOpt
   std::uint64_t all = 0;
   for (const model::TouchProfile& one : order) all += one.touched.bytes;
   const std::size_t shown = std::min(order.size(), options.top);
-  write_heading(out, options.style, title,
-                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+  write_heading(out, options.style, title, shown_of(shown, order.size(), "stack"));
   std::vector<StackRow> rows;
   for (const model::TouchProfile& one : std::span(order).first(shown)) {
     rows.push_back({one.node,
@@ -316,7 +315,7 @@ void write_inherited(std::string& out, const HeapProfile& profile, const ReportO
   const std::size_t shown = std::min(order.size(), options.top);
   write_heading(out, options.style,
                 fmt::format("Inherited from process {}", profile.inheritance.parent_pid),
-                fmt::format("{} of {}", shown, counted(order.size(), "stack")));
+                shown_of(shown, order.size(), "stack"));
   std::vector<StackRow> rows;
   for (const model::InheritedProfile* const one : std::span(order).first(shown)) {
     rows.push_back({one->node,
@@ -346,7 +345,8 @@ void write_groups(std::string& out, const HeapProfile& profile, const TextStyle&
     table.add_row(totals_figures(profile, groups[i].totals), groups[i].name, {});
   }
   table.add_row(totals_figures(profile, all),
-                groups.size() > top ? fmt::format("all {} {}s", groups.size(), what) : "all", {});
+                groups.size() > top ? fmt::format("all {}", counted(groups.size(), what)) : "all",
+                {});
   table.write(out, style);
 }
 
@@ -365,8 +365,8 @@ void write_report_groups(std::string& out, const HeapProfile& profile, const Rep
                     ? "as requested"
                     : fmt::format("sorted by {}", measure_title(measure, profile.ends_early())));
   write_groups(out, profile, options.style, groups,
-               grouping == explain::Grouping::kSize ? groups.size() : options.top,
-               all, explain::grouping_name(grouping));
+               grouping == explain::Grouping::kSize ? groups.size() : options.top, all,
+               explain::grouping_name(grouping));
 }
 
 void write_report_emptiness(std::string& out, const HeapProfile& profile, Measure measure,

@@ -23,6 +23,10 @@ std::string amount_text(model::Amount amount, std::string_view noun) {
   return fmt::format("{} in {}", report_bytes(amount.bytes), counted(amount.blocks, noun));
 }
 
+std::string shown_of(std::uint64_t shown, std::uint64_t all, std::string_view noun) {
+  return fmt::format("{} of {}", format_count(shown), counted(all, noun));
+}
+
 std::string share_of(std::uint64_t part, std::uint64_t whole) {
   return format_percent(static_cast<double>(part), static_cast<double>(whole));
 }

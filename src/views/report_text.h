@@ -16,6 +16,8 @@ std::string report_bytes(std::uint64_t n);
 std::string report_time(std::uint64_t ns);
 /// "45 MiB in 120 blocks".
 std::string amount_text(model::Amount amount, std::string_view noun);
+/// "10 of 1,200 stacks".
+std::string shown_of(std::uint64_t shown, std::uint64_t all, std::string_view noun);
 /// "12%".
 std::string share_of(std::uint64_t part, std::uint64_t whole);
 

@@ -121,8 +121,7 @@ void write_report_markers(std::string& out, const model::HeapProfile& profile,
   if (markers.empty()) return;
   const std::size_t shown = std::min(markers.size(), most);
   write_heading(out, style, "Markers",
-                fmt::format("{} of {}", shown,
-                            counted(markers.size() + profile.losses.dropped_markers, "marker")));
+                shown_of(shown, markers.size() + profile.losses.dropped_markers, "marker"));
   constexpr std::size_t kTextColumn = 14;
   for (std::size_t i = 0; i < shown; ++i) {
     const std::string time = report_time(markers[i].time_ns);

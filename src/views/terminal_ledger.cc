@@ -297,9 +297,9 @@ void write_ledger(std::string& out, const TextStyle& style, const TraceSummary& 
   const bool several = summary.processes.size() + summary.further_processes_count > 1;
   const std::string who =
       summary.processes.empty() ? "nothing was traced"
-      : several                 ? fmt::format("{} programs in all",
-                                              summary.processes.size() + summary.further_processes_count)
-                                : describe_process(summary.processes.front());
+      : several ? counted(summary.processes.size() + summary.further_processes_count, "program") +
+                      " in all"
+                : describe_process(summary.processes.front());
   write_heading(out, style, "Ledger", who);
   if (several) write_processes(out, style, summary);
   write_by_cause(out, style, summary.total);
