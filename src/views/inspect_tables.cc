@@ -112,9 +112,14 @@ void write_inspect_ledger(std::string& out, const Inspection& inspection,
                             : fmt::format("{}: {}", kind_words(one.kind), one.owner));
     }
     std::int64_t rest = 0;
-    for (std::size_t row = shown; row < end; ++row) rest += rows[row].bytes;
+    model::FigureTag tag = model::FigureTag::kMeasured;
+    for (std::size_t row = shown; row < end; ++row) {
+      rest += rows[row].bytes;
+      tag = std::max(tag, rows[row].tag);
+    }
     if (shown < end) {
-      add(rest, "measured", fmt::format("{}: {} more", kind_words(rows[i].kind), end - shown));
+      add(rest, model::figure_tag_name(tag),
+          fmt::format("{}: {} more", kind_words(rows[i].kind), format_count(end - shown)));
     }
     i = end;
   }

@@ -157,43 +157,50 @@ void write_damages(std::string& out, const Inspection& inspection, const Inspect
 
 // ── Around an address ────────────────────────────────────────────────────────────────────────────
 
-std::string use_words(PieceUse use) {
+/// "a free chunk of 48 bytes in a small bin": what a piece is, before and behind its size.
+struct UseWords {
+  std::string_view what;
+  std::string_view where = "";
+};
+
+UseWords use_words(PieceUse use) {
   switch (use) {
     case PieceUse::kLive:
-      return "a live block";
+      return {"a live block"};
     case PieceUse::kCached:
-      return "a free block in a thread's cache";
+      return {"a free block", " in a thread's cache"};
     case PieceUse::kFastbin:
-      return "a free chunk in a fast bin";
+      return {"a free chunk", " in a fast bin"};
     case PieceUse::kUnsorted:
-      return "a free chunk in the unsorted bin";
+      return {"a free chunk", " in the unsorted bin"};
     case PieceUse::kSmallbin:
-      return "a free chunk in a small bin";
+      return {"a free chunk", " in a small bin"};
     case PieceUse::kLargebin:
-      return "a free chunk in a large bin";
+      return {"a free chunk", " in a large bin"};
     case PieceUse::kSlab:
-      return "a free block in its slab";
+      return {"a free block", " in its slab"};
     case PieceUse::kDepot:
-      return "a free block between one thread's cache and the next";
+      return {"a free block", " between one thread's cache and the next"};
     case PieceUse::kFreePages:
-      return "free pages";
+      return {"free pages"};
     case PieceUse::kTop:
-      return "the top chunk, the free end of the arena";
+      return {"the top chunk", ", the free end of the arena,"};
     case PieceUse::kAllocator:
-      return "the allocator's own";
+      return {"a stretch", " of the allocator's own"};
     case PieceUse::kSlabRest:
-      return "the end of a slab, too short for a block";
+      return {"a slab's end", ", too short for a block,"};
     case PieceUse::kForeign:
-      return "memory that was got by moving the break, not by malloc";
+      return {"a stretch", ", got by moving the break, not by malloc,"};
     case PieceUse::kUnknown:
-      return "behind damage: it cannot be told what it is";
+      return {"a stretch", " behind damage, where nothing can be told,"};
   }
-  return "";
+  return {};
 }
 
 std::string piece_words(const HeapPiece& piece) {
-  return fmt::format("{} of {} at {}", use_words(piece.use), format_bytes_exact(piece.range.size()),
-                     format_address(piece.range.begin));
+  const UseWords words = use_words(piece.use);
+  return fmt::format("{} of {}{} at {}", words.what, format_bytes_exact(piece.range.size()),
+                     words.where, format_address(piece.range.begin));
 }
 
 /// "60 bytes into what malloc returned, 0x…".

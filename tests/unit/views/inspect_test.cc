@@ -119,6 +119,34 @@ TEST(InspectTextTest, FitsItsWidthAndEscapes) {
   }
 }
 
+TEST(InspectTextTest, RowsThatAreLeftOutAreTaggedAsWhatTheyAre) {
+  Inspection inspection = sample();
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    inspection.resident_ledger.push_back({model::MemoryKind::kOtherAnonymous, 4096,
+                                          "owner " + std::to_string(i),
+                                          model::FigureTag::kEstimated});
+  }
+  InspectOptions options = options_of(80, false);
+  options.top = 2;
+  EXPECT_THAT(text_of(inspection, options),
+              testing::ContainsRegex("8 KiB +1.6% +estimated +other anonymous: 2 more"));
+}
+
+TEST(InspectTextTest, TheSizeOfAPieceIsNotThatOfWhatItIsIn) {
+  std::string out;
+  model::PieceQuery query = query_of(Address{0x10020});
+  query.begin_region({{Address{0x10000}, Address{0x10200}}, 0});
+  query.piece({.range = {Address{0x10000}, Address{0x10100}}, .use = PieceUse::kTop, .arena = 0});
+  query.piece(
+      {.range = {Address{0x10100}, Address{0x10200}}, .use = PieceUse::kForeign, .arena = 0});
+  query.end_region();
+  write_inspection(out, sample(), {}, query, options_of(200, false, Address{0x10020}));
+  EXPECT_THAT(out, HasSubstr("in the top chunk of 256 bytes, the free end of the arena, at "
+                             "0x10000, 32 B into it"));
+  EXPECT_THAT(out, HasSubstr("behind it a stretch of 256 bytes, got by moving the break, not by "
+                             "malloc, at 0x10100"));
+}
+
 TEST(InspectTextTest, ListsFurtherDamage) {
   Inspection inspection = sample();
   EXPECT_THAT(text_of(inspection, options_of(80, false)),
@@ -140,7 +168,7 @@ TEST(InspectTextTest, ListsFurtherDamage) {
 TEST(InspectTextTest, SaysWhatAnAddressIs) {
   const InspectOptions options = options_of(200, false, Address{0x10220});
   const std::string text = text_of(sample(), options);
-  EXPECT_THAT(text, HasSubstr("a free block in a thread's cache of 256 bytes at 0x10200"));
+  EXPECT_THAT(text, HasSubstr("a free block of 256 bytes in a thread's cache at 0x10200"));
   EXPECT_THAT(text, HasSubstr("16 B into what malloc returned, 0x10210"));
   EXPECT_THAT(text, HasSubstr("before it a live block of 256 bytes at 0x10100"));
   EXPECT_THAT(text, HasSubstr("behind it a live block of 256 bytes at 0x10300"));
