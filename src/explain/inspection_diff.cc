@@ -70,6 +70,7 @@ void find_suspect(const InspectionDiff& diff, std::vector<Finding>& out) {
       diff.sizes, {}, [](const SizeChange& size) { return size.bytes.growth(); });
   const std::int64_t live = growth_of(diff, "live_bytes");
   if (suspect == diff.sizes.end() || suspect->bytes.growth() < kWorthAWord) return;
+  const bool is_one = suspect->blocks.growth() == 1;
   std::string share;
   if (live > 0) share = fmt::format("; all live blocks grew by {}", bytes_words(live));
   out.push_back(
@@ -78,9 +79,10 @@ void find_suspect(const InspectionDiff& diff, std::vector<Finding>& out) {
            fmt::format("Blocks of {} bytes grew the most, by {}.",
                        count_words(suspect->block_bytes), bytes_words(suspect->bytes.growth())),
        .evidence = fmt::format(
-           "{} - {} = {} more blocks of {} bytes are {}{}.", count_words(suspect->blocks.after),
+           "{} - {} = {} more block{} of {} bytes {} {}{}.", count_words(suspect->blocks.after),
            count_words(suspect->blocks.before), count_words(suspect->blocks.growth()),
-           count_words(suspect->block_bytes), bytes_words(suspect->bytes.growth()), share),
+           is_one ? "" : "s", count_words(suspect->block_bytes), is_one ? "is" : "are",
+           bytes_words(suspect->bytes.growth()), share),
        .advice = fmt::format(
            "heapspy inspect --leaks says whether they can still be reached; {}, "
            "which code allocates what is not freed.",

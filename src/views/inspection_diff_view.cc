@@ -6,12 +6,12 @@
 #include <optional>
 
 #include "base/text.h"
+#include "views/flow.h"
 #include "views/json_writer.h"
 #include "views/report_json_parts.h"
 #include "views/report_view.h"
 #include "views/terminal_heading.h"
 #include "views/text_table.h"
-#include "views/utf8.h"
 
 namespace mini::views {
 namespace {
@@ -82,20 +82,22 @@ void add_change(TextTable& table, const std::string& name, const Change& change,
                  text(change.after), name});
 }
 
-/// The reason is the file's, which may be anybody's.
+void write_sentence(std::string& out, const TextStyle& style, std::string_view text) {
+  Flow(out, style, 4).column(2).put(text).end_line();
+}
+
 void write_no_heap(std::string& out, const std::optional<std::string>& because,
                    std::string_view file, const TextStyle& style) {
-  if (!because) return;
-  out += fmt::format("  No heap is in {}: {}\n", printable(file, style.unicode),
-                     printable(*because, style.unicode));
+  if (because) write_sentence(out, style, fmt::format("No heap is in {}: {}", file, *because));
 }
 
 void write_cores(std::string& out, const explain::InspectionDiff& diff,
                  const InspectionDiffOptions& options) {
   if (diff.compares_resident()) return;
   const std::string_view core = diff.is_core_before ? options.before_file : options.after_file;
-  out += fmt::format("  {} is a core: what is mapped is compared, not what was resident.\n",
-                     printable(core, options.style.unicode));
+  write_sentence(
+      out, options.style,
+      fmt::format("{} is a core: what is mapped is compared, not what was resident.", core));
 }
 
 void write_sizes(std::string& out, const explain::InspectionDiff& diff,
@@ -176,7 +178,9 @@ void write_inspection_diff(std::string& out, const explain::InspectionDiff& diff
                            const InspectionDiffOptions& options) {
   write_heading(out, options.style, "What changed",
                 fmt::format("{}, {}", options.before_file, options.after_file));
-  if (!diff.is_same_process) out += "  The two are of different processes.\n";
+  if (!diff.is_same_process) {
+    write_sentence(out, options.style, "The two are of different processes.");
+  }
   write_no_heap(out, diff.no_heap_before, options.before_file, options.style);
   write_no_heap(out, diff.no_heap_after, options.after_file, options.style);
   write_cores(out, diff, options);

@@ -84,6 +84,16 @@ TEST(InspectionDiffTest, NamesTheSizeThatGrewTheMostWithItsArithmetic) {
   EXPECT_THAT(findings[0].advice, HasSubstr("heapspy record -p, for about as long, which code"));
 }
 
+TEST(InspectionDiffTest, OneMoreBlockIsOne) {
+  const auto before = facts(inspection(300000, ""));
+  const auto after =
+      facts(inspection(1300000, R"({"block_bytes":1000000,"blocks":1,"bytes":1000000})"));
+  const auto findings = find_in_inspection_diff(diff_inspections(before, after));
+  ASSERT_FALSE(findings.empty());
+  EXPECT_THAT(findings[0].evidence,
+              HasSubstr("1 - 0 = 1 more block of 1,000,000 bytes is 976.6 KiB"));
+}
+
 TEST(InspectionDiffTest, RowsOfAKindAreOne) {
   const auto before = facts(inspection(1000, ""));
   EXPECT_EQ(before.resident_kinds.at("file"), 1500);
