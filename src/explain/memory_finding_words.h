@@ -22,6 +22,8 @@ inline std::string share_words(const model::Inspection& inspection, Bytes part) 
                      inspection.resident ? "resident" : "mapped");
 }
 
+/// Appends what threads have in their caches, where that is much.
+void find_cached(const model::Inspection& inspection, std::vector<Finding>& out);
 /// Appends what most of the memory is, where that is blocks in use or nothing of malloc's.
 void find_most(const model::Inspection& inspection, std::vector<Finding>& out);
 

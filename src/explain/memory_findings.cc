@@ -171,7 +171,9 @@ void find_arenas(const Inspection& inspection, const model::Heap& heap, std::vec
     if (arena.is_main) continue;
     ++arenas;
     if (arena.attached_threads == 0U) ++abandoned;
-    kept += free_resident(inspection.account.by_arena[i]);
+    // What is in caches is its threads', whatever arena it is from.
+    const model::TotalsByUse& totals = inspection.account.by_arena[i];
+    kept += free_resident(totals) - totals.at(static_cast<std::size_t>(PieceUse::kCached)).resident;
   }
   if (arenas == 0 || kept < kWorthATry || share_of(inspection, kept) < kNoticeable) return;
   out.push_back(
@@ -360,6 +362,7 @@ std::vector<Finding> find_in_inspection(const Inspection& inspection) {
     find_returnable(inspection, *inspection.heap, findings);
     find_pinned(inspection, findings);
     find_arenas(inspection, *inspection.heap, findings);
+    find_cached(inspection, findings);
     find_threshold(inspection, *inspection.heap, findings);
     find_fixed_thresholds(inspection, *inspection.heap, findings);
     find_unseen(*inspection.heap, findings);

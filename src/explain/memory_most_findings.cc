@@ -60,12 +60,22 @@ std::string whose_most(const std::vector<model::MemoryRow>& rows, const Elsewher
                      format_bytes(Bytes{static_cast<std::uint64_t>(most->bytes)}));
 }
 
+/// Of malloc's mmapped chunks, those that were not found: they are among other anonymous memory.
+Bytes unseen_mmapped(const Inspection& inspection) {
+  if (!inspection.heap) return {};
+  const Bytes all = inspection.heap->parameters.mmapped;
+  return all - std::min(all, inspection.heap->mmapped_bytes_found);
+}
+
 void find_elsewhere(const Inspection& inspection, std::vector<Finding>& out) {
   const std::vector<model::MemoryRow>& rows = inspection.resident_ledger;
   for (const Elsewhere& sort : kElsewhere) {
     const std::int64_t sum =
         sum_of_kind(rows, sort.kind) + (sort.other_kind ? sum_of_kind(rows, *sort.other_kind) : 0);
-    const Bytes bytes{static_cast<std::uint64_t>(std::max<std::int64_t>(sum, 0))};
+    const Bytes found{static_cast<std::uint64_t>(std::max<std::int64_t>(sum, 0))};
+    const Bytes bytes =
+        found - std::min(found, sort.has(MemoryKind::kOtherAnonymous) ? unseen_mmapped(inspection)
+                                                                      : Bytes{});
     if (bytes < sort.least || share_of(inspection, bytes) < kMost) continue;
     out.push_back(
         {.kind = "not_malloc",

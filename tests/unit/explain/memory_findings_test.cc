@@ -187,6 +187,22 @@ TEST(MemoryFindingsTest, ThreadArenasThatKeepFreeMemory) {
   EXPECT_THAT(find_in_inspection(inspection).front().advice, HasSubstr("MALLOC_ARENA_MAX=2."));
 }
 
+TEST(MemoryFindingsTest, WhatIsInCachesIsNotTheArenas) {
+  Inspection inspection = sample();
+  inspection.heap->arenas.emplace_back().attached_threads = 7;
+  inspection.account.by_arena.resize(2);
+  of(inspection, 1, PieceUse::kCached) = {
+      .pieces = 90'000, .size = kMiB * 30, .resident = kMiB * 30};
+  EXPECT_THAT(kinds(inspection), ElementsAre("thread_caches"));
+  const Finding finding = find_in_inspection(inspection).front();
+  EXPECT_EQ(finding.statement,
+            "30 MiB is free in threads' caches, where no other thread can use it.");
+  EXPECT_THAT(finding.evidence, HasSubstr("in 90,000 blocks; malloc_trim does not reach them"));
+  EXPECT_THAT(finding.advice, HasSubstr("tcache_count=1"));
+  inspection.heap->allocator = "libminimalloc";
+  EXPECT_THAT(find_in_inspection(inspection).front().advice, HasSubstr("MINIMALLOC_THREAD_CACHE"));
+}
+
 TEST(MemoryFindingsTest, AThresholdThatHasGrown) {
   Inspection inspection = sample();
   inspection.heap->parameters.mmap_threshold = kMiB * 32;
@@ -264,6 +280,14 @@ TEST(MemoryFindingsTest, MemoryThatIsNotMallocs) {
   Inspection inspection = sample();
   add_row(inspection, model::MemoryKind::kOtherAnonymous, kMiB * 80, "");
   EXPECT_THAT(kinds(inspection), ElementsAre("not_malloc"));
+}
+
+TEST(MemoryFindingsTest, MmappedChunksThatWereNotFoundAreMallocs) {
+  Inspection inspection = sample();
+  add_row(inspection, model::MemoryKind::kOtherAnonymous, kMiB * 80, "");
+  inspection.heap->parameters.mmapped = kMiB * 90;
+  inspection.heap->parameters.mmapped_count = 40;
+  EXPECT_THAT(kinds(inspection), ElementsAre("mmapped_not_found"));
 }
 
 TEST(MemoryFindingsTest, MemoryThatIsMostlyFiles) {
