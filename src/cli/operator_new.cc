@@ -1,5 +1,5 @@
-// heapspy's operator new: malloc, with huge pages for large tables. Arrays and the forms that do not
-// throw come here, too.
+// heapspy's operator new: malloc, with huge pages for large tables. Arrays and the forms that do
+// not throw come here, too.
 #include <cstdlib>
 #include <new>
 
