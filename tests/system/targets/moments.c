@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { kMoments = 10, kSteps = 1000, kBlocks = 500, kMostBytes = 5000 };
 
@@ -42,6 +43,16 @@ static void take_a_step(struct Moment* now) {
   ++now->live_blocks;
 }
 
+/* A recording's times are those of microseconds: what was before a moment is to be in another one. */
+static void let_microseconds_pass(void) {
+  struct timespec begin;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  do {
+    clock_gettime(CLOCK_MONOTONIC, &now);
+  } while (now.tv_sec == begin.tv_sec && now.tv_nsec - begin.tv_nsec < 3000);
+}
+
 int main(void) {
   static struct Moment moments[kMoments];
   for (int i = 0; i < kMoments; ++i) {
@@ -52,6 +63,7 @@ int main(void) {
       for (int step = 0; step < kSteps; ++step) take_a_step(now);
     }
     now->held_bytes = mallinfo2().uordblks;
+    let_microseconds_pass();
     heapspy_mark("moment");
   }
   for (int i = 0; i < kMoments; ++i) {
