@@ -43,7 +43,8 @@ static void take_a_step(struct Moment* now) {
   ++now->live_blocks;
 }
 
-/* A recording's times are those of microseconds: what was before a moment is to be in another one. */
+/* A recording's times are those of microseconds: what was before a moment is to be in another one.
+ */
 static void let_microseconds_pass(void) {
   struct timespec begin;
   struct timespec now;
