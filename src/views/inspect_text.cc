@@ -160,7 +160,7 @@ void write_damages(std::string& out, const Inspection& inspection, const Inspect
 /// "a free chunk of 48 bytes in a small bin": what a piece is, before and behind its size.
 struct UseWords {
   std::string_view what;
-  std::string_view where = "";
+  std::string_view where{};
 };
 
 UseWords use_words(PieceUse use) {

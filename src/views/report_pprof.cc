@@ -68,9 +68,9 @@ struct SampleType {
   std::uint64_t Amount::* figure;
 };
 
-template <Amount BlockTotals::* kAmount>
+template <Amount BlockTotals::* Figure>
 Amount total(const BlockTotals& totals) {
-  return totals.*kAmount;
+  return totals.*Figure;
 }
 Amount leaked(const BlockTotals& totals) {
   return totals.leaked();

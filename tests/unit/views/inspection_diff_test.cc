@@ -14,7 +14,7 @@ TEST(InspectionDiffTextTest, FitsItsWidthAndEscapes) {
   diff.is_core_after = true;
   InspectionDiffOptions options;
   options.before_file = "/var/tmp/a directory with a long name/before.json";
-  options.after_file = "/var/tmp/a directory with a long name/after\u202e.json";
+  options.after_file = "/var/tmp/a directory with a long name/after\u202e\u202c.json";
   for (const std::size_t width : {kMinWidth, std::size_t{80}}) {
     options.style = {.width = width, .unicode = false};
     std::string out;
