@@ -13,6 +13,9 @@ JOBS ?= $(shell nproc)
 # Tests wait for other processes a third of their time: with as many as processors, those stand idle.
 TEST_JOBS ?= $(shell expr $(JOBS) + $(JOBS) / 2)
 FUZZ_SECONDS ?= 60
+# Compilers' heaps in huge pages: Clang needs up to 30% less CPU time where page faults are dear.
+IN_HUGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
+BUILD := $(IN_HUGE_PAGES) cmake --build
 
 # Everything that a configured build tree depends on.
 cmake_files := $(wildcard CMakeLists.txt CMakePresets.json cmake/* */CMakeLists.txt \
@@ -24,7 +27,7 @@ help:  ## this list
 
 .PHONY: demo
 demo: packages-build build/release/build.ninja  ## show what heapspy tells of ls and of the experiments
-	@cmake --build build/release --parallel $(JOBS) --target heapspy lab
+	@$(BUILD) build/release --parallel $(JOBS) --target heapspy lab
 	@tools/demo build/release
 
 .PHONY: test
@@ -51,12 +54,12 @@ ubsan: packages-build packages-test build-ubsan  ## run the tests under UBSan al
 # more than 1 TiB fits into that only now and then. Left out are long tests of one thread.
 .PHONY: tsan
 tsan: packages-build packages-test build/tsan/build.ninja  ## run the tests of what threads share under ThreadSanitizer
-	@cmake --build build/tsan --parallel $(JOBS) --target concurrent_tests
+	@$(BUILD) build/tsan --parallel $(JOBS) --target concurrent_tests
 	@setarch -R ctest --preset tsan -L concurrent -E 'UnderFailure|SweepTest' --parallel $(TEST_JOBS)
 
 .PHONY: fuzz
 fuzz: packages-build packages-test packages-check build/asan/build.ninja  ## fuzz each parser for $(FUZZ_SECONDS) seconds
-	@cmake --build build/asan --parallel $(JOBS) --target fuzzers
+	@$(BUILD) build/asan --parallel $(JOBS) --target fuzzers
 	tools/run_fuzzers build/asan $(FUZZ_SECONDS) $(JOBS)
 
 .PHONY: coverage
@@ -75,7 +78,7 @@ format: packages-check  ## lay the code out as .clang-format says
 
 .PHONY: tidy
 tidy: packages-build packages-test packages-check build/dev/build.ninja  ## static analysis of all files
-	tools/run_clang_tidy build/dev $(JOBS)
+	$(IN_HUGE_PAGES) tools/run_clang_tidy build/dev $(JOBS)
 
 .PHONY: check-aarch64
 check-aarch64: packages-build packages-test packages-check  ## does it compile for aarch64, and libminimalloc run there?
@@ -93,7 +96,7 @@ $(package_goals): packages-%:
 build_goals := $(addprefix build-,dev release asan ubsan tsan coverage)
 .PHONY: $(build_goals)
 $(build_goals): build-%: build/%/build.ninja
-	@cmake --build build/$* --parallel $(JOBS)
+	@$(BUILD) build/$* --parallel $(JOBS)
 
 build/%/build.ninja: $(cmake_files)
 	@cmake --preset $* --log-level=WARNING && touch $@
