@@ -24,6 +24,9 @@ std::vector<Place> places_of(const model::HeapProfile& profile, PlaceNames& name
     place.lost_indirectly += stack.totals.lost_indirectly;
     place.peak += stack.totals.peak;
     place.resized += stack.totals.resized;
+    place.outgrown += stack.outgrown;
+    place.replaced += stack.replaced;
+    place.live_pages += stack.live_pages;
     place.first_ns = std::min(place.first_ns, stack.first_ns);
     place.last_ns = std::max(place.last_ns, stack.last_ns);
   }

@@ -19,6 +19,8 @@ struct Place {
   std::string name;
   model::Amount allocated, temporary, leaked, unreachable, lost_indirectly, peak;
   std::uint64_t resized = 0;
+  model::Amount outgrown, replaced;
+  std::uint64_t live_pages = 0;
   std::uint64_t first_ns = UINT64_MAX;
   std::uint64_t last_ns = 0;
 };
@@ -32,5 +34,13 @@ std::vector<Place> top(std::vector<Place> places,
 
 /// Places whose blocks were never freed, or are lost; see heap_findings.h.
 void find_leaks(const model::HeapProfile& profile, const std::vector<Place>& places, Findings& out);
+/// Places that replace a block by a larger one again and again, as a vector does that grows.
+void find_growth(const model::HeapProfile& profile, PlaceNames& names,
+                 const std::vector<Place>& places, Findings& out);
+/// Arenas of threads that hold far more than all blocks ever had at once.
+void find_thread_arenas(const model::HeapProfile& profile, Findings& out);
+/// Pages that a few bytes are live in, at the end of the profile.
+void find_sparse_pages(const model::HeapProfile& profile, const std::vector<Place>& places,
+                       Findings& out);
 
 }  // namespace mini::explain

@@ -22,11 +22,13 @@ constexpr double kTemporaryShare = 0.10;
 constexpr double kResizedShare = 0.10;
 constexpr std::uint64_t kFewBlocks = 100;
 constexpr double kPeakShare = 0.25;
+constexpr double kOnlyGrownShare = 0.9;  // of what a place ever allocated
 constexpr double kChurnShare = 0.25;
 constexpr std::uint64_t kChurnTimesPeak = 50;
 // A gap between RSS and the heap that is worth a word.
 constexpr std::uint64_t kGapBytes = 16U << 20U;
-constexpr double kMappedShare = 0.5;  // of that gap
+constexpr double kMappedShare = 0.5;    // of that gap
+constexpr std::size_t kShortPart = 16;  // of all the time
 constexpr std::uint64_t kSmallBlockBytes = 32;
 constexpr std::uint64_t kManyBlocks = 10'000;
 constexpr double kRemoteShare = 0.25;
@@ -55,7 +57,9 @@ void find_temporary(const HeapProfile& profile, const std::vector<Place>& places
   const std::uint64_t all = profile.totals.allocated.blocks;
   for (const Place& place : top(places, [](const Place& p) { return p.temporary.blocks; })) {
     const double part = share(place.temporary.blocks, all);
-    if (part < kTemporaryShare || place.temporary.blocks < kFewBlocks) continue;
+    // What realloc frees as it moves a block is find_resized()'s.
+    const bool is_resized = place.resized >= place.temporary.blocks / 2;
+    if (part < kTemporaryShare || place.temporary.blocks < kFewBlocks || is_resized) continue;
     out.push_back({"temporary",
                    fmt::format("{} of all allocations are freed at once in {}.",
                                percent_first(part), place.name),
@@ -68,17 +72,32 @@ void find_temporary(const HeapProfile& profile, const std::vector<Place>& places
   }
 }
 
+/// Whether a place has nearly all that it ever allocated at the peak, and allocated all along.
+bool only_grows(const HeapProfile& profile, const Place& place) {
+  const std::uint64_t all_ns = profile.duration_ns - profile.span.from_ns;
+  return place.peak.blocks >= kFewBlocks &&
+         share(place.peak.blocks, place.allocated.blocks) >= kOnlyGrownShare &&
+         place.last_ns - place.first_ns > all_ns / 2;
+}
+
 void find_peak(const HeapProfile& profile, const std::vector<Place>& places, Findings& out) {
   for (const Place& place : top(places, [](const Place& p) { return p.peak.bytes; })) {
     const double part = share(place.peak.bytes, profile.totals.peak.bytes);
     if (part < kPeakShare) continue;
-    out.push_back({"peak",
-                   fmt::format("{} of the peak is from {}.", percent_first(part), place.name),
-                   fmt::format("{} of {} that were live at {}, in {}.", bytes(place.peak.bytes),
-                               bytes(profile.totals.peak.bytes), seconds(profile.peak_time_ns),
-                               blocks(place.peak.blocks)),
-                   "To lower the peak, begin here: fewer or smaller blocks, or free them earlier.",
-                   weight_of(part / 2, profile.totals.peak.bytes < kLittleBytes)});
+    const bool grows = only_grows(profile, place);
+    out.push_back(
+        {"peak", fmt::format("{} of the peak is from {}.", percent_first(part), place.name),
+         fmt::format("{} of {} that were live at {}, in {}{}.", bytes(place.peak.bytes),
+                     bytes(profile.totals.peak.bytes), seconds(profile.peak_time_ns),
+                     blocks(place.peak.blocks),
+                     grows ? fmt::format(", {} of all that it ever allocated",
+                                         percent(share(place.peak.blocks, place.allocated.blocks)))
+                           : ""),
+         grows ? "It allocates all along the run, and had freed next to nothing by then: "
+                 "where this is a cache, a queue or a list, give it a bound."
+               : "To lower the peak, begin here: fewer or smaller blocks, or free them "
+                 "earlier.",
+         weight_of(part / 2, profile.totals.peak.bytes < kLittleBytes)});
   }
 }
 
@@ -227,7 +246,7 @@ void find_gap(const HeapProfile& profile, Findings& out) {
        std::string(rest_of_gap(profile)), 0.3 * share(gap, kernel.peak_resident.count)});
 }
 
-/// The deepest fall of live bytes after the peak, and what RSS did.
+/// The fall of live bytes after the peak to about the least, and what RSS did.
 struct Fall {
   std::size_t from = 0;  // buckets
   std::size_t to = 0;
@@ -254,9 +273,16 @@ std::optional<Fall> find_fall(const model::Timeline& timeline) {
   fall.from = static_cast<std::size_t>(highest - buckets.begin());
   const auto lowest =
       std::ranges::min_element(highest, buckets.end(), {}, &model::TimelineBucket::last_live_bytes);
-  fall.to = static_cast<std::size_t>(lowest - buckets.begin());
-  fall.live_after = lowest->last_live_bytes;
+  // What little is freed when the program ends may be the rest of it.
+  const std::uint64_t rest = (highest->most_live_bytes - lowest->last_live_bytes) / 10;
+  const auto fallen = std::find_if(highest, lowest, [&](const model::TimelineBucket& bucket) {
+    return bucket.last_live_bytes <= lowest->last_live_bytes + rest;
+  });
+  fall.to = static_cast<std::size_t>(fallen - buckets.begin());
+  fall.live_after = fallen->last_live_bytes;
   fall.live_bytes = highest->most_live_bytes - fall.live_after;
+  // A program that frees all before it ends keeps nothing.
+  if (buckets.size() - fall.to <= buckets.size() / kShortPart) return std::nullopt;
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     const std::uint64_t resident = buckets[i].resident_bytes;
     if (resident == 0) continue;
@@ -347,9 +373,12 @@ std::vector<Finding> find_in_heap(const HeapProfile& profile) {
   find_leaks(profile, places, findings);
   find_temporary(profile, places, findings);
   find_retention(profile, findings);
+  find_sparse_pages(profile, places, findings);
+  find_thread_arenas(profile, findings);
   find_peak(profile, places, findings);
   find_churn(profile, places, findings);
   find_resized(profile, places, findings);
+  find_growth(profile, names, places, findings);
   find_small_blocks(profile, findings);
   find_rounding(profile, names, findings);
   find_mapped(profile, names, findings);

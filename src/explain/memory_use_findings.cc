@@ -19,15 +19,19 @@ constexpr std::size_t kMostOfAKind = 3;
 constexpr double kRoundingShare = 0.10;
 constexpr double kRoundingShareOfAll = 0.03;
 constexpr std::uint64_t kRoundingBytes = 256U << 10U;
-// The same of what was never touched. Smaller blocks share their pages with others, which the
-// kernel tells of only once.
+// The same of what was never touched.
 constexpr double kUntouchedShare = 0.50;
+constexpr double kUntouchedShareByRss = 0.25;  // which is as much less as it can be
 constexpr double kUntouchedShareOfPeak = 0.10;
 constexpr std::uint64_t kUntouchedBytes = 4U << 20U;
-constexpr std::uint64_t kManyPagesBytes = 64U << 10U;
+constexpr std::uint64_t kUntouchedBytesOfStack = 64U << 10U;
+constexpr std::uint64_t kPageBytes = 4096;
 // Page faults tell of user mode only: what a system call wrote into a block, and what came with a
 // huge page, is resident without one. So the kernel's own figure has to bear most of it out.
 constexpr double kBorneOut = 0.9;
+constexpr std::string_view kAdviceOnUntouched =
+    "It costs addresses, and memory only once it is touched: ask for less, or later, where a limit "
+    "counts what is asked for.";
 
 /// The places with the most of something, at most kMostOfAKind, the most first.
 template <typename Place, typename Of>
@@ -68,7 +72,8 @@ std::map<std::string, RoundedPlace> rounded_places(const HeapProfile& profile, P
 std::string asked_and_given(const RoundedPlace& place) {
   const auto exact = [](std::uint64_t n) { return counted(n, "byte"); };
   if (place.block_bytes != 0) {
-    return fmt::format("{} are asked for, and {} given", exact(place.block_bytes),
+    return fmt::format("{} {} asked for, and {} given", exact(place.block_bytes),
+                       place.block_bytes == 1 ? "is" : "are",
                        exact(place.usable_bytes / place.requested.blocks));
   }
   return fmt::format("{} are asked for at a time, and {} given, on average",
@@ -80,8 +85,11 @@ struct UntouchedPlace : Untouched {
   std::string name;
 };
 
-bool has_many_pages(const Untouched& one) {
-  return one.peak.bytes / one.peak.blocks >= kManyPagesBytes;
+/// So much at least: a block shares its first and its last page with its neighbours, and the kernel
+/// tells of a page only once.
+std::uint64_t surely_untouched_bytes(const Untouched& one) {
+  const std::uint64_t never = one.untouched_bytes();
+  return never - std::min(never, one.peak.blocks * kPageBytes);
 }
 
 /// What the kernel's own figure bears out: of what was live at the peak at least so much was never
@@ -91,8 +99,7 @@ class BorneOut {
   explicit BorneOut(const HeapProfile& profile) {
     const std::uint64_t resident = profile.kernel.peak_resident.count;
     const std::uint64_t peak = profile.totals.peak.bytes;
-    const bool is_known = profile.first_touch.state == model::FirstTouch::State::kRecorded &&
-                          !profile.is_estimate && profile.kernel.samples != 0;
+    const bool is_known = !profile.is_estimate && profile.kernel.samples != 0;
     if (is_known && peak > resident) left_bytes_ = static_cast<double>(peak - resident);
   }
 
@@ -127,6 +134,32 @@ std::map<std::string, UntouchedPlace> untouched_places(const HeapProfile& profil
   return places;
 }
 
+/// Of page faults.
+Finding never_touched(const HeapProfile& profile, const UntouchedPlace& place) {
+  const std::uint64_t never = place.untouched_bytes();
+  return {
+      "never-touched",
+      fmt::format("{} had {} at the peak, and {} of it ever became resident.", place.name,
+                  bytes(place.peak.bytes), about(share(place.touched_bytes, place.peak.bytes))),
+      fmt::format("{} of the {} in {} were never touched; RSS was never above {}, where {} were "
+                  "live.",
+                  bytes(never), bytes(place.peak.bytes), blocks(place.peak.blocks),
+                  format_bytes(profile.kernel.peak_resident), bytes(profile.totals.peak.bytes)),
+      std::string(kAdviceOnUntouched), share(never, profile.totals.peak.bytes) / 2};
+}
+
+/// Without them: RSS is too low for all of it.
+Finding not_resident(const HeapProfile& profile, const UntouchedPlace& place) {
+  return {"never-touched",
+          fmt::format("{} had {} at the peak, of which at most {} were ever resident at once.",
+                      place.name, bytes(place.peak.bytes), bytes(place.touched_bytes)),
+          fmt::format("RSS was never above {}, where {} were live: these in {}, of {} on average.",
+                      format_bytes(profile.kernel.peak_resident), bytes(profile.totals.peak.bytes),
+                      blocks(place.peak.blocks), mean_bytes(place.peak)),
+          std::string(kAdviceOnUntouched) + " heapspy record --first-touch says what is touched.",
+          share(place.untouched_bytes(), profile.totals.peak.bytes) / 2};
+}
+
 }  // namespace
 
 std::vector<model::StackUsable> rounded_stacks(const HeapProfile& profile) {
@@ -138,6 +171,7 @@ std::vector<model::StackUsable> rounded_stacks(const HeapProfile& profile) {
 }
 
 std::vector<UntouchedStack> untouched_stacks(const HeapProfile& profile) {
+  if (profile.first_touch.state != model::FirstTouch::State::kRecorded) return {};
   std::map<std::uint32_t, std::uint64_t> touched_bytes;  // by node
   for (const model::TouchProfile& owner : profile.first_touch.owners) {
     touched_bytes[owner.node] += owner.touched.bytes;
@@ -150,7 +184,7 @@ std::vector<UntouchedStack> untouched_stacks(const HeapProfile& profile) {
         {.peak = stack.totals.peak,
          .touched_bytes = touched == touched_bytes.end() ? 0 : touched->second},
         stack.node};
-    if (has_many_pages(one) && one.untouched_bytes() >= kManyPagesBytes) stacks.push_back(one);
+    if (surely_untouched_bytes(one) >= kUntouchedBytesOfStack) stacks.push_back(one);
   }
   std::ranges::stable_sort(stacks, std::greater<>(), &UntouchedStack::untouched_bytes);
   BorneOut borne_out(profile);
@@ -187,28 +221,24 @@ void find_rounding(const HeapProfile& profile, PlaceNames& names, Findings& out)
 }
 
 void find_never_touched(const HeapProfile& profile, PlaceNames& names, Findings& out) {
-  const std::uint64_t resident = profile.kernel.peak_resident.count;
-  const std::uint64_t peak = profile.totals.peak.bytes;
+  const bool is_recorded = profile.first_touch.state == model::FirstTouch::State::kRecorded;
+  if (profile.kernel.samples == 0) return;
+  std::map<std::string, UntouchedPlace> places = untouched_places(profile, names);
+  if (!is_recorded) {  // it may have been all of RSS
+    for (auto& [name, place] : places) place.touched_bytes = profile.kernel.peak_resident.count;
+  }
+  const double least = is_recorded ? kUntouchedShare : kUntouchedShareByRss;
   BorneOut borne_out(profile);
   const auto untouched = [](const UntouchedPlace& place) { return place.untouched_bytes(); };
-  for (const UntouchedPlace& place : most(untouched_places(profile, names), untouched)) {
+  for (const UntouchedPlace& place : most(std::move(places), untouched)) {
     const std::uint64_t never = place.untouched_bytes();
-    if (never < kUntouchedBytes || share(never, peak) < kUntouchedShareOfPeak ||
-        share(never, place.peak.bytes) < kUntouchedShare || !has_many_pages(place) ||
-        !borne_out.take(place)) {
+    const std::uint64_t surely = is_recorded ? surely_untouched_bytes(place) : never;
+    if (never < kUntouchedBytes ||
+        share(never, profile.totals.peak.bytes) < kUntouchedShareOfPeak ||
+        share(surely, place.peak.bytes) < least || !borne_out.take(place)) {
       continue;
     }
-    out.push_back(
-        {"never-touched",
-         fmt::format("{} had {} at the peak, and {} of it ever became resident.", place.name,
-                     bytes(place.peak.bytes), about(share(place.touched_bytes, place.peak.bytes))),
-         fmt::format("{} of the {} in {} were never touched; RSS was never above {}, where {} were "
-                     "live.",
-                     bytes(never), bytes(place.peak.bytes), blocks(place.peak.blocks),
-                     bytes(resident), bytes(peak)),
-         "It costs addresses, and memory only once it is touched: ask for less, or later, where a "
-         "limit counts what is asked for.",
-         share(never, peak) / 2});
+    out.push_back(is_recorded ? never_touched(profile, place) : not_resident(profile, place));
   }
 }
 

@@ -114,6 +114,12 @@ struct StackProfile {
   double held_byte_ns = 0;     // live bytes, integrated over time
   std::uint64_t first_ns = 0;  // of its allocations
   std::uint64_t last_ns = 0;
+  // Of freed blocks, those that their thread freed right after it had allocated another one for the
+  // same stack, as a vector does that grows. None where the recording samples.
+  Amount outgrown = {};  // for a larger one
+  Amount replaced = {};  // for one that is no larger
+  // In which its live blocks lie, at the end: see HeapProfile.
+  std::uint64_t live_pages = 0;
 
   /// Another stack's blocks as well; the node and the part stay.
   StackProfile& operator+=(const StackProfile& other) {
@@ -121,8 +127,18 @@ struct StackProfile {
     held_byte_ns += other.held_byte_ns;
     first_ns = std::min(first_ns, other.first_ns);
     last_ns = std::max(last_ns, other.last_ns);
+    outgrown += other.outgrown;
+    replaced += other.replaced;
+    live_pages += other.live_pages;
     return *this;
   }
+};
+
+/// Arenas of glibc's malloc other than its first, told by where blocks lie: each begins a region of
+/// 64 MiB, with a header that no block is in.
+struct ThreadArenas {
+  std::uint64_t count = 0;
+  Bytes extent;  // from their begins to the ends of the last blocks that were ever there
 };
 
 /// Pages that a stack asked the kernel for by mmap or the break, not those that malloc got for it.
@@ -386,6 +402,10 @@ struct HeapProfile {
   Inheritance inheritance;
   UsableSizes usable;
   FirstTouch first_touch;
+  ThreadArenas thread_arenas;
+  // In which a block is live at the end. 0 where that was not counted: while most blocks of the
+  // peak are live, pages are full of them.
+  std::uint64_t live_pages = 0;
   ProfileLosses losses;
 
   /// Whether it samples and has no block: then its sums say nothing, nor how far off they are.

@@ -52,6 +52,8 @@ struct RareCounter {
   model::Amount lost;
   model::Amount unreachable;
   model::Amount lost_indirectly;
+  model::Amount outgrown;  // of stacks, as the next one
+  model::Amount replaced;
   double allocated_variance = 0;
   // The part of a block that is not yet counted, where the recording samples. Below 0: none is.
   double carry = -1;

@@ -26,10 +26,12 @@
 #include "model/heap_profile.h"
 #include "recording/mapped_ranges.h"
 #include "recording/reader.h"
+#include "sources/arena_finder.h"
 #include "sources/first_touch_counter.h"
 #include "sources/heap_counter.h"
 #include "sources/heap_profile_timeline.h"
 #include "sources/inherited_blocks.h"
+#include "sources/live_pages.h"
 #include "sources/number_index.h"
 #include "sources/placed_blocks.h"
 #include "sources/usable_size_counter.h"
@@ -115,11 +117,19 @@ class HeapProfileBuilder : public recording::Visitor {
       bool inherited = false;
       bool counted = false;  // the free, in the time that is reported on
       bool temporary = false;
+      bool outgrown = false;
+      bool replaced = false;
     } was;
+  };
+  /// A thread's allocation, until the next thing that it does.
+  struct Newest {
+    std::uint32_t stack = 0;  // its counter; 0: the thread did something else
+    std::uint64_t bytes = 0;
   };
   struct Thread {
     std::array<std::uint32_t, kSizeRanges> cells{};  // 0: none so far
     Address last_address;                            // of the last allocation
+    Newest newest;
     LastFree last_free;
     std::uint64_t frees_by_others = 0;
     std::uint64_t last_ns = 0;
@@ -137,6 +147,8 @@ class HeapProfileBuilder : public recording::Visitor {
   bool change(const recording::HeapEvent& event);
   bool restored(const recording::HeapEvent& event);
   void count_again(const LastFree& last);
+  void make_room(LastFree& last, std::uint64_t newest_bytes);
+  void take_back_room(LastFree& last);
   void become_pool_memory(const recording::HeapEvent& event);
   void uncount(Address address, const LiveBlock& block);
   void take_back_peak();
@@ -160,6 +172,7 @@ class HeapProfileBuilder : public recording::Visitor {
   model::BlockTotals totals_of(const HeapCounters& counters, const HeapCounter& counter) const;
   void finish_leak_scan(model::HeapProfile& profile);
   void finish_stacks(model::HeapProfile& profile);
+  LivePages live_pages() const;
   void finish_cells(model::HeapProfile& profile) const;
   static void finish_parts(model::HeapProfile& profile);
   void finish_facts(model::HeapProfile& profile, const recording::Summary& summary) const;
@@ -175,6 +188,7 @@ class HeapProfileBuilder : public recording::Visitor {
   InheritedBlocks inherited_;
   UsableSizeCounter usable_;
   FirstTouchCounter touch_;
+  ArenaFinder arenas_;
   std::vector<std::uint32_t> counter_of_node_;  // position in stacks_; 0: none so far
   std::unordered_map<std::uint64_t, std::uint32_t> counter_of_part_;  // the same, by node and part
   HeapCounters stacks_;

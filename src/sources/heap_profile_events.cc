@@ -227,9 +227,13 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
   stack.last_ns = thread.last_ns = now_ns_;
   // Where the recording samples, nobody knows what else its thread allocated before the free.
   thread.last_address = is_sampled ? Address{} : event.address;
+  thread.newest = {.stack = is_sampled ? 0 : stack_number, .bytes = size};
   if (event.kind == recording::CallKind::kRealloc) {
     stack.resized += amount.blocks;
     cell.resized += amount.blocks;
+    // What the allocator itself replaces is in these; the free before was a part of the call.
+    thread.newest.stack = 0;
+    if (thread.last_free.time_ns == now_ns_) take_back_room(thread.last_free);
   }
   if (usable_.is_used() && !is_sampled && event.kind != recording::CallKind::kPool) {
     if (event.kind == recording::CallKind::kAligned && UsableSizeCounter::is_small(size)) {
@@ -260,6 +264,7 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
 [[gnu::always_inline]] inline void HeapProfileBuilder::count_free(const recording::HeapEvent& event,
                                                                   const LiveBlock& block) {
   const bool is_known = !block.is_none();
+  const std::uint32_t newest_stack = std::exchange(thread_state_->newest.stack, 0);
   LastFree& last = thread_state_->last_free;
   last.address = event.address;
   last.block = block;
@@ -294,9 +299,27 @@ void HeapProfileBuilder::lose(Address address, const LiveBlock& block) {
     stack.temporary += amount;
     cell.temporary += amount;
     last.was.temporary = true;
+  } else if (newest_stack == block.stack && thread_ != 0) {
+    make_room(last, thread_state_->newest.bytes);
   }
   last.forgotten = forget(event.address, block);
   timeline_.freed(now_ns_, live_.bytes);
+}
+
+/// The block that was freed last had to go for its thread's newest one, of the same stack.
+void HeapProfileBuilder::make_room(LastFree& last, std::uint64_t newest_bytes) {
+  RareCounter& rare = stacks_.rare_of(stacks_[last.block.stack]);
+  last.was.outgrown = newest_bytes > last.block.bytes;
+  last.was.replaced = !last.was.outgrown;
+  (last.was.outgrown ? rare.outgrown : rare.replaced) += amount_of(last.block);
+}
+
+/// It had not.
+void HeapProfileBuilder::take_back_room(LastFree& last) {
+  if (!last.was.outgrown && !last.was.replaced) return;
+  RareCounter& rare = stacks_.rare_of(stacks_[last.block.stack]);
+  (last.was.outgrown ? rare.outgrown : rare.replaced) -= amount_of(last.block);
+  last.was.outgrown = last.was.replaced = false;
 }
 
 /// Whether an event tells of what became of a block, and not of a new one.
@@ -313,7 +336,8 @@ bool HeapProfileBuilder::restored(const recording::HeapEvent& event) {
   if (!block.is_none()) return true;  // its free was lost
   LastFree& last_free = thread_state_->last_free;
   if (last_free.address != event.address) return false;
-  const LastFree last = std::exchange(last_free, {});
+  LastFree last = std::exchange(last_free, {});
+  take_back_room(last);
   if (last.was.live) block = last.block;
   if (last.was.inherited) inherited_.put_back(event.address, last.block);
   if (!last.was.counted) return true;
@@ -408,7 +432,10 @@ void HeapProfileBuilder::take_back_peak() {
 }
 
 void HeapProfileBuilder::heap_events(std::span<const recording::HeapEvent> events) {
-  blocks_.meet(events);
+  const std::span<const Address> met = blocks_.meet(events);
+  if (part_ != Part::kAfter) {
+    for (const Address address : met) arenas_.met(address);
+  }
   for (const recording::HeapEvent& event : events) {
     if (event.time_ns != event_ns_) pass_to(event.time_ns);
     if (part_ == Part::kAfter) [[unlikely]]

@@ -67,6 +67,17 @@ model::BlockTotals HeapProfileBuilder::totals_of(const HeapCounters& counters,
   return totals;
 }
 
+/// Of what is live, where that is less than half of the peak: else pages are full of it.
+LivePages HeapProfileBuilder::live_pages() const {
+  LivePages pages;
+  if (live_.bytes >= peak_.bytes / 2 || profile_.is_estimate) return pages;
+  blocks_.table().for_each([&](Address address, const LiveBlock& block) {
+    if (counts(block)) pages.add(address, block.bytes, block.stack);
+  });
+  pages.finish();
+  return pages;
+}
+
 void HeapProfileBuilder::finish_stacks(model::HeapProfile& profile) {
   blocks_.table().for_each([&](Address, const LiveBlock& block) {
     if (!counts(block)) return;
@@ -75,10 +86,13 @@ void HeapProfileBuilder::finish_stacks(model::HeapProfile& profile) {
     stacks_[block.stack].held_byte_ns +=
         static_cast<double>(block.bytes) * static_cast<double>(held_ns);
   });
+  const LivePages pages = live_pages();
+  profile.live_pages = pages.all();
   profile.stacks.reserve(stacks_.size() - 1);
   for (std::uint32_t i = 1; i < stacks_.size(); ++i) {
     const HeapCounter& stack = stacks_[i];
     const model::BlockTotals totals = totals_of(stacks_, stack);
+    const RareCounter rare = stacks_.rare_or_none(stack);
     // Else all that it asked for became memory of pools.
     if ((totals.allocated.blocks | totals.peak.blocks) == 0) continue;
     profile.stacks.push_back({.node = stack.owner,
@@ -86,7 +100,10 @@ void HeapProfileBuilder::finish_stacks(model::HeapProfile& profile) {
                               .totals = totals,
                               .held_byte_ns = stack.held_byte_ns,
                               .first_ns = stack.first_ns,
-                              .last_ns = stack.last_ns});
+                              .last_ns = stack.last_ns,
+                              .outgrown = rare.outgrown,
+                              .replaced = rare.replaced,
+                              .live_pages = pages.of(i)});
     if (!usable_.is_used()) continue;
     model::StackUsable usable =
         usable_.finish_stack(i, stack.only_size, profile.stacks.back().totals.peak, epoch_);
@@ -175,6 +192,7 @@ model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary)
   inherited_.finish(profile.inheritance);
   profile.usable = usable_.finish(epoch_);
   profile.first_touch = touch_.finish();
+  profile.thread_arenas = arenas_.finish();
   finish_leak_scan(profile);
   finish_stacks(profile);
   leave_out_operator_new(profile);

@@ -24,7 +24,7 @@ PlacedBlocks::PlacedBlocks()
 
 // Which events bring a new place nobody can foresee: so that is no branch. A sound recording leaves
 // none out; one that is left out gets the address of the next.
-void PlacedBlocks::meet(std::span<const recording::HeapEvent> events) {
+std::span<const Address> PlacedBlocks::meet(std::span<const recording::HeapEvent> events) {
   const std::uint32_t known_before = known_count_;
   std::uint32_t known = known_before;
   for (const recording::HeapEvent& event : events) {
@@ -42,6 +42,7 @@ void PlacedBlocks::meet(std::span<const recording::HeapEvent> events) {
   for (std::uint32_t place = known_before + 1; place <= known; ++place) {
     blocks_[place] = table_.take(addresses_[place]);
   }
+  return {&addresses_[known_before + 1], known - known_before};
 }
 
 }  // namespace mini::sources

@@ -24,8 +24,9 @@ class PlacedBlocks {
 
   PlacedBlocks();
 
-  /// Makes the places of these events known, and asks for all of them in the cache.
-  void meet(std::span<const recording::HeapEvent> events);
+  /// Makes the places of these events known, and asks for all of them in the cache. Returns the
+  /// addresses of those that were not known, good until the next call.
+  std::span<const Address> meet(std::span<const recording::HeapEvent> events);
 
   /// What is at a place: a block, or none. Who changes it puts and takes. REQUIRES: an event of
   /// this place has been met since the last gather().

@@ -155,6 +155,17 @@ TEST(HeapFindingsTest, BlocksThatAreTouchedLateOrNeverAreNotKept) {
       << "never touched: there was nothing to give back";
 }
 
+TEST(HeapFindingsTest, AProgramThatFreesAllAtItsEndKeepsNothing) {
+  model::HeapProfile profile = sample_profile();
+  for (std::size_t i = 6; i < 10; ++i) profile.timeline.buckets[i].last_live_bytes = 99'000'000;
+  profile.timeline.buckets.back().last_live_bytes = 0;
+  EXPECT_EQ(statement(profile, "retention"), "");
+  for (std::size_t i = 6; i < 9; ++i) profile.timeline.buckets[i].last_live_bytes = 2'000'000;
+  EXPECT_EQ(statement(profile, "retention"),
+            "Live bytes fell by 94.2 MiB from 5.0 s to 7.0 s, but RSS by 976.6 KiB only.")
+      << "though the last 2 MB were freed only then";
+}
+
 TEST(HeapFindingsTest, SaysWhereThePeakIsFrom) {
   EXPECT_EQ(statement(sample_profile(), "peak"),
             "99% of the peak is from app::Cache::put at cache.cc:17.");
@@ -250,6 +261,14 @@ TEST(HeapFindingsTest, SaysWhoResizesAgainAndAgain) {
             "10% of all allocations resize a block in libz.so.1+0x2000.");
 }
 
+TEST(HeapFindingsTest, WhatReallocFreesIsNotTemporary) {
+  model::HeapProfile profile = sample_profile();
+  profile.stacks[0].totals.resized = 7000;
+  EXPECT_EQ(statement(profile, "temporary"), "");
+  EXPECT_EQ(statement(profile, "resized"),
+            "70% of all allocations resize a block in app::parse at x.cc:88.");
+}
+
 TEST(HeapFindingsTest, SaysThatBlocksAreSmall) {
   model::HeapProfile profile = sample_profile();
   profile.totals.peak = {1'000'000, 20'000'000};
@@ -340,9 +359,30 @@ TEST(HeapFindingsTest, WhatRssDoesNotBearOutIsNotSaid) {
   EXPECT_EQ(statement(touched_profile(3'000'000, 30'000'000), "never-touched"), "");
   EXPECT_EQ(statement(touched_profile(60'000'000, 70'000'000), "never-touched"), "")
       << "more than half of it is used";
-  model::HeapProfile unasked = touched_profile(3'000'000, 5'000'000);
-  unasked.first_touch.state = model::FirstTouch::State::kRefused;
+}
+
+TEST(HeapFindingsTest, WithoutFirstTouchesRssSaysWhatIsNotResident) {
+  model::HeapProfile unasked = touched_profile(0, 5'000'000);
+  unasked.first_touch = {};
+  EXPECT_EQ(
+      statement(unasked, "never-touched"),
+      "app::Cache::put at cache.cc:17 had 95.4 MiB at the peak, of which at most 4.8 MiB were "
+      "ever resident at once.");
+  unasked.kernel.peak_resident = Bytes{80'000'000};  // may all have been the cache's
   EXPECT_EQ(statement(unasked, "never-touched"), "");
+  unasked.kernel = {};
+  EXPECT_EQ(statement(unasked, "never-touched"), "");
+}
+
+TEST(HeapFindingsTest, OfBlocksOfAFewPagesWhatNeighboursShareIsNotCounted) {
+  const auto of_blocks = [](std::uint64_t count, std::uint64_t touched_bytes) {
+    model::HeapProfile profile = touched_profile(touched_bytes, 5'000'000);
+    profile.stacks[1].totals.peak.blocks = profile.totals.peak.blocks = count;
+    return statement(profile, "never-touched");
+  };
+  EXPECT_NE(of_blocks(6'250, 3'000'000), "") << "16,000 bytes each";
+  EXPECT_EQ(of_blocks(6'250, 30'000'000), "") << "a third, or with the pages at the ends half";
+  EXPECT_EQ(of_blocks(25'000, 0), "") << "4,000 bytes each";
 }
 
 TEST(MemoryUseTest, StacksAreInTheOrderOfWhatWasRoundedUp) {
