@@ -271,7 +271,7 @@ void find_huge_pages(const Inspection& inspection, std::vector<Finding>& out) {
                                        is_minimalloc(inspection)
                                            ? "MINIMALLOC_HUGE_PAGES=never"
                                            : "the kernel's transparent_hugepage/enabled set to "
-                                             "madvise"),
+                                             "never"),
                  .weight = share_of(inspection, huge) / 4});
 }
 

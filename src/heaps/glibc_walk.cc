@@ -2,8 +2,11 @@
 // "_int_free" (the flag of the next chunk says whether a chunk is free).
 #include "heaps/glibc_walk.h"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <optional>
+#include <utility>
 
 #include "base/checked.h"
 #include "base/memory_reader.h"
@@ -219,6 +222,7 @@ class RegionWalk {
 // ── mmapped chunks ──────────────────────────────────────────────────────────────────────────────
 
 constexpr std::uint64_t kMostEmptyPages = 1 << 14;  // looked at without finding one
+constexpr std::uint64_t kMostAlignment = std::uint64_t{1} << 40U;
 
 class MmappedWalk {
  public:
@@ -229,11 +233,11 @@ class MmappedWalk {
     return decoder_.heap.mmapped_found >= decoder_.heap.parameters.mmapped_count;
   }
 
-  /// The chunks at the begin of a mapping, one behind the other.
-  Address take_all(AddressRange mapping) {
-    Address at = mapping.begin;
-    while (at < mapping.end && !is_complete()) {
-      const auto chunk = chunk_at({at, mapping.end});
+  /// The chunks at the begin of a range, one behind the other.
+  Address take_all(AddressRange range) {
+    Address at = range.begin;
+    while (at < range.end && !is_complete()) {
+      const auto chunk = chunk_at({at, range.end});
       if (!chunk) break;
       emit({at, chunk->second}, chunk->first);
       at = chunk->second;
@@ -241,34 +245,57 @@ class MmappedWalk {
     return at;
   }
 
-  /// The rest of a mapping, page by page: others' mappings may be merged with a chunk's.
-  void search(AddressRange rest) {
+  /// The rest of a mapping, page by page: others' mappings may be merged with a chunk's. Chunks end
+  /// at `limit` at the latest. Returns where the last one does.
+  Address search(AddressRange rest, Address limit) {
     Address at = rest.begin;
     while (at < rest.end && !is_complete() && empty_pages_ < kMostEmptyPages) {
-      const Address next = take_all({at, rest.end});
+      const Address next = take_all({at, limit});
       if (next == at) ++empty_pages_;
       at = next == at ? at + decoder_.page_size : next;
     }
+    return at;
   }
 
  private:
-  /// A chunk whose mapping begins where `rest` does: where the chunk is, and the mapping's end. An
-  /// aligned block's chunk begins later; its first word says by how much.
+  /// A chunk whose mapping begins where `rest` does: where the chunk is, and the mapping's end.
   std::optional<std::pair<Address, Address>> chunk_at(AddressRange rest) const {
-    const Address aligned = rest.begin + decoder_.page_size - kChunkToUser;
-    for (const Address chunk : {rest.begin, aligned}) {
-      const auto header = chunk < rest.end ? memory_.read_object<ChunkHeader>(chunk) : std::nullopt;
-      if (!header || !header->is_mmapped() ||
-          (header->size_field & ChunkHeader::kFlags) != ChunkHeader::kMmapped) {
-        continue;
-      }
-      // The low bit says from 2.43 on that the mapping is of huge pages.
-      if ((header->previous_size & ~std::uint64_t{1}) != (chunk - rest.begin).count) continue;
-      const auto end = mapping_end(chunk, header->size());
-      const bool whole = end && *end <= rest.end && header->size() >= model::kSmallestChunk;
-      if (whole && *end > rest.begin) return std::pair(chunk, *end);
+    for (const Address chunk : {rest.begin, rest.begin + decoder_.page_size - kChunkToUser}) {
+      const auto end = end_of_mapping_of(chunk, rest);
+      if (end) return std::pair(aligned_chunk({rest.begin, *end}).value_or(chunk), *end);
     }
     return std::nullopt;
+  }
+
+  /// An aligned block's chunk is the rest of one that was at its mapping's begin, whose header
+  /// stays there (_int_memalign(); from the least alignment on by which anything is left before).
+  std::optional<Address> aligned_chunk(AddressRange mapping) const {
+    const std::uint64_t most = std::min(mapping.size().count, kMostAlignment);
+    Address before;
+    for (std::uint64_t alignment = 64; alignment <= most; alignment *= 2) {
+      const std::uint64_t least = (mapping.begin + kChunkToUser).value;
+      const Address chunk = Address{(least + alignment - 1) / alignment * alignment} - kChunkToUser;
+      if (chunk >= mapping.end) break;
+      if (std::exchange(before, chunk) == chunk) continue;
+      if (end_of_mapping_of(chunk, mapping) == mapping.end) return chunk;
+    }
+    return std::nullopt;
+  }
+
+  /// Where the mapping ends that begins where `rest` does, if a chunk is at `chunk`: its first word
+  /// says how far that is behind the mapping's begin.
+  std::optional<Address> end_of_mapping_of(Address chunk, AddressRange rest) const {
+    const auto header = chunk < rest.end ? memory_.read_object<ChunkHeader>(chunk) : std::nullopt;
+    if (!header || (header->size_field & ChunkHeader::kFlags) != ChunkHeader::kMmapped) {
+      return std::nullopt;
+    }
+    // The low bit says from 2.43 on that the mapping is of huge pages.
+    if ((header->previous_size & ~std::uint64_t{1}) != (chunk - rest.begin).count) {
+      return std::nullopt;
+    }
+    const auto end = mapping_end(chunk, header->size());
+    const bool is_whole = end && *end <= rest.end && header->size() >= model::kSmallestChunk;
+    return is_whole && *end > rest.begin ? end : std::nullopt;
   }
 
   /// A chunk ends with its mapping; from 2.43 on, 16 bytes before, as though another one followed.
@@ -315,6 +342,17 @@ std::vector<AddressRange> outside_regions(std::span<const AddressRange> mappings
   return parts;
 }
 
+/// Where those end that follow each range without a gap: madvise() on a part of a chunk divides its
+/// mapping.
+std::vector<Address> ends_of_runs(std::span<const AddressRange> ranges) {
+  std::vector<Address> ends(ranges.size());
+  for (std::size_t i = ranges.size(); i-- > 0;) {
+    const bool goes_on = i + 1 < ranges.size() && ranges[i + 1].begin == ranges[i].end;
+    ends[i] = goes_on ? ends[i + 1] : ranges[i].end;
+  }
+  return ends;
+}
+
 }  // namespace
 
 void walk_region(GlibcDecoder& decoder, const MemoryReader& memory, const model::HeapRegion& region,
@@ -325,13 +363,18 @@ void walk_region(GlibcDecoder& decoder, const MemoryReader& memory, const model:
 void walk_mmapped(GlibcDecoder& decoder, const MemoryReader& memory,
                   std::span<const AddressRange> writable, model::PieceSink& sink) {
   MmappedWalk walk(decoder, memory, sink);
-  std::vector<AddressRange> rests;
-  for (const AddressRange& part : outside_regions(writable, decoder.regions)) {
-    if (walk.is_complete()) return;
-    const Address begin = walk.take_all(part);
-    if (begin < part.end) rests.push_back({begin, part.end});
+  std::vector<AddressRange> rests = outside_regions(writable, decoder.regions);
+  std::vector<Address> limits = ends_of_runs(rests);
+  Address taken;  // up to here
+  for (std::size_t i = 0; i < rests.size(); ++i) {
+    taken = walk.take_all({std::max(rests[i].begin, taken), limits[i]});
+    rests[i].begin = std::min(taken, rests[i].end);
   }
-  for (const AddressRange& rest : rests) walk.search(rest);
+  limits = ends_of_runs(rests);
+  taken = {};
+  for (std::size_t i = 0; i < rests.size(); ++i) {
+    taken = walk.search({std::max(rests[i].begin, taken), rests[i].end}, limits[i]);
+  }
 }
 
 }  // namespace mini::heaps

@@ -171,6 +171,20 @@ TEST_F(GlibcHeapTest, AMappedChunkInOneMappingWithAnArena) {
   EXPECT_EQ(damages_, "");
 }
 
+TEST_F(GlibcHeapTest, MappedChunksWhoseMappingsAreDivided) {
+  decode([](Told& t) {
+    constexpr std::size_t kPage = 4096;
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      char* const block = static_cast<char*>(std::aligned_alloc(kPage * 16, 100 * kPage));
+      if (madvise(block + 16 * kPage, 16 * kPage, MADV_DONTDUMP) == 0) t.words[i] = number(block);
+    }
+  });
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(use_at(i), PieceUse::kLive);
+  EXPECT_EQ(heap_.mmapped_found, 4U);
+  EXPECT_EQ(heap_.mmapped_found, heap_.parameters.mmapped_count);
+  EXPECT_EQ(damages_, "");
+}
+
 TEST_F(GlibcHeapTest, WhatIsSurveyedIsAllThatIsRead) {
   decode([](Told& t) {
     in_a_fresh_arena(t, [] { give(take(1000)); });
