@@ -97,6 +97,7 @@ Result<void> check_arena(const std::string& text, model::PieceFilter& filter) {
     filter.arena = model::kNoArena;
   } else {
     filter.arena = to_number<std::uint32_t>(text);
+    if (filter.arena == model::kNoArena) filter.arena.reset();
   }
   if (filter.arena) return {};
   return fail(
@@ -207,6 +208,7 @@ Result<void> check_copy(const RawArguments& raw, const CLI::App& app, InspectArg
   if (out.extras.leaks) {
     return fail("--leaks reads a heap where it is: leave out --max-copy");
   }
+  if (!out.stop) return fail("--no-stop reads a heap where it is: leave out --max-copy");
   out.most_copied = *size;
   return {};
 }

@@ -45,16 +45,20 @@ void map_frame_pages(const dl_phdr_info& info, Module* module) {
   module->frame_pages_of = begin;
 }
 
-// A note is three words, a name and a description, each padded (gABI, "Note Section").
+// A note is three words, a name and a description; from the segment's begin on, the last two are
+// aligned (gABI, "Note Section"; where they are to 8, the name need not begin there).
 void find_build_id(ByteRange notes, std::size_t alignment, Module* module) {
-  const auto padding = [&](std::uint64_t bytes) { return (0 - bytes) % alignment; };
   ByteCursor cursor(notes);
+  const auto align = [&] {
+    const std::uint64_t padding = (notes.begin - cursor.at()) % alignment;
+    cursor.skip(std::min<std::uint64_t>(padding, cursor.rest().end - cursor.at()));
+  };
   while (!cursor.at_end()) {
     const auto name_bytes = cursor.take<std::uint32_t>();
     const auto bytes = cursor.take<std::uint32_t>();
     const auto type = cursor.take<std::uint32_t>();
     const ByteRange name = cursor.take_range(name_bytes);
-    cursor.skip(padding(name_bytes));
+    align();
     const ByteRange description = cursor.take_range(bytes);
     if (!cursor.ok()) return;
     if (type == kNoteBuildId && name_bytes == 4 && bytes <= Module::kMostBuildIdBytes &&
@@ -63,7 +67,7 @@ void find_build_id(ByteRange notes, std::size_t alignment, Module* module) {
       module->build_id_bytes = bytes;
       return;
     }
-    cursor.skip(std::min<std::uint64_t>(padding(bytes), cursor.rest().end - cursor.at()));
+    align();
   }
 }
 

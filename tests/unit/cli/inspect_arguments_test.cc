@@ -63,6 +63,7 @@ TEST(InspectArgumentsTest, RefusalsSayWhatToType) {
   EXPECT_THAT(refusal({"--chunks", "--free", "--live", "1"}), HasSubstr("choose one"));
   EXPECT_THAT(refusal({"--chunks", "--around", "1", "1"}), HasSubstr("choose one"));
   EXPECT_THAT(refusal({"--chunks", "--arena", "x", "1"}), HasSubstr("main, mmapped"));
+  EXPECT_THAT(refusal({"--chunks", "--arena", "4294967295", "1"}), HasSubstr("main, mmapped"));
   EXPECT_THAT(refusal({"--chunks", "--size", "2K-1K", "1"}), HasSubstr("smaller size first"));
   EXPECT_THAT(refusal({"--exe", "x", "1"}), HasSubstr("for a core"));
   EXPECT_THAT(refusal({"--no-stop", "core"}), HasSubstr("stands still"));
@@ -72,6 +73,7 @@ TEST(InspectArgumentsTest, RefusalsSayWhatToType) {
   EXPECT_THAT(refusal({"--max-copy", "1G", "core"}), HasSubstr("stands still"));
   EXPECT_THAT(refusal({"--max-copy", "much", "7"}), HasSubstr("--max-copy"));
   EXPECT_THAT(refusal({"--max-copy", "1G", "--leaks", "7"}), HasSubstr("leave out"));
+  EXPECT_THAT(refusal({"--max-copy", "1G", "--no-stop", "7"}), HasSubstr("leave out"));
   EXPECT_THAT(refusal({"--top", "0", "1"}), HasSubstr("from 1 on, or all"));
   EXPECT_THAT(refusal({"--top", "few", "1"}), HasSubstr("from 1 on, or all"));
   EXPECT_THAT(refusal({"--color", "blue", "1"}), HasSubstr("--color"));

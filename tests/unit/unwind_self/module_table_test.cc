@@ -67,6 +67,27 @@ TEST(ModuleTableTest, KnowsWhereCodeIs) {
   EXPECT_FALSE(table.refresh(changes.listener()));
 }
 
+// As they lie in a segment that is aligned to 8, behind a note of the processor's properties.
+TEST(ModuleTableTest, FindsTheBuildIdBehindOtherNotes) {
+  alignas(4096) static const std::array<std::uint32_t, 16> kNotes = {
+      4, 12, 5, 0x554e47, 0xc0000002, 4,         3, 0,  // 12 bytes are padded to 16
+      4, 8,  3, 0x554e47, 0x03020100, 0x07060504};
+  ElfW(Phdr) segment{};
+  segment.p_type = PT_LOAD;
+  segment.p_flags = PF_R | PF_X;
+  segment.p_vaddr = reinterpret_cast<std::uintptr_t>(kNotes.data());
+  segment.p_memsz = segment.p_filesz = sizeof kNotes;
+  ElfW(Phdr) notes = segment;
+  notes.p_type = PT_NOTE;
+  notes.p_memsz = notes.p_filesz = 14 * sizeof(std::uint32_t);
+  notes.p_align = 8;
+  const std::array headers = {segment, notes};
+  Module module;
+  ASSERT_TRUE(describe_module(headers.data(), headers.size(), 0, &module));
+  ASSERT_EQ(module.build_id_bytes, 8U);
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(module.build_id[i], i);
+}
+
 // What call frame information is read from a second time is the same, and says the same.
 TEST(ModuleTableTest, FramePagesAreThoseOfTheModule) {
   ModuleTable table;
