@@ -7,6 +7,10 @@ function(mini_add_module name)
   add_library(mini_${name} STATIC ${ARG_SOURCES})
   target_include_directories(mini_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(mini_${name} PUBLIC ${ARG_DEPENDS} mini_sanitizers PRIVATE mini_warnings)
+  if(MINI_PRECOMPILE_HEADERS)
+    target_precompile_headers(mini_${name} PRIVATE <algorithm> <array> <expected> <fmt/format.h> <map> <memory>
+      <optional> <span> <string> <string_view> <unordered_map> <vector>)
+  endif()
 endfunction()
 
 # mini_add_freestanding_module(<name> SOURCES <file>... [DEPENDS <target>...])
