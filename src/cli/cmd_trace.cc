@@ -71,15 +71,13 @@ class Outputs {
  public:
   Result<void> open(const TraceArguments& arguments) {
     if (arguments.json_path) {
-      auto file = *arguments.json_path == "-"
-                      ? Result<OutputFile>(OutputFile(STDOUT_FILENO, "standard output"))
-                      : open_output(*arguments.json_path);
+      auto file = open_output_or_stdout(output_path_of(*arguments.json_path));
       if (!file) return std::unexpected(file.error());
       add_json(std::move(*file), arguments);
     }
     if (arguments.quiet) return {};
     auto file = arguments.output_path
-                    ? open_output(*arguments.output_path)
+                    ? open_output_or_stdout(output_path_of(*arguments.output_path))
                     : Result<OutputFile>(OutputFile(STDERR_FILENO, "standard error"));
     if (!file) return std::unexpected(file.error());
     add_text(std::move(*file), arguments);
@@ -130,12 +128,17 @@ Result<void> check_outputs(const TraceArguments& arguments) {
   const std::optional<std::string>& json = arguments.json_path;
   const std::string word = arguments.command.empty() ? "" : arguments.command.front();
   const std::string program = word.contains('/') ? word : "";
-  if (const auto other = check_not_input(text, {{program}}); !other) return other;
+  if (text && json && *text == "-" && *json == "-") {
+    return fail("-o and --json are both standard output: type a name for one of them");
+  }
+  if (text && *text != "-") {
+    if (const auto other = check_not_input(text, {{program}}); !other) return other;
+  }
   if (!json || *json == "-") return {};
   if (!program.empty() && is_same_file(*json, program)) {
     return fail(fmt::format("--json {} is the program: type another name", *json));
   }
-  if (text && is_same_file(*json, *text)) {
+  if (text && *text != "-" && is_same_file(*json, *text)) {
     return fail(fmt::format("-o and --json are both {}: type two names", *text));
   }
   return {};

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/help.h"
+#include "cli/output_file.h"
 #include "cli/own_words.h"
 #include "cli/size.h"
 #include "views/diff_view.h"
@@ -49,7 +50,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
 
   constexpr auto kOutput = "Where it goes";
   app.add_flag("--json", raw.parsed.json, "one JSON object instead of text")->group(kOutput);
-  app.add_option("-o,--output", raw.output_path, "write to OUT, not to standard output")
+  app.add_option("-o,--output", raw.output_path, "write to OUT (default, or -: standard output)")
       ->option_text("OUT")
       ->group(kOutput);
   add_look_options(app, raw.look, kOutput);
@@ -145,7 +146,7 @@ Result<DiffArguments> check(RawArguments& raw, const CLI::App& app,
                             const std::vector<std::string>& operands) {
   DiffArguments& out = raw.parsed;
   if (out.help) return out;
-  if (app.count("--output") != 0) out.output_path = raw.output_path;
+  if (app.count("--output") != 0) out.output_path = output_path_of(raw.output_path);
   for (auto checked : {check_by(raw, app, out), check_measure(raw, app, out),
                        check_growth(raw, app, out), check_numbers(raw, app, out),
                        check_depth(app, out), check_color(raw, out), check_files(operands, out)}) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/help.h"
+#include "cli/output_file.h"
 #include "cli/own_words.h"
 #include "cli/size.h"
 
@@ -73,7 +74,7 @@ void add_options(CLI::App& app, RawArguments& raw) {
 
   constexpr auto kOutput = "Where it goes";
   app.add_flag("--json", raw.parsed.json, "one JSON object instead of text")->group(kOutput);
-  app.add_option("-o,--output", raw.output_path, "write to OUT, not to standard output")
+  app.add_option("-o,--output", raw.output_path, "write to OUT (default, or -: standard output)")
       ->option_text("OUT")
       ->group(kOutput);
   add_look_options(app, raw.look, kOutput);
@@ -218,7 +219,7 @@ Result<InspectArguments> check(RawArguments& raw, const CLI::App& app,
   InspectArguments& out = raw.parsed;
   if (out.help) return out;
   out.stop = !raw.no_stop;
-  if (app.count("--output") != 0) out.output_path = raw.output_path;
+  if (app.count("--output") != 0) out.output_path = output_path_of(raw.output_path);
   if (app.count("--width") != 0) out.width = raw.look.width;
   std::optional<std::size_t> top;
   if (auto read = read_top(app, raw.top, top); !read) return std::unexpected(read.error());

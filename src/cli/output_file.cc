@@ -82,6 +82,10 @@ Result<void> OutputFile::appear() {
   return {};
 }
 
+std::optional<std::string> output_path_of(const std::string& word) {
+  return word == "-" ? std::nullopt : std::optional(word);
+}
+
 Result<OutputFile> open_output(const std::string& path) {
   return open_as(path, path, std::nullopt);
 }

@@ -32,6 +32,9 @@ class OutputFile {
   std::optional<PartialFile> partial_;  // of a whole output, until it has its name
 };
 
+/// The file that -o names; none where that is "-", standard output.
+std::optional<std::string> output_path_of(const std::string& word);
+
 /// What is written is there at once, for somebody to look on.
 Result<OutputFile> open_output(const std::string& path);
 /// The same, or standard output where no file was named.

@@ -103,6 +103,9 @@ Result<void> check_sample(const std::string& text, RecordArguments& out) {
 Result<RecordArguments> check(RawArguments& raw, const CLI::App& app) {
   RecordArguments& out = raw.parsed;
   if (out.help) return out;
+  if (raw.output == "-") {
+    return fail("-o -: the program writes to standard output; type the name of a file");
+  }
   if (app.count("--output") != 0) out.output_path = raw.output;
   if (app.count("--agent") != 0) out.agent = raw.agent;
   if (out.most_frames == 0 || out.most_frames > kMostFrames) {

@@ -5,6 +5,7 @@
 
 #include "cli/duration.h"
 #include "cli/help.h"
+#include "cli/output_file.h"
 #include "cli/own_words.h"
 #include "cli/size.h"
 
@@ -89,7 +90,7 @@ void add_output_options(CLI::App& app, RawArguments& raw) {
                  "sqlite")
       ->option_text("FORM")
       ->group(kOutput);
-  app.add_option("-o,--output", raw.output_path, "write to OUT, not to standard output")
+  app.add_option("-o,--output", raw.output_path, "write to OUT (default, or -: standard output)")
       ->option_text("OUT")
       ->group(kOutput);
   add_look_options(app, raw.look, kOutput);
@@ -201,7 +202,7 @@ Result<void> check_export(const RawArguments& raw, const CLI::App& app, ReportAr
   if (auto checked = check_choices(app, "--export " + raw.exported, refused); !checked) {
     return checked;
   }
-  if (out.exported->write == nullptr && app.count("--output") == 0) {
+  if (out.exported->write == nullptr && !out.output_path) {
     return fail(fmt::format("--export {} writes a file: say which, with -o FILE", raw.exported));
   }
   return {};
@@ -275,7 +276,7 @@ Result<ReportArguments> check(RawArguments& raw, const CLI::App& app,
   ReportArguments& out = raw.parsed;
   if (out.help) return out;
   out.focus = raw.focus;
-  if (app.count("--output") != 0) out.output_path = raw.output_path;
+  if (app.count("--output") != 0) out.output_path = output_path_of(raw.output_path);
   if (app.count("--suppressions") != 0) out.suppressions_path = raw.suppressions_path;
   for (auto checked :
        {check_by(raw, app, out), check_tree(raw, app, out), check_measure(raw, app, out),

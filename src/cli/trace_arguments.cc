@@ -86,7 +86,8 @@ void add_options(CLI::App& app, RawArguments& raw) {
 
   add_show_options(app, raw);
   constexpr auto kOutput = "Where it goes";
-  app.add_option("-o,--output", raw.output_path, "write the text to FILE, not to standard error")
+  app.add_option("-o,--output", raw.output_path,
+                 "write the text to FILE (default: standard error; -: standard output)")
       ->option_text("FILE")
       ->group(kOutput);
   app.add_option("--json", raw.json_path, "also write JSON, an object a line; - is standard output")

@@ -79,10 +79,19 @@ class BadInput(SystemTest):
                           ["trace", "--json", link, file],
                           ["trace", "--json", file, "-o", link, "true"],
                           ["trace", "--json", self.directory / "new", "-o",
-                           f"{self.directory}/./new", "true"]):
+                           f"{self.directory}/./new", "true"],
+                          ["trace", "--json", "-", "-o", "-", "true"],
+                          ["record", "-o", "-", "true"]):
             with self.subTest(arguments=arguments):
                 self.refused(*arguments, status=2, words=["type"])
                 self.assertEqual(file.read_bytes(), b"something")
+
+    def test_a_dash_is_standard_output(self):
+        done = subprocess.run([HEAPSPY, "trace", "-o", "-", "true"], cwd=self.directory,
+                              capture_output=True, check=True, text=True)
+        self.assertIn("execve", done.stdout)
+        self.assertEqual(done.stderr, "")
+        self.assertFalse((self.directory / "-").exists())
 
     def test_no_such_process(self):
         child = subprocess.Popen(["true"])

@@ -31,6 +31,7 @@ TEST(DiffArgumentsTest, ReadsEveryOption) {
   EXPECT_EQ(arguments.measure, explain::Measure::kLeaked);
   EXPECT_EQ(arguments.top, 5U);
   EXPECT_EQ(arguments.output_path, "out");
+  EXPECT_EQ(parsed({"-o", "-", "a", "b"}).output_path, std::nullopt);
   EXPECT_EQ(arguments.color, ColorChoice::kNever);
   EXPECT_EQ(arguments.width, 100U);
   ASSERT_TRUE(arguments.most_growth.has_value());

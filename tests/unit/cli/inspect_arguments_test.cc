@@ -86,6 +86,7 @@ TEST(InspectArgumentsTest, SearchesDrawingsAndTrials) {
   EXPECT_TRUE(arguments.extras.leaks);
   EXPECT_TRUE(arguments.extras.map);
   EXPECT_EQ(arguments.extras.range, (AddressRange{Address{0x1000}, Address{0x2000}}));
+  EXPECT_EQ(parsed({"-o", "-", "1"}).output_path, std::nullopt);
   EXPECT_EQ(parsed({"--watch", "2s", "1"}).extras.watch_ns, 2'000'000'000U);
   EXPECT_TRUE(parsed({"--try-trim", "1"}).extras.try_trim);
   EXPECT_EQ(parsed({"--recording", "a.heapspy", "1"}).extras.recording, "a.heapspy");

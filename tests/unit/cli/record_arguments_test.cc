@@ -50,6 +50,7 @@ TEST(RecordArgumentsTest, AValueThatIsEmptyIsNoneThatIsLeftOut) {
   EXPECT_EQ(error_of({"--sample", "", "ls"}),
             "--sample '' is empty: type a value, or leave out --sample");
   EXPECT_THAT(error_of({"-o", "", "ls"}), HasSubstr("--output ''"));
+  EXPECT_THAT(error_of({"-o", "-", "ls"}), HasSubstr("the name of a file"));
 }
 
 TEST(RecordArgumentsTest, BoundsTheDepthOfStacks) {

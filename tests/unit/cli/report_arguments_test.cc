@@ -1,5 +1,6 @@
 #include "cli/report_arguments.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/duration.h"
@@ -62,6 +63,7 @@ TEST(ReportArgumentsTest, ReadsEveryOption) {
   EXPECT_EQ(arguments.focus, "a|b");
   EXPECT_EQ(arguments.span, (model::TimeSpan{1'500'000'000, 120'000'000'000, true}));
   EXPECT_EQ(arguments.output_path, "out");
+  EXPECT_EQ(parsed({"-o", "-", "a"}).output_path, std::nullopt);
   EXPECT_EQ(arguments.suppressions_path, "known.supp");
   EXPECT_EQ(arguments.color, ColorChoice::kAlways);
   EXPECT_EQ(arguments.width, 100U);
@@ -102,6 +104,7 @@ TEST(ReportArgumentsTest, RefusesInOneLineWithWhatToType) {
             "--export svg: choose folded, flamegraph, pprof, speedscope, perfetto or sqlite");
   EXPECT_EQ(refused({"--export", "sqlite", "f"}),
             "--export sqlite writes a file: say which, with -o FILE");
+  EXPECT_THAT(refused({"--export", "sqlite", "-o", "-", "f"}), testing::HasSubstr("-o FILE"));
   EXPECT_EQ(refused({"--export", "perfetto", "--focus", "x", "f"}),
             "--focus has nothing to choose in --export perfetto: leave it out");
   EXPECT_EQ(refused({"--export", "sqlite", "-o", "x.db", "--at", "1s", "f"}),
