@@ -2,6 +2,7 @@
 
 A machine that has all packages would never tell; one that has none but make fails at once.
 """
+import itertools
 import json
 import os
 import pathlib
@@ -21,14 +22,15 @@ def presets_that_build_tests():
 
 
 def commands_of(goal):
-    """What `make GOAL` would run in a fresh checkout."""
+    """What `make GOAL` would run in a fresh checkout, without the environment that it sets."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     with tempfile.TemporaryDirectory() as root:
         for name in ("Makefile", "CMakePresets.json"):
             shutil.copy(ROOT / name, root)
         done = subprocess.run(["make", "--dry-run", goal], cwd=root, env=environment,
                               capture_output=True, text=True, check=True)
-    return [line.split() for line in done.stdout.splitlines()]
+    return [list(itertools.dropwhile(lambda word: "=" in word, line.split()))
+            for line in done.stdout.splitlines()]
 
 
 class Makefile(unittest.TestCase):
