@@ -71,6 +71,7 @@ class Reader {
   std::size_t end_of_loader_run(std::size_t i) const;
   std::string_view caller_of_loader(std::size_t i) const;
   void name_constructor(std::size_t inner, std::string_view what);
+  std::size_t end_of_allocator() const;
   void find_origin();
   void find_phase();
 
@@ -335,12 +336,20 @@ void Reader::find_constructor() {
   }
 }
 
+// Where an allocator was called that is linked in: its functions may have any name in between.
+std::size_t Reader::end_of_allocator() const {
+  if (result_.cause != Cause::kRuntime) return 0;
+  const auto last = std::ranges::find_if(frames_.rbegin(), frames_.rend(), &FrameFacts::allocator);
+  return static_cast<std::size_t>(frames_.rend() - last);
+}
+
 void Reader::find_origin() {
+  const auto callers = frames_.subspan(end_of_allocator());
   const auto find = [&](auto&& predicate) {
     if (result_.origin_frame) return;
-    const auto found = std::ranges::find_if(frames_, predicate);
-    if (found == frames_.end()) return;
-    result_.origin_frame = static_cast<std::size_t>(found - frames_.begin());
+    const auto found = std::ranges::find_if(callers, predicate);
+    if (found == callers.end()) return;
+    result_.origin_frame = frames_.size() - static_cast<std::size_t>(callers.end() - found);
   };
   const auto in_executable = [](const FrameFacts& f) { return f.kind == ModuleKind::kExecutable; };
   find([&](const FrameFacts& f) {

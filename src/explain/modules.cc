@@ -47,7 +47,7 @@ constexpr std::array kRuntimeFiles = std::to_array<NamePattern>({
 });
 
 // Functions of the same, wherever they are linked in, by how their demangled name begins.
-constexpr std::array kRuntimeFunctions = std::to_array<NamePattern>({
+constexpr std::array kAllocatorFunctions = std::to_array<NamePattern>({
     {"je_", "jemalloc"},
     {"_rjem_", "jemalloc"},
     {"os_pages_map", "jemalloc"},
@@ -57,6 +57,7 @@ constexpr std::array kRuntimeFunctions = std::to_array<NamePattern>({
     {"TCMalloc", "tcmalloc"},
     {"MmapSysAllocator::", "tcmalloc"},
     {"SbrkSysAllocator::", "tcmalloc"},
+    {"DefaultSysAllocator::", "tcmalloc"},
     {"mi_", "mimalloc"},
     {"_mi_", "mimalloc"},
     {"minimalloc_", "minimalloc"},
@@ -68,6 +69,11 @@ constexpr std::array kRuntimeFunctions = std::to_array<NamePattern>({
     {"__sanitizer", "sanitizer"},
     {"__tsan", "ThreadSanitizer"},
     {"partition_alloc::", "PartitionAlloc"},
+    {"GC_unix_", "Boehm collector"},
+    {"GC_expand_hp", "Boehm collector"},
+});
+
+constexpr std::array kLanguageFunctions = std::to_array<NamePattern>({
     {"v8::", "V8"},
     {"cppgc::", "V8"},
     {"heap::base::", "V8"},
@@ -77,8 +83,6 @@ constexpr std::array kRuntimeFunctions = std::to_array<NamePattern>({
     {"_PyObject_Arena", "CPython"},
     {"_PyMem_Arena", "CPython"},
     {"lj_alloc", "LuaJIT"},
-    {"GC_unix_", "Boehm collector"},
-    {"GC_expand_hp", "Boehm collector"},
 });
 
 constexpr std::array<std::string_view, 7> kLibcFiles = {
@@ -124,8 +128,13 @@ Module classify_module(std::string_view path, const model::Process& process) {
   return {ModuleKind::kLibrary, {}};
 }
 
+std::string_view allocator_of_function(std::string_view function) {
+  return name_by(kAllocatorFunctions, function);
+}
+
 std::string_view runtime_of_function(std::string_view function) {
-  return name_by(kRuntimeFunctions, function);
+  const std::string_view allocator = allocator_of_function(function);
+  return allocator.empty() ? name_by(kLanguageFunctions, function) : allocator;
 }
 
 }  // namespace mini::explain

@@ -35,5 +35,7 @@ Module classify_module(std::string_view path, const model::Process& process);
 /// Another allocator or runtime linked into the executable or a library is known by its functions'
 /// names: "jemalloc" of "je_pages_map", "" of anything else.
 std::string_view runtime_of_function(std::string_view function);
+/// The same of an allocator alone: "" of a language's runtime too.
+std::string_view allocator_of_function(std::string_view function);
 
 }  // namespace mini::explain

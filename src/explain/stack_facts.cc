@@ -38,8 +38,9 @@ FrameFacts read_frame(const unwind::Frame& frame, const model::Process& process)
     facts.duty = Duty::kWrapper;
     facts.runtime = {};
   }
-  facts.allocator =
-      fact != nullptr && fact->duty == Duty::kMallocEntry && may_hold_runtime && !facts.libc;
+  const bool is_entry = fact != nullptr && fact->duty == Duty::kMallocEntry;
+  facts.allocator = may_hold_runtime && !facts.libc &&
+                    (is_entry || !allocator_of_function(frame.function).empty());
   return facts;
 }
 

@@ -19,7 +19,7 @@ struct FrameFacts {
   std::string_view label;
   bool libc = false;        // code of libc, wherever it is linked in
   bool start_file = false;  // _start and the like
-  bool allocator = false;   // a malloc of its own, in the program or a library
+  bool allocator = false;   // of a malloc of its own, in the program or a library
 
   /// Code of the program or of a library that is neither libc, loader nor runtime.
   bool own() const {
