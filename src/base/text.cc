@@ -47,7 +47,9 @@ std::string counted(std::uint64_t n, std::string_view noun) {
 std::string format_percent(double part, double whole) {
   if (!(whole > 0)) return "-";
   const double percent = 100 * part / whole;
-  return percent > 0 && percent < 0.05 ? "<0.1%" : fmt::format("{:.1f}%", percent);
+  if (percent > 0 && percent < 0.05) return "<0.1%";
+  if (percent < 0 && percent > -0.05) return ">-0.1%";
+  return fmt::format("{:.1f}%", percent);
 }
 
 std::string_view path_basename(std::string_view path) {

@@ -35,6 +35,8 @@ TEST(TextTest, PercentSaysOfALittleThatItIsNotNothing) {
   EXPECT_EQ(format_percent(0, 8), "0.0%");
   EXPECT_EQ(format_percent(4, 10'000), "<0.1%");
   EXPECT_EQ(format_percent(5, 10'000), "0.1%");
+  EXPECT_EQ(format_percent(-4, 10'000), ">-0.1%");
+  EXPECT_EQ(format_percent(-1, 8), "-12.5%");
   EXPECT_EQ(format_percent(3, 0), "-");
 }
 
