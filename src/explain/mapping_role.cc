@@ -125,7 +125,11 @@ MappingMeaning describe_malloc_memory(const model::Event& event, const Mapping& 
 
 MappingMeaning describe_anonymous(const model::Event& event, const Attribution& who,
                                   const Mapping& mapping, const model::Process& process) {
-  if (who.thread_stack) return {Role::kThreadStack, "thread stack with its guard", true};
+  if (who.thread_stack) {
+    // What is to be a guard has no access from the beginning.
+    const bool guarded = !has_access(mapping.protection);
+    return {Role::kThreadStack, guarded ? "thread stack with its guard" : "thread stack", true};
+  }
   switch (who.cause) {
     case Cause::kLoader:
       return describe_loader_memory(event, process);
@@ -172,6 +176,14 @@ std::string describe_old(const Mapping& mapping, model::Protection protection) {
   return std::string(role_name(mapping.role));
 }
 
+bool is_end_of_guard(const std::vector<Mapping>& before, model::Protection now) {
+  const auto is = [](Role role) { return [role](const Mapping& one) { return one.role == role; }; };
+  return has_access(now) && std::ranges::any_of(before, is(Role::kGuard)) &&
+         std::ranges::all_of(before, [&](const Mapping& one) {
+           return is(Role::kGuard)(one) || is(Role::kAnonymous)(one);
+         });
+}
+
 MappingMeaning describe_protect(const model::Event& event, const Attribution& who) {
   const Mapping& mapping = event.mappings_before.front();
   const std::uint64_t bits = argument(event, "prot").value_or(0);
@@ -182,6 +194,8 @@ MappingMeaning describe_protect(const model::Event& event, const Attribution& wh
     meaning.text = "thread stack above its guard";
   } else if (mapping.role == Role::kAnonymous && !has_access(now)) {
     return {Role::kGuard, "guard", true};
+  } else if (is_end_of_guard(event.mappings_before, now)) {
+    return {Role::kAnonymous, std::string(role_name(Role::kAnonymous)), true};
   } else if (is_file(mapping) && mapping.protection.write &&
              (who.cause == Cause::kLoader || who.cause == Cause::kLibcStartup) && !now.write) {
     meaning.text = file_text(mapping.path, "RELRO", now);

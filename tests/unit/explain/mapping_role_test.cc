@@ -63,6 +63,7 @@ TEST(MappingRoleTest, AnonymousMemoryByItsCause) {
   expect_meaning(map(0x4000, "mmap@c malloc@c main@p"), Role::kMmappedChunk, "mmapped chunk");
   expect_meaning(map(0x8000, "mmap@c pthread_create@c main@p", 0), Role::kThreadStack,
                  "thread stack with its guard");
+  expect_meaning(map(0xc000, "mmap@c pthread_create@c main@p"), Role::kThreadStack, "thread stack");
   expect_meaning(map(0x10000, "mmap@c ?@j malloc@j main@p"), Role::kRuntimeHeap,
                  "memory of jemalloc");
   expect_meaning(map(0x14000, kOwnMmap), Role::kAnonymous, "the program's own memory");
@@ -111,6 +112,15 @@ TEST(MappingRoleTest, NoAccessInTheProgramsOwnMemoryIsAGuard) {
   expect_meaning(story.mprotect(range_of(0x1000, 0x1000), 0, "mprotect@c main@p"), Role::kGuard,
                  "guard");
   EXPECT_EQ(story.process.space->find(Address{0x1000})->role, Role::kGuard);
+  EXPECT_EQ(story.process.space->find(Address{0x2000})->role, Role::kAnonymous);
+}
+
+TEST(MappingRoleTest, AGuardWithAccessAgainIsNone) {
+  Story story;
+  story.mmap(range_of(0x1000, 0x4000), kOwnMmap);
+  story.mprotect(range_of(0x2000, 0x1000), 0, "mprotect@c main@p");
+  expect_meaning(story.mprotect(range_of(0x1000, 0x3000), 3, "mprotect@c main@p"), Role::kAnonymous,
+                 "anonymous");
   EXPECT_EQ(story.process.space->find(Address{0x2000})->role, Role::kAnonymous);
 }
 
