@@ -1,6 +1,7 @@
 // Sentences about everything that is not glibc's malloc, and the choice between them.
 #include "explain/sentence.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fmt/format.h>
@@ -25,19 +26,36 @@ struct Situation {
 
 struct ErrorHint {
   int error_number;
+  std::string_view calls;  // how their names begin
   std::string_view text;
 };
 
-constexpr std::array<ErrorHint, 6> kErrorHints = {{
-    {ENOMEM,
+// The first that fits is said.
+constexpr auto kErrorHints = std::to_array<ErrorHint>({
+    {ENOMEM, "mlock",
+     "part of the range is not mapped, or a limit: locked memory (RLIMIT_MEMLOCK), number of "
+     "mappings (vm.max_map_count)"},
+    {ENOMEM, "",
      "no memory, or a limit: address space (RLIMIT_AS, RLIMIT_DATA), overcommit policy, number of "
      "mappings (vm.max_map_count)"},
-    {EAGAIN, "locked memory is at its limit (RLIMIT_MEMLOCK)"},
-    {EACCES, "the file was not opened for that access"},
-    {EPERM, "not permitted: a privilege is missing or the memory is sealed"},
-    {EEXIST, "something is mapped there already, and the call asked not to replace it"},
-    {EINVAL, "an argument makes no sense to the kernel"},
-}};
+    {EAGAIN, "io_setup", "the system has as many such rings as it allows (fs.aio-max-nr)"},
+    {EAGAIN, "mlock", "not all of the range could be put into RAM"},
+    {EAGAIN, "m", "locked memory is at its limit (RLIMIT_MEMLOCK)"},
+    {EACCES, "shm", "the segment's mode does not permit it"},
+    {EACCES, "", "the file was not opened for that access"},
+    {EPERM, "mlock", "no memory may be locked (RLIMIT_MEMLOCK)"},
+    {EPERM, "mmap",
+     "not permitted: a privilege is missing, the memory is sealed, the address is too low "
+     "(vm.mmap_min_addr), or the file's file system has no programs (noexec)"},
+    {EPERM, "", "not permitted: a privilege is missing or the memory is sealed"},
+    {EEXIST, "", "something is mapped there already, and the call asked not to replace it"},
+    {EINVAL, "shm", "there is no such segment, or none is attached there"},
+    {EINVAL, "", "an argument makes no sense to the kernel, or it cannot do that"},
+});
+
+// Calls whose range is not mapped before.
+constexpr std::array<std::string_view, 4> kMappers = {"mmap", "shmat", "io_setup",
+                                                      "map_shadow_stack"};
 
 std::string explain_failure(const Event& event) {
   if (event.error_number == ENOMEM && event.syscall == "mmap" && has_flag(event, kMapHugePages)) {
@@ -45,8 +63,9 @@ std::string explain_failure(const Event& event) {
            "a limit";
   }
   for (const ErrorHint& hint : kErrorHints) {
-    if (hint.error_number != event.error_number) continue;
-    const bool needs_mapping = hint.error_number == ENOMEM && event.syscall != "mmap";
+    if (hint.error_number != event.error_number || !event.syscall.starts_with(hint.calls)) continue;
+    const bool needs_mapping = hint.error_number == ENOMEM && hint.calls.empty() &&
+                               std::ranges::find(kMappers, event.syscall) == kMappers.end();
     return fmt::format("refused: {}{}", hint.text,
                        needs_mapping ? ", or part of the range is not mapped" : "");
   }
@@ -200,12 +219,30 @@ std::string explain_loader(const Situation& s) {
   return "";
 }
 
+// ---- the program's memory as a whole
+
+// "MCL_CURRENT|MCL_FUTURE"
+std::string explain_mlockall(const Event& event) {
+  const std::string_view flags = argument_text(event, "flags");
+  const bool now = flags.contains("MCL_CURRENT");
+  const bool later = flags.contains("MCL_FUTURE");
+  const std::string_view what = now && later ? "all that is mapped, now or later, stays"
+                                : now        ? "all that is mapped now stays"
+                                             : "all that will be mapped from now on stays";
+  return fmt::format(
+      "{} in RAM{}", what,
+      flags.contains("MCL_ONFAULT") ? " once it is touched" : ", and is put there at once");
+}
+
 // ---- threads, runtimes, the program
 
 std::string explain_thread_stack(const Situation& s) {
   const Event& event = s.event;
   if (event.syscall == "mmap") {
-    return fmt::format("a stack for a new thread: {} with the guard below it", size_of(event));
+    const model::Mapping* stack = first_mapping(event);
+    const bool guarded = stack != nullptr && stack->protection == model::Protection{};
+    return fmt::format("a stack for a new thread: {}{}", size_of(event),
+                       guarded ? " with the guard below it" : "");
   }
   if (event.syscall == "mprotect" && event.range.begin.value != 0) {
     const model::Mapping* guard = s.process.space->find(event.range.begin - Bytes{1});
@@ -290,6 +327,8 @@ std::string explain_call(const Event& event, const Attribution& who, const Mappi
   if (event.error_number != 0) return explain_failure(event);
   if (who.cause == Cause::kMalloc && !who.musl) return explain_malloc_call(event, who, meaning);
   if (event.syscall == "brk") return explain_brk(s);
+  if (event.syscall == "mlockall") return explain_mlockall(event);
+  if (event.syscall == "munlockall") return "nothing has to stay in RAM any more";
   switch (who.cause) {
     case Cause::kLoader:
       return explain_loader(s);

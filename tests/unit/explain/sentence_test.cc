@@ -69,6 +69,8 @@ TEST(SentenceTest, AThreadsStackAndItsGuard) {
   EXPECT_EQ(story.mprotect(range_of(0x10001000, 8388608), 3, kCreate).explanation,
             "8 MiB (8388608 bytes) of stack become usable; the 4 KiB below stay without access, as "
             "a guard");
+  EXPECT_EQ(story.mmap(range_of(0x20000000, 1048576), kCreate, "", 3, 0x20022).explanation,
+            "a stack for a new thread: 1 MiB (1048576 bytes)");
 }
 
 TEST(SentenceTest, RuntimesManageTheirOwnMemory) {
@@ -85,7 +87,14 @@ TEST(SentenceTest, FailuresHaveAHint) {
   EXPECT_THAT(story.failed("mmap", ENOMEM, kOwnMmap).explanation,
               AllOf(HasSubstr("RLIMIT_AS"), Not(HasSubstr("is not mapped"))));
   EXPECT_THAT(story.failed("mlock", ENOMEM, kOwnMmap).explanation, HasSubstr("is not mapped"));
-  EXPECT_THAT(story.failed("mlock", EAGAIN, kOwnMmap).explanation, HasSubstr("RLIMIT_MEMLOCK"));
+  EXPECT_THAT(story.failed("mlock", ENOMEM, kOwnMmap).explanation, HasSubstr("RLIMIT_MEMLOCK"));
+  EXPECT_THAT(story.failed("mprotect", ENOMEM, kOwnMmap).explanation,
+              AllOf(HasSubstr("vm.max_map_count"), HasSubstr("is not mapped")));
+  EXPECT_THAT(story.failed("mmap", EAGAIN, kOwnMmap).explanation, HasSubstr("RLIMIT_MEMLOCK"));
+  EXPECT_THAT(story.failed("io_setup", EAGAIN, kOwnMmap).explanation, HasSubstr("fs.aio-max-nr"));
+  EXPECT_THAT(story.failed("io_setup", ENOMEM, kOwnMmap).explanation,
+              Not(HasSubstr("is not mapped")));
+  EXPECT_THAT(story.failed("shmat", EACCES, kOwnMmap).explanation, HasSubstr("segment's mode"));
   EXPECT_EQ(story.failed("mmap", ENODEV, kOwnMmap).explanation, "");
   model::Event huge;
   huge.syscall = "mmap";
@@ -94,6 +103,22 @@ TEST(SentenceTest, FailuresHaveAHint) {
   huge.error_number = ENOMEM;
   story.tell(huge, kOwnMmap, {});
   EXPECT_THAT(huge.explanation, HasSubstr("vm.nr_hugepages"));
+}
+
+TEST(SentenceTest, AllMemoryStaysInRam) {
+  Story story;
+  const auto lock = [&](std::string_view syscall, std::string flags) {
+    model::Event event;
+    event.syscall = syscall;
+    event.arguments = {{.name = "flags", .form = {}, .value = 1, .text = std::move(flags)}};
+    story.tell(event, "mlockall@c main@p", {});
+    return event.explanation;
+  };
+  EXPECT_EQ(lock("mlockall", "MCL_CURRENT|MCL_FUTURE"),
+            "all that is mapped, now or later, stays in RAM, and is put there at once");
+  EXPECT_EQ(lock("mlockall", "MCL_FUTURE|MCL_ONFAULT"),
+            "all that will be mapped from now on stays in RAM once it is touched");
+  EXPECT_EQ(lock("munlockall", ""), "nothing has to stay in RAM any more");
 }
 
 TEST(SentenceTest, WhatIsNoMemoryCall) {
