@@ -28,7 +28,7 @@ void book_call(Ledger& ledger, const model::Event& event) {
     }
     ++it->second;
   }
-  if (event.error_number != 0) ++row.failed_count;
+  if (event.error_number != 0 || is_break_refused(event)) ++row.failed_count;
   book_change(row, event.mapped_before, event.mapped_bytes);
   book_change(phase, event.mapped_before, event.mapped_bytes);
   if (const std::int64_t moved = break_move(event); moved != 0) {

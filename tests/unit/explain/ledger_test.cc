@@ -77,6 +77,18 @@ TEST(LedgerTest, CountsCallsByCauseAndName) {
   expect_equations(story.process);
 }
 
+TEST(LedgerTest, ARefusedBreakIsAFailure) {
+  Story story;
+  story.brk(0x5000'0000, kLoaderMaps);
+  model::Event refused;
+  refused.syscall = "brk";
+  refused.arguments = {{.name = "addr", .form = {}, .value = 0x1000, .text = {}}};
+  refused.break_before = refused.break_after = Address{0x5000'0000};
+  story.tell(refused, kOwnSbrk, {});
+  EXPECT_EQ(row(story.process.ledger, Cause::kProgram).failed_count, 1u);
+  EXPECT_EQ(row(story.process.ledger, Cause::kLoader).failed_count, 0u);
+}
+
 TEST(LedgerTest, MissingAndShortStacksAreCounted) {
   Story story;
   story.mmap(range_of(0x1000, 0x1000), "");
