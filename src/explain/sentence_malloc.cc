@@ -271,8 +271,8 @@ std::string explain_munmap(const Call& call, const MappingMeaning& meaning) {
   const MallocState* state = call.state();
   if (state != nullptr && state->mmap_threshold == length && state->trim_threshold == length * 2) {
     text += fmt::format(
-        "; freeing one raises the bar for the next: the mmap threshold is now {} and the trim "
-        "threshold twice that, {}, so the same request comes from the heap from now on",
+        "; since a block of this size was freed the mmap threshold is {} and the trim threshold "
+        "twice that, {}: the same request comes from the heap from now on",
         state->mmap_threshold.count, state->trim_threshold.count);
   } else if (state != nullptr && length > kMostOfMmapThreshold) {
     text += fmt::format("; one of more than {} leaves the mmap threshold where it is, {}",

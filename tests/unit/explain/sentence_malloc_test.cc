@@ -159,7 +159,7 @@ TEST(SentenceMallocTest, ABlockWithAMappingOfItsOwn) {
   story.next_state->mmap_threshold = Bytes{266240};
   story.next_state->trim_threshold = Bytes{532480};
   const auto freed = story.munmap(kBlock, kFree);
-  EXPECT_THAT(freed.explanation, HasSubstr("the mmap threshold is now 266240"));
+  EXPECT_THAT(freed.explanation, HasSubstr("the mmap threshold is 266240"));
   EXPECT_THAT(freed.explanation, HasSubstr("twice that, 532480"));
 }
 
