@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -90,6 +91,17 @@ constexpr std::array kSampleTypes = {
 /// The type that pprof shows unless it is asked for another one.
 std::string_view default_type(Measure measure) {
   return measure == Measure::kCalls ? "allocations" : explain::measure_name(measure);
+}
+
+/// Where a function's two names are the same pprof takes all in brackets out of it, as is well for
+/// "std::vector<int>::push_back(int&&)". Of "<app::Name as Clone>::clone" and of "(anonymous
+/// namespace)::load" it would leave "::clone" and "::load".
+bool is_whole_without_brackets(std::string_view name) {
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const bool begins_part = i == 0 || name[i - 1] == ':';
+    if (begins_part && (name[i] == '<' || name[i] == '(')) return false;
+  }
+  return true;
 }
 
 class PprofWriter {
@@ -232,7 +244,7 @@ class PprofWriter {
       ProtobufWriter(message)
           .number(kFunctionId, i + 1)
           .number(kName, name)
-          .number(kSystemName, name)
+          .number(kSystemName, is_whole_without_brackets(functions[i].name) ? name : 0)
           .number(kFileName, string_number(functions[i].file));
       field(kFunction, message);
     }

@@ -268,6 +268,25 @@ TEST(ReportPprofTest, TheFirstMappingIsTheProgram) {
   EXPECT_EQ(file[6].at(first[5].at(0).number).bytes, "/usr/lib/libz.so.1");
 }
 
+TEST(ReportPprofTest, NamesThatBeginInBracketsAreNotShortened) {
+  HeapProfile profile = sample_profile();
+  for (const std::string name : {"<app::Name as core::clone::Clone>::clone",
+                                 "app::(anonymous namespace)::load()", "app::parse<int>(char)"}) {
+    for (model::ProfileFrame& frame : profile.frames) {
+      for (model::SourceLine& line : frame.lines) line.function = name;
+    }
+    Fields file = decoded(unzipped(written(write_pprof, profile)));
+    bool is_there = false;
+    for (const Field& function : file[5]) {
+      Fields fields = decoded(function.bytes);
+      if (file[6].at(fields[2].at(0).number).bytes != name) continue;
+      is_there = true;
+      EXPECT_EQ(fields[3].empty(), name != "app::parse<int>(char)") << name;
+    }
+    EXPECT_TRUE(is_there) << name;
+  }
+}
+
 TEST(ReportPprofTest, InlinedFunctionsAreLinesOfOneLocation) {
   Fields file = decoded(unzipped(written(write_pprof, sample_profile())));
   const auto name_of = [&file](const Field& line) {
