@@ -50,6 +50,8 @@ TEST(DisplayName, KeepsWhatIsNotAName) {
 
 TEST(DisplayName, NeverPrintsControlCharacters) {
   EXPECT_EQ(display_name("a\x1b[31mb\n"), "a?[31mb?");
+  EXPECT_EQ(display_name("a\u009b31mb"), "a?31mb");
+  EXPECT_EQ(display_name("gr\u00f6\u00dfe\x9b"), "gr\u00f6\u00dfe\x9b");
 }
 
 TEST(DisplayName, RefusesExponentialExpansion) {
