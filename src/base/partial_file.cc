@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
@@ -28,7 +29,10 @@ std::unexpected<Error> fail_with(int error_number) {
 /// for a file that may not be written.
 Result<std::optional<struct stat>> look_at(const std::string& path) {
   struct stat status{};
-  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  if (stat(path.c_str(), &status) != 0) {
+    if (errno == ENAMETOOLONG) return fail_with(errno);  // nor will there be one
+    return std::nullopt;
+  }
   if (S_ISDIR(status.st_mode)) return fail_with(EISDIR);
   if (!S_ISREG(status.st_mode)) return fail(kNoFile);
   if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) return fail_with(errno);
@@ -106,9 +110,11 @@ class HeldSignals {
 /// An empty file beside `place`, of a name that no other had.
 Result<std::string> make_beside(const fs::path& place, const std::optional<struct stat>& before) {
   constexpr int kMostTries = 100;
+  constexpr std::size_t kMarkBytes = 17;  // ".0123abcd.partial"
+  const std::string begin = place.filename().string().substr(0, NAME_MAX - kMarkBytes);
   std::random_device random;
   for (int i = 0; i < kMostTries; ++i) {
-    std::string name = fmt::format("{}.{:08x}.partial", place.string(), random());
+    std::string name = place.parent_path() / fmt::format("{}.{:08x}.partial", begin, random());
     const int fd = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST) continue;
     if (fd < 0) return fail_with(errno);

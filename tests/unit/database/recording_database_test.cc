@@ -314,6 +314,17 @@ TEST_F(DatabaseTest, WhereAnythingFailsTheOldFileStays) {
   EXPECT_GT(std::filesystem::file_size(database()), 1000U);
 }
 
+TEST_F(DatabaseTest, AFileMayHaveTheLongestName) {
+  ASSERT_TRUE(convert(small_file()).has_value());
+  const std::string folder = std::filesystem::path(database()).parent_path().string() + "/";
+  EXPECT_TRUE(
+      write_recording_database(recording(), folder + std::string(255, 'n'), "1", {}).has_value());
+  const auto refused =
+      write_recording_database(recording(), folder + std::string(256, 'n'), "1", {});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_TRUE(refused.error().message.ends_with("File name too long")) << refused.error().message;
+}
+
 TEST_F(DatabaseTest, OtherFilesBesideItStay) {
   const std::string other = database() + ".partial";
   std::ofstream(other) << "other";
