@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "explain/memory_owner.h"
@@ -137,7 +139,11 @@ class AgentMappings {
   explicit AgentMappings(const std::vector<MemoryRegion>& regions)
       : regions_(regions), is_here_(std::ranges::any_of(regions, [](const MemoryRegion& region) {
           return is_of_agent(region.mapping.path);
-        })) {}
+        })) {
+    for (const MemoryRegion& region : regions) {
+      if (region.mapping.protection.execute) modules_.insert(file_of(region.mapping));
+    }
+  }
 
   /// "" of what is not the agent's.
   std::string owner_of(std::size_t i) const {
@@ -154,17 +160,17 @@ class AgentMappings {
     if (mapping.shared || !is_read_only || !mapping.path.starts_with('/')) return false;
     if (i > 0 && is_same_image(regions_[i - 1].mapping, mapping)) return false;
     if (i + 1 < regions_.size() && is_same_image(mapping, regions_[i + 1].mapping)) return false;
-    return std::ranges::any_of(regions_, [&](const MemoryRegion& other) {
-      return other.mapping.protection.execute && other.mapping.inode == mapping.inode &&
-             other.mapping.path == mapping.path;
-    });
+    return modules_.contains(file_of(mapping));
   }
+  using File = std::pair<std::uint64_t, std::string_view>;  // inode and path
+  static File file_of(const model::Mapping& mapping) { return {mapping.inode, mapping.path}; }
   static bool is_same_image(const model::Mapping& first, const model::Mapping& second) {
     return first.range.end == second.range.begin && first.path == second.path;
   }
 
   const std::vector<MemoryRegion>& regions_;
   bool is_here_;
+  std::set<File> modules_;  // files with code that is mapped
 };
 
 struct Owner {
