@@ -84,6 +84,7 @@ bool Flow::fits(std::size_t columns) const {
 }
 
 void Flow::end_line() {
+  out_.erase(out_.find_last_not_of(' ') + 1);  // up to a column that nothing came to
   out_ += '\n';
   column_ = 0;
   space_ = false;

@@ -46,6 +46,10 @@ TEST_P(GoldenTest, NoLineIsWiderThanAsked) {
   expect_lines_fit(printed(GetParam()), GetParam().style.width);
 }
 
+TEST_P(GoldenTest, NoLineEndsInBlanks) {
+  EXPECT_FALSE(printed(GetParam()).contains(" \n"));
+}
+
 TEST_P(GoldenTest, NothingReachesTheTerminalThatItWouldObey) {
   expect_nothing_obeyed(printed(GetParam()), GetParam().style);
 }
