@@ -114,8 +114,9 @@ Bytes MemoryGauge::resident() const {
 
 std::optional<MemoryReading> MemoryGauge::read() {
   if (const auto reading = read_now()) return reading;
+  // A main thread that has ended comes back only where another one became a program.
   const pid_t other = thread_with_memory(pid_);
-  if (other == thread_) return std::nullopt;
+  if (other == thread_ || other == pid_) return std::nullopt;
   thread_ = other;
   open();
   return read_now();
@@ -128,7 +129,11 @@ std::optional<MemoryReading> MemoryGauge::read_now() {
       !parse_faults(read_small(stat_, &buffer), &reading)) {
     return std::nullopt;
   }
-  reading.break_bytes = parse_break(read_small(maps_, &buffer, maps_bytes_));
+  // Read after the figures: it is of the memory that was there when the file was opened, and empty
+  // once that is gone, while theirs are of the program that the process is by now.
+  const std::string_view maps = read_small(maps_, &buffer, maps_bytes_);
+  if (maps_ && maps.empty()) return std::nullopt;
+  reading.break_bytes = parse_break(maps);
   if (reading.break_bytes == Bytes{} && maps_bytes_ < buffer.size()) {
     maps_bytes_ = buffer.size();
     reading.break_bytes = parse_break(read_small(maps_, &buffer));

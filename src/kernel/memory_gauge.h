@@ -36,12 +36,13 @@ Bytes parse_break(std::string_view maps_text);
 /// From /proc/PID/smaps_rollup; 0 where the text is no such.
 Bytes parse_proportional(std::string_view rollup_text);
 
-/// Keeps files open. After execve they are those of the old program.
+/// Keeps files open: it is of the program that the process is when they are opened.
 class MemoryGauge {
  public:
   explicit MemoryGauge(pid_t pid) : pid_(pid), thread_(pid) { open(); }
-  /// nullopt where the process has ended. The proportional size is asked now and then only: the
-  /// kernel walks all page tables for it, and so that takes 1/400 of the time at most.
+  /// nullopt where the process has ended or became another program. The proportional size is asked
+  /// now and then only: the kernel walks all page tables for it, and so that takes 1/400 of the
+  /// time at most.
   std::optional<MemoryReading> read();
   /// The resident bytes alone, at a small part of the price; 0 where the process has ended.
   Bytes resident() const;

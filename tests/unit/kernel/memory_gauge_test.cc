@@ -1,6 +1,8 @@
 #include "kernel/memory_gauge.h"
 
 #include <algorithm>
+#include <csignal>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,6 +86,31 @@ TEST(MemoryGauge, ReadsAProcessUntilItEnds) {
   if (child == 0) ::_exit(0);
   ::waitpid(child, nullptr, 0);
   EXPECT_FALSE(MemoryGauge(child).read());
+}
+
+// Its figures would be taken for those of the program before.
+TEST(MemoryGauge, DoesNotReadAnotherProgram) {
+  int go[2];
+  ASSERT_EQ(::pipe2(go, O_CLOEXEC), 0);
+  int has_become[2];
+  ASSERT_EQ(::pipe2(has_become, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte = 0;
+    if (::read(go[0], &byte, 1) == 1) ::execl("/bin/sleep", "sleep", "60", nullptr);
+    ::_exit(1);
+  }
+  ::close(has_become[1]);
+  MemoryGauge gauge(child);
+  EXPECT_TRUE(gauge.read());
+  ASSERT_EQ(::write(go[1], "", 1), 1);
+  char byte = 0;
+  EXPECT_EQ(::read(has_become[0], &byte, 1), 0);  // execve closed the child's end
+  EXPECT_FALSE(gauge.read());
+  EXPECT_TRUE(MemoryGauge(child).read());
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  for (const int end : {go[0], go[1], has_become[0]}) ::close(end);
 }
 
 }  // namespace
