@@ -17,8 +17,8 @@ constexpr auto kWrappers = [] {
        "g_memdup2", "g_realloc", "g_realloc_n", "g_slice_alloc", "g_slice_alloc0", "g_strdup",
        "g_strndup", "g_try_malloc", "g_try_malloc0", "g_try_realloc",
        // OpenSSL
-       "CRYPTO_clear_realloc", "CRYPTO_malloc", "CRYPTO_memdup", "CRYPTO_realloc", "CRYPTO_strdup",
-       "CRYPTO_strndup", "CRYPTO_zalloc",
+       "CRYPTO_aligned_alloc", "CRYPTO_clear_realloc", "CRYPTO_malloc", "CRYPTO_memdup",
+       "CRYPTO_realloc", "CRYPTO_strdup", "CRYPTO_strndup", "CRYPTO_zalloc",
        // SQLite
        "dbMallocRawFinish", "mallocWithAlarm", "sqlite3DbMallocRaw", "sqlite3DbMallocRawNN",
        "sqlite3DbMallocZero", "sqlite3DbRealloc", "sqlite3DbReallocOrFree", "sqlite3Malloc",
@@ -29,7 +29,8 @@ constexpr auto kWrappers = [] {
        "PyMem_Calloc", "PyMem_Malloc", "PyMem_RawCalloc", "PyMem_RawMalloc", "PyMem_RawRealloc",
        "PyMem_Realloc", "PyObject_Calloc", "PyObject_Malloc", "PyObject_Realloc",
        "_PyMem_RawCalloc", "_PyMem_RawMalloc", "_PyMem_RawRealloc", "_PyObject_Calloc",
-       "_PyObject_Malloc", "_PyObject_Realloc",
+       "_PyObject_Malloc", "_PyObject_Realloc", "PyType_GenericAlloc", "_PyObject_GC_New",
+       "_PyObject_GC_NewVar", "_PyObject_New", "_PyObject_NewVar",
        // Lua
        "l_alloc", "luaM_growaux_", "luaM_malloc_", "luaM_realloc_", "luaM_saferealloc_",
        "luaM_shrinkvector_",
@@ -54,6 +55,18 @@ constexpr auto kWrappers = [] {
        // Apache, nginx
        "allocator_alloc", "apr_allocator_alloc", "apr_palloc", "apr_pcalloc", "ngx_alloc",
        "ngx_calloc", "ngx_memalign", "ngx_palloc", "ngx_pcalloc", "ngx_pnalloc",
+       // BIND, HAProxy
+       "isc__mem_allocate", "isc__mem_get", "isc__mem_reallocate", "isc__mem_reget",
+       "isc__mem_strdup", "__pool_alloc", "pool_alloc_nocache", "pool_get_from_os",
+       // HotSpot
+       "AllocateHeap", "ReallocateHeap", "os::malloc", "os::realloc", "os::strdup",
+       // GMP, PARI
+       "__gmp_default_allocate", "__gmp_default_reallocate", "__gmpz_realloc", "pari_calloc",
+       "pari_malloc", "pari_realloc", "pari_strdup",
+       // SWI-Prolog, Guile, SBCL
+       "PL_malloc", "PL_malloc_atomic", "PL_malloc_atomic_uncollectable",
+       "PL_malloc_atomic_unmanaged", "PL_malloc_uncollectable", "PL_malloc_unmanaged", "PL_realloc",
+       "scm_calloc", "scm_malloc", "scm_realloc", "scm_strdup", "successful_malloc",
        // GCC
        "_obstack_begin", "_obstack_newchunk", "ggc_internal_alloc", "ggc_internal_cleared_alloc"});
   std::ranges::sort(names);
@@ -63,6 +76,8 @@ constexpr auto kWrappers = [] {
 }  // namespace
 
 bool is_malloc_wrapper(std::string_view function) {
+  // A class's own.
+  if (function.ends_with("::operator new") || function.ends_with("::operator new[]")) return true;
   return std::ranges::binary_search(kWrappers, function);
 }
 

@@ -122,19 +122,31 @@ std::string_view function_of(const ProfileFrameView& frame) {
   return frame.line != nullptr ? std::string_view(frame.line->function) : std::string_view{};
 }
 
+/// A name without parameters, the type that it returns and what a compiler appended.
+std::string_view bare_name(std::string_view function) {
+  const std::string_view plain = plain_name(function);
+  if (!plain.contains('(')) return plain;
+  return without_result(plain.substr(0, parameters_begin(plain)));
+}
+
 /// Finds the place among a stack's frames, innermost first: the first of the highest rank.
 class PlaceSearch {
  public:
   /// Whether this one is the place, as far as is known by now.
   bool take(const ProfileFrameView& frame) {
     if (is_over()) return false;
+    if (nameless_ == frame.module && is_malloc_wrapper(bare_name(function_of(frame)))) {
+      highest_ = Rank::kPlumbing;
+    }
+    nameless_ = nullptr;
     const Rank rank = rank_of(frame);
     if (highest_ && rank <= *highest_) return false;
     highest_ = rank;
+    if (rank == Rank::kProgram && function_of(frame).empty()) nameless_ = frame.module;
     return true;
   }
   /// No later one is.
-  bool is_over() const { return highest_ == Rank::kProgram; }
+  bool is_over() const { return highest_ == Rank::kProgram && nameless_ == nullptr; }
 
  private:
   enum class Rank : std::uint8_t { kPlumbing, kLibraryCode, kProgram };
@@ -145,6 +157,9 @@ class PlaceSearch {
   }
 
   std::optional<Rank> highest_;
+  // The module of the last frame, where that is the place so far and has no name: it is a part of
+  // the malloc by another name that called it, if one did.
+  const model::ProfileModule* nameless_ = nullptr;
 };
 
 }  // namespace
@@ -158,10 +173,8 @@ bool is_allocation_plumbing(std::string_view function) {
   if (fact != nullptr && (fact->duty == Duty::kMallocEntry || fact->duty == Duty::kMallocPart)) {
     return true;
   }
-  if (is_malloc_wrapper(plain_name(function))) return true;
-  if (!function.contains('(')) return false;
-  const std::string_view name = without_result(function.substr(0, parameters_begin(function)));
-  return begins_with_any(name, kPlumbingPrefixes);
+  const std::string_view name = bare_name(function);
+  return is_malloc_wrapper(name) || begins_with_any(name, kPlumbingPrefixes);
 }
 
 namespace {

@@ -46,6 +46,24 @@ TEST(ProfileFramesTest, CodeWithoutANameIsAPlaceToo) {
   EXPECT_EQ(place_name(profile, 0), "no stack");
 }
 
+TEST(ProfileFramesTest, CodeWithoutANameThatAMallocByAnotherNameCallsIsAPartOfThat) {
+  model::HeapProfile profile = sample_profile();
+  const auto code = static_cast<std::uint32_t>(profile.frames.size());
+  profile.frames.push_back({.module = 1, .address = 0x30, .lines = {}});
+  profile.frames.push_back({.module = 1, .address = 2, .lines = {{"ngx_palloc", "", 0, false}}});
+  profile.frames.push_back({.module = 1, .address = 3, .lines = {{"load", "", 0, false}}});
+  const auto called_by = [&](std::uint32_t caller, std::uint32_t frame) {
+    profile.nodes.push_back({.caller = caller, .frame = code + frame});
+    return static_cast<std::uint32_t>(profile.nodes.size() - 1);
+  };
+  const std::uint32_t load = called_by(0, 2);
+  EXPECT_TRUE(place_name(profile, called_by(called_by(load, 1), 0)).starts_with("load in "));
+  const std::string code_alone = place_name(profile, called_by(0, 0));
+  EXPECT_TRUE(code_alone.ends_with("+0x30")) << code_alone;
+  EXPECT_EQ(place_name(profile, called_by(load, 0)), code_alone);
+  EXPECT_EQ(place_name(profile, called_by(called_by(0, 1), 0)), code_alone);
+}
+
 TEST(ProfileFramesTest, WhereAllIsPlumbingTheInnermostThatIsNotTheAllocatorIsThePlace) {
   model::HeapProfile profile = sample_profile();
   profile.frames.push_back({.module = 3, .address = 1, .lines = {{"malloc", "", 0, false}}});
@@ -83,19 +101,32 @@ TEST(ProfileFramesTest, AStackHasABound) {
 }
 
 TEST(ProfileFramesTest, KnowsPlumbing) {
-  for (const char* name :
-       {"operator new(unsigned long)", "operator new[](unsigned long, std::align_val_t)", "malloc",
-        "__libc_calloc", "std::allocator<int>::allocate(unsigned long)",
-        "void std::vector<int>::_M_realloc_insert<int>(int&&)",
-        "std::enable_if<true, int>::type std::make<int>(int)", "__gnu_cxx::new_allocator<int>::f()",
-        "g_malloc", "ztrymalloc_usable_internal", "AllocSetAlloc", "luaM_realloc_", "xmalloc",
-        "_int_malloc", "<alloc::vec::Vec<app::Name>>::push", "__rust_alloc"}) {
+  for (const char* name : {"operator new(unsigned long)",
+                           "operator new[](unsigned long, std::align_val_t)",
+                           "malloc",
+                           "__libc_calloc",
+                           "std::allocator<int>::allocate(unsigned long)",
+                           "void std::vector<int>::_M_realloc_insert<int>(int&&)",
+                           "std::enable_if<true, int>::type std::make<int>(int)",
+                           "__gnu_cxx::new_allocator<int>::f()",
+                           "g_malloc",
+                           "ztrymalloc_usable_internal",
+                           "AllocSetAlloc",
+                           "luaM_realloc_",
+                           "xmalloc",
+                           "_int_malloc",
+                           "<alloc::vec::Vec<app::Name>>::push",
+                           "__rust_alloc",
+                           "app::Node::operator new(unsigned long, unsigned int)",
+                           "app::Node::operator new[](unsigned long)",
+                           "os::malloc(unsigned long, MEMFLAGS)",
+                           "__gmp_default_allocate"}) {
     EXPECT_TRUE(is_allocation_plumbing(name)) << name;
   }
   for (const char* name :
        {"", "main", "app::parse(std::string_view)", "mallocate", "stdio_open",
         "app::List<std::string>::push()", "int app::make<std::vector<int> >(int)",
-        "app::operator<<(std::ostream&, int)"}) {
+        "app::operator<<(std::ostream&, int)", "app::operator_new()"}) {
     EXPECT_FALSE(is_allocation_plumbing(name)) << name;
   }
 }
