@@ -69,14 +69,14 @@ TEST(ModuleTableTest, KnowsWhereCodeIs) {
 
 // As they lie in a segment that is aligned to 8, behind a note of the processor's properties.
 TEST(ModuleTableTest, FindsTheBuildIdBehindOtherNotes) {
-  alignas(4096) static const std::array<std::uint32_t, 16> kNotes = {
+  alignas(4096) static const std::array<std::uint32_t, 16> words = {
       4, 12, 5, 0x554e47, 0xc0000002, 4,         3, 0,  // 12 bytes are padded to 16
       4, 8,  3, 0x554e47, 0x03020100, 0x07060504};
   ElfW(Phdr) segment{};
   segment.p_type = PT_LOAD;
   segment.p_flags = PF_R | PF_X;
-  segment.p_vaddr = reinterpret_cast<std::uintptr_t>(kNotes.data());
-  segment.p_memsz = segment.p_filesz = sizeof kNotes;
+  segment.p_vaddr = reinterpret_cast<std::uintptr_t>(words.data());
+  segment.p_memsz = segment.p_filesz = sizeof words;
   ElfW(Phdr) notes = segment;
   notes.p_type = PT_NOTE;
   notes.p_memsz = notes.p_filesz = 14 * sizeof(std::uint32_t);
