@@ -22,6 +22,11 @@ constexpr bool is_character(char32_t code) {
   return code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
 }
 
+/// Of ASCII, or of the upper half, which some terminals obey, too.
+constexpr bool is_control(char32_t code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
 /// REQUIRES: is_character(code).
 void append_utf8(std::string& out, char32_t code);
 

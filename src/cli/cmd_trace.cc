@@ -124,21 +124,19 @@ class Outputs {
 
 /// Whether each output is a file of its own, and not the program.
 Result<void> check_outputs(const TraceArguments& arguments) {
-  const std::optional<std::string>& text = arguments.output_path;
-  const std::optional<std::string>& json = arguments.json_path;
+  const auto text = arguments.output_path.and_then(output_path_of);
+  const auto json = arguments.json_path.and_then(output_path_of);
   const std::string word = arguments.command.empty() ? "" : arguments.command.front();
   const std::string program = word.contains('/') ? word : "";
-  if (text && json && *text == "-" && *json == "-") {
+  if (arguments.output_path && !text && arguments.json_path && !json) {
     return fail("-o and --json are both standard output: type a name for one of them");
   }
-  if (text && *text != "-") {
-    if (const auto other = check_not_input(text, {{program}}); !other) return other;
-  }
-  if (!json || *json == "-") return {};
+  if (const auto other = check_not_input(text, {{program}}); !other) return other;
+  if (!json) return {};
   if (!program.empty() && is_same_file(*json, program)) {
     return fail(fmt::format("--json {} is the program: type another name", *json));
   }
-  if (text && *text != "-" && is_same_file(*json, *text)) {
+  if (text && is_same_file(*json, *text)) {
     return fail(fmt::format("-o and --json are both {}: type two names", *text));
   }
   return {};

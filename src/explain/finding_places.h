@@ -1,6 +1,7 @@
 // Stacks of a heap profile by the place in the program that they lead to, which findings name.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -13,6 +14,9 @@ namespace mini::explain {
 
 // malloc takes as much from the kernel at once: to have less saves nothing.
 inline constexpr std::uint64_t kLittleBytes = 128U << 10U;
+
+// Of all the time, as a divisor: what lasts no longer may be the program's cleaning up to end.
+inline constexpr std::size_t kShortPart = 16;
 
 /// All stacks with one place.
 struct Place {

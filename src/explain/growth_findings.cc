@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,18 +32,17 @@ struct Container {
 constexpr std::string_view kReserve =
     "Call reserve() first, with the number of elements or an estimate of it; what grew too far, "
     "shrink_to_fit() gives back.";
+constexpr std::string_view kAppend =
+    "Append to the string itself (+=), and call reserve() before where the length is known.";
+constexpr std::string_view kReserveAll = "Call reserve() first, with the number of elements.";
 constexpr std::array<Container, 8> kContainers = {{
     {"std::vector<", "Vectors grow", kReserve},
     {"std::__1::vector<", "Vectors grow", kReserve},
-    {"std::__cxx11::basic_string<", "Strings grow",
-     "Append to the string itself (+=), and call reserve() before where the length is known."},
-    {"std::basic_string<", "Strings grow",
-     "Append to the string itself (+=), and call reserve() before where the length is known."},
-    {"std::__1::basic_string<", "Strings grow",
-     "Append to the string itself (+=), and call reserve() before where the length is known."},
-    {"std::_Hashtable<", "Hash tables grow", "Call reserve() first, with the number of elements."},
-    {"std::__1::__hash_table<", "Hash tables grow",
-     "Call reserve() first, with the number of elements."},
+    {"std::__cxx11::basic_string<", "Strings grow", kAppend},
+    {"std::basic_string<", "Strings grow", kAppend},
+    {"std::__1::basic_string<", "Strings grow", kAppend},
+    {"std::_Hashtable<", "Hash tables grow", kReserveAll},
+    {"std::__1::__hash_table<", "Hash tables grow", kReserveAll},
     {"std::deque<", "Deques grow", "Keep a deque that is used again, rather than a new one."},
 }};
 constexpr Container kNoContainer = {

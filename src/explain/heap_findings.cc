@@ -27,8 +27,7 @@ constexpr double kChurnShare = 0.25;
 constexpr std::uint64_t kChurnTimesPeak = 50;
 // A gap between RSS and the heap that is worth a word.
 constexpr std::uint64_t kGapBytes = 16U << 20U;
-constexpr double kMappedShare = 0.5;    // of that gap
-constexpr std::size_t kShortPart = 16;  // of all the time
+constexpr double kMappedShare = 0.5;  // of that gap
 constexpr std::uint64_t kSmallBlockBytes = 32;
 constexpr std::uint64_t kManyBlocks = 10'000;
 constexpr double kRemoteShare = 0.25;

@@ -18,7 +18,6 @@ constexpr std::uint64_t kWorthBytes = 16U << 20U;
 constexpr std::uint64_t kPageBytes = 4096;
 constexpr std::uint64_t kLeastChunkBytes = 32;  // of a block of a byte
 constexpr std::uint64_t kHeaderBytes = 16;      // of a block, at the most
-constexpr std::size_t kShortPart = 16;          // of all the time
 constexpr double kFullShare = 0.25;             // pages with less are sparse
 constexpr double kBorneOut = 0.9;               // by the kernel's figure
 
@@ -56,8 +55,7 @@ std::string_view advice_on_arenas(bool may_be_cached) {
   if (may_be_cached) {
     return "Threads' caches of freed blocks, up to 231 KiB each, may be most of it: have fewer "
            "threads, or smaller caches (GLIBC_TUNABLES=glibc.malloc.tcache_count=1). heapspy "
-           "inspect "
-           "says what is in them, while it runs.";
+           "inspect says what is in them, while it runs.";
   }
   return "Fewer arenas share their free memory: MALLOC_ARENA_MAX=2. heapspy inspect says what is "
          "free in each, while it runs.";

@@ -95,15 +95,12 @@ std::string_view without_version(std::string_view symbol) {
 }
 
 std::string printable(std::string_view text) {
-  const auto is_control = [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; };
   std::string out;
   out.reserve(std::min(text.size(), kMaxNameBytes));
   for (std::size_t i = 0; i < text.size();) {
     const Decoded decoded = decode_utf8(text.substr(i));
     if (out.size() + decoded.length > kMaxNameBytes) break;
-    // Those of the upper half, too, which some terminals obey.
-    const bool is_upper = decoded.valid && decoded.code >= 0x80 && decoded.code < 0xa0;
-    if (is_upper || is_control(static_cast<unsigned char>(text[i]))) {
+    if (decoded.valid && is_control(decoded.code)) {
       out += '?';
     } else {
       out += text.substr(i, decoded.length);

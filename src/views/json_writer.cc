@@ -29,7 +29,7 @@ void append_json_string(std::string& out, std::string_view text) {
     } else if (decoded.code == U'"' || decoded.code == U'\\') {
       out += '\\';
       out += static_cast<char>(decoded.code);
-    } else if (decoded.code < 0x20 || (decoded.code >= 0x7f && decoded.code < 0xa0)) {
+    } else if (is_control(decoded.code)) {
       fmt::format_to(std::back_inserter(out), "\\u{:04x}",
                      static_cast<std::uint32_t>(decoded.code));
     } else {
