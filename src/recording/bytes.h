@@ -83,6 +83,8 @@ class ByteReader {
     return *at_++;
   }
 
+  /// left() bytes.
+  const std::uint8_t* ahead() const { return at_; }
   /// REQUIRES: index < left().
   std::uint8_t peek(std::size_t index) const { return at_[index]; }
   /// REQUIRES: count <= left().

@@ -16,6 +16,8 @@ namespace {
 
 // Slots that are read between the request for one in the cache and its use.
 constexpr std::size_t kAhead = 6;
+// Numbers of two columns that are joined at once.
+constexpr std::size_t kStep = 16;
 
 /// One of those that CallKind has.
 std::uint8_t call_kind(std::uint8_t number) {
@@ -30,19 +32,27 @@ T one_of(bool is_first, T first, T second) {
   return static_cast<T>(second ^ ((first ^ second) & mask));
 }
 
-/// Numbers from their low and high halves. In arrays of its own, which nothing else points to, so
+/// Numbers from their low and high bytes. In arrays of its own, which nothing else points to, so
 /// that the compiler takes all of them in one go.
-template <std::size_t Count>
-void join_bytes(const std::uint8_t* low, const std::uint8_t* high, SlotNumber* out) {
+template <std::size_t Count, typename Number>
+void join_bytes(const std::uint8_t* low, const std::uint8_t* high, Number* out) {
   std::array<std::uint8_t, Count> lows;
   std::array<std::uint8_t, Count> highs;
-  std::array<SlotNumber, Count> joined;
+  std::array<Number, Count> joined;
   std::memcpy(lows.data(), low, sizeof lows);
   std::memcpy(highs.data(), high, sizeof highs);
   for (std::size_t i = 0; i < Count; ++i) {
-    joined[i] = static_cast<SlotNumber>(lows[i] | (unsigned{highs[i]} << 8U));
+    joined[i] = static_cast<Number>(lows[i] | (unsigned{highs[i]} << 8U));
   }
   std::memcpy(out, joined.data(), sizeof joined);
+}
+
+/// Whether the next kStep varints have one byte each. REQUIRES: as many bytes.
+bool are_short(const std::uint8_t* varints) {
+  static_assert(kStep == 2 * sizeof(std::uint64_t));
+  const auto all = load_number<std::uint64_t>(varints) |
+                   load_number<std::uint64_t>(varints + sizeof(std::uint64_t));
+  return (all & 0x8080'8080'8080'8080U) == 0;
 }
 
 }  // namespace
@@ -97,13 +107,16 @@ bool EventDecoder::read_columns(ByteReader& in) {
     columns_[i] = ByteReader(bytes);
   }
   has_weights_ = !column(Column::kWeights).at_end();
+  if (!has_weights_) {
+    for (HeapEvent& event : batch_) event.weight_bytes = 0;
+  }
   join_slots();
+  join_sizes();
   return !in.is_bad();
 }
 
 /// Zeros, which are no slots, follow the last one: for as many events as there are.
 void EventDecoder::join_slots() {
-  constexpr std::size_t kStep = 16;
   const std::size_t most = std::size_t{count_} + kAhead + 1;
   ByteReader& low = column(Column::kSlotsLow);
   ByteReader& high = column(Column::kSlotsHigh);
@@ -120,29 +133,67 @@ void EventDecoder::join_slots() {
   next_slot_ = slots_.data();
 }
 
+/// Up to the first malformed one, and no more than one for each event.
+void EventDecoder::join_sizes() {
+  ByteReader& low = column(Column::kSizesLow);
+  ByteReader& high = column(Column::kSizesHigh);
+  if (sizes_.size() < count_) sizes_.resize(count_);
+  long_sizes_.clear();
+  std::uint32_t* size = sizes_.data();
+  const std::uint32_t* const end = size + count_;
+  while (size != end) {
+    const auto room = static_cast<std::size_t>(end - size);
+    if (std::min({low.left(), high.left(), room}) >= kStep && are_short(high.ahead())) {
+      join_bytes<kStep>(low.bytes(kStep).data(), high.bytes(kStep).data(), size);
+      size += kStep;
+    } else if (join_size(*size)) {
+      ++size;
+    } else {
+      break;
+    }
+  }
+  next_size_ = sizes_.data();
+  sizes_end_ = size;
+  next_long_size_ = long_sizes_.data();
+}
+
+bool EventDecoder::join_size(std::uint32_t& joined) {
+  ByteReader& low = column(Column::kSizesLow);
+  std::uint64_t high = 0;
+  if (low.at_end() || !column(Column::kSizesHigh).take_varint(high)) return false;
+  const std::uint64_t size = low.byte() | (high << 8U);
+  if (size >= kLongSize) long_sizes_.push_back(size);
+  joined = static_cast<std::uint32_t>(std::min<std::uint64_t>(size, kLongSize));
+  return true;
+}
+
 EventDecoder::Outcome EventDecoder::decode(ByteSpan block, Visitor& visitor) {
   Outcome outcome;
   ByteReader in(block);
   if (!read_head(in, outcome) || !read_columns(in)) return outcome;
   prediction_.restart();
+  note_stack_count();
   last_new_stack_ = 0;
+  handed_on_ = frees_ = 0;
   // The first event names its thread; all others have one then.
   if (count_ != 0 && !columns_.front().at_end() && (columns_.front().peek(0) & kCodeThread) == 0) {
     return outcome;
   }
-  outcome.is_sound = read_events(visitor, outcome);
+  outcome.is_sound = read_events(visitor);
   hand_on(visitor);
+  outcome.frees = frees_;
+  outcome.allocations = handed_on_ - frees_;
   return outcome;
 }
 
-bool EventDecoder::read_events(Visitor& visitor, Outcome& outcome) {
+bool EventDecoder::read_events(Visitor& visitor) {
   ByteReader& codes = column(Column::kCodes);
   for (std::size_t left = count_; left != 0;) {
     const auto room = static_cast<std::size_t>(batch_.data() + batch_.size() - next_event_);
     const std::size_t count = std::min({left, room, codes.left()});
     if (count == 0) return false;
     for (const std::uint8_t code : codes.bytes(count)) {
-      if (!read_event(code, visitor, outcome)) return false;
+      if (!read_event(code, visitor)) return false;
     }
     left -= count;
     if (count == room) hand_on(visitor);
@@ -151,8 +202,12 @@ bool EventDecoder::read_events(Visitor& visitor, Outcome& outcome) {
 }
 
 void EventDecoder::hand_on(Visitor& visitor) {
-  if (next_event_ != batch_.data()) visitor.heap_events({batch_.data(), next_event_});
+  if (next_event_ != batch_.data()) {
+    visitor.heap_events({batch_.data(), next_event_}, {new_places_.data(), new_place_count_});
+  }
+  handed_on_ += static_cast<std::uint64_t>(next_event_ - batch_.data());
   next_event_ = batch_.data();
+  new_place_count_ = 0;
 }
 
 /// REQUIRES: room in the batch.
@@ -171,19 +226,12 @@ inline bool EventDecoder::read_rare(std::uint8_t code) {
   return (code & kCodeThread) == 0 || read_thread();
 }
 
-MINI_HOT bool EventDecoder::read_event(std::uint8_t code, Visitor& visitor, Outcome& outcome) {
+MINI_HOT bool EventDecoder::read_event(std::uint8_t code, Visitor& visitor) {
   if ((code & (kCodeLater | kCodeThread | kCodeOther)) != 0) [[unlikely]] {
     if (!read_rare(code) || !prediction_.has_current_thread()) return false;
     if ((code & kCodeOther) != 0) return read_other(code, visitor);
   }
-  if ((code & kCodeFree) != 0) {
-    if (!read_free(code)) return false;
-    ++outcome.frees;
-    return true;
-  }
-  if (!read_allocation(code)) return false;
-  ++outcome.allocations;
-  return true;
+  return (code & kCodeFree) != 0 ? read_free(code) : read_allocation(code);
 }
 
 inline bool EventDecoder::read_time() {
@@ -216,7 +264,7 @@ MINI_HOT LocalStack EventDecoder::read_stack(bool is_wanted) {
   if (stacks.at_end()) [[unlikely]]
     return is_wanted ? LocalStack{0} : expected;
   const LocalStack next = stacks.peek(0);
-  if (next >= std::min<std::size_t>(prediction_.stack_count() + 1, 0x80)) [[unlikely]]
+  if (next >= short_stack_end_) [[unlikely]]
     return is_wanted ? read_long_stack() : expected;
   stacks.skip(static_cast<std::size_t>(is_wanted));
   return one_of(is_wanted, next, expected);
@@ -237,6 +285,21 @@ bool EventDecoder::read_new_stack() {
   if (new_stacks.is_bad() || number > UINT32_MAX) return false;
   last_new_stack_ = static_cast<StackNumber>(number);
   prediction_.new_stack(last_new_stack_, call_kind(kind));
+  note_stack_count();
+  return true;
+}
+
+void EventDecoder::note_stack_count() {
+  constexpr std::size_t kLongNumber = 0x80;
+  short_stack_end_ = static_cast<LocalStack>(std::min(prediction_.stack_count() + 1, kLongNumber));
+}
+
+MINI_HOT bool EventDecoder::read_size(std::uint64_t& size) {
+  if (next_size_ == sizes_end_) [[unlikely]]
+    return false;
+  size = *next_size_++;
+  if (size == kLongSize) [[unlikely]]
+    size = *next_long_size_++;
   return true;
 }
 
@@ -248,11 +311,17 @@ MINI_HOT SlotNumber EventDecoder::read_slot(bool is_wanted, SlotNumber other) {
   return one_of(is_wanted, next, other);
 }
 
+/// At most one for each event of the batch: an event that is read up to its slot is handed on.
+inline SlotNumber EventDecoder::new_slot(std::uint64_t address) {
+  new_places_[new_place_count_++] = Address{address};
+  return prediction_.new_slot(address);
+}
+
 bool EventDecoder::read_new_slot(std::uint64_t expected, SlotNumber& slot) {
   ByteReader& addresses = column(Column::kAddresses);
   const std::uint64_t difference = addresses.signed_varint() << address_shift_;
   if (addresses.is_bad()) return false;
-  slot = prediction_.new_slot(expected + difference);
+  slot = new_slot(expected + difference);
   return true;
 }
 
@@ -264,7 +333,7 @@ MINI_HOT SlotNumber EventDecoder::place_allocation(std::uint8_t mode, SizeClass 
   const std::uint64_t expected = prediction_.expected_address();
   SlotNumber slot = 0;
   if (mode == kModeNext) {
-    slot = prediction_.new_slot(expected);
+    slot = new_slot(expected);
   } else if (!read_new_slot(expected, slot)) {
     return 0;
   }
@@ -277,24 +346,20 @@ MINI_HOT bool EventDecoder::read_allocation(std::uint8_t code) {
   if (stack == 0) return false;
   prediction_.stack_seen(stack);
   Prediction::Stack& known = prediction_.stack(stack);
-  if ((code & kCodeSize) != 0) {
-    ByteReader& low = column(Column::kSizesLow);
-    std::uint64_t high = 0;
-    if (low.at_end() || !column(Column::kSizesHigh).take_varint(high)) return false;
-    known.size = low.byte() | (high << 8U);
-  }
-  std::uint64_t weight = 0;
-  if (has_weights_ && !column(Column::kWeights).take_varint(weight)) return false;
+  if ((code & kCodeSize) != 0 && !read_size(known.size)) return false;
   const SizeClass size_class = mini::recording::size_class(class_rule_, known.size);
   const SlotNumber slot = place_allocation(code & kCodeModeMask, size_class);
   if (!prediction_.has_slot(slot)) return false;
   prediction_.allocated(slot, size_class);
   HeapEvent& event = next_event(slot);
   event.requested_bytes = known.size;
-  event.weight_bytes = weight;
   event.stack = known.number;
   event.kind = static_cast<CallKind>(known.kind);
   event.is_free = false;
+  if (has_weights_ && !column(Column::kWeights).take_varint(event.weight_bytes)) {
+    --next_event_;
+    return false;
+  }
   return true;
 }
 
@@ -318,6 +383,7 @@ MINI_HOT bool EventDecoder::read_free(std::uint8_t code) {
   const SlotNumber slot = place_free(code & kCodeModeMask);
   if (!prediction_.has_slot(slot)) return false;
   prediction_.freed(slot);
+  ++frees_;
   HeapEvent& event = next_event(slot);
   event.stack = number;
   event.is_free = true;

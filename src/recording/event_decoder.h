@@ -36,13 +36,17 @@ class EventDecoder {
   bool read_head(ByteReader& in, Outcome& outcome);
   bool read_columns(ByteReader& in);
   void join_slots();
-  bool read_events(Visitor& visitor, Outcome& outcome);
-  bool read_event(std::uint8_t code, Visitor& visitor, Outcome& outcome);
+  void join_sizes();
+  bool join_size(std::uint32_t& joined);
+  bool read_events(Visitor& visitor);
+  bool read_event(std::uint8_t code, Visitor& visitor);
   bool read_rare(std::uint8_t code);
   bool read_time();
   bool read_thread();
   LocalStack read_stack(bool is_wanted);
   LocalStack read_long_stack();
+  void note_stack_count();
+  bool read_size(std::uint64_t& size);
   bool read_new_stack();
   bool read_allocation(std::uint8_t code);
   bool read_free(std::uint8_t code);
@@ -52,6 +56,7 @@ class EventDecoder {
   void read_sample(ByteReader record, Visitor& visitor) const;
   SlotNumber read_slot(bool is_wanted, SlotNumber other);
   bool read_new_slot(std::uint64_t expected, SlotNumber& slot);
+  SlotNumber new_slot(std::uint64_t address);
   SlotNumber place_allocation(std::uint8_t mode, SizeClass size_class);
   SlotNumber place_free(std::uint8_t mode);
   HeapEvent& next_event(SlotNumber slot);
@@ -64,7 +69,14 @@ class EventDecoder {
   std::array<ByteReader, kColumns> columns_;
   std::vector<SlotNumber> slots_;  // both columns of them in one
   const SlotNumber* next_slot_ = nullptr;
+  static constexpr std::uint32_t kLongSize = UINT32_MAX;
+  std::vector<std::uint32_t> sizes_;  // the same of sizes; kLongSize stands for the next long one
+  const std::uint32_t* next_size_ = nullptr;
+  const std::uint32_t* sizes_end_ = nullptr;
+  std::vector<std::uint64_t> long_sizes_;
+  const std::uint64_t* next_long_size_ = nullptr;
   StackNumber last_new_stack_ = 0;
+  LocalStack short_stack_end_ = 0;  // of stacks that there are, and whose number takes one byte
   std::uint32_t count_ = 0;
   std::uint64_t tick_ns_ = 1;
   std::uint64_t tick_ = 0;
@@ -75,6 +87,10 @@ class EventDecoder {
   // Handed on together: neither side has to fetch its own things again for each of them.
   std::array<HeapEvent, 256> batch_;
   HeapEvent* next_event_ = batch_.data();
+  std::uint64_t handed_on_ = 0;          // events of the block
+  std::uint64_t frees_ = 0;              // of the block that were read
+  std::array<Address, 256> new_places_;  // that come up in the batch
+  std::size_t new_place_count_ = 0;
 };
 
 }  // namespace mini::recording

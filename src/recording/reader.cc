@@ -158,7 +158,8 @@ Result<Summary> RecordingReader::read() {
 
 }  // namespace
 
-void Visitor::heap_events(std::span<const HeapEvent> events) {
+void Visitor::heap_events(std::span<const HeapEvent> events,
+                          std::span<const Address> /*new_places*/) {
   for (const HeapEvent& event : events) {
     if (event.is_free) {
       free(event.free());

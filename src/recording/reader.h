@@ -28,8 +28,9 @@ class Visitor {
   virtual void stack(StackNumber, const StackFacts&) {}
   virtual void allocation(const Allocation&) {}
   virtual void free(const Free&) {}
-  /// Some allocations and frees in a row. Who has none of its own gets them one by one.
-  virtual void heap_events(std::span<const HeapEvent> events);
+  /// Some allocations and frees in a row, and the addresses of the places that come up in them. Who
+  /// has none of its own gets the events one by one.
+  virtual void heap_events(std::span<const HeapEvent> events, std::span<const Address> new_places);
   virtual void sample(const KernelSample&) {}
   virtual void mapping(const Mapping&) {}
   virtual void marker(const Marker&) {}

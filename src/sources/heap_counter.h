@@ -2,12 +2,18 @@
 // first one.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "model/heap_profile.h"
 
 namespace mini::sources {
+
+/// Exact below 2^63; a conversion of all values takes a branch more.
+inline double to_double(std::uint64_t number) {
+  return static_cast<double>(static_cast<std::int64_t>(number));
+}
 
 /// Of a stack; or of a thread and a range of sizes, which is called a cell. K1 and K2 in
 /// heap_profile_builder.h say what `epoch` and `saved` are.
@@ -52,8 +58,8 @@ struct RareCounter {
   model::Amount lost;
   model::Amount unreachable;
   model::Amount lost_indirectly;
-  model::Amount outgrown;  // of stacks, as the next one
-  model::Amount replaced;
+  // Of stacks: that had to go for a block of the same stack; [1]: for a larger one.
+  std::array<model::Amount, 2> made_room{};
   double allocated_variance = 0;
   // The part of a block that is not yet counted, where the recording samples. Below 0: none is.
   double carry = -1;

@@ -97,9 +97,9 @@ void HeapProfileBuilder::sample(const recording::KernelSample& sample) {
   kernel.last_break = sample.break_bytes;
   kernel.last_time_ns = time_ns;
   ++kernel.samples;
-  timeline_.sampled(time_ns, {.resident_bytes = sample.resident.count,
-                              .break_bytes = sample.break_bytes.count,
-                              .mapped_bytes = sample.mapped_bytes.count});
+  timeline_.sampled({.resident_bytes = sample.resident.count,
+                     .break_bytes = sample.break_bytes.count,
+                     .mapped_bytes = sample.mapped_bytes.count});
 }
 
 /// Of the samples before and after the peak so far, the nearer one. REQUIRES: last_resident is the

@@ -49,7 +49,8 @@ class HeapProfileBuilder : public recording::Visitor {
   void source(recording::FrameNumber number,
               const std::vector<recording::SourceFrame>& lines) override;
   void stack(recording::StackNumber number, const recording::StackFacts& facts) override;
-  void heap_events(std::span<const recording::HeapEvent> events) override;
+  void heap_events(std::span<const recording::HeapEvent> events,
+                   std::span<const Address> new_places) override;
   void sample(const recording::KernelSample& sample) override;
   void mapping(const recording::Mapping& mapping) override;
   void marker(const recording::Marker& marker) override;
@@ -101,9 +102,9 @@ class HeapProfileBuilder : public recording::Visitor {
     std::uint64_t peak_before_ns = 0;
     double variance = 0;
   };
-  /// What a block had in usable_ and touch_; 0: it was not there.
+  /// What a block had in usable_, if it is large, and in touch_; 0: it was not there.
   struct Forgotten {
-    std::uint64_t usable_bytes = 0;
+    std::uint64_t large_usable_bytes = 0;
     std::uint64_t touched_bytes = 0;
   };
   /// What a thread freed last.
@@ -117,8 +118,9 @@ class HeapProfileBuilder : public recording::Visitor {
       bool inherited = false;
       bool counted = false;  // the free, in the time that is reported on
       bool temporary = false;
-      bool outgrown = false;
-      bool replaced = false;
+      bool made_room = false;
+      bool outgrown = false;   // then: the newest block is larger
+      bool elsewhere = false;  // too: then `forgotten` says what
     } was;
   };
   /// A thread's allocation, until the next thing that it does.
@@ -141,9 +143,20 @@ class HeapProfileBuilder : public recording::Visitor {
   bool enter(std::uint64_t& time_ns);
   void pass_to(std::uint64_t time_ns);
   void switch_to(recording::ThreadNumber number);
+  HeapLevels heap_levels() const {
+    return {.live_bytes = live_.bytes, .allocations = profile_.allocation_events};
+  }
   void allocated(const recording::HeapEvent& event);
+  bool begin(LiveBlock& block, Address address, model::Amount amount, std::uint32_t stack_number,
+             std::uint32_t cell_number);
+  void sampled(const recording::HeapEvent& event, LiveBlock& block, std::uint32_t stack_number,
+               std::uint32_t cell_number);
+  void count_resized(std::uint64_t blocks, HeapCounter& stack, HeapCounter& cell);
+  void count_usable(const recording::HeapEvent& event, LiveBlock& block, HeapCounter& stack,
+                    bool is_new_maximum);
   void freed(const recording::HeapEvent& event);
-  void count_free(const recording::HeapEvent& event, const LiveBlock& block);
+  void uncounted_freed(const recording::HeapEvent& event, LiveBlock& block);
+  void happened_before(const recording::HeapEvent& event);
   bool change(const recording::HeapEvent& event);
   bool restored(const recording::HeapEvent& event);
   void count_again(const LastFree& last);
@@ -155,6 +168,7 @@ class HeapProfileBuilder : public recording::Visitor {
   void count_variance(const recording::HeapEvent& event, HeapCounter& stack, HeapCounter& cell);
   std::uint64_t remove_live(const LiveBlock& block, HeapCounter& stack, HeapCounter& cell);
   std::uint32_t stack_counter(recording::StackNumber number, std::size_t size_range);
+  std::uint32_t rare_stack_counter(std::uint32_t node, std::size_t size_range);
   std::uint32_t new_stack_counter(std::uint32_t node);
   std::uint32_t part_counter(std::uint32_t node, std::size_t size_range);
   std::uint32_t new_cell(std::size_t size_range);
@@ -167,7 +181,7 @@ class HeapProfileBuilder : public recording::Visitor {
   void lose(Address address, const LiveBlock& block);
   bool rises_to_peak();
   bool add_live(model::Amount amount, HeapCounter& stack, HeapCounter& cell);
-  Forgotten forget(Address address, const LiveBlock& block);
+  bool forget(Address address, const LiveBlock& block, Forgotten& forgotten);
   void note_sample_at_peak(std::uint64_t time_ns, Bytes resident);
   model::BlockTotals totals_of(const HeapCounters& counters, const HeapCounter& counter) const;
   void finish_leak_scan(model::HeapProfile& profile);
@@ -189,7 +203,8 @@ class HeapProfileBuilder : public recording::Visitor {
   UsableSizeCounter usable_;
   FirstTouchCounter touch_;
   ArenaFinder arenas_;
-  std::vector<std::uint32_t> counter_of_node_;  // position in stacks_; 0: none so far
+  std::vector<std::uint32_t> counter_of_node_;  // position in stacks_; 0: none so far, or several
+  std::uint32_t counter_of_unknown_ = 0;        // of node 0, which has none there
   std::unordered_map<std::uint64_t, std::uint32_t> counter_of_part_;  // the same, by node and part
   HeapCounters stacks_;
   HeapCounters cells_;
@@ -215,5 +230,37 @@ class HeapProfileBuilder : public recording::Visitor {
   std::uint32_t thread_ = 0;
   Thread* thread_state_ = nullptr;  // of thread_
 };
+
+/// K1, before a counter changes that is not part of a new maximum.
+inline void HeapProfileBuilder::keep(HeapCounter& counter) const {
+  if (counter.epoch == epoch_) [[likely]]
+    return;
+  counter.saved = counter.live();
+  counter.epoch = epoch_;
+}
+
+/// Whether what is live is a new maximum: then it is the peak. Blocks of no bytes are one too,
+/// while there are no others.
+inline bool HeapProfileBuilder::rises_to_peak() {
+  if (live_.bytes <= peak_.bytes && (peak_.bytes != 0 || live_.blocks <= peak_.blocks)) {
+    return false;
+  }
+  ++epoch_;
+  last_allocation_.peak_before = std::exchange(peak_, live_);
+  last_allocation_.peak_before_ns = std::exchange(profile_.peak_time_ns, now_ns_);
+  return true;
+}
+
+/// A block is live, or is again. Returns whether that is a new maximum.
+inline bool HeapProfileBuilder::add_live(model::Amount amount, HeapCounter& stack,
+                                         HeapCounter& cell) {
+  live_ += amount;
+  const bool is_new_maximum = timeline_.rose(live_.bytes) && rises_to_peak();
+  if (!is_new_maximum) {
+    keep(stack);
+    keep(cell);
+  }
+  return is_new_maximum;
+}
 
 }  // namespace mini::sources

@@ -18,10 +18,6 @@ constexpr std::uint64_t most_with_bits(unsigned bits) {
   return bits == 64 ? UINT64_MAX : (std::uint64_t{1} << bits) - 1;
 }
 
-model::Amount amount_of(const LiveBlock& block) {
-  return {.blocks = block.blocks, .bytes = block.bytes};
-}
-
 }  // namespace
 
 /// Of what is still live, what was lost when the scan was made. A block that has been given out
@@ -39,8 +35,8 @@ void HeapProfileBuilder::finish_leak_scan(model::HeapProfile& profile) {
     if (!block || !counts(*block) || block->time_ns > leak_scan_.time_ns) continue;
     for (RareCounter* counter :
          {&stacks_.rare_of(stacks_[block->stack]), &cells_.rare_of(cells_[block->cell])}) {
-      counter->unreachable += amount_of(*block);
-      if (lost.is_indirect) counter->lost_indirectly += amount_of(*block);
+      counter->unreachable += block->amount();
+      if (lost.is_indirect) counter->lost_indirectly += block->amount();
     }
   }
 }
@@ -101,8 +97,8 @@ void HeapProfileBuilder::finish_stacks(model::HeapProfile& profile) {
                               .held_byte_ns = stack.held_byte_ns,
                               .first_ns = stack.first_ns,
                               .last_ns = stack.last_ns,
-                              .outgrown = rare.outgrown,
-                              .replaced = rare.replaced,
+                              .outgrown = rare.made_room[1],
+                              .replaced = rare.made_room[0],
                               .live_pages = pages.of(i)});
     if (!usable_.is_used()) continue;
     model::StackUsable usable =
@@ -181,6 +177,7 @@ void HeapProfileBuilder::name_frames() {
 
 model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary) {
   events_end();
+  const HeapLevels levels = heap_levels();
   model::HeapProfile profile = std::move(profile_);
   profile.span = span_;
   profile.duration_ns = now_ns_;
@@ -199,7 +196,7 @@ model::HeapProfile HeapProfileBuilder::finish(const recording::Summary& summary)
   finish_cells(profile);
   finish_parts(profile);
   profile.mappings.erase(profile.mappings.begin());  // 0, who mapped nothing
-  profile.timeline = timeline_.finish(profile.duration_ns);
+  profile.timeline = timeline_.finish(profile.duration_ns, levels);
   return profile;
 }
 

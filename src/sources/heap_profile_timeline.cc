@@ -23,33 +23,35 @@ TimelineBuilder::TimelineBuilder(std::size_t most_buckets, std::uint64_t first_b
   set_end();
 }
 
-void TimelineBuilder::sampled(std::uint64_t time_ns, const KernelLevels& levels) {
-  if (time_ns >= bucket_end_ns_) advance(time_ns);
+void TimelineBuilder::sampled(const KernelLevels& levels) {
   keep_most(current(), levels);
 }
 
-model::Timeline TimelineBuilder::finish(std::uint64_t time_ns) {
-  if (time_ns >= bucket_end_ns_) advance(time_ns);
-  close_bucket();
+model::Timeline TimelineBuilder::finish(std::uint64_t time_ns, const HeapLevels& levels) {
+  pass_to(time_ns, levels);
+  close_bucket(levels);
   return std::move(timeline_);
 }
 
-/// The last bucket gets what was counted in it.
-void TimelineBuilder::close_bucket() {
+/// The last bucket gets what was counted in it. Of the allocations before it some may have turned
+/// out to be none.
+void TimelineBuilder::close_bucket(const HeapLevels& levels) {
   model::TimelineBucket& bucket = current();
-  bucket.allocations += std::exchange(allocations_, 0);
+  bucket.allocations += std::max(levels.allocations, allocations_before_) - allocations_before_;
+  allocations_before_ = levels.allocations;
   bucket.most_live_bytes =
-      std::max(bucket.most_live_bytes, std::exchange(most_live_bytes_, live_bytes_));
-  bucket.last_live_bytes = live_bytes_;
+      std::max(bucket.most_live_bytes, std::exchange(most_live_bytes_, levels.live_bytes));
+  bucket.last_live_bytes = levels.live_bytes;
   most_before_last_ = 0;
 }
 
 /// Makes the bucket of a time the last one. What is live stays so in the buckets between.
-void TimelineBuilder::advance(std::uint64_t time_ns) {
-  close_bucket();
+void TimelineBuilder::advance(std::uint64_t time_ns, const HeapLevels& levels) {
+  close_bucket(levels);
   while (time_ns / timeline_.bucket_ns >= most_buckets_) halve();
   while (timeline_.buckets.size() <= time_ns / timeline_.bucket_ns) {
-    timeline_.buckets.push_back({.most_live_bytes = live_bytes_, .last_live_bytes = live_bytes_});
+    timeline_.buckets.push_back(
+        {.most_live_bytes = levels.live_bytes, .last_live_bytes = levels.live_bytes});
   }
   set_end();
 }

@@ -17,13 +17,13 @@ void InheritedBlocks::add(Address address, std::uint32_t stack, model::Amount am
 std::optional<LiveBlock> InheritedBlocks::take(Address address) {
   const LiveBlock block = blocks_.take(address);
   if (block.is_none()) return std::nullopt;
-  stacks_[block.stack].freed += amount_of(block);
+  stacks_[block.stack].freed += block.amount();
   return block;
 }
 
 void InheritedBlocks::put_back(Address address, const LiveBlock& block) {
   blocks_.put(address, block);
-  stacks_[block.stack].freed -= amount_of(block);
+  stacks_[block.stack].freed -= block.amount();
 }
 
 void InheritedBlocks::finish(model::Inheritance& inheritance) const {

@@ -28,16 +28,12 @@ class InheritedBlocks {
   template <typename Apply>
   void for_each(const Apply& apply) const {
     blocks_.for_each([&](Address address, const LiveBlock& block) {
-      apply(address, stacks_[block.stack].node, amount_of(block));
+      apply(address, stacks_[block.stack].node, block.amount());
     });
   }
   void finish(model::Inheritance& inheritance) const;
 
  private:
-  static model::Amount amount_of(const LiveBlock& block) {
-    return {.blocks = block.blocks, .bytes = block.bytes};
-  }
-
   LiveBlocks blocks_;  // `stack` of each is a position in stacks_
   std::vector<model::InheritedProfile> stacks_;
 };

@@ -40,6 +40,7 @@ inline LiveBlocks::Slot LiveBlocks::slot_of(Address address, const LiveBlock& bl
   slot.blocks_high = (block.blocks >> (kBlocksLowBits + kBlocksMiddleBits)) & 0xffffU;
   slot.stack = block.stack;
   slot.cell = block.cell & kMostCell;
+  slot.has_usable_size = static_cast<std::uint64_t>(block.has_usable_size);
   return slot;
 }
 

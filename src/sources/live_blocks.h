@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "model/heap_profile.h"
 
 namespace mini::sources {
 
@@ -26,11 +27,13 @@ struct LiveBlock {
   std::uint64_t bytes = 0;   // that it stands for
   std::uint32_t blocks = 1;  // that it stands for; 0: it is no block, which no table holds
   std::uint32_t stack = 0;
-  std::uint32_t cell = 0;  // of its thread and its range of sizes
+  std::uint32_t cell = 0;        // of its thread and its range of sizes
+  bool has_usable_size = false;  // that is known, of small blocks; see UsableSizeCounter
 
   static constexpr LiveBlock none() { return {.blocks = 0}; }
   bool is_none() const { return blocks == 0; }
   void set_none() { blocks = 0; }
+  model::Amount amount() const { return {.blocks = blocks, .bytes = bytes}; }
 };
 
 class LiveBlocks {
@@ -38,7 +41,7 @@ class LiveBlocks {
   static constexpr std::uint64_t kMostTimeNs = (std::uint64_t{1} << 56U) - 1;
   static constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 48U) - 1;
   static constexpr std::uint32_t kMostBlocks = (1U << 25U) - 1;
-  static constexpr std::uint32_t kMostCell = (1U << 30U) - 1;
+  static constexpr std::uint32_t kMostCell = (1U << 29U) - 1;
 
   LiveBlocks();
 
@@ -71,7 +74,8 @@ class LiveBlocks {
     std::uint64_t bytes : 48 = 0;
     std::uint64_t blocks_high : 16 = 0;
     std::uint64_t stack : 32 = 0;
-    std::uint64_t cell : 30 = 0;
+    std::uint64_t cell : 29 = 0;
+    std::uint64_t has_usable_size : 1 = 0;
     std::uint64_t blocks_middle : 2 = 0;
   };
   static_assert(sizeof(Slot) == 32);
@@ -101,7 +105,8 @@ inline LiveBlock LiveBlocks::block_of(const Slot& slot) {
           .bytes = slot.bytes,
           .blocks = static_cast<std::uint32_t>(blocks),
           .stack = static_cast<std::uint32_t>(slot.stack),
-          .cell = static_cast<std::uint32_t>(slot.cell)};
+          .cell = static_cast<std::uint32_t>(slot.cell),
+          .has_usable_size = slot.has_usable_size != 0};
 }
 
 /// The slot that has the address, or the free one where it would be put.

@@ -15,7 +15,7 @@ class NumberIndex {
  public:
   /// The position that was given to a number; 0 where none was.
   std::uint32_t find(std::uint32_t number) const {
-    if (number < near_.size()) [[likely]]
+    if (number < near_count_) [[likely]]
       return near_[number];
     if (far_.empty()) return 0;
     const auto found = far_.find(number);
@@ -27,7 +27,7 @@ class NumberIndex {
     if (find(number) != 0) return;
     ++defined_count_;
     if (number < kSlack + 2 * defined_count_) {
-      if (number >= near_.size()) near_.resize(number + std::uint64_t{1});
+      if (number >= near_count_) near_.resize(near_count_ = number + std::uint64_t{1});
       near_[number] = position;
     } else {
       far_.emplace(number, position);
@@ -38,6 +38,7 @@ class NumberIndex {
   static constexpr std::uint64_t kSlack = 4096;
 
   std::vector<std::uint32_t> near_;
+  std::uint64_t near_count_ = 0;  // of near_, which a vector knows in bytes
   std::unordered_map<std::uint32_t, std::uint32_t> far_;
   std::uint64_t defined_count_ = 0;
 };

@@ -24,13 +24,16 @@ class PlacedBlocks {
 
   PlacedBlocks();
 
-  /// Makes the places of these events known, and asks for all of them in the cache. Returns the
-  /// addresses of those that were not known, good until the next call.
-  std::span<const Address> meet(std::span<const recording::HeapEvent> events);
+  /// These are the addresses of the places after those that are known. REQUIRES: kMaxEvents places
+  /// at most since the last gather().
+  void meet(std::span<const Address> new_places);
 
-  /// What is at a place: a block, or none. Who changes it puts and takes. REQUIRES: an event of
-  /// this place has been met since the last gather().
+  /// What is at a place: a block, or none. Who changes it puts and takes. REQUIRES: this place has
+  /// been met since the last gather().
   LiveBlock& at(Place place) { return blocks_[place]; }
+
+  /// Places have been met from 1 to this since the last gather().
+  std::uint32_t known_count() const { return known_count_; }
 
   /// A block that is at no place. REQUIRES: nothing has been met since the last gather().
   void put(Address address, const LiveBlock& block) { table_.put(address, block); }

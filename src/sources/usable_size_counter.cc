@@ -65,37 +65,34 @@ std::uint64_t UsableSizeCounter::large_freed(Address address, std::uint64_t epoc
   return block.usable_bytes;
 }
 
-void UsableSizeCounter::uncounted(Address address, std::uint64_t bytes, std::uint64_t epoch,
-                                  bool takes_back) {
-  if (is_small(bytes)) {
-    if (is_apart_no_more(address)) return;
-    Small& mine = small_[step_of(bytes)];
-    const model::Amount live = mine.live();
-    if (live.blocks == 0 || live.bytes < bytes) return;
-    if (!takes_back) mine.keep(epoch);
-    mine.allocated -= {.blocks = 1, .bytes = bytes};
-    return;
-  }
+void UsableSizeCounter::small_uncounted(std::uint64_t bytes, std::uint64_t epoch, bool takes_back) {
+  Small& mine = small_[step_of(bytes)];
+  if (!takes_back) mine.keep(epoch);
+  mine.allocated -= {.blocks = 1, .bytes = bytes};
+}
+
+void UsableSizeCounter::large_uncounted(Address address, std::uint64_t epoch, bool takes_back) {
   const auto found = large_blocks_.find(address.value);
   if (found == large_blocks_.end()) return;
   for (Large* mine : larges_of(found->second)) {
     if (!takes_back) mine->keep(epoch);
     for (Sum* sum : {&mine->live, &mine->allocated}) {
-      sum->requested -= {.blocks = 1, .bytes = bytes};
+      sum->requested -= {.blocks = 1, .bytes = found->second.bytes};
       sum->usable_bytes -= found->second.usable_bytes;
     }
   }
   large_blocks_.erase(found);
 }
 
-void UsableSizeCounter::restored(Address address, const Block& block, std::uint64_t epoch,
-                                 bool is_new_maximum) {
-  if (is_small(block.bytes)) {
-    Small& mine = small_[step_of(block.bytes)];
-    if (!is_new_maximum) mine.keep(epoch);
-    mine.gone -= {.blocks = 1, .bytes = block.bytes};
-    return;
-  }
+void UsableSizeCounter::small_restored(std::uint64_t bytes, std::uint64_t epoch,
+                                       bool is_new_maximum) {
+  Small& mine = small_[step_of(bytes)];
+  if (!is_new_maximum) mine.keep(epoch);
+  mine.gone -= {.blocks = 1, .bytes = bytes};
+}
+
+void UsableSizeCounter::large_restored(Address address, const Block& block, std::uint64_t epoch,
+                                       bool is_new_maximum) {
   large_blocks_[address.value] = block;
   for (Large* mine : larges_of(block)) {
     if (!is_new_maximum) mine->keep(epoch);

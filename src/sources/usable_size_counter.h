@@ -8,7 +8,6 @@
 #include <array>
 #include <cstdint>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "model/heap_profile.h"
@@ -25,44 +24,40 @@ class UsableSizeCounter {
   /// Whether a block is one of those whose usable size is asked for once.
   static bool is_small(std::uint64_t bytes) { return bytes <= kMostSmallBytes; }
 
-  /// `epoch`: as of after the event; `stack`: a number that the block's stack has. Blocks whose
-  /// usable size is not known do not count. REQUIRES: is_used(), here and in freed().
-  void allocated(Address address, std::uint64_t bytes, std::uint32_t stack, std::uint64_t epoch,
-                 bool is_new_maximum) {
-    if (!is_small(bytes)) [[unlikely]] {
-      return large_allocated(address, bytes, stack, epoch, is_new_maximum);
-    }
+  /// `epoch`: as of after the event. Returns whether the block counts: its usable size is known.
+  /// REQUIRES: is_used(); the block has no alignment of its own, which makes its usable size
+  /// another.
+  bool small_allocated(std::uint64_t bytes, std::uint64_t epoch, bool is_new_maximum) {
     Small& mine = small_[step_of(bytes)];
-    if (mine.usable_bytes == 0) return;
+    if (mine.usable_bytes == 0) return false;
     if (!is_new_maximum) mine.keep(epoch);
     mine.allocated += {.blocks = 1, .bytes = bytes};
+    return true;
   }
-  /// Instead, of a small block with an alignment: the usable size of its requested size is another.
-  void set_apart(Address address) { apart_.insert(address.value); }
-  /// Returns its usable size; 0: it did not count.
-  std::uint64_t freed(Address address, std::uint64_t bytes, std::uint64_t epoch) {
-    if (!is_small(bytes)) [[unlikely]] {
-      return large_freed(address, epoch);
-    }
-    if (is_apart_no_more(address)) [[unlikely]]
-      return 0;
+  /// REQUIRES: the block counts.
+  void small_freed(std::uint64_t bytes, std::uint64_t epoch) {
     Small& mine = small_[step_of(bytes)];
-    const model::Amount live = mine.live();
-    // Else it was allocated before anything was said of its size.
-    if (live.blocks == 0 || live.bytes < bytes) return 0;
     mine.keep(epoch);
     mine.gone += {.blocks = 1, .bytes = bytes};
-    return mine.usable_bytes;
   }
+  /// `stack`: a number that the block's stack has. It counts if its usable size was said just now.
+  void large_allocated(Address address, std::uint64_t bytes, std::uint32_t stack,
+                       std::uint64_t epoch, bool is_new_maximum);
+  /// Returns its usable size; 0: it did not count.
+  std::uint64_t large_freed(Address address, std::uint64_t epoch);
   struct Block {
     std::uint64_t bytes = 0;
     std::uint64_t usable_bytes = 0;
     std::uint32_t stack = 0;
   };
   /// A block that was allocated is none. `takes_back`: it made the maximum whose epoch that was.
-  void uncounted(Address address, std::uint64_t bytes, std::uint64_t epoch, bool takes_back);
+  /// REQUIRES: the block counts.
+  void small_uncounted(std::uint64_t bytes, std::uint64_t epoch, bool takes_back);
+  void large_uncounted(Address address, std::uint64_t epoch, bool takes_back);
   /// What was freed was not freed. REQUIRES: the block counted.
-  void restored(Address address, const Block& block, std::uint64_t epoch, bool is_new_maximum);
+  void small_restored(std::uint64_t bytes, std::uint64_t epoch, bool is_new_maximum);
+  void large_restored(Address address, const Block& block, std::uint64_t epoch,
+                      bool is_new_maximum);
 
   model::UsableSizes finish(std::uint64_t epoch) const;
   /// What `stack` was given for its blocks of the peak; `only_size`: HeapCounter's, of it. Nothing
@@ -84,7 +79,10 @@ class UsableSizeCounter {
       return live -= gone;
     }
     void keep(std::uint64_t now) {
-      if (epoch == now) return;
+      if (epoch != now) [[unlikely]]
+        save(now);
+    }
+    [[gnu::noinline]] void save(std::uint64_t now) {
       saved = live();
       epoch = now;
     }
@@ -111,12 +109,6 @@ class UsableSizeCounter {
   static constexpr std::uint64_t kMostSmallBytes = std::uint64_t{32} << 10;
 
   static std::size_t step_of(std::uint64_t bytes) { return (bytes + kStepBytes - 1) / kStepBytes; }
-  bool is_apart_no_more(Address address) {
-    return !apart_.empty() && apart_.erase(address.value) != 0;
-  }
-  void large_allocated(Address address, std::uint64_t bytes, std::uint32_t stack,
-                       std::uint64_t epoch, bool is_new_maximum);
-  std::uint64_t large_freed(Address address, std::uint64_t epoch);
   /// What a large block counts in.
   std::array<Large*, 2> larges_of(const Block& block);
 
@@ -125,7 +117,6 @@ class UsableSizeCounter {
   recording::UsableSize told_large_;                       // what was said last
   std::unordered_map<std::uint64_t, Block> large_blocks_;  // by address
   std::unordered_map<std::uint32_t, Large> large_of_stack_;
-  std::unordered_set<std::uint64_t> apart_;
 };
 
 }  // namespace mini::sources

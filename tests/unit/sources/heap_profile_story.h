@@ -94,7 +94,7 @@ class Story {
  private:
   /// As if it were an events block of its own.
   void hand_on(const recording::HeapEvent& event) {
-    builder.heap_events({&event, 1});
+    builder.heap_events({&event, 1}, {&event.address, 1});
     builder.events_end();
   }
 };

@@ -5,13 +5,44 @@
 namespace mini::sources {
 namespace {
 
+/// A timeline, and what is live and was allocated up to now.
+class Story {
+ public:
+  explicit Story(std::size_t most_buckets, std::uint64_t first_bucket_ns)
+      : builder(most_buckets, first_bucket_ns) {}
+
+  void allocated(std::uint64_t time_ns, std::uint64_t live_bytes) {
+    builder.pass_to(time_ns, levels);
+    levels.live_bytes = live_bytes;
+    ++levels.allocations;
+    builder.rose(live_bytes);
+  }
+  void freed(std::uint64_t time_ns, std::uint64_t live_bytes) {
+    builder.pass_to(time_ns, levels);
+    levels.live_bytes = live_bytes;
+  }
+  void take_back(std::uint64_t bytes) {
+    builder.taken_back(levels.live_bytes, bytes);
+    levels.live_bytes -= bytes;
+    --levels.allocations;
+  }
+  void sampled(std::uint64_t time_ns, const KernelLevels& kernel) {
+    builder.pass_to(time_ns, levels);
+    builder.sampled(kernel);
+  }
+  model::Timeline finish(std::uint64_t time_ns) { return builder.finish(time_ns, levels); }
+
+  TimelineBuilder builder;
+  HeapLevels levels;
+};
+
 TEST(TimelineTest, ABucketHasTheMostThatWasLive) {
-  TimelineBuilder builder(8, 10);
-  builder.allocated(1, 100);
-  builder.allocated(2, 300);
-  builder.freed(3, 50);
-  builder.sampled(12, {.resident_bytes = 4096, .break_bytes = 512, .mapped_bytes = 8192});
-  const model::Timeline timeline = builder.finish(12);
+  Story story(8, 10);
+  story.allocated(1, 100);
+  story.allocated(2, 300);
+  story.freed(3, 50);
+  story.sampled(12, {.resident_bytes = 4096, .break_bytes = 512, .mapped_bytes = 8192});
+  const model::Timeline timeline = story.finish(12);
   EXPECT_EQ(timeline.bucket_ns, 10U);
   ASSERT_EQ(timeline.buckets.size(), 2U);
   EXPECT_EQ(timeline.buckets[0].most_live_bytes, 300U);
@@ -24,10 +55,10 @@ TEST(TimelineTest, ABucketHasTheMostThatWasLive) {
 }
 
 TEST(TimelineTest, WhatIsLiveStaysSoInBucketsWithoutEvents) {
-  TimelineBuilder builder(8, 10);
-  builder.allocated(5, 100);
-  builder.freed(45, 0);
-  const model::Timeline timeline = builder.finish(45);
+  Story story(8, 10);
+  story.allocated(5, 100);
+  story.freed(45, 0);
+  const model::Timeline timeline = story.finish(45);
   ASSERT_EQ(timeline.buckets.size(), 5U);
   EXPECT_EQ(timeline.buckets[2].most_live_bytes, 100U);
   EXPECT_EQ(timeline.buckets[4].most_live_bytes, 100U);
@@ -35,9 +66,9 @@ TEST(TimelineTest, WhatIsLiveStaysSoInBucketsWithoutEvents) {
 }
 
 TEST(TimelineTest, WhereThereAreTooManyTwoBecomeOne) {
-  TimelineBuilder builder(4, 10);
-  for (std::uint64_t i = 0; i < 100; ++i) builder.allocated(i, i);
-  const model::Timeline timeline = builder.finish(99);
+  Story story(4, 10);
+  for (std::uint64_t i = 0; i < 100; ++i) story.allocated(i, i);
+  const model::Timeline timeline = story.finish(99);
   EXPECT_EQ(timeline.bucket_ns, 40U);
   ASSERT_EQ(timeline.buckets.size(), 3U);
   EXPECT_EQ(timeline.buckets[0].most_live_bytes, 39U);
@@ -47,15 +78,48 @@ TEST(TimelineTest, WhereThereAreTooManyTwoBecomeOne) {
 }
 
 TEST(TimelineTest, AnyTimeHasABucket) {
-  TimelineBuilder builder(5, 1);
-  builder.allocated(0, 7);
-  builder.allocated(UINT64_MAX, 9);
-  builder.freed(UINT64_MAX, 1);
-  const model::Timeline timeline = builder.finish(UINT64_MAX);
+  Story story(5, 1);
+  story.allocated(0, 7);
+  story.allocated(UINT64_MAX, 9);
+  story.freed(UINT64_MAX, 1);
+  const model::Timeline timeline = story.finish(UINT64_MAX);
   EXPECT_LE(timeline.buckets.size(), 5U);
   EXPECT_EQ(timeline.buckets.front().most_live_bytes, 7U);
   EXPECT_EQ(timeline.buckets.back().most_live_bytes, 9U);
   EXPECT_EQ(timeline.buckets.back().last_live_bytes, 1U);
+}
+
+TEST(TimelineTest, WhatIsTakenBackWasNeverThere) {
+  Story story(8, 10);
+  story.allocated(1, 300);
+  story.freed(2, 200);
+  story.allocated(3, 300);  // as much as there was, and no more
+  story.take_back(100);
+  story.allocated(4, 450);
+  story.take_back(250);
+  story.allocated(12, 700);
+  story.take_back(500);
+  const model::Timeline timeline = story.finish(12);
+  ASSERT_EQ(timeline.buckets.size(), 2U);
+  EXPECT_EQ(timeline.buckets[0].most_live_bytes, 300U);
+  EXPECT_EQ(timeline.buckets[0].allocations, 1U);
+  EXPECT_EQ(timeline.buckets[1].most_live_bytes, 200U);
+  EXPECT_EQ(timeline.buckets[1].allocations, 0U);
+}
+
+// That the last bucket's was none is found out in the next one.
+TEST(TimelineTest, AllocationsNeverCountBelowNone) {
+  Story story(8, 10);
+  story.allocated(1, 100);
+  story.sampled(11, {});
+  --story.levels.allocations;
+  story.sampled(21, {});
+  story.allocated(22, 200);
+  const model::Timeline timeline = story.finish(22);
+  ASSERT_EQ(timeline.buckets.size(), 3U);
+  EXPECT_EQ(timeline.buckets[0].allocations, 1U);
+  EXPECT_EQ(timeline.buckets[1].allocations, 0U);
+  EXPECT_EQ(timeline.buckets[2].allocations, 1U);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ void expect_same(const std::optional<LiveBlock>& got, const LiveBlock& expected)
   EXPECT_EQ(got->blocks, expected.blocks);
   EXPECT_EQ(got->stack, expected.stack);
   EXPECT_EQ(got->cell, expected.cell);
+  EXPECT_EQ(got->has_usable_size, expected.has_usable_size);
 }
 
 LiveBlock random_block(std::mt19937_64& random) {
@@ -22,7 +23,8 @@ LiveBlock random_block(std::mt19937_64& random) {
           .bytes = random() & LiveBlocks::kMostBytes,
           .blocks = 1 + static_cast<std::uint32_t>(random() % LiveBlocks::kMostBlocks),
           .stack = static_cast<std::uint32_t>(random()),
-          .cell = static_cast<std::uint32_t>(random()) & LiveBlocks::kMostCell};
+          .cell = static_cast<std::uint32_t>(random()) & LiveBlocks::kMostCell,
+          .has_usable_size = random() % 2 == 0};
 }
 
 TEST(LiveBlocksTest, HoldsTheLargestOfEachValue) {
@@ -31,7 +33,8 @@ TEST(LiveBlocksTest, HoldsTheLargestOfEachValue) {
                         .bytes = LiveBlocks::kMostBytes,
                         .blocks = LiveBlocks::kMostBlocks,
                         .stack = UINT32_MAX,
-                        .cell = LiveBlocks::kMostCell};
+                        .cell = LiveBlocks::kMostCell,
+                        .has_usable_size = true};
   blocks.put(Address{UINT64_MAX}, block);
   expect_same(blocks.take(Address{UINT64_MAX}), block);
 }

@@ -13,10 +13,12 @@ using Place = PlacedBlocks::Place;
 
 const auto kNobodyLoses = [](Address, const LiveBlock&) { ADD_FAILURE() << "a block was lost"; };
 
-/// What is there, after an event of this place has been met.
+/// What is there, after the place has been met.
 LiveBlock& at(PlacedBlocks& blocks, Place place, std::uint64_t address) {
-  const recording::HeapEvent event{.address = Address{address}, .place = place};
-  blocks.meet({&event, 1});
+  if (place > blocks.known_count()) {
+    const Address fresh{address};
+    blocks.meet({&fresh, 1});
+  }
   return blocks.at(place);
 }
 
