@@ -44,6 +44,8 @@ void add_ledger(model::Ledger& total, const model::Ledger& more) {
   total.peak_mapped = std::max(total.peak_mapped, more.peak_mapped);
   total.peak_heap = std::max(total.peak_heap, more.peak_heap);
   total.peak_rss = std::max(total.peak_rss, more.peak_rss);
+  total.knows_whole_peak =
+      more.knows_whole_peak && (total.events_count == 0 || total.knows_whole_peak);
   total.events_count += more.events_count;
   total.unknown_stacks_count += more.unknown_stacks_count;
   total.truncated_stacks_count += more.truncated_stacks_count;

@@ -78,7 +78,9 @@ void book(const model::Event& event, model::Process& process) {
   ledger.heap_now = event.heap_bytes;
   ledger.peak_mapped = std::max(ledger.peak_mapped, event.mapped_bytes);
   ledger.peak_heap = std::max(ledger.peak_heap, event.heap_bytes);
-  ledger.peak_rss = std::max(ledger.peak_rss, event.rss_bytes.value_or(Bytes{}));
+  ledger.peak_rss = std::max(
+      {ledger.peak_rss, event.rss_bytes.value_or(Bytes{}), event.peak_rss_bytes.value_or(Bytes{})});
+  ledger.knows_whole_peak = event.peak_rss_bytes.has_value();
 }
 
 }  // namespace mini::explain

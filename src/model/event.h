@@ -76,6 +76,8 @@ struct Event {
   Bytes mapped_before;
   Bytes stack_growth;  // in mapped_before: what the kernel added to the main stack since the last
   std::optional<Bytes> rss_bytes;
+  // kProcessExit: the most it had. Null where its memory was there before the trace, or was gone.
+  std::optional<Bytes> peak_rss_bytes;
 
   // Evidence for the arithmetic of a glibc growth.
   std::optional<MallocState> malloc_state;

@@ -52,6 +52,7 @@ struct Ledger {
   Bytes heap_now;
   Bytes peak_heap;
   Bytes peak_rss;
+  bool knows_whole_peak = false;  // peak_rss is the kernel's own; else the most at an event
   std::uint64_t events_count = 0;
   std::uint64_t unknown_stacks_count = 0;    // events whose stack was missing
   std::uint64_t truncated_stacks_count = 0;  // events whose stack ended early

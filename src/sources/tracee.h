@@ -92,6 +92,7 @@ struct TracedProcess {
   bool unwanted = false;  // silent for good: --no-follow
   std::uint64_t events_since_verified = 0;
   std::optional<Bytes> last_rss;
+  std::optional<Bytes> peak_rss;  // at its end
   std::optional<Call> exit_call;  // exit_group, where that is how it ended
   bool main_let_go = false;       // the main thread, at its exit stop
 };

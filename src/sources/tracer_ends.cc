@@ -4,6 +4,7 @@
 #include <csignal>
 #include <sys/wait.h>
 
+#include "kernel/proc_smaps.h"
 #include "kernel/ptrace.h"
 #include "sources/own_signals.h"
 #include "sources/tracer.h"
@@ -71,6 +72,11 @@ void Tracer::on_exit_stop(Thread& stopped) {
   if (!process->silent && started_) {
     resync_if_needed(*process);
     measure(*process);
+    // What it shares with a parent until it calls execve is not its own.
+    if (space->live_threads == 0 && !process->model.attached) {
+      const auto figures = kernel::read_resident_figures(thread.tid);
+      if (figures) process->peak_rss = figures->peak_resident;
+    }
     if (may_verify() && space->live_threads == 0 && !space->order_lost) verify(*process);
     const bool own_exit = call && call->spec->id == kernel::SyscallId::kExit;
     if (own_exit && process->live_threads > 0) {
@@ -151,6 +157,7 @@ void Tracer::report_end(const std::shared_ptr<TracedProcess>& process, int statu
     model::Event event = new_event(model::EventKind::kProcessExit, *process, pid);
     if (!WIFSIGNALED(status)) event.syscall = "exit";
     event.result = status;
+    event.peak_rss_bytes = process->peak_rss;
     if (const std::optional<Call>& call = process->exit_call) {
       event.arguments = call->arguments;
       event.stack = call->stack;

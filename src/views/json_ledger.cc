@@ -65,6 +65,7 @@ void write_ledger(JsonWriter& json, const Ledger& ledger) {
   json.key("heap_now_bytes").bytes(ledger.heap_now);
   json.key("peak_heap_bytes").bytes(ledger.peak_heap);
   json.key("peak_rss_bytes").bytes(ledger.peak_rss);
+  json.key("peak_rss_is_whole").boolean(ledger.knows_whole_peak);
   json.key("events").number(ledger.events_count);
   json.key("unknown_stacks").number(ledger.unknown_stacks_count);
   json.key("truncated_stacks").number(ledger.truncated_stacks_count);

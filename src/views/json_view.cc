@@ -140,6 +140,7 @@ void write_kind_fields(JsonWriter& json, const Event& event) {
     const Ending ending = ending_of(static_cast<int>(event.result));
     json.key("exit_status").signed_number(ending.exit_status);
     json.key("signal").string_or_null(ending.signal);
+    json.key("peak_rss_bytes").bytes_or_null(event.peak_rss_bytes);
   }
 }
 

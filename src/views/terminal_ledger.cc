@@ -196,9 +196,10 @@ void write_peaks(std::string& out, const TextStyle& style, const Ledger& ledger,
   const std::string_view dot = style.glyphs().dot;
   write_sentence(
       out, style,
-      fmt::format("Peak{}: mapped {} {} heap {} (derived) {} RSS {} (at calls)",
+      fmt::format("Peak{}: mapped {} {} heap {} (derived) {} RSS {}{}",
                   several ? " of the largest process" : "", format_bytes(ledger.peak_mapped), dot,
-                  format_bytes(ledger.peak_heap), dot, format_bytes(ledger.peak_rss)));
+                  format_bytes(ledger.peak_heap), dot, format_bytes(ledger.peak_rss),
+                  ledger.knows_whole_peak ? "" : " (at calls)"));
 }
 
 void write_calls(std::string& out, const TextStyle& style, const Ledger& ledger) {

@@ -1,4 +1,5 @@
 """The model of each process equals /proc/PID/maps: at stops in between, and at the end."""
+import re
 import unittest
 
 from harness import TARGETS, SystemTest, number
@@ -29,6 +30,26 @@ class Reconcile(SystemTest):
         self.assertEqual({e["type"] for e in trace.events}, {"exec", "syscall", "exit"})
         # What the child mapped and unmapped, for the parent without a call of its own.
         self.assertEqual(trace.ledger["total"]["without_call"]["gained_bytes"], 2 * 4096)
+
+    def test_the_peak_is_that_between_calls_too(self):
+        trace = self.trace(TARGETS / "short_lived")
+        sums = trace.ledger["total"]
+        peak = int(re.search(r"peak: (\d+)", trace.output)[1]) << 10
+        self.assertGreater(peak, 64 << 20)
+        self.assertTrue(sums["peak_rss_is_whole"])
+        self.assertEqual(sums["peak_rss_bytes"], trace.events[-1]["peak_rss_bytes"])
+        self.assertGreaterEqual(sums["peak_rss_bytes"], peak)
+        self.assertLess(sums["peak_rss_bytes"], peak + (1 << 20))
+        self.assertLess(max(e["rss_bytes"] or 0 for e in trace.events), 8 << 20)
+        self.assertNotIn("(at calls)", trace.story)
+
+    def test_the_peak_of_a_program_that_became_another_is_that_at_calls(self):
+        trace = self.trace("sh", "-c", f"exec {TARGETS / 'short_lived'}")
+        first, second = (process["ledger"] for process in trace.ledger["processes"])
+        self.assertEqual((first["peak_rss_is_whole"], second["peak_rss_is_whole"]), (False, True))
+        self.assertGreater(second["peak_rss_bytes"], 64 << 20)
+        self.assertFalse(trace.ledger["total"]["peak_rss_is_whole"])
+        self.assertIn("(at calls)", trace.story)
 
     def test_own_maps_lists_what_heapspy_says_is_mapped(self):
         """The target prints its own /proc/self/maps: a witness beside heapspy's own check."""
