@@ -5,9 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <random>
-#include <unordered_map>
 
+#include "base/seeded_hash.h"
 #include "recording/event.h"
 
 namespace mini::database {
@@ -45,25 +44,11 @@ class LiveAllocations {
     Address address;
     Block block;  // id 0: nothing was live there
   };
-  /// Addresses come from a recording, perhaps from an adversary's: none can know which of them
-  /// meet.
-  class AddressHash {
-   public:
-    AddressHash() : multiplier_((std::uint64_t{std::random_device()()} << 32U) | 0x9e3779b9U) {}
-    std::size_t operator()(std::uint64_t address) const {
-      const std::uint64_t mixed = address * multiplier_;
-      return mixed ^ mixed >> 32U;
-    }
-
-   private:
-    std::uint64_t multiplier_;
-  };
-
   void put(Address address, const Block& block);
   Block take(Address address);
 
-  std::unordered_map<std::uint64_t, Block, AddressHash> blocks_;  // by address
-  std::unordered_map<recording::ThreadNumber, LastFree> last_frees_;
+  SeededMap<std::uint64_t, Block> blocks_;  // by address
+  SeededMap<recording::ThreadNumber, LastFree> last_frees_;
   std::uint64_t bytes_ = 0;
   Peak peak_;
   Peak peak_before_;

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <fmt/format.h>
-#include <unordered_map>
+#include <map>
 #include <utility>
 
 #include "base/partial_file.h"
+#include "base/seeded_hash.h"
 #include "base/text.h"
 #include "database/live_allocations.h"
 #include "database/mapping_rows.h"
@@ -255,8 +256,8 @@ class DatabaseWriter final : public recording::Visitor {
   Statement mappings_;
   MappingRows mapping_rows_;
   std::int64_t last_mapping_id_ = 0;
-  std::unordered_map<recording::ModuleNumber, recording::ModuleFacts> module_facts_;
-  std::unordered_map<recording::FrameNumber, recording::FrameFacts> unnamed_frames_;
+  SeededMap<recording::ModuleNumber, recording::ModuleFacts> module_facts_;
+  std::map<recording::FrameNumber, recording::FrameFacts> unnamed_frames_;
   LiveAllocations live_;
   EventId last_id_ = 0;
 };

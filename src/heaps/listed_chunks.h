@@ -6,8 +6,8 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
 
+#include "base/seeded_hash.h"
 #include "base/units.h"
 #include "model/heap.h"
 #include "model/malloc_arithmetic.h"
@@ -95,7 +95,7 @@ class ListedChunks {
     return *leaf;
   }
 
-  std::unordered_map<std::uint64_t, std::unique_ptr<Area>> areas_;
+  SeededMap<std::uint64_t, std::unique_ptr<Area>> areas_;
   mutable std::array<Recent, 16> recent_;
 };
 

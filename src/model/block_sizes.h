@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
+#include "base/seeded_hash.h"
 #include "model/heap.h"
 
 namespace mini::model {
@@ -56,7 +56,7 @@ class BlockSizes final : public PieceSink {
  private:
   static constexpr std::uint64_t kSmall = 4096;
   std::vector<std::uint64_t> small_;  // by size
-  std::unordered_map<std::uint64_t, std::uint64_t> large_;
+  SeededMap<std::uint64_t, std::uint64_t> large_;
 };
 
 }  // namespace mini::model

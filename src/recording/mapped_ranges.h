@@ -6,10 +6,10 @@
 #include <iterator>
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "base/seeded_hash.h"
 #include "base/units.h"
 #include "recording/event.h"
 
@@ -149,7 +149,7 @@ class LastUnmapped {
   }
 
  private:
-  std::unordered_map<ThreadNumber, Unmapped> of_threads_;
+  SeededMap<ThreadNumber, Unmapped> of_threads_;
 };
 
 /// Whether all stays where it was: nothing came of the call.

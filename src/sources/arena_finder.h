@@ -6,8 +6,8 @@
 
 #include <array>
 #include <cstdint>
-#include <unordered_map>
 
+#include "base/seeded_hash.h"
 #include "base/units.h"
 #include "model/heap_profile.h"
 
@@ -47,7 +47,7 @@ class ArenaFinder {
 
   Covered extend(Address address);
 
-  std::unordered_map<std::uint64_t, Region> regions_;
+  SeededMap<std::uint64_t, Region> regions_;
   std::array<Covered, 16> covered_{};
 };
 

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 namespace mini::sources {
@@ -39,7 +38,7 @@ class NumberIndex {
 
   std::vector<std::uint32_t> near_;
   std::uint64_t near_count_ = 0;  // of near_, which a vector knows in bytes
-  std::unordered_map<std::uint32_t, std::uint32_t> far_;
+  SeededMap<std::uint32_t, std::uint32_t> far_;
   std::uint64_t defined_count_ = 0;
 };
 

@@ -1,9 +1,9 @@
 #include "sources/recorded_stacks.h"
 
 #include <fmt/format.h>
-#include <unordered_map>
 #include <vector>
 
+#include "base/seeded_hash.h"
 #include "base/text.h"
 #include "recording/reader.h"
 #include "sources/recorded_modules.h"
@@ -96,12 +96,12 @@ class StackFinder final : public recording::Visitor {
     recording::StackNumber freed = 0;
   };
 
-  std::unordered_map<std::uint64_t, Stacks> stack_of_;  // by address
-  std::unordered_map<recording::ModuleNumber, recording::ModuleFacts> modules_;
+  SeededMap<std::uint64_t, Stacks> stack_of_;  // by address
+  SeededMap<recording::ModuleNumber, recording::ModuleFacts> modules_;
   RecordedModules files_;
-  std::unordered_map<recording::FrameNumber, recording::FrameFacts> frames_;
-  std::unordered_map<recording::FrameNumber, std::vector<std::string>> functions_;
-  std::unordered_map<recording::StackNumber, recording::StackFacts> stacks_;
+  SeededMap<recording::FrameNumber, recording::FrameFacts> frames_;
+  SeededMap<recording::FrameNumber, std::vector<std::string>> functions_;
+  SeededMap<recording::StackNumber, recording::StackFacts> stacks_;
 };
 
 }  // namespace

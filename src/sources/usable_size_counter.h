@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/seeded_hash.h"
 #include "model/heap_profile.h"
 #include "recording/event.h"
 #include "sources/heap_counter.h"
@@ -114,8 +115,8 @@ class UsableSizeCounter {
 
   std::vector<Small> small_;  // by steps of requested bytes; empty: the allocator was not asked
   std::array<Large, 65> large_{};
-  recording::UsableSize told_large_;                       // what was said last
-  std::unordered_map<std::uint64_t, Block> large_blocks_;  // by address
+  recording::UsableSize told_large_;              // what was said last
+  SeededMap<std::uint64_t, Block> large_blocks_;  // by address
   std::unordered_map<std::uint32_t, Large> large_of_stack_;
 };
 
