@@ -37,11 +37,11 @@ bool is_shared_memory(const Mapping& mapping) {
   for (const std::string_view prefix : kMemoryPaths) {
     if (mapping.path.starts_with(prefix)) return true;
   }
-  return mapping.shared && !mapping.path.starts_with('/');
+  return mapping.shared && !model::is_path_of_file(mapping.path);
 }
 
 bool is_file(const Mapping& mapping) {
-  return mapping.path.starts_with('/') && !is_shared_memory(mapping);
+  return model::is_path_of_file(mapping.path) && !is_shared_memory(mapping);
 }
 
 bool has_access(model::Protection protection) {

@@ -124,7 +124,8 @@ Amounts add_heap(Rows& rows, const Inspection& inspection) {
 }
 
 bool is_shared_memory(const model::Mapping& mapping) {
-  static constexpr std::string_view kPlaces[] = {"/dev/shm/", "/memfd:", "/SYSV", "/dev/zero"};
+  static constexpr std::string_view kPlaces[] = {"/dev/shm/", "/memfd:", "/SYSV", "/dev/zero",
+                                                 "/anon_hugepage"};
   return mapping.shared &&
          (mapping.path.empty() || std::ranges::any_of(kPlaces, [&](std::string_view place) {
             return mapping.path.starts_with(place);
@@ -193,7 +194,7 @@ Owner owner_of(const MemoryRegion& region, const MemoryRegion* before, const Mem
     return {MemoryKind::kThreadStack, fmt::format("thread {}", *region.stack_of)};
   }
   if (is_shared_memory(region.mapping)) return {MemoryKind::kSharedMemory, path};
-  if (path.starts_with('/')) return {MemoryKind::kProgramFile, path};
+  if (model::is_path_of_file(path)) return {MemoryKind::kProgramFile, path};
   if (path.starts_with("[v")) return {MemoryKind::kKernel, path};
   if (path == "[heap]") {
     const std::string by = owners.owner_of(region.mapping);

@@ -64,12 +64,13 @@ Result<std::vector<SmapsEntry>> read_smaps(pid_t pid) {
 std::optional<ResidentFigures> parse_resident_figures(std::string_view text) {
   ResidentFigures figures;
   bool has_resident = false;
-  const std::array<std::pair<std::string_view, Bytes*>, 5> wanted = {
+  const std::array<std::pair<std::string_view, Bytes*>, 6> wanted = {
       {{"VmRSS", &figures.resident},
        {"VmHWM", &figures.peak_resident},
        {"VmSize", &figures.mapped},
        {"VmSwap", &figures.swapped},
-       {"VmPTE", &figures.page_tables}}};
+       {"VmPTE", &figures.page_tables},
+       {"HugetlbPages", &figures.pool_pages}}};
   while (!text.empty()) {
     const auto figure = parse_figure(take_line(text));
     if (!figure) continue;

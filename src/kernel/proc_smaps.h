@@ -29,6 +29,7 @@ struct ResidentFigures {
   Bytes mapped;         // VmSize
   Bytes swapped;        // VmSwap
   Bytes page_tables;    // VmPTE
+  Bytes pool_pages;     // HugetlbPages: in none of the others but VmSize
 };
 /// nullopt where there is no VmRSS: the process has no memory any more.
 std::optional<ResidentFigures> parse_resident_figures(std::string_view status_text);

@@ -125,6 +125,7 @@ struct Inspection {
   Bytes mapped;
   Bytes swapped;
   Bytes page_tables;
+  Bytes pool_pages;  // of hugetlbfs, or anonymous (MAP_HUGETLB): no part of `resident`
   std::vector<MemoryRow> resident_ledger;
   std::vector<MemoryRow> mapped_ledger;
 

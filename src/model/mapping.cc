@@ -25,6 +25,10 @@ std::string_view role_name(Role role) {
   return kRoleNames.at(static_cast<std::size_t>(role));
 }
 
+bool is_path_of_file(std::string_view path) {
+  return path.starts_with('/') && !path.starts_with("/anon_hugepage");
+}
+
 bool is_anonymous(const Mapping& mapping) {
   return mapping.inode == 0 && !mapping.shared && !mapping.path.starts_with('/');
 }

@@ -43,6 +43,10 @@ enum class Role : std::uint8_t {
 /// "malloc arena"
 std::string_view role_name(Role role);
 
+/// Whether what the kernel calls a mapping is the path of a file. Anonymous memory in huge pages of
+/// the pool (MAP_HUGETLB) has a name that looks like one.
+bool is_path_of_file(std::string_view path);
+
 struct Mapping {
   AddressRange range;
   Protection protection;

@@ -115,6 +115,7 @@ void read_figures(pid_t pid, Inspection& inspection) {
   inspection.mapped = figures->mapped;
   inspection.swapped = figures->swapped;
   inspection.page_tables = figures->page_tables;
+  inspection.pool_pages = figures->pool_pages;
 }
 
 std::optional<std::vector<AddressRange>> written_parts(pid_t pid, const Inspection& inspection) {

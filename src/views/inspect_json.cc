@@ -281,6 +281,7 @@ void write_inspection_json(std::string& out, const Inspection& inspection,
   json.key("virtual_bytes").bytes(inspection.mapped);
   json.key("swap_bytes").bytes(inspection.swapped);
   json.key("page_table_bytes").bytes(inspection.page_tables);
+  json.key("hugetlb_bytes").bytes(inspection.pool_pages);
   write_ledger(json, "resident_ledger", inspection.resident_ledger);
   write_ledger(json, "virtual_ledger", inspection.mapped_ledger);
   write_heap(json, inspection);

@@ -121,9 +121,13 @@ void write_summary(std::string& out, const Inspection& inspection, const Inspect
   }
   lines.line("mapped", format_bytes(inspection.mapped), "measured");
   if (inspection.resident) {
+    const std::string pool_pages =
+        inspection.pool_pages == Bytes{}
+            ? ""
+            : fmt::format(", {} in huge pages of the pool", format_bytes(inspection.pool_pages));
     lines.line("beside it",
-               fmt::format("{} swapped out, {} of page tables", format_bytes(inspection.swapped),
-                           format_bytes(inspection.page_tables)),
+               fmt::format("{} swapped out, {} of page tables{}", format_bytes(inspection.swapped),
+                           format_bytes(inspection.page_tables), pool_pages),
                "measured");
   }
   write_heap_lines(lines, inspection);

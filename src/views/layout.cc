@@ -18,7 +18,7 @@ constexpr Bytes kSmallFiles{256 * 1024};
 constexpr Bytes kAnyHole{~std::uint64_t{0}};
 
 bool is_file(const Mapping& mapping) {
-  return mapping.path.starts_with('/');
+  return model::is_path_of_file(mapping.path);
 }
 
 /// What bands are made by: mappings with the same label that touch share one.
@@ -36,7 +36,7 @@ std::string label_of(const Mapping& mapping) {
   if (path == "[stack]") return "stack";
   if (path == "[vdso]" || path.starts_with("[vvar")) return "vdso and vvar";
   if (path.starts_with('[')) return std::string(path.substr(1, path.rfind(']') - 1));
-  if (!path.empty()) return std::string(path);
+  if (!path.empty() && !path.starts_with('/')) return std::string(path);
   if (mapping.role == Role::kUnknown) return "anonymous";
   return std::string(model::role_name(mapping.role));
 }

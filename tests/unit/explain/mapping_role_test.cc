@@ -89,6 +89,15 @@ TEST(MappingRoleTest, SharedMemoryIsNoFile) {
                  Role::kSharedMemory, "shared memory /dev/zero (deleted)");
 }
 
+TEST(MappingRoleTest, HugePagesOfThePoolAreNoFile) {
+  Story story;
+  const std::string name = "/anon_hugepage (deleted)";
+  expect_meaning(story.mmap(range_of(0x200000, 0x200000), kOwnMmap, name, 3, 0x40022),
+                 Role::kAnonymous, "the program's own memory");
+  expect_meaning(story.mmap(range_of(0x400000, 0x200000), kOwnMmap, name, 3, 0x40021),
+                 Role::kSharedMemory, "shared memory " + name);
+}
+
 TEST(MappingRoleTest, CallsThatMapOneKindOfThing) {
   for (const auto& [syscall, role] :
        {std::pair{"shmat", Role::kSharedMemory}, {"io_setup", Role::kKernel}}) {

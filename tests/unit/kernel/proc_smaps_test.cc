@@ -45,13 +45,14 @@ TEST(ProcSmapsTest, WhatIsMalformedIsLeftOut) {
 TEST(ProcSmapsTest, FiguresOfTheProcess) {
   const auto figures = parse_resident_figures(
       "Name:\tx\nVmHWM:\t    2000 kB\nVmRSS:\t    1000 kB\nVmSize:\t 5000 kB\nVmPTE:\t 60 kB\n"
-      "VmSwap:\t 7 kB\n");
+      "VmSwap:\t 7 kB\nHugetlbPages:\t 2048 kB\n");
   ASSERT_TRUE(figures.has_value());
   EXPECT_EQ(figures->resident, kKiB * 1000);
   EXPECT_EQ(figures->peak_resident, kKiB * 2000);
   EXPECT_EQ(figures->mapped, kKiB * 5000);
   EXPECT_EQ(figures->page_tables, kKiB * 60);
   EXPECT_EQ(figures->swapped, kKiB * 7);
+  EXPECT_EQ(figures->pool_pages, kKiB * 2048);
   EXPECT_FALSE(parse_resident_figures("Name:\tkthreadd\n").has_value());
 }
 

@@ -58,6 +58,13 @@ TEST(LayoutTest, ALibraryIsOneBandWithItsBss) {
   EXPECT_EQ(layout.bands[1].label, "libm.so.6");
 }
 
+TEST(LayoutTest, HugePagesOfThePoolAreWhatTheyAreFor) {
+  const std::string name = "/anon_hugepage (deleted)";
+  const Layout layout = make_layout({make(0x200000, 0x200000, name, Role::kMmappedChunk)}, {});
+  ASSERT_EQ(layout.bands.size(), 1U);
+  EXPECT_EQ(layout.bands[0].label, "mmapped chunk");
+}
+
 TEST(LayoutTest, AHoleOf64KiBPartsTwoBands) {
   const std::vector<Mapping> mappings = {
       make(0x10000, 0x1000, "", Role::kThreadStack),
