@@ -251,7 +251,8 @@ inline bool HeapProfileBuilder::rises_to_peak() {
   return true;
 }
 
-/// A block is live, or is again. Returns whether that is a new maximum.
+/// A block is live, or is again. Returns whether that is a new maximum: the timeline's bucket has
+/// had no more than peak_, so that what is less than the bucket's most is none.
 inline bool HeapProfileBuilder::add_live(model::Amount amount, HeapCounter& stack,
                                          HeapCounter& cell) {
   live_ += amount;
