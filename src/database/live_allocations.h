@@ -2,7 +2,6 @@
 // the most.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 

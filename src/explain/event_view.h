@@ -54,6 +54,11 @@ inline bool is_break_refused(const model::Event& event) {
          *wanted != event.break_after->value;
 }
 
+/// Whether there is anything that may be done with memory. What is to be a guard begins without.
+inline bool has_access(model::Protection protection) {
+  return protection.read || protection.write || protection.execute;
+}
+
 inline const model::Mapping* first_mapping(const model::Event& event) {
   return event.mappings_before.empty() ? nullptr : &event.mappings_before.front();
 }

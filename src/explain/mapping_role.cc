@@ -44,10 +44,6 @@ bool is_file(const Mapping& mapping) {
   return model::is_path_of_file(mapping.path) && !is_shared_memory(mapping);
 }
 
-bool has_access(model::Protection protection) {
-  return protection.read || protection.write || protection.execute;
-}
-
 // What a segment of an ELF file is, by what may be done with it.
 std::string_view segment_name(model::Protection protection) {
   if (protection.execute) return "text";

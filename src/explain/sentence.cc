@@ -240,7 +240,7 @@ std::string explain_thread_stack(const Situation& s) {
   const Event& event = s.event;
   if (event.syscall == "mmap") {
     const model::Mapping* stack = first_mapping(event);
-    const bool guarded = stack != nullptr && stack->protection == model::Protection{};
+    const bool guarded = stack != nullptr && !has_access(stack->protection);
     return fmt::format("a stack for a new thread: {}{}", size_of(event),
                        guarded ? " with the guard below it" : "");
   }

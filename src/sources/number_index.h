@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/seeded_hash.h"
+
 namespace mini::sources {
 
 class NumberIndex {
