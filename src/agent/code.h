@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "unwind/self/code_table.h"
+#include "wire/channel.h"
 
 namespace mini::agent {
 
@@ -14,7 +15,8 @@ inline unwind::self::CodeTable& code_table() {
   return g_code;
 }
 
-/// Gives back what the table has read of the program's files, if that is due. `now`: in ticks.
-void discard_read_pages(std::uint64_t now);
+/// Gives back what the table has read of the program's files, if that is due. `now`: in ticks;
+/// `slot`: this process's.
+void discard_read_pages(std::uint64_t now, const wire::Slot& slot);
 
 }  // namespace mini::agent

@@ -80,7 +80,7 @@ void RecordRing::put_time() {
   const std::uint64_t now = wire::now_ticks();
   // Samples are so far from each other that each would find those pages gone.
   if (session_->settings().sample_bytes == 0 && code_table().has_read_pages()) [[unlikely]]
-    discard_read_pages(now);
+    discard_read_pages(now, session_->slot().slot());
   const std::uint64_t passed = now - ticks_;
   if (passed > kMostTicksATime) {
     events_a_time_ = passed > 8 * kMostTicksATime ? 0 : events_a_time_ / 2;

@@ -1,5 +1,6 @@
 // heapspy's operator new: malloc, with huge pages for large tables. Arrays and the forms that do
 // not throw come here, too.
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
@@ -14,6 +15,8 @@ constexpr std::size_t round_up(std::size_t bytes, std::size_t alignment) {
 void* allocate(std::size_t bytes, std::size_t alignment) {
   const std::size_t whole = round_up(bytes == 0 ? 1 : bytes, alignment);
   if (whole < bytes) throw std::bad_alloc();
+  // Where a huge page begins: else none is used of up to 2 MiB at either end.
+  if (whole >= mini::kernel::kHugePage) alignment = std::max(alignment, mini::kernel::kHugePage);
   while (true) {
     void* const block = alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__
                             ? std::malloc(whole)

@@ -17,8 +17,6 @@
 namespace mini::kernel {
 namespace {
 
-constexpr int kHugePage = 2 << 20;
-
 struct Range {
   std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
@@ -30,7 +28,7 @@ Range reserve_heap(Bytes bytes) {
   if (bytes == Bytes{}) return {};
 #if defined(__GLIBC__)
   constexpr int kLaterStep = 1 << 20;
-  ::mallopt(M_MMAP_THRESHOLD, kHugePage);  // a table that grows leaves no holes
+  ::mallopt(M_MMAP_THRESHOLD, static_cast<int>(kHugePage));  // a table that grows leaves no holes
   ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
   ::mallopt(M_TOP_PAD, static_cast<int>(bytes.count));
   void* const block = std::malloc(kLaterStep);  // more than the heap begins with

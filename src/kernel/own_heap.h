@@ -2,9 +2,13 @@
 // each costs a fault.
 #pragma once
 
+#include <cstddef>
+
 #include "base/units.h"
 
 namespace mini::kernel {
+
+inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 /// What of the heap's addresses, from where it ends now, is given memory how.
 struct HeapPlan {

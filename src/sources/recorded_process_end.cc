@@ -17,6 +17,7 @@ void RecordedProcess::sample(std::uint64_t time_ns) {
   const auto reading = gauge_.read();
   if (!reading) return;
   most_resident_ = std::max(most_resident_, reading->resident);
+  slot_.slot().resident_bytes.store(reading->resident.count, std::memory_order_relaxed);
   constexpr std::uint64_t kMostBytesAStack = 18;  // agent/stack_index.h
   std::uint64_t agent_bytes = 0;
   for (const ThreadRing& ring : rings_.all()) {

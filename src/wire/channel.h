@@ -19,7 +19,7 @@
 
 namespace mini::wire {
 
-inline constexpr std::uint64_t kMagic = 0x38'79'70'73'70'61'65'68U;  // "heapspy8"
+inline constexpr std::uint64_t kMagic = 0x39'79'70'73'70'61'65'68U;  // "heapspy9"
 
 /// Where an agent finds the channel: the path of the file, as text, in this variable.
 inline constexpr char kChannelVariable[] = "HEAPSPY_CHANNEL";
@@ -100,6 +100,8 @@ struct alignas(64) Slot {
   std::uint32_t origin;
   std::uint32_t origin_fork;
   std::atomic<std::uint32_t> silent_threads;  // that came to where nothing can be recorded
+  // Of the process, when the recorder looked last, which writes it; 0 before it did.
+  std::atomic<std::uint64_t> resident_bytes;
   alignas(64) std::uint32_t executable_bytes;
   std::uint32_t command_bytes;
   char executable[kMostExecutableBytes];  // the program's path

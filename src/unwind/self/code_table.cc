@@ -116,10 +116,22 @@ Row CodeTable::compile_uncached(std::uintptr_t pc, std::span<char> buffer) {
   return row_without_description(pc, buffer);
 }
 
-bool CodeTable::discard_read_pages(std::uint64_t now) {
+std::uint64_t CodeTable::bytes_of_read_modules() const {
+  const std::uint64_t read = read_modules_.load(std::memory_order_relaxed);
+  const ModuleList& list = modules_.list();
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < list.count; ++i) {
+    const ByteRange pages = list.modules[i]->frame_pages;
+    if ((read & bit_of(*list.modules[i])) != 0) bytes += pages.end - pages.begin;
+  }
+  return bytes;
+}
+
+bool CodeTable::discard_read_pages(std::uint64_t now, std::uint64_t kept_bytes) {
   constexpr std::uint64_t kQuietTicks = std::uint64_t{1} << 18;  // some 100 microseconds
   const std::uint64_t count = compiled_count_.load(std::memory_order_relaxed);
-  if (seen_compiled_count_.exchange(count, std::memory_order_relaxed) != count) {
+  if (seen_compiled_count_.load(std::memory_order_relaxed) != count) {
+    seen_compiled_count_.store(count, std::memory_order_relaxed);
     seen_compiled_at_.store(now, std::memory_order_relaxed);
     return false;
   }
@@ -127,6 +139,16 @@ bool CodeTable::discard_read_pages(std::uint64_t now) {
       now < next_discard_.load(std::memory_order_relaxed)) {
     return false;
   }
+  // A row is made of the module's index and of one description, and around what is read of either
+  // the kernel maps 64 KiB.
+  constexpr std::uint64_t kBytesARow = std::uint64_t{128} << 10;
+  const std::uint64_t rows = count - discarded_count_.load(std::memory_order_relaxed);
+  if (rows * kBytesARow <= kept_bytes) return false;
+  if (bytes_of_read_modules() <= kept_bytes) {
+    seen_compiled_at_.store(now, std::memory_order_relaxed);  // not to be asked each time
+    return false;
+  }
+  discarded_count_.store(count, std::memory_order_relaxed);
   const std::uint64_t read = read_modules_.exchange(0, std::memory_order_relaxed);
   const ModuleList& list = modules_.list();
   for (std::size_t i = 0; i < list.count; ++i) {

@@ -37,9 +37,10 @@ class CodeTable {
 
   /// Whether compile() has read pages of modules since they were last discarded.
   bool has_read_pages() const { return read_modules_.load(std::memory_order_relaxed) != 0; }
-  /// Takes those out of the process's memory, if nothing was compiled for a while. To be called now
-  /// and then, with times of any clock that all threads share; false where nothing was done.
-  bool discard_read_pages(std::uint64_t now);
+  /// Takes those out of the process's memory, if they may be more than `kept_bytes` and nothing was
+  /// compiled for a while. To be called now and then, with times of any clock that all threads
+  /// share; false where nothing was done.
+  bool discard_read_pages(std::uint64_t now, std::uint64_t kept_bytes);
   /// Not to be done again before.
   void discard_no_pages_until(std::uint64_t time) {
     next_discard_.store(time, std::memory_order_relaxed);
@@ -48,6 +49,7 @@ class CodeTable {
  private:
   Row compile_uncached(std::uintptr_t pc, std::span<char> buffer);
   bool find_sections(std::uintptr_t pc, EhFrame* sections) const;
+  std::uint64_t bytes_of_read_modules() const;
 
   ModuleTable modules_;
   RowCache rows_;
@@ -55,6 +57,7 @@ class CodeTable {
   std::atomic<std::uint64_t> compiled_count_{0};
   std::atomic<std::uint64_t> seen_compiled_count_{0};
   std::atomic<std::uint64_t> seen_compiled_at_{0};
+  std::atomic<std::uint64_t> discarded_count_{0};  // what compiled_count_ was at the last discard
   std::atomic<std::uint64_t> next_discard_{0};
   std::atomic<std::uint64_t> read_modules_{0};  // a bit each, by index modulo 64
 };

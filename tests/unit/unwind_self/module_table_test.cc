@@ -115,16 +115,42 @@ TEST(CodeTableTest, PagesAreDiscardedWhenNothingWasCompiledForAWhile) {
   const Row row = table.compile(pc, buffer);
   EXPECT_NE(row.kind(), RowKind::kFramePointer);
   EXPECT_TRUE(table.has_read_pages());
-  EXPECT_FALSE(table.discard_read_pages(kLong));  // when it was compiled is found out here
-  EXPECT_FALSE(table.discard_read_pages(kLong + 1));
+  EXPECT_FALSE(table.discard_read_pages(kLong, 0));  // when it was compiled is found out here
+  EXPECT_FALSE(table.discard_read_pages(kLong + 1, 0));
   EXPECT_TRUE(table.has_read_pages());
-  EXPECT_TRUE(table.discard_read_pages(2 * kLong));
+  EXPECT_TRUE(table.discard_read_pages(2 * kLong, 0));
   EXPECT_FALSE(table.has_read_pages());
   EXPECT_EQ(table.compile(pc, buffer), row);
   table.discard_no_pages_until(5 * kLong);
-  EXPECT_FALSE(table.discard_read_pages(3 * kLong));
-  EXPECT_FALSE(table.discard_read_pages(4 * kLong));
-  EXPECT_TRUE(table.discard_read_pages(5 * kLong));
+  EXPECT_FALSE(table.discard_read_pages(3 * kLong, 0));
+  EXPECT_FALSE(table.discard_read_pages(4 * kLong, 0));
+  EXPECT_TRUE(table.discard_read_pages(5 * kLong, 0));
+}
+
+// How much of them is in memory is not known: 128 KiB for a row, of the module's at the most.
+TEST(CodeTableTest, PagesAreKeptWhereTheyAreNoMoreThanMayBe) {
+  constexpr std::uint64_t kLong = std::uint64_t{1} << 40;
+  constexpr std::uint64_t kARow = std::uint64_t{128} << 10;
+  CodeTable table;
+  table.refresh();
+  char buffer[4096];
+  const auto pc = reinterpret_cast<std::uintptr_t>(&std::strtoull);
+  const ByteRange pages = table.modules().find(pc)->frame_pages;
+  const std::uint64_t all = pages.end - pages.begin;
+  ASSERT_GT(all, kARow);
+  table.compile(pc, buffer);
+  EXPECT_FALSE(table.discard_read_pages(kLong, all));  // when it was compiled is found out here
+  EXPECT_FALSE(table.discard_read_pages(2 * kLong, kARow));
+  EXPECT_TRUE(table.has_read_pages());
+  EXPECT_TRUE(table.discard_read_pages(3 * kLong, kARow - 1));
+  EXPECT_FALSE(table.has_read_pages());
+  for (std::uint64_t bytes = 0; bytes <= all; bytes += kARow) table.compile(pc, buffer);
+  EXPECT_FALSE(table.discard_read_pages(4 * kLong, all));
+  EXPECT_FALSE(table.discard_read_pages(5 * kLong, all));
+  EXPECT_FALSE(table.discard_read_pages(6 * kLong - 1, all));
+  EXPECT_TRUE(table.has_read_pages());
+  EXPECT_FALSE(table.discard_read_pages(6 * kLong, all - 1));  // all were enough just now
+  EXPECT_TRUE(table.discard_read_pages(7 * kLong, all - 1));
 }
 
 TEST(ModuleTableTest, EachChangeIsToldOnce) {
