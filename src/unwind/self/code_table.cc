@@ -139,9 +139,9 @@ bool CodeTable::discard_read_pages(std::uint64_t now, std::uint64_t kept_bytes) 
       now < next_discard_.load(std::memory_order_relaxed)) {
     return false;
   }
-  // A row is made of the module's index and of one description, and around what is read of either
-  // the kernel maps 64 KiB.
-  constexpr std::uint64_t kBytesARow = std::uint64_t{128} << 10;
+  // The kernel maps 64 KiB around the description that a row is made of. Of two rows it is often
+  // the same; the module's index, which is read too, takes about as much as that saves.
+  constexpr std::uint64_t kBytesARow = std::uint64_t{64} << 10;
   const std::uint64_t rows = count - discarded_count_.load(std::memory_order_relaxed);
   if (rows * kBytesARow <= kept_bytes) return false;
   if (bytes_of_read_modules() <= kept_bytes) {

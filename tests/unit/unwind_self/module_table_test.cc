@@ -127,10 +127,10 @@ TEST(CodeTableTest, PagesAreDiscardedWhenNothingWasCompiledForAWhile) {
   EXPECT_TRUE(table.discard_read_pages(5 * kLong, 0));
 }
 
-// How much of them is in memory is not known: 128 KiB for a row, of the module's at the most.
+// How much of them is in memory is not known: 64 KiB for a row, of the module's at the most.
 TEST(CodeTableTest, PagesAreKeptWhereTheyAreNoMoreThanMayBe) {
   constexpr std::uint64_t kLong = std::uint64_t{1} << 40;
-  constexpr std::uint64_t kARow = std::uint64_t{128} << 10;
+  constexpr std::uint64_t kARow = std::uint64_t{64} << 10;
   CodeTable table;
   table.refresh();
   char buffer[4096];
