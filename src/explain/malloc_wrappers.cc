@@ -59,7 +59,27 @@ constexpr auto kWrappers = [] {
        "isc__mem_allocate", "isc__mem_get", "isc__mem_reallocate", "isc__mem_reget",
        "isc__mem_strdup", "__pool_alloc", "pool_alloc_nocache", "pool_get_from_os",
        // HotSpot
-       "AllocateHeap", "ReallocateHeap", "os::malloc", "os::realloc", "os::strdup",
+       "AllocateHeap", "Arena::Amalloc", "Arena::Amalloc_4", "Arena::Arealloc", "Arena::Arena",
+       "Arena::grow", "ChunkPool::allocate", "ReallocateHeap", "os::malloc", "os::realloc",
+       "os::strdup", "resource_allocate_bytes", "resource_reallocate_bytes",
+       // LLVM
+       "llvm::SmallVectorBase<unsigned int>::grow_pod",
+       "llvm::SmallVectorBase<unsigned int>::mallocForGrow",
+       "llvm::SmallVectorBase<unsigned long>::grow_pod",
+       "llvm::SmallVectorBase<unsigned long>::mallocForGrow", "llvm::allocate_buffer",
+       // Mono, R, Tcl
+       "R_alloc", "R_chk_calloc", "R_chk_realloc", "Rf_allocVector", "Rf_allocVector3", "TclpAlloc",
+       "TclpRealloc", "Tcl_Alloc", "Tcl_Realloc", "monoeg_g_memdup", "monoeg_g_strdup",
+       "monoeg_g_strndup", "monoeg_malloc", "monoeg_malloc0", "monoeg_realloc", "monoeg_try_malloc",
+       // FFmpeg, FreeType, ImageMagick
+       "AcquireAlignedMemory", "AcquireMagickMemory", "AcquireQuantumMemory", "ResizeMagickMemory",
+       "ResizeQuantumMemory", "av_calloc", "av_fast_malloc", "av_fast_realloc", "av_malloc",
+       "av_malloc_array", "av_mallocz", "av_memdup", "av_realloc", "av_realloc_array",
+       "av_realloc_f", "av_strdup", "av_strndup", "ft_mem_alloc", "ft_mem_dup", "ft_mem_qalloc",
+       "ft_mem_qrealloc", "ft_mem_realloc",
+       // MariaDB, MySQL
+       "alloc_root", "multi_alloc_root", "my_malloc", "my_memdup", "my_multi_malloc", "my_realloc",
+       "my_strdup", "my_strndup",
        // GMP, PARI
        "__gmp_default_allocate", "__gmp_default_reallocate", "__gmpz_realloc", "pari_calloc",
        "pari_malloc", "pari_realloc", "pari_strdup",

@@ -69,7 +69,7 @@ PROGRAMS = {
     "killed_by_sigterm_in_thread": target("killed", "-15"),
     "killed_by_sigkill": target("killed", "9"),
     "traps": target("traps"),
-    "many_mmaps": target("many_mmaps", "200000"),
+    "many_mmaps": target("many_mmaps", "50000"),
 }
 
 # How many events apart the model is compared with the kernel's list, where each takes too long.

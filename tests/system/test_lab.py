@@ -344,6 +344,8 @@ class Site(SystemTest):
                                     ".getBoundingClientRect().left)")
                 self.assertEqual(lefts[0], lefts[1], width)
 
+
+class SiteThatIsNotMade(SystemTest):
     def test_a_folder_that_cannot_be_made(self):
         done = lab("--html", "/dev/null/site", check=1)
         self.assertIn("cannot make the folder '/dev/null/site'", done.stderr)

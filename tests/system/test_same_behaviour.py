@@ -94,8 +94,8 @@ class SameBehaviour(SystemTest):
     def test_a_thread_that_is_born_as_its_process_ends_is_no_child(self):
         trace = self.trace(TARGETS / "ends_amid_births")
         kinds = collections.Counter(event["type"] for event in trace.events)
-        self.assertEqual(kinds["process"], 40)
-        self.assertEqual(kinds["exit"], 41)
+        self.assertEqual(kinds["process"], 16)
+        self.assertEqual(kinds["exit"], 17)
 
     def test_what_an_execve_has_ended_that_fails_late(self):
         trace = self.trace(TARGETS / "exec_fails_late")

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { kChildren = 40 };
+enum { kChildren = 16 };
 
 static atomic_int births;
 
@@ -26,7 +26,7 @@ static void* start_others(void* unused) {
 static void end(int way) {
   pthread_t thread;
   for (int i = 0; i < 3; ++i) pthread_create(&thread, NULL, start_others, NULL);
-  while (atomic_load(&births) < 10 + way) usleep(100);
+  while (atomic_load(&births) < 10 + 3 * way) usleep(100);
   if (way % 2 == 0) _exit(3);
   raise(SIGKILL);
 }

@@ -120,6 +120,9 @@ TEST(ProfileFramesTest, KnowsPlumbing) {
                            "app::Node::operator new(unsigned long, unsigned int)",
                            "app::Node::operator new[](unsigned long)",
                            "os::malloc(unsigned long, MEMFLAGS)",
+                           "Arena::grow(unsigned long, AllocFailStrategy::AllocFailEnum)",
+                           "llvm::SmallVectorBase<unsigned int>::grow_pod(void*, unsigned long)",
+                           "av_mallocz",
                            "__gmp_default_allocate"}) {
     EXPECT_TRUE(is_allocation_plumbing(name)) << name;
   }

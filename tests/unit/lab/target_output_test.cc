@@ -15,7 +15,7 @@ void print(int fd, std::string_view text) {
 }
 
 TEST(TargetOutputTest, NothingIsLostWhereTheLastLineAndTheEndComeTogether) {
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < 4'000; ++round) {
     const auto output = TargetOutput::open();
     ASSERT_TRUE(output) << output.error().message;
     std::thread program([&] {
