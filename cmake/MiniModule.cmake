@@ -29,10 +29,11 @@ endfunction()
 
 # mini_add_unit_test(<module> [CONCURRENT] [CODE <target>] SOURCES <file>... [DEPENDS <target>...])
 #
-# Builds tests/unit/<module> as the GoogleTest program <module>_test; ctest lists each case. The code
-# under test is mini_<module>, or <target>: the same module built in another way. CONCURRENT says that
-# several threads, or processes, share what it works on: ThreadSanitizer is asked about these (label
-# `unit-concurrent`, target `concurrent_tests`).
+# Builds tests/unit/<module> as the GoogleTest program <module>_test; ctest lists each case. Under a
+# sanitizer a process takes longer to begin and to end than most cases, so ctest lists four parts of
+# them. The code under test is mini_<module>, or <target>: the same module built in another way.
+# CONCURRENT says that several threads, or processes, share what it works on: ThreadSanitizer is asked
+# about these (label `unit-concurrent`, target `concurrent_tests`).
 function(mini_add_unit_test module)
   cmake_parse_arguments(ARG "CONCURRENT" "CODE" "SOURCES;DEPENDS" ${ARGN})
   if(NOT ARG_CODE)
@@ -49,8 +50,16 @@ function(mini_add_unit_test module)
     endif()
     add_dependencies(concurrent_tests ${module}_test)
   endif()
-  gtest_discover_tests(${module}_test
-    TEST_PREFIX "unit.${module}." PROPERTIES LABELS ${label} DISCOVERY_TIMEOUT 300)
+  if(NOT MINI_SANITIZE)
+    gtest_discover_tests(${module}_test
+      TEST_PREFIX "unit.${module}." PROPERTIES LABELS ${label} DISCOVERY_TIMEOUT 300)
+    return()
+  endif()
+  foreach(part RANGE 3)
+    add_test(NAME unit.${module}.part_${part} COMMAND ${module}_test)
+    set_tests_properties(unit.${module}.part_${part} PROPERTIES
+      LABELS ${label} ENVIRONMENT "GTEST_TOTAL_SHARDS=4;GTEST_SHARD_INDEX=${part}")
+  endforeach()
 endfunction()
 
 # mini_add_fuzzer(<name> SOURCES <file>... [DEPENDS <target>...])
