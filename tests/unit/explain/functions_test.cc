@@ -57,6 +57,9 @@ TEST(ModulesTest, EveryRuntimeAskedForIsRecognised) {
   EXPECT_EQ(runtime_of_function("v8::base::OS::Allocate(void*, unsigned long)"), "V8");
   EXPECT_EQ(runtime_of_function("tcmalloc::PageHeap::New(unsigned long)"), "tcmalloc");
   EXPECT_EQ(runtime_of_function("_mi_os_alloc"), "mimalloc");
+  EXPECT_EQ(runtime_of_function("mi_heap_malloc"), "mimalloc");
+  EXPECT_EQ(runtime_of_function("mi_cmd_stack_list_frames(char const*, char const**, int)"), "");
+  EXPECT_EQ(runtime_of_function("mi_rkey"), "");
   EXPECT_EQ(runtime_of_function("_PyObject_ArenaMmap"), "CPython");
   EXPECT_EQ(runtime_of_function("main"), "");
 }
