@@ -11,13 +11,13 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "kernel/own_heap.h"
 #include "kernel/process_memory.h"
 
 namespace mini::kernel {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 1 << 20;
-constexpr std::size_t kHugePage = 2 << 20;
 constexpr unsigned kMostThreads = 4;
 constexpr std::uint64_t kWorthAThread = 8
                                         << 20;  // starting one takes as long as copying half a MiB

@@ -50,6 +50,15 @@ std::uint64_t bit_of(const Module& module) {
   return std::uint64_t{1} << module.index % 64;
 }
 
+// Calls visit(begin, bytes) for what rows may have been read from, of the modules in `read`.
+template <typename Visit>
+void for_each_read(const ModuleList& list, std::uint64_t read, Visit&& visit) {
+  for (std::size_t i = 0; i < list.count; ++i) {
+    const ByteRange pages = list.modules[i]->frame_pages;
+    if ((read & bit_of(*list.modules[i])) != 0) visit(pages.begin, pages.end - pages.begin);
+  }
+}
+
 // `pc` is in no code that is described. Its mapping says whether it is code at all.
 Row row_without_description(std::uintptr_t pc, std::span<char> buffer) {
   kernel::vm::OwnMapping mapping;
@@ -116,17 +125,6 @@ Row CodeTable::compile_uncached(std::uintptr_t pc, std::span<char> buffer) {
   return row_without_description(pc, buffer);
 }
 
-std::uint64_t CodeTable::bytes_of_read_modules() const {
-  const std::uint64_t read = read_modules_.load(std::memory_order_relaxed);
-  const ModuleList& list = modules_.list();
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < list.count; ++i) {
-    const ByteRange pages = list.modules[i]->frame_pages;
-    if ((read & bit_of(*list.modules[i])) != 0) bytes += pages.end - pages.begin;
-  }
-  return bytes;
-}
-
 bool CodeTable::discard_read_pages(std::uint64_t now, std::uint64_t kept_bytes) {
   constexpr std::uint64_t kQuietTicks = std::uint64_t{1} << 18;  // some 100 microseconds
   const std::uint64_t count = compiled_count_.load(std::memory_order_relaxed);
@@ -144,18 +142,18 @@ bool CodeTable::discard_read_pages(std::uint64_t now, std::uint64_t kept_bytes) 
   constexpr std::uint64_t kBytesARow = std::uint64_t{64} << 10;
   const std::uint64_t rows = count - discarded_count_.load(std::memory_order_relaxed);
   if (rows * kBytesARow <= kept_bytes) return false;
-  if (bytes_of_read_modules() <= kept_bytes) {
-    seen_compiled_at_.store(now, std::memory_order_relaxed);  // not to be asked each time
+  std::uint64_t bytes = 0;
+  for_each_read(modules_.list(), read_modules_.load(std::memory_order_relaxed),
+                [&bytes](std::uintptr_t, std::size_t more) { bytes += more; });
+  if (bytes <= kept_bytes) {
+    discard_no_pages_until(now + kQuietTicks);
     return false;
   }
   discarded_count_.store(count, std::memory_order_relaxed);
   const std::uint64_t read = read_modules_.exchange(0, std::memory_order_relaxed);
-  const ModuleList& list = modules_.list();
-  for (std::size_t i = 0; i < list.count; ++i) {
-    const ByteRange pages = list.modules[i]->frame_pages;
-    if ((read & bit_of(*list.modules[i])) == 0) continue;
-    kernel::vm::discard(reinterpret_cast<void*>(pages.begin), pages.end - pages.begin);
-  }
+  for_each_read(modules_.list(), read, [](std::uintptr_t begin, std::size_t more) {
+    kernel::vm::discard(reinterpret_cast<void*>(begin), more);
+  });
   return read != 0;
 }
 

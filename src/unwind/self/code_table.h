@@ -49,7 +49,6 @@ class CodeTable {
  private:
   Row compile_uncached(std::uintptr_t pc, std::span<char> buffer);
   bool find_sections(std::uintptr_t pc, EhFrame* sections) const;
-  std::uint64_t bytes_of_read_modules() const;
 
   ModuleTable modules_;
   RowCache rows_;
